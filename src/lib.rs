@@ -1,0 +1,1 @@
+//! tailcast: follows log files by name and streams every new line, live, to any number of clients.
