@@ -1,0 +1,118 @@
+//! Every bound in the program, its unit last in its name, its reason beside it.
+
+use std::time::Duration;
+
+// -- The file as data
+
+/// Bytes one source may bring into one batch, so that a busy file can't starve a quiet one; also the size at
+/// which a batch is full and is no longer waited with.
+pub const TURN_BYTES: usize = 256 * 1024;
+
+/// Bytes already read that every read takes in once more, to see that the file is still the one we think.
+pub const OVERLAP_BYTES: usize = 64;
+
+/// First bytes of a generation that its ids are checked against: past the banner that many logs begin with.
+pub const HEAD_CHECKED_BYTES: usize = 256;
+
+/// Last bytes before a place that its id is checked against.
+pub const TAIL_CHECKED_BYTES: usize = 64;
+
+/// Block in which a file is read backwards to find its last lines.
+pub const BACK_BLOCK_BYTES: usize = 64 * 1024;
+
+/// Most entries of a directory that are looked through for the rotated siblings of a file.
+pub const SIBLING_ENTRIES_MAX: usize = 10_000;
+
+/// Symbolic links followed on one path, as the kernel counts them (path_resolution(7)).
+pub const LINKS_MAX: usize = 40;
+
+// -- The hub
+
+/// Generations behind the live edge that are kept open for readers that lag.
+pub const GENERATIONS_BEHIND_MAX: usize = 4;
+
+/// Forgotten generations of a source whose place in it is remembered, so that a straggler can be told how many bytes
+/// it lost; 16 bytes each.
+pub const GENERATIONS_REMEMBERED_MAX: usize = 1024;
+
+/// Generations that were found by a rotation and are not yet read.
+pub const GENERATIONS_AHEAD_MAX: usize = 64;
+
+/// How long a generation behind the live edge is kept after its last reader moved: a deleted file that is held
+/// open holds its disk space.
+pub const GENERATION_KEPT: Duration = Duration::from_secs(180);
+
+/// Asides (events beside the bytes) of one source that readers that lag can still be told.
+pub const ASIDES_MAX: usize = 16;
+
+/// Bytes that are published and still queued anywhere; over it the subscriber that holds the oldest batch reads
+/// the file instead.
+pub const QUEUED_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What may be left to read when a reader registers: it then reads the rest while its queue already fills.
+pub const JOIN_BYTES_MAX: u64 = 256 * 1024;
+
+/// How long a client waits for a look of the watcher that it asked for. A watcher that takes longer is stuck.
+pub const LOOK_WAIT: Duration = Duration::from_secs(5);
+
+// -- The couriers
+
+/// Couriers at most; beyond a few, the socket writes contend in the kernel more than they gain.
+pub const COURIERS_MAX: usize = 3;
+
+/// Subscribers for each further courier that is woken for a round: below that the wake-up costs more than it
+/// brings.
+pub const LINKS_PER_COURIER: usize = 16;
+
+/// Rest after a round, for each live subscriber, so that under load a write carries more lines (measured in
+/// DESIGN: half the CPU a line at 100 clients).
+pub const REST_PER_CLIENT: Duration = Duration::from_micros(20);
+
+/// Longest rest where `--max-delay` does not say.
+pub const REST_MAX: Duration = Duration::from_millis(100);
+
+/// Rests shorter than this are none: the kernel's timer slack alone is 50 us.
+pub const REST_MIN: Duration = Duration::from_micros(100);
+
+// -- Catching up
+
+/// Bytes read about the limit of one turn of a reader that catches up; then the next in line reads.
+pub const PERMIT_TURN_BYTES: u64 = 1024 * 1024;
+
+/// Bytes that all catching-up clients together read at a time, shared out among them.
+pub const CHUNKS_BYTES: usize = 8 * 1024 * 1024;
+
+/// Least and most bytes that one client reads at a time while it catches up.
+pub const CHUNK_BYTES_MIN: usize = 16 * 1024;
+/// See [`CHUNK_BYTES_MIN`].
+pub const CHUNK_BYTES_MAX: usize = 256 * 1024;
+
+// -- The watcher
+
+/// The slow safety look: every source is looked at this often even if no event says so (lost events, file systems
+/// without inotify).
+pub const SAFETY_LOOK: Duration = Duration::from_secs(3);
+
+/// How often a name that can't be opened is tried again.
+pub const RETRY: Duration = Duration::from_millis(500);
+
+/// How long a name must lead nowhere before clients are told `missing`: a rotation is over sooner.
+pub const MISSING_AFTER: Duration = Duration::from_secs(1);
+
+/// How long a renamed file must have been quiet before its successor is taken: the workers of one server don't all
+/// reopen at once.
+pub const QUIET: Duration = Duration::from_millis(250);
+
+/// Longest wait for that quiet since the successor was found not empty.
+pub const QUIET_MAX: Duration = Duration::from_secs(5);
+
+/// How long a sealed file is watched for what a laggard still writes to it.
+pub const SEALED_KEPT: Duration = Duration::from_secs(60);
+
+/// How much earlier than our clock a file's birth may be stamped: the kernel stamps with its coarse clock.
+pub const CLOCK_COARSE: Duration = Duration::from_millis(20);
+
+const _: () = assert!(OVERLAP_BYTES <= TURN_BYTES);
+const _: () = assert!(TAIL_CHECKED_BYTES <= OVERLAP_BYTES);
+const _: () = assert!(CHUNK_BYTES_MIN <= CHUNK_BYTES_MAX);
+const _: () = assert!(TURN_BYTES <= QUEUED_BYTES_MAX);
