@@ -1,1 +1,9 @@
 //! tailcast: follows log files by name and streams every new line, live, to any number of clients.
+
+// Values.
+pub mod limits;
+
+pub mod authority;
+
+// From the hub to the peers.
+pub mod serve;
