@@ -4,6 +4,7 @@
 pub mod limits;
 
 pub mod authority;
+pub mod config;
 
 // From the hub to the peers.
 pub mod serve;

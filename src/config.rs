@@ -1,0 +1,3 @@
+//! Owns the settings of the program.
+
+pub mod value;
