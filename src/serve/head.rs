@@ -58,7 +58,10 @@ pub struct Request {
 impl Request {
     /// The first value of the field `name`, in any case.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
-        let field = self.fields.iter().find(|field| field.0.eq_ignore_ascii_case(name))?;
+        let field = self
+            .fields
+            .iter()
+            .find(|field| field.0.eq_ignore_ascii_case(name))?;
         Some(&field.1)
     }
 
