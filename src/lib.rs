@@ -4,6 +4,9 @@
 pub mod limits;
 
 pub mod authority;
+pub mod error;
+pub mod escape;
+
 pub mod config;
 
 // From the hub to the peers.

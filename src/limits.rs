@@ -28,3 +28,36 @@ pub const PREFLIGHT_AGE_SECONDS: u64 = 600;
 
 // A head must have room for the ids of the 64 files that one stream may name, and their separators.
 const _: () = assert!(HEAD_BYTES >= 2 * 64 * (ID_BYTES + 1));
+
+// -- Settings
+
+/// Streams at once. One costs a thread and at most 256 KiB of socket buffer when its peer is slow.
+pub const CLIENTS_DEFAULT: usize = 1024;
+
+/// The most that `--max-clients` takes: beyond the threads that Linux allows one process by default.
+pub const CLIENTS_MAX: usize = 100_000;
+
+/// Batches that wait for one client. At one batch a millisecond, what a peer may sleep before it is served
+/// from the file.
+pub const QUEUE_DEFAULT_BATCHES: usize = 64;
+
+/// The most that `--queue` takes: a queue's slots are allocated at once, for every client.
+pub const QUEUE_MAX_BATCHES: usize = 65_536;
+
+/// The most that `--max-delay` takes: longer, and "live" is the wrong word.
+pub const DELAY_MAX_MS: u64 = 60_000;
+
+/// A line that is not cut.
+pub const LINE_DEFAULT_BYTES: usize = 1024 * 1024;
+
+/// The most that `--max-line` takes: a line is held whole, once for each form it is sent in.
+pub const LINE_MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// The least that `--ping-interval` takes.
+pub const PING_MIN_MS: u64 = 10;
+
+/// The most that `--ping-interval` takes: a day.
+pub const PING_MAX_SECONDS: u64 = 86_400;
+
+/// The path of a Unix socket, one less than the kernel's `sun_path`, for its NUL.
+pub const SOCKET_PATH_BYTES: usize = 107;

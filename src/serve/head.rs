@@ -9,8 +9,8 @@
 use std::fmt;
 
 use crate::authority::Authority;
+use crate::escape::shown;
 use crate::limits::{HEAD_BYTES, HEAD_FIELDS};
-use crate::serve::escape::shown;
 use crate::serve::refusal::Refusal;
 use crate::serve::target::{self, Target};
 

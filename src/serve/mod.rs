@@ -1,7 +1,6 @@
 //! From the hub to the peers.
 
 // What is asked and how it is refused: plain functions over bytes.
-pub mod escape;
 pub mod percent;
 pub mod refusal;
 

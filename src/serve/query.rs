@@ -4,8 +4,8 @@
 //! [`super::filter`]. Unknown parameters are ignored, so that a page may keep its own beside ours.
 
 use crate::config::value::Lines;
+use crate::escape::shown;
 use crate::limits::ID_BYTES;
-use crate::serve::escape::shown;
 use crate::serve::percent::{self, Plus};
 use crate::serve::refusal::Refusal;
 
@@ -85,7 +85,7 @@ impl StreamQuery {
             let value = decode(parameter, raw)?;
             asked.set(parameter, value, stream).map_err(|right| {
                 Refusal::bad_request(format!(
-                    "the parameter {}={} can't be used: it is {right}",
+                    "the parameter {}={} can't be used: it must be {right}",
                     parameter.name(),
                     shown(raw)
                 ))
@@ -94,7 +94,7 @@ impl StreamQuery {
         if let Some(header) = last_event_id.filter(|value| !value.is_empty()) {
             asked.after = str::from_utf8(header).ok().and_then(ids).ok_or_else(|| {
                 Refusal::bad_request(format!(
-                    "the header Last-Event-ID: {} can't be used: it is {RIGHT_IDS}",
+                    "the header Last-Event-ID: {} can't be used: it must be {RIGHT_IDS}",
                     shown(header)
                 ))
             })?;
@@ -112,7 +112,7 @@ impl StreamQuery {
         match parameter {
             Parameter::File if value.is_empty() => return Err("the name of a file"),
             Parameter::File => self.files.push(value),
-            Parameter::Lines => self.lines = Some(Lines::parse(&value).ok_or(Lines::RIGHT)?),
+            Parameter::Lines => self.lines = Some(Lines::parse(&value)?),
             // An empty one says nothing, as an empty Last-Event-ID does.
             Parameter::After if value.is_empty() => {}
             Parameter::After => self.after.extend(ids(&value).ok_or(RIGHT_IDS)?),
@@ -329,7 +329,7 @@ mod tests {
         assert!(refused(&long, Stream::Ws).contains("an id as a stream sent it"));
         assert_eq!(
             refused("lines=%0Ax\n", Stream::Plain),
-            "the parameter lines=%0Ax\\n can't be used: it is a number of lines, or all"
+            "the parameter lines=%0Ax\\n can't be used: it must be a number of lines, or all"
         );
     }
 

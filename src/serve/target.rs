@@ -1,7 +1,7 @@
 //! Owns the target of a request line: its forms (RFC 9112, section 3.2), its path, its query.
 
 use crate::authority::Authority;
-use crate::serve::escape::shown;
+use crate::escape::shown;
 use crate::serve::percent::{self, Plus};
 use crate::serve::refusal::Refusal;
 
