@@ -4,3 +4,4 @@ pub mod hub;
 pub mod limits;
 pub mod source;
 pub mod stop;
+pub mod tail;

@@ -134,12 +134,12 @@ impl Stream {
         self.generations.iter().cloned().collect()
     }
 
-    pub(super) fn found_at_start(&mut self, generation: Arc<Generation>, edge: u64) {
+    pub(super) fn found_at_start(&mut self, generation: Arc<Generation>, edge: u64, id: Id) {
         self.edge = Position {
             generation: generation.number,
             offset: edge,
         };
-        self.edge_id = IdMaker::beginning(self.source.name_hash, generation.inode);
+        self.edge_id = id;
         self.generations.push_back(generation);
         self.present = true;
     }

@@ -67,6 +67,11 @@ pub fn rotated(path: &Path) -> Vec<Sibling> {
     found
 }
 
+/// Whether a rotation of `name` can have left a file called `other`.
+pub fn is_rotated_name(name: &OsStr, other: &OsStr) -> bool {
+    rotated_name(name, other).is_some()
+}
+
 /// Whether a rotation of `name` can have left a file called `other`: then, whether it is compressed.
 fn rotated_name(name: &OsStr, other: &OsStr) -> Option<bool> {
     let (name, mut other) = (name.as_bytes(), other.as_bytes());

@@ -1,0 +1,198 @@
+//! The files that are to be read after the held one: found by a rotation, opened at once, not yet begun.
+//!
+//! Rotations can follow each other faster than the watcher looks. So beside the file that the name leads to now, those
+//! are taken in that stood under it in between: the rotated siblings that nobody knows and that were born after the
+//! name last led to the file we know. Older ones are copies (copytruncate makes them) or stood there before.
+
+use std::collections::VecDeque;
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use nix::fcntl::OFlag;
+
+use crate::limits::{CLOCK_COARSE, COPY_CHECKED_BYTES, GENERATIONS_AHEAD_MAX, SIBLING_SCANS_MAX};
+use crate::source::Gap;
+use crate::source::siblings::{self, Sibling};
+
+use super::identity::{Identity, Known};
+
+/// A file that is open and not yet begun.
+#[derive(Debug)]
+pub(super) struct Successor {
+    pub(super) file: Arc<File>,
+    pub(super) identity: Identity,
+    /// What was lost before it.
+    pub(super) gap: Option<Gap>,
+    pub(super) watch: Option<i32>,
+    pub(super) ordinal: u64,
+}
+
+/// Opens a regular file for reading, and does not wait where it is a FIFO by now.
+pub(super) fn open(path: &Path) -> io::Result<(Arc<File>, Identity)> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits())
+        .open(path)?;
+    let stat = file.metadata()?;
+    if !stat.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    Ok((Arc::new(file), Identity::of(&stat)))
+}
+
+/// The successors, oldest first; at most [`GENERATIONS_AHEAD_MAX`].
+#[derive(Debug, Default)]
+pub(super) struct Successors {
+    queue: VecDeque<Successor>,
+    /// Since when one of them is known not to be empty.
+    nonempty_since: Option<Instant>,
+}
+
+impl Successors {
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    pub(super) fn newest(&self) -> Option<&Successor> {
+        self.queue.back()
+    }
+
+    /// Takes one in. Returns the oldest where there are too many: its bytes are then told as lost before the next.
+    pub(super) fn push(&mut self, successor: Successor) -> Option<Successor> {
+        self.queue.push_back(successor);
+        if self.queue.len() <= GENERATIONS_AHEAD_MAX {
+            return None;
+        }
+        let oldest = self.queue.pop_front()?;
+        let lost = oldest.file.metadata().map(|stat| stat.len()).ok();
+        let before = oldest.gap.map_or(Some(0), |gap| gap.lost_bytes);
+        if let Some(next) = self.queue.front_mut() {
+            let own = next.gap.map_or(Some(0), |gap| gap.lost_bytes);
+            next.gap = Some(Gap {
+                lost_bytes: lost.zip(before).zip(own).map(|((a, b), c)| a + b + c),
+                reason: "rotated too often to keep up",
+            });
+        }
+        Some(oldest)
+    }
+
+    /// The one to be begun next.
+    pub(super) fn pop(&mut self) -> Option<Successor> {
+        self.nonempty_since = None;
+        self.queue.pop_front()
+    }
+
+    /// Takes off the newest one if it is empty: the name leads elsewhere again.
+    pub(super) fn pop_empty(&mut self) -> Option<Successor> {
+        let stat = self.queue.back()?.file.metadata().ok()?;
+        if stat.len() > 0 {
+            return None;
+        }
+        self.queue.pop_back()
+    }
+
+    /// Since when there is something in one of them.
+    pub(super) fn nonempty_since(&mut self, now: Instant) -> Option<Instant> {
+        if self.nonempty_since.is_none() {
+            let filled =
+                |successor: &Successor| successor.file.metadata().is_ok_and(|stat| stat.len() > 0);
+            self.nonempty_since = self.queue.iter().any(filled).then_some(now);
+        }
+        self.nonempty_since
+    }
+}
+
+/// The files that stood under the name `path` after `since`, when it was last seen to lead to `newest`, and before the
+/// file `current` that it leads to now; and whether others are known to be lost. Blocks on the disk.
+pub(super) fn between(
+    path: &Path,
+    newest: &File,
+    current: &Identity,
+    since: SystemTime,
+    known: &Known,
+    owner: usize,
+) -> (Vec<(Arc<File>, Identity)>, Option<Gap>) {
+    let since = since.checked_sub(CLOCK_COARSE).unwrap_or(since);
+    // Where the name is a link, the rotated files stand beside what it leads to.
+    let real = path.canonicalize();
+    let path = real.as_deref().unwrap_or(path);
+    let mut found: Vec<(Arc<File>, Identity, Sibling)> = Vec::new();
+    let mut compressed = 0;
+    for _ in 0..SIBLING_SCANS_MAX {
+        let mut escaped = false;
+        compressed = 0;
+        for sibling in siblings::rotated(path) {
+            if sibling.born < since {
+                continue;
+            }
+            if sibling.compressed {
+                compressed += usize::from(holds_unseen_bytes(&sibling, newest, since));
+                continue;
+            }
+            match open(&sibling.path) {
+                Ok((file, identity)) => {
+                    let seen = found.iter().any(|(_, other, _)| other.is_inode(&identity));
+                    let ours = known.has_of(&identity, owner) || identity.is_inode(current);
+                    if !seen && !ours && !is_copy(&file, newest) {
+                        found.push((file, identity, sibling));
+                    }
+                }
+                Err(e) => escaped |= e.kind() == ErrorKind::NotFound,
+            }
+        }
+        if !escaped {
+            break;
+        }
+    }
+    // By birth, not by name: some count rotated files upwards, some downwards. The kernel's clock is too coarse to tell
+    // rotations within one tick apart: for those, the higher number is the older file, as logrotate has it.
+    let number = |sibling: &Sibling| (sibling.path.as_os_str().len(), sibling.path.clone());
+    found.sort_by(|(_, _, a), (_, _, b)| {
+        (a.born, a.modified, number(b)).cmp(&(b.born, b.modified, number(a)))
+    });
+    let gap = (compressed > 0).then_some(Gap {
+        lost_bytes: None,
+        reason: "compressed",
+    });
+    let files = found
+        .into_iter()
+        .map(|(file, identity, _)| (file, identity))
+        .collect();
+    (files, gap)
+}
+
+/// A compressed sibling that was made of a file which stood under the name after `since`, and which is not the one we
+/// know. Compressors keep the time of the last write.
+fn holds_unseen_bytes(sibling: &Sibling, newest: &File, since: SystemTime) -> bool {
+    if sibling.modified < since {
+        return false;
+    }
+    let Ok(stat) = newest.metadata() else {
+        return true;
+    };
+    let Ok(ours) = stat.modified() else {
+        return true;
+    };
+    let apart = ours
+        .duration_since(sibling.modified)
+        .unwrap_or_else(|e| e.duration());
+    apart > Duration::from_secs(1)
+}
+
+/// Whether `file` begins as `other` does and ends with the bytes that `other` has at that place: a copy, made by hand
+/// or by copytruncate, not a file that once stood under the name.
+fn is_copy(file: &File, other: &File) -> bool {
+    let Ok(length) = file.metadata().map(|stat| stat.len()) else {
+        return false;
+    };
+    let want = length.min(COPY_CHECKED_BYTES as u64) as usize;
+    let same = |at: u64| {
+        let (mut a, mut b) = (vec![0; want], vec![0; want]);
+        file.read_exact_at(&mut a, at).is_ok() && other.read_exact_at(&mut b, at).is_ok() && a == b
+    };
+    length > 0 && same(0) && same(length - want as u64)
+}

@@ -1,0 +1,6 @@
+//! The watcher on real files: what comes out of the hub is what was written, once, in order, and what can't be is told.
+
+mod rig;
+
+mod following;
+mod rotation;

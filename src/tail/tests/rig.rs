@@ -1,0 +1,226 @@
+//! A watcher in a directory of its own, and one subscriber that takes down everything.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+use tempfile::TempDir;
+
+use crate::courier::Rounds;
+use crate::hub::{Hub, Selection, Subscriber};
+use crate::source::{Batch, EventKind, Kind};
+use crate::stop::Stop;
+use crate::tail::{Handle, Options, Watcher};
+
+/// Long enough for a busy machine; nothing waits that long when it works.
+pub(super) const DEADLINE: Duration = Duration::from_secs(20);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Got {
+    Line(String, String),
+    Event(String, EventKind),
+}
+
+#[derive(Debug)]
+pub(super) struct Quiet;
+
+impl Subscriber for Quiet {
+    fn carry(&self) {}
+    fn dropped(&self) {}
+    fn done(&self) -> u64 {
+        u64::MAX
+    }
+}
+
+pub(super) struct Rig {
+    pub(super) dir: TempDir,
+    pub(super) hub: Arc<Hub>,
+    pub(super) stop: Arc<Stop>,
+    pub(super) got: Vec<Got>,
+    watcher: Option<(Handle, JoinHandle<()>)>,
+    queue: Receiver<Arc<Batch>>,
+}
+
+/// A directory, and names in it.
+pub(super) fn dir() -> TempDir {
+    tempfile::tempdir().expect("a directory")
+}
+
+impl Rig {
+    /// Follows `names` in the directory.
+    pub(super) fn new(dir: TempDir, names: &[&str]) -> Rig {
+        Rig::with(dir, names, 1 << 20, Options::default(), Arc::new(Quiet))
+    }
+
+    pub(super) fn polling(dir: TempDir, names: &[&str]) -> Rig {
+        let options = Options {
+            poll_only: true,
+            ..Options::default()
+        };
+        Rig::with(dir, names, 1 << 20, options, Arc::new(Quiet))
+    }
+
+    pub(super) fn with(
+        dir: TempDir,
+        names: &[&str],
+        line_bytes_max: usize,
+        options: Options,
+        subscriber: Arc<dyn Subscriber>,
+    ) -> Rig {
+        let files: Vec<PathBuf> = names.iter().map(|name| dir.path().join(name)).collect();
+        let hub = Arc::new(Hub::new(line_bytes_max).expect("a hub"));
+        let rounds = Arc::new(Rounds::new(Arc::clone(&hub), None));
+        let watcher = Watcher::new(&files, Arc::clone(&hub), rounds, options).expect("a watcher");
+        let joined = hub
+            .join(subscriber, Selection::All, 1 << 20)
+            .expect("joined");
+        let stop = Arc::new(Stop::default());
+        let handle = watcher.handle();
+        let thread = watcher.start(Arc::clone(&stop)).expect("a thread");
+        Rig {
+            dir,
+            hub,
+            stop,
+            got: Vec::new(),
+            watcher: Some((handle, thread)),
+            queue: joined.queue,
+        }
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Takes down what comes until `enough`.
+    pub(super) fn until(&mut self, what: &str, mut enough: impl FnMut(&[Got]) -> bool) {
+        let deadline = Instant::now() + DEADLINE;
+        while !enough(&self.got) {
+            match self.queue.recv_deadline(deadline) {
+                Ok(batch) => self.take_down(&batch),
+                Err(_) => panic!(
+                    "not in time: {what}; the last of {}: {:?}",
+                    self.got.len(),
+                    self.tail()
+                ),
+            }
+        }
+    }
+
+    fn tail(&self) -> &[Got] {
+        &self.got[self.got.len().saturating_sub(20)..]
+    }
+
+    fn take_down(&mut self, batch: &Batch) {
+        for segment in &batch.segments {
+            let name = &segment.source.name;
+            match &segment.kind {
+                Kind::Event(event) => self.got.push(Got::Event(name.clone(), event.kind.clone())),
+                Kind::Lines(lines) => {
+                    for i in 0..lines.len() {
+                        let line = String::from_utf8_lossy(lines.line(i)).into_owned();
+                        self.got.push(Got::Line(name.clone(), line));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits until the watcher has looked at everything, and takes down what that brought.
+    pub(super) fn look(&mut self) {
+        assert!(self.hub.looks.ask(), "the watcher looks in time");
+        while let Ok(batch) = self.queue.try_recv() {
+            self.take_down(&batch);
+        }
+    }
+
+    pub(super) fn lines(&self) -> Vec<&str> {
+        self.got
+            .iter()
+            .filter_map(|got| match got {
+                Got::Line(_, line) => Some(line.as_str()),
+                Got::Event(..) => None,
+            })
+            .collect()
+    }
+
+    pub(super) fn lines_of(&self, of: &str) -> Vec<&str> {
+        self.got
+            .iter()
+            .filter_map(|got| match got {
+                Got::Line(name, line) if name == of => Some(line.as_str()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub(super) fn events(&self) -> Vec<EventKind> {
+        self.got
+            .iter()
+            .filter_map(|got| match got {
+                Got::Event(_, kind) => Some(kind.clone()),
+                Got::Line(..) => None,
+            })
+            .collect()
+    }
+
+    /// Waits until just these lines have come.
+    pub(super) fn expect_lines(&mut self, want: &[&str]) {
+        self.until(&format!("{want:?}"), |got| {
+            got.iter()
+                .filter(|got| matches!(got, Got::Line(..)))
+                .count()
+                >= want.len()
+        });
+        assert_eq!(self.lines(), want);
+    }
+
+    pub(super) fn expect_event(&mut self, kind: &EventKind) {
+        self.until(&format!("{kind:?}"), |got| {
+            got.iter()
+                .any(|got| matches!(got, Got::Event(_, k) if k == kind))
+        });
+    }
+
+    pub(super) fn has_gap(&self) -> bool {
+        self.events()
+            .iter()
+            .any(|kind| matches!(kind, EventKind::Gap { .. }))
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if let Some((handle, thread)) = self.watcher.take() {
+            handle.quit();
+            let ended = thread.join();
+            if !std::thread::panicking() {
+                ended.expect("the watcher does not panic");
+                assert!(
+                    !self.stop.is_set(),
+                    "the watcher ended because it was told to"
+                );
+            }
+        }
+    }
+}
+
+pub(super) fn append(path: &Path, text: &str) {
+    appender(path).write_all(text.as_bytes()).expect("write");
+}
+
+/// As a daemon has its log open.
+pub(super) fn appender(path: &Path) -> File {
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+        .expect("open for appending")
+}
+
+pub(super) fn numbered(from: usize, to: usize) -> String {
+    (from..to).map(|n| format!("line {n}\n")).collect()
+}
