@@ -12,8 +12,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::hub::{Change, Hub};
 use crate::limits::{
-    MISSING_AFTER, QUIET, QUIET_MAX, RETRIED_FOR, RETRY, SAFETY_LOOK, SAFETY_LOOK_TRUSTED,
-    SEALED_KNOWN_MAX,
+    CLOCK_COARSE, MISSING_AFTER, QUIET, QUIET_MAX, RETRIED_FOR, RETRY, SAFETY_LOOK,
+    SAFETY_LOOK_TRUSTED, SEALED_KNOWN_MAX,
 };
 use crate::source::{Began, EventKind, Gap, Generation, Source, back, forward::Footing};
 
@@ -39,10 +39,10 @@ pub(super) struct Turn<'a> {
     pub(super) changes: &'a mut Vec<(Arc<Source>, Change)>,
 }
 
-/// Up to where a look that a reader asked for has to get: the file with that ordinal, and its length then.
+/// Up to where a look that a reader asked for has to get: the newest file, and its length then.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Goal {
-    ordinal: u64,
+    file: Option<Identity>,
     bytes: u64,
 }
 
@@ -60,7 +60,6 @@ pub(super) struct Follower {
     sealed: VecDeque<Sealed>,
     /// The number of the next generation.
     next_number: u64,
-    next_ordinal: u64,
     /// When, by the clock that files are stamped with, the name was last seen to lead to the newest file.
     verified: SystemTime,
     /// The watches on its trail.
@@ -89,7 +88,6 @@ impl Follower {
             successors: Successors::default(),
             sealed: VecDeque::new(),
             next_number: 0,
-            next_ordinal: 0,
             verified: SystemTime::UNIX_EPOCH,
             steps: Vec::new(),
             rearm: true,
@@ -243,7 +241,7 @@ impl Follower {
             self.next_number,
             true,
         );
-        (anew.watch, anew.ordinal) = (held.watch, held.ordinal);
+        anew.watch = held.watch;
         self.begin(&anew, Began::Truncated, gap, turn);
         self.held = Some(anew);
     }
@@ -374,38 +372,61 @@ impl Follower {
     /// Opened before anything else: a further rename can't take it from us then.
     fn found(&mut self, before: SystemTime, turn: &mut Turn) -> io::Result<()> {
         let (file, identity) = successor::open(&self.source.path)?;
-        let (mut files, mut gap) = match self.newest() {
-            Some((newest, _)) => successor::between(
-                &self.source.path,
-                newest,
-                &identity,
-                self.verified,
-                turn.known,
-                self.index,
-            ),
-            None => (Vec::new(), None),
-        };
-        files.push((file, identity));
-        for (file, identity) in files {
-            let next = Successor {
-                watch: turn
-                    .watches
-                    .file(User::File(self.index), &file, &self.source.path),
-                file,
-                identity,
-                gap: gap.take(),
-                ordinal: self.next_ordinal + 1,
-            };
-            self.next_ordinal += 1;
-            self.armed &= next.watch.is_some();
-            turn.known.add(identity, self.index);
-            if let Some(lost) = self.successors.push(next) {
-                log::warn!("{:?} is rotated too often to keep up", self.source.path);
-                self.let_go(lost.identity, lost.watch, turn);
-            }
+        let born = identity
+            .born
+            .filter(|&born| born + CLOCK_COARSE >= self.verified);
+        // One that was there before must have been moved to the name: it is there since about now.
+        self.take_in(file, identity, born.unwrap_or(before), turn);
+        if self.held.is_some() {
+            self.successors.rotated(self.verified);
+            self.take_missed(self.verified, turn);
         }
         self.verified = before;
         Ok(())
+    }
+
+    /// Takes in the siblings that stood under the name after `since` and that we don't have. Whether there were any.
+    fn take_missed(&mut self, since: SystemTime, turn: &mut Turn) -> bool {
+        let Some(held) = &self.held else {
+            return false;
+        };
+        let is_ours = |identity: &Identity| turn.known.has_of(identity, self.index);
+        let (files, gap) = successor::missed(&self.source.path, &held.file, since, &is_ours);
+        let any = !files.is_empty();
+        for (file, identity) in files {
+            let stood = identity.born.unwrap_or_else(SystemTime::now);
+            self.take_in(file, identity, stood, turn);
+        }
+        self.successors.sort();
+        if let Some(gap) = gap {
+            self.successors.set_gap(gap);
+        }
+        while let Some(lost) = self.successors.pop_too_many() {
+            log::warn!("{:?} is rotated too often to keep up", self.source.path);
+            self.let_go(lost.identity, lost.watch, turn);
+        }
+        any
+    }
+
+    fn take_in(
+        &mut self,
+        file: Arc<fs::File>,
+        identity: Identity,
+        stood: SystemTime,
+        turn: &mut Turn,
+    ) {
+        let watch = turn
+            .watches
+            .file(User::File(self.index), &file, &self.source.path);
+        self.armed &= watch.is_some();
+        turn.known.add(identity, self.index);
+        self.successors.push(Successor {
+            file,
+            identity,
+            stood,
+            gap: None,
+            watch,
+        });
     }
 
     fn let_go(&self, identity: Identity, watch: Option<i32>, turn: &mut Turn) {
@@ -429,6 +450,10 @@ impl Follower {
             if turn.now < quiet_at {
                 self.wait_until(quiet_at);
                 return false;
+            }
+            // A file that was missed is older than those that were found, so it comes before them.
+            if let Some(since) = self.successors.take_unsure() {
+                self.take_missed(since, turn);
             }
             // Whatever came since the read at the beginning of this look.
             if self.read(turn) {
@@ -455,7 +480,7 @@ impl Follower {
             false => Began::First,
         };
         let mut held = Held::new(next.file, next.identity, self.next_number, false);
-        (held.watch, held.ordinal) = (next.watch, next.ordinal);
+        held.watch = next.watch;
         self.begin(&held, began, next.gap, turn);
         self.trusted = super::trust::sends_events(&held.file);
         self.held = Some(held);
@@ -537,32 +562,27 @@ impl Follower {
 
     /// What a look that begins now has to get to.
     pub(super) fn goal(&self) -> Goal {
-        let newest = self
-            .successors
-            .newest()
-            .map(|next| (next.ordinal, &next.file));
-        let newest = newest.or_else(|| self.held.as_ref().map(|held| (held.ordinal, &held.file)));
-        let Some((ordinal, file)) = newest else {
-            return Goal {
-                ordinal: 0,
-                bytes: 0,
-            };
-        };
-        let bytes = file.metadata().map_or(0, |stat| stat.len());
-        Goal { ordinal, bytes }
+        let newest = self.newest();
+        Goal {
+            file: newest.map(|(_, identity)| identity),
+            bytes: newest.map_or(0, |(file, _)| file.metadata().map_or(0, |stat| stat.len())),
+        }
     }
 
     /// Whether a look has got there.
     pub(super) fn has_got_to(&mut self, goal: &Goal, now: Instant) -> bool {
-        let Some(held) = &self.held else {
-            return self.successors.is_empty();
-        };
-        if held.ordinal > goal.ordinal
-            || (held.ordinal == goal.ordinal && held.scanned() >= goal.bytes)
-        {
+        let Some(file) = &goal.file else {
             return true;
+        };
+        let Some(held) = &self.held else {
+            return false;
+        };
+        if held.identity.is_inode(file) {
+            return held.at_end() || held.scanned() >= goal.bytes || self.read_failed;
         }
-        held.at_end() && self.successors.nonempty_since(now).is_none()
+        // Either it was left behind, or its turn comes when the held file is quiet; nobody waits for empty ones.
+        !self.successors.has(file)
+            || (held.at_end() && self.successors.nonempty_since(now).is_none())
     }
 
     /// Bytes that wait in the held file, as far as a stat can tell.

@@ -37,8 +37,6 @@ pub(super) struct Held {
     pub(super) number: u64,
     /// The watch on it.
     pub(super) watch: Option<i32>,
-    /// Counts the files of a follower (not their truncations), in the order in which it found them.
-    pub(super) ordinal: u64,
     /// The live edge in it: up to there its lines are published.
     edge: u64,
     /// The last bytes before the edge (`lead` of them), then the fragment: together they end where reading goes on.
@@ -82,7 +80,6 @@ impl Held {
             identity,
             number,
             watch: None,
-            ordinal: 0,
             edge: 0,
             tail: Vec::new(),
             lead: 0,

@@ -5,10 +5,11 @@
 //! name last led to the file we know. Older ones are copies (copytruncate makes them) or stood there before.
 
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -18,17 +19,18 @@ use crate::limits::{CLOCK_COARSE, COPY_CHECKED_BYTES, GENERATIONS_AHEAD_MAX, SIB
 use crate::source::Gap;
 use crate::source::siblings::{self, Sibling};
 
-use super::identity::{Identity, Known};
+use super::identity::Identity;
 
 /// A file that is open and not yet begun.
 #[derive(Debug)]
 pub(super) struct Successor {
     pub(super) file: Arc<File>,
     pub(super) identity: Identity,
+    /// Since when, about, it stood under the name, by the clock that files are stamped with.
+    pub(super) stood: SystemTime,
     /// What was lost before it.
     pub(super) gap: Option<Gap>,
     pub(super) watch: Option<i32>,
-    pub(super) ordinal: u64,
 }
 
 /// Opens a regular file for reading, and does not wait where it is a FIFO by now.
@@ -50,6 +52,9 @@ pub(super) struct Successors {
     queue: VecDeque<Successor>,
     /// Since when one of them is known not to be empty.
     nonempty_since: Option<Instant>,
+    /// The siblings are to be listed once more before one of these is begun: a directory that is read while files in
+    /// it are renamed may leave some out. With the time after which those were born.
+    unsure_since: Option<SystemTime>,
 }
 
 impl Successors {
@@ -61,23 +66,15 @@ impl Successors {
         self.queue.back()
     }
 
-    /// Takes one in. Returns the oldest where there are too many: its bytes are then told as lost before the next.
-    pub(super) fn push(&mut self, successor: Successor) -> Option<Successor> {
+    pub(super) fn has(&self, identity: &Identity) -> bool {
+        self.queue
+            .iter()
+            .any(|successor| successor.identity.is_inode(identity))
+    }
+
+    /// Takes one in, after the others.
+    pub(super) fn push(&mut self, successor: Successor) {
         self.queue.push_back(successor);
-        if self.queue.len() <= GENERATIONS_AHEAD_MAX {
-            return None;
-        }
-        let oldest = self.queue.pop_front()?;
-        let lost = oldest.file.metadata().map(|stat| stat.len()).ok();
-        let before = oldest.gap.map_or(Some(0), |gap| gap.lost_bytes);
-        if let Some(next) = self.queue.front_mut() {
-            let own = next.gap.map_or(Some(0), |gap| gap.lost_bytes);
-            next.gap = Some(Gap {
-                lost_bytes: lost.zip(before).zip(own).map(|((a, b), c)| a + b + c),
-                reason: "rotated too often to keep up",
-            });
-        }
-        Some(oldest)
     }
 
     /// The one to be begun next.
@@ -95,6 +92,31 @@ impl Successors {
         self.queue.pop_back()
     }
 
+    /// Takes off the oldest where there are too many: its bytes are then told as lost before the next.
+    pub(super) fn pop_too_many(&mut self) -> Option<Successor> {
+        if self.queue.len() <= GENERATIONS_AHEAD_MAX {
+            return None;
+        }
+        let oldest = self.queue.pop_front()?;
+        let lost = oldest.file.metadata().map(|stat| stat.len()).ok();
+        let before = oldest.gap.map_or(Some(0), |gap| gap.lost_bytes);
+        if let Some(next) = self.queue.front_mut() {
+            let own = next.gap.map_or(Some(0), |gap| gap.lost_bytes);
+            next.gap = Some(Gap {
+                lost_bytes: lost.zip(before).zip(own).map(|((a, b), c)| a + b + c),
+                reason: "rotated too often to keep up",
+            });
+        }
+        Some(oldest)
+    }
+
+    /// Something was lost before the oldest of them.
+    pub(super) fn set_gap(&mut self, gap: Gap) {
+        if let Some(oldest) = self.queue.front_mut() {
+            oldest.gap.get_or_insert(gap);
+        }
+    }
+
     /// Since when there is something in one of them.
     pub(super) fn nonempty_since(&mut self, now: Instant) -> Option<Instant> {
         if self.nonempty_since.is_none() {
@@ -104,25 +126,78 @@ impl Successors {
         }
         self.nonempty_since
     }
+
+    /// A rotation was found; the name was right until `verified`.
+    pub(super) fn rotated(&mut self, verified: SystemTime) {
+        self.unsure_since = Some(match self.unsure_since {
+            Some(earlier) => earlier.min(verified),
+            None => verified,
+        });
+    }
+
+    /// Whether the siblings are still to be listed before one of these is begun: then, those that were born after
+    /// when. Asked once.
+    pub(super) fn take_unsure(&mut self) -> Option<SystemTime> {
+        self.unsure_since.take()
+    }
+
+    /// Puts them in the order in which they stood under the name: by time, not by name, for some count rotated files
+    /// upwards, some downwards. The kernel's clock is too coarse to tell rotations within one tick apart; of those, the
+    /// one with the higher number is the older, as logrotate has it.
+    pub(super) fn sort(&mut self) {
+        let queue = self.queue.make_contiguous();
+        if queue.is_sorted_by(|a, b| a.stood < b.stood) {
+            return;
+        }
+        let names = names(queue);
+        let name = |successor: &Successor| {
+            let at = names
+                .iter()
+                .find(|(inode, _)| *inode == successor.identity.inode);
+            at.map(|(_, name)| (name.as_os_str().len(), name))
+        };
+        queue.sort_by(|a, b| a.stood.cmp(&b.stood).then_with(|| name(b).cmp(&name(a))));
+    }
 }
 
-/// The files that stood under the name `path` after `since`, when it was last seen to lead to `newest`, and before the
-/// file `current` that it leads to now; and whether others are known to be lost. Blocks on the disk.
-pub(super) fn between(
+/// What the files are called at one moment: a rotation that renames them meanwhile keeps their order, but names read
+/// before and after a rename can't be compared.
+fn names(queue: &[Successor]) -> Vec<(u64, PathBuf)> {
+    let read = || {
+        let name = |successor: &Successor| {
+            let link = format!("/proc/self/fd/{}", successor.file.as_raw_fd());
+            let name = fs::read_link(link).unwrap_or_default();
+            (successor.identity.inode, name)
+        };
+        queue.iter().map(name).collect::<Vec<_>>()
+    };
+    let mut names = read();
+    for _ in 0..SIBLING_SCANS_MAX {
+        let again = read();
+        if again == names {
+            break;
+        }
+        names = again;
+    }
+    names
+}
+
+/// The files that stood under the name `path` after `since`, when it was last seen to lead to `held`, and that are
+/// none of ours; and whether others are known to be lost. Blocks on the disk.
+pub(super) fn missed(
     path: &Path,
-    newest: &File,
-    current: &Identity,
+    held: &File,
     since: SystemTime,
-    known: &Known,
-    owner: usize,
+    is_ours: &dyn Fn(&Identity) -> bool,
 ) -> (Vec<(Arc<File>, Identity)>, Option<Gap>) {
     let since = since.checked_sub(CLOCK_COARSE).unwrap_or(since);
     // Where the name is a link, the rotated files stand beside what it leads to.
     let real = path.canonicalize();
     let path = real.as_deref().unwrap_or(path);
-    let mut found: Vec<(Arc<File>, Identity, Sibling)> = Vec::new();
+    let mut found: Vec<(Arc<File>, Identity)> = Vec::new();
     let mut compressed = 0;
     for _ in 0..SIBLING_SCANS_MAX {
+        let before = found.len();
         let mut escaped = false;
         compressed = 0;
         for sibling in siblings::rotated(path) {
@@ -130,48 +205,38 @@ pub(super) fn between(
                 continue;
             }
             if sibling.compressed {
-                compressed += usize::from(holds_unseen_bytes(&sibling, newest, since));
+                compressed += usize::from(holds_unseen_bytes(&sibling, held, since));
                 continue;
             }
             match open(&sibling.path) {
                 Ok((file, identity)) => {
-                    let seen = found.iter().any(|(_, other, _)| other.is_inode(&identity));
-                    let ours = known.has_of(&identity, owner) || identity.is_inode(current);
-                    if !seen && !ours && !is_copy(&file, newest) {
-                        found.push((file, identity, sibling));
+                    let seen = found.iter().any(|(_, other)| other.is_inode(&identity));
+                    let young = identity.born.is_none_or(|born| born >= since);
+                    if !seen && young && !is_ours(&identity) && !is_copy(&file, held) {
+                        found.push((file, identity));
                     }
                 }
                 Err(e) => escaped |= e.kind() == ErrorKind::NotFound,
             }
         }
-        if !escaped {
+        if !escaped && found.len() == before {
             break;
         }
     }
-    // By birth, not by name: some count rotated files upwards, some downwards. The kernel's clock is too coarse to tell
-    // rotations within one tick apart: for those, the higher number is the older file, as logrotate has it.
-    let number = |sibling: &Sibling| (sibling.path.as_os_str().len(), sibling.path.clone());
-    found.sort_by(|(_, _, a), (_, _, b)| {
-        (a.born, a.modified, number(b)).cmp(&(b.born, b.modified, number(a)))
-    });
     let gap = (compressed > 0).then_some(Gap {
         lost_bytes: None,
         reason: "compressed",
     });
-    let files = found
-        .into_iter()
-        .map(|(file, identity, _)| (file, identity))
-        .collect();
-    (files, gap)
+    (found, gap)
 }
 
 /// A compressed sibling that was made of a file which stood under the name after `since`, and which is not the one we
 /// know. Compressors keep the time of the last write.
-fn holds_unseen_bytes(sibling: &Sibling, newest: &File, since: SystemTime) -> bool {
+fn holds_unseen_bytes(sibling: &Sibling, held: &File, since: SystemTime) -> bool {
     if sibling.modified < since {
         return false;
     }
-    let Ok(stat) = newest.metadata() else {
+    let Ok(stat) = held.metadata() else {
         return true;
     };
     let Ok(ours) = stat.modified() else {

@@ -224,3 +224,25 @@ pub(super) fn appender(path: &Path) -> File {
 pub(super) fn numbered(from: usize, to: usize) -> String {
     (from..to).map(|n| format!("line {n}\n")).collect()
 }
+
+/// `assert_eq` that shows where the difference begins, not all of both.
+pub(super) fn assert_same<A: AsRef<str>, B: AsRef<str>>(got: &[A], want: &[B]) {
+    let differ = got
+        .iter()
+        .zip(want)
+        .position(|(a, b)| a.as_ref() != b.as_ref());
+    let at = differ.unwrap_or(got.len().min(want.len()));
+    let around = |lines: &[&str]| {
+        lines[at.saturating_sub(2).min(lines.len())..(at + 3).min(lines.len())].join(" | ")
+    };
+    let got: Vec<&str> = got.iter().map(AsRef::as_ref).collect();
+    let want: Vec<&str> = want.iter().map(AsRef::as_ref).collect();
+    assert!(
+        differ.is_none() && got.len() == want.len(),
+        "at {at}: got {} lines, wanted {}: {} <> {}",
+        got.len(),
+        want.len(),
+        around(&got),
+        around(&want)
+    );
+}

@@ -44,6 +44,6 @@ fn rotations_faster_than_the_watcher_looks_are_all_read_in_order() {
             >= want.len()
     });
     rig.look();
-    assert_eq!(rig.lines(), want);
+    assert_same(&rig.lines(), &want);
     assert!(!rig.has_gap(), "{:?}", rig.events());
 }
