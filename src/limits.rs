@@ -155,9 +155,6 @@ pub const QUIET_MAX: Duration = Duration::from_secs(5);
 /// How long a sealed file is watched for what a laggard still writes to it.
 pub const SEALED_KEPT: Duration = Duration::from_secs(60);
 
-/// How much earlier than our clock a file's birth may be stamped: the kernel stamps with its coarse clock.
-pub const CLOCK_COARSE: Duration = Duration::from_millis(20);
-
 const _: () = assert!(OVERLAP_BYTES <= TURN_BYTES);
 const _: () = assert!(TAIL_CHECKED_BYTES <= OVERLAP_BYTES);
 const _: () = assert!(CHUNK_BYTES_MIN <= CHUNK_BYTES_MAX);

@@ -7,6 +7,8 @@
 //! The size of a file grows page by page inside one write(2), so the end of what is there is often the middle of a
 //! line, or NULs that are not there yet: only whole lines are taken, and NULs at the end wait.
 
+mod hole;
+
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -14,8 +16,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use memchr::memchr;
-use nix::errno::Errno;
-use nix::unistd::{Whence, lseek};
 
 use crate::limits::{
     HEAD_CHECKED_BYTES, OVERLAP_BYTES, PAGE_BYTES, TAIL_CHECKED_BYTES, TURN_BYTES,
@@ -109,18 +109,6 @@ impl Held {
             .id(self.edge, &[])
     }
 
-    /// Skips NULs at the beginning of a file that was found at the start: where its first line begins.
-    pub(super) fn skip_holes(&mut self, buf: &mut [u8]) -> io::Result<u64> {
-        while let Some(at) = self.hole {
-            match self.skip_hole(at, buf)? {
-                Some(place) => return Ok(place),
-                None if self.at_end => break,
-                None => {}
-            }
-        }
-        Ok(0)
-    }
-
     /// Where reading goes on.
     pub(super) fn scanned(&self) -> u64 {
         self.edge + (self.tail.len() - self.lead) as u64
@@ -144,12 +132,9 @@ impl Held {
         self.at_end
     }
 
-    /// Bytes that are known to have been there and that no read has taken.
-    pub(super) fn unread_bytes(&self) -> u64 {
-        match self.at_end {
-            true => 0,
-            false => self.seen_bytes.saturating_sub(self.scanned()),
-        }
+    /// Bytes are known to have been there that no read has taken.
+    pub(super) fn has_unread(&self) -> bool {
+        !self.at_end && self.seen_bytes > self.scanned()
     }
 
     /// Reads on, into `buf` (of [`READ_BYTES`]), at most `room` bytes more. Blocks on the disk.
@@ -308,38 +293,6 @@ impl Held {
                 &lead,
             ),
         })
-    }
-
-    /// Looks for the end of the run of NULs that a writer without O_APPEND leaves after a truncation; `None` as long as
-    /// there is nothing else.
-    fn skip_hole(&mut self, at: u64, buf: &mut [u8]) -> io::Result<Option<u64>> {
-        let at = match lseek(&*self.file, at as i64, Whence::SeekData) {
-            Ok(data) => data as u64,
-            // Nothing but a hole up to the end; or the file is shorter than it was.
-            Err(Errno::ENXIO) => {
-                if self.file.metadata()?.len() < at {
-                    self.hole = Some(0);
-                }
-                self.at_end = true;
-                return Ok(None);
-            }
-            Err(_) => at,
-        };
-        let n = read_once(&self.file, buf, at)?;
-        self.at_end = n < buf.len();
-        let Some(first) = buf[..n].iter().position(|&byte| byte != 0) else {
-            // At the end they may be bytes that are not there yet, so they are looked at again.
-            self.hole = Some(if self.at_end { at } else { at + n as u64 });
-            return Ok(None);
-        };
-        let place = at + first as u64;
-        let nuls = |most: usize| vec![0; most.min(usize::try_from(place).unwrap_or(most))];
-        let footing = Footing {
-            overlap: nuls(OVERLAP_BYTES),
-            head: Some(Arc::from(nuls(HEAD_CHECKED_BYTES))),
-        };
-        self.stand_at(place, footing);
-        Ok(Some(place))
     }
 }
 

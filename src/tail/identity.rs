@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+use nix::time::{ClockId, clock_gettime};
 
 /// A file. The birth tells it from a later one with its inode, where the file system knows births.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,6 +27,15 @@ impl Identity {
     /// The same inode: enough for a file that is held open, whose inode can't be used again.
     pub(super) fn is_inode(&self, other: &Identity) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
+    }
+}
+
+/// The time by the clock with which the kernel stamps births. It ticks coarsely, and stands up to a tick before the one
+/// that is usually asked: by that one, a file could be born before it is.
+pub(super) fn stamp_now() -> SystemTime {
+    match clock_gettime(ClockId::CLOCK_REALTIME_COARSE) {
+        Ok(now) => SystemTime::UNIX_EPOCH + Duration::from(now),
+        Err(_) => SystemTime::now(),
     }
 }
 

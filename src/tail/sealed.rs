@@ -34,6 +34,17 @@ impl Sealed {
         }
     }
 
+    /// A file that was never read: all of it was told as lost.
+    pub(super) fn unread(identity: Identity, now: Instant) -> Sealed {
+        Sealed {
+            identity,
+            file: None,
+            told_bytes: 0,
+            look_at: now,
+            until: now,
+        }
+    }
+
     /// When it is to be looked at next; `None` once it isn't any more.
     pub(super) fn look_at(&self) -> Option<Instant> {
         self.file.as_ref().map(|_| self.look_at)

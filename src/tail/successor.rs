@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use nix::fcntl::OFlag;
 
-use crate::limits::{CLOCK_COARSE, COPY_CHECKED_BYTES, GENERATIONS_AHEAD_MAX, SIBLING_SCANS_MAX};
+use crate::limits::{COPY_CHECKED_BYTES, GENERATIONS_AHEAD_MAX, SIBLING_SCANS_MAX};
 use crate::source::Gap;
 use crate::source::siblings::{self, Sibling};
 
@@ -190,7 +190,6 @@ pub(super) fn missed(
     since: SystemTime,
     is_ours: &dyn Fn(&Identity) -> bool,
 ) -> (Vec<(Arc<File>, Identity)>, Option<Gap>) {
-    let since = since.checked_sub(CLOCK_COARSE).unwrap_or(since);
     // Where the name is a link, the rotated files stand beside what it leads to.
     let real = path.canonicalize();
     let path = real.as_deref().unwrap_or(path);

@@ -4,6 +4,9 @@
 //! or the next time at which something is to be looked at. While a round runs or rests it leaves the bytes in the
 //! files: under load a batch then carries more lines.
 
+mod asked;
+mod turns;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::io;
@@ -23,13 +26,15 @@ use crate::limits::{FAST_BYTES, FORGET_EVERY, REST_SLICE, TURN_BYTES};
 use crate::source::Source;
 use crate::stop::{Reason, Stop};
 
-use super::follower::{Follower, Goal, Turn};
+use asked::Asked;
+
+use super::follower::{Follower, Turn};
 use super::glob::Glob;
 use super::held::READ_BYTES;
 use super::identity::Known;
 use super::names::Names;
 use super::pattern;
-use super::watches::{Hit, Watches};
+use super::watches::Watches;
 
 /// Whether FILE can be followed or is a pattern that can be read; else what is wrong with it.
 pub fn check_name(file: &Path) -> Result<(), String> {
@@ -101,22 +106,6 @@ pub struct Watcher {
     active: Vec<usize>,
     batch_bytes: usize,
     forget_at: Option<Instant>,
-}
-
-/// Looks that readers ask for: served when every follower has got as far as its file went when it was looked at.
-struct Asked {
-    ticket: u64,
-    goals: Vec<Aim>,
-    left: usize,
-}
-
-#[derive(Clone, Copy)]
-enum Aim {
-    /// Not looked at since.
-    Look,
-    /// Looked at; to be read that far.
-    Reach(Goal),
-    Reached,
 }
 
 impl Watcher {
@@ -209,7 +198,7 @@ impl Watcher {
         self.queued.push(false);
         self.timed.push(None);
         if let Some(asked) = &mut self.asked {
-            asked.goals.push(Aim::Reached);
+            asked.leave_out();
         }
         self.make_ready(index);
     }
@@ -346,172 +335,6 @@ impl Watcher {
         let _ = ppoll(&mut fds, left, None);
         if fds[0].revents().is_some_and(|events| !events.is_empty()) {
             self.hub.looks.take_wakes();
-        }
-    }
-
-    // -- whose turn it is
-
-    fn make_ready(&mut self, index: usize) {
-        if !std::mem::replace(&mut self.queued[index], true) {
-            self.ready.push_back(index);
-        }
-    }
-
-    fn make_all_ready(&mut self) {
-        for index in 0..self.followers.len() {
-            self.make_ready(index);
-        }
-    }
-
-    fn take_events(&mut self) {
-        let mut hits = Vec::new();
-        self.watches.drain(&mut |hit| {
-            if hits.last() != Some(&hit) {
-                hits.push(hit);
-            }
-        });
-        for hit in hits {
-            match hit {
-                Hit::Follower(index) => self.make_ready(index),
-                Hit::Path(index) => {
-                    self.followers[index].rearm = true;
-                    self.make_ready(index);
-                }
-                Hit::Glob(index) => self.globs[index].due = true,
-                Hit::All => {
-                    log::debug!("events were lost: looking at everything");
-                    self.globs.iter_mut().for_each(|glob| glob.due = true);
-                    self.followers
-                        .iter_mut()
-                        .for_each(|follower| follower.rearm = true);
-                    self.make_all_ready();
-                }
-            }
-        }
-    }
-
-    fn take_times(&mut self, now: Instant) {
-        while let Some(&(at, index)) = self.times.first() {
-            if at > now {
-                break;
-            }
-            self.times.pop_first();
-            self.timed[index] = None;
-            let look_at = self.followers[index].look_at;
-            if look_at <= now {
-                self.followers[index].rearm = true;
-                self.make_ready(index);
-            } else {
-                self.look_again_at(index, look_at);
-            }
-        }
-        if self.forget_at.is_some_and(|at| at <= now) {
-            self.hub.forget_old();
-            let old =
-                (0..self.followers.len() as u32).any(|index| self.hub.generations(index).len() > 1);
-            self.forget_at = old.then(|| now + FORGET_EVERY);
-        }
-    }
-
-    /// A follower's time may move on without its entry moving along: when that is due, it is entered anew.
-    fn look_again_at(&mut self, index: usize, at: Instant) {
-        match self.timed[index] {
-            Some(entered) if entered <= at => return,
-            Some(entered) => {
-                self.times.remove(&(entered, index));
-            }
-            None => {}
-        }
-        self.timed[index] = Some(at);
-        self.times.insert((at, index));
-    }
-
-    fn next_time(&self) -> Option<Instant> {
-        let look = self.times.first().map(|&(at, _)| at);
-        let scan = self.globs.iter().map(Glob::wants).min();
-        let beat = self.options.beat.map(|_| self.next_beat);
-        [look, scan, beat, self.forget_at]
-            .into_iter()
-            .flatten()
-            .min()
-    }
-
-    fn scan_globs(&mut self, now: Instant, changes: &mut Vec<(Arc<Source>, Change)>) {
-        for at in 0..self.globs.len() {
-            if self.globs[at].wants() > now {
-                continue;
-            }
-            // Whoever follows a file that was just rotated takes the rotated file first: it matches the pattern, too.
-            for index in std::mem::take(&mut self.ready) {
-                self.queued[index] = false;
-                self.look_at_name(index, now, changes);
-            }
-            let new = self.globs[at].scan(&mut self.watches, &self.known, &self.names);
-            for path in new {
-                self.add(&path, true, false);
-            }
-        }
-    }
-
-    fn look_at_name(
-        &mut self,
-        index: usize,
-        now: Instant,
-        changes: &mut Vec<(Arc<Source>, Change)>,
-    ) {
-        let mut turn = Turn {
-            now,
-            buf: &mut self.buf,
-            room: 0,
-            watches: &mut self.watches,
-            known: &mut self.known,
-            hub: &self.hub,
-            changes,
-        };
-        self.followers[index].look(&mut turn);
-        self.make_ready(index);
-    }
-
-    // -- looks that readers ask for
-
-    fn take_asked(&mut self) {
-        let Some(ticket) = self.hub.looks.pending().filter(|_| self.asked.is_none()) else {
-            return;
-        };
-        self.make_all_ready();
-        let left = self.followers.len();
-        self.asked = Some(Asked {
-            ticket,
-            goals: vec![Aim::Look; left],
-            left,
-        });
-    }
-
-    fn aim(&mut self, index: usize, now: Instant) {
-        let Some(asked) = &mut self.asked else {
-            return;
-        };
-        let follower = &mut self.followers[index];
-        let goal = match asked.goals[index] {
-            Aim::Reached => return,
-            Aim::Reach(goal) => goal,
-            Aim::Look => follower.goal(),
-        };
-        asked.goals[index] = Aim::Reach(goal);
-        if follower.has_got_to(&goal, now) {
-            asked.goals[index] = Aim::Reached;
-            asked.left -= 1;
-        }
-    }
-
-    /// Once all are there, and what was found is published.
-    fn serve_asked(&mut self) {
-        if let Some(asked) = self.asked.take_if(|asked| asked.left == 0) {
-            self.hub.looks.serve(asked.ticket);
-            // Who asked meanwhile is served by the next pass.
-            if self.hub.looks.pending().is_some() {
-                self.hub.looks.wake();
-            }
         }
     }
 }

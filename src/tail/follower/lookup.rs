@@ -1,0 +1,186 @@
+//! Where the name leads: to the file we have, to others (which are taken in at once), or nowhere.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::hub::Change;
+use crate::limits::{MISSING_AFTER, RETRIED_FOR, RETRY};
+use crate::source::EventKind;
+
+use super::{Follower, Turn};
+use crate::tail::identity::{Identity, stamp_now};
+use crate::tail::name::{Leads, not_regular};
+use crate::tail::sealed::Sealed;
+use crate::tail::successor::{self, Successor};
+use crate::tail::watches::User;
+
+impl Follower {
+    /// Step 3 and 4: sees where the name leads.
+    pub(super) fn notice(&mut self, turn: &mut Turn) {
+        let before = stamp_now();
+        let leads = match fs::metadata(&self.source.path) {
+            Ok(stat) if stat.is_file() => self.leads_to(&stat, before, turn),
+            Ok(stat) => Err(not_regular(&stat)),
+            Err(e) => Err(e),
+        };
+        let untold = match leads {
+            Ok(()) => {
+                self.name
+                    .found(&self.source.path, self.has_begun(), self.by_pattern);
+                None
+            }
+            Err(e) => self
+                .name
+                .lost(&self.source.path, &e, self.by_pattern, turn.now),
+        };
+        if self.name.changed() {
+            turn.hub.set_present(&self.source, self.name.leads());
+        }
+        if untold == Some(Leads::Nowhere) && self.has_begun() {
+            self.tell(turn, Change::Aside(EventKind::Missing));
+        }
+        if let Some(since) = self.name.lost_since() {
+            // Events say when it is back; but a permission may come back without one, and the time at which a name is
+            // said to be missing has to be met.
+            if turn.now < since + MISSING_AFTER {
+                self.wait_until((since + MISSING_AFTER).min(turn.now + RETRY));
+            } else if turn.now < since + RETRIED_FOR {
+                self.wait_until(turn.now + RETRY);
+            }
+        }
+    }
+
+    fn leads_to(
+        &mut self,
+        stat: &fs::Metadata,
+        before: SystemTime,
+        turn: &mut Turn,
+    ) -> io::Result<()> {
+        let identity = Identity::of(stat);
+        if self
+            .newest()
+            .is_some_and(|(_, newest)| newest.is_inode(&identity))
+        {
+            self.verified = before;
+            if self.successors.is_empty()
+                && let Some(held) = &mut self.held
+            {
+                held.see(stat.len(), turn.now);
+            }
+            return Ok(());
+        }
+        // Led back to the held file before anything was written to another: the same generation goes on.
+        if self
+            .held
+            .as_ref()
+            .is_some_and(|held| held.identity.is_inode(&identity))
+        {
+            while let Some(empty) = self.successors.pop_empty() {
+                self.let_go(empty.identity, empty.watch, turn);
+            }
+            if self.successors.is_empty() {
+                self.verified = before;
+                return Ok(());
+            }
+        }
+        if self.by_pattern && turn.known.has_of_other(&identity, self.index) {
+            return Err(ErrorKind::NotFound.into());
+        }
+        self.found(before, turn)
+    }
+
+    /// The newest file that the name is known to have led to.
+    pub(super) fn newest(&self) -> Option<(&fs::File, Identity)> {
+        let successor = self
+            .successors
+            .newest()
+            .map(|next| (&*next.file, next.identity));
+        successor.or_else(|| self.held.as_ref().map(|held| (&*held.file, held.identity)))
+    }
+
+    /// The name leads to a file that we don't have: takes it in, and before it what stood there in between.
+    ///
+    /// Opened before anything else: a further rename can't take it from us then.
+    fn found(&mut self, before: SystemTime, turn: &mut Turn) -> io::Result<()> {
+        let (file, identity) = successor::open(&self.source.path)?;
+        let born = identity.born.filter(|&born| born >= self.verified);
+        // One that was there before must have been moved to the name: it is there since about now.
+        self.take_in(file, identity, born.unwrap_or(before), turn);
+        if self.held.is_some() {
+            self.successors.rotated(self.verified);
+            self.take_missed(self.verified, turn);
+        }
+        self.verified = before;
+        Ok(())
+    }
+
+    /// Takes in the siblings that stood under the name after `since` and that we don't have. Whether there were any.
+    pub(super) fn take_missed(&mut self, since: SystemTime, turn: &mut Turn) -> bool {
+        let Some(held) = &self.held else {
+            return false;
+        };
+        let is_ours = |identity: &Identity| match self.by_pattern {
+            true => turn.known.has(identity),
+            false => turn.known.has_of(identity, self.index),
+        };
+        let (files, gap) = successor::missed(&self.source.path, &held.file, since, &is_ours);
+        let any = !files.is_empty();
+        for (file, identity) in files {
+            let stood = identity.born.unwrap_or_else(stamp_now);
+            self.take_in(file, identity, stood, turn);
+        }
+        self.successors.sort();
+        if let Some(gap) = gap {
+            self.successors.set_gap(gap);
+        }
+        while let Some(lost) = self.successors.pop_too_many() {
+            log::warn!("{:?} is rotated too often to keep up", self.source.path);
+            if let Some(watch) = lost.watch {
+                turn.watches.release(watch, &User::File(self.index));
+            }
+            // Known for a while: the next list of siblings must not bring it again.
+            self.keep_sealed(Sealed::unread(lost.identity, turn.now), turn);
+        }
+        any
+    }
+
+    fn take_in(
+        &mut self,
+        file: Arc<fs::File>,
+        identity: Identity,
+        stood: SystemTime,
+        turn: &mut Turn,
+    ) {
+        let watch = turn
+            .watches
+            .file(User::File(self.index), &file, &self.source.path);
+        self.armed &= watch.is_some();
+        if let Some(at) = self
+            .sealed
+            .iter()
+            .position(|old| old.identity.is_inode(&identity))
+        {
+            // An old file is back under the name. Its entry among the known ones stays.
+            self.sealed.remove(at);
+        } else {
+            turn.known.add(identity, self.index);
+        }
+        self.successors.push(Successor {
+            file,
+            identity,
+            stood,
+            gap: None,
+            watch,
+        });
+    }
+
+    fn let_go(&self, identity: Identity, watch: Option<i32>, turn: &mut Turn) {
+        turn.known.remove(&identity, self.index);
+        // The same inode may be with us twice.
+        if let Some(watch) = watch.filter(|_| !turn.known.has_of(&identity, self.index)) {
+            turn.watches.release(watch, &User::File(self.index));
+        }
+    }
+}
