@@ -2,5 +2,9 @@
 
 mod rig;
 
+mod bounds;
 mod following;
+mod kernel;
+mod names;
 mod rotation;
+mod truncation;

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
+use parking_lot::{Condvar, Mutex};
 use tempfile::TempDir;
 
 use crate::courier::Rounds;
@@ -41,6 +42,8 @@ pub(super) struct Rig {
     pub(super) hub: Arc<Hub>,
     pub(super) stop: Arc<Stop>,
     pub(super) got: Vec<Got>,
+    /// The largest batch so far.
+    pub(super) batch_bytes_max: usize,
     watcher: Option<(Handle, JoinHandle<()>)>,
     queue: Receiver<Arc<Batch>>,
 }
@@ -86,6 +89,7 @@ impl Rig {
             hub,
             stop,
             got: Vec::new(),
+            batch_bytes_max: 0,
             watcher: Some((handle, thread)),
             queue: joined.queue,
         }
@@ -115,6 +119,7 @@ impl Rig {
     }
 
     fn take_down(&mut self, batch: &Batch) {
+        self.batch_bytes_max = self.batch_bytes_max.max(batch.pinned_bytes());
         for segment in &batch.segments {
             let name = &segment.source.name;
             match &segment.kind {
@@ -245,4 +250,98 @@ pub(super) fn assert_same<A: AsRef<str>, B: AsRef<str>>(got: &[A], want: &[B]) {
         around(&got),
         around(&want)
     );
+}
+
+/// A subscriber that, while it is shut, holds up the watcher that carries to it: what happens to the files then happens
+/// between two looks.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    state: Mutex<GateState>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct GateState {
+    shut: bool,
+    /// The watcher stands before it.
+    holds: bool,
+    /// It may pass once, though it is shut.
+    passes: bool,
+}
+
+impl Gate {
+    /// The next carry waits.
+    pub(super) fn shut(&self) {
+        self.state.lock().shut = true;
+    }
+
+    /// Waits until the watcher stands before it.
+    pub(super) fn wait(&self) {
+        let deadline = Instant::now() + DEADLINE;
+        let mut state = self.state.lock();
+        while !state.holds {
+            let late = self.changed.wait_until(&mut state, deadline).timed_out();
+            assert!(!late, "held up in time");
+        }
+    }
+
+    /// Lets the watcher pass that stands before it, and holds it up at its next carry.
+    pub(super) fn pass_once(&self) {
+        let mut state = self.state.lock();
+        state.passes = true;
+        state.holds = false;
+        self.changed.notify_all();
+    }
+
+    pub(super) fn open(&self) {
+        self.state.lock().shut = false;
+        self.changed.notify_all();
+    }
+}
+
+impl Subscriber for Gate {
+    fn carry(&self) {
+        let mut state = self.state.lock();
+        while state.shut && !state.passes {
+            state.holds = true;
+            self.changed.notify_all();
+            self.changed.wait(&mut state);
+        }
+        state.passes = false;
+    }
+
+    fn dropped(&self) {}
+
+    fn done(&self) -> u64 {
+        u64::MAX
+    }
+}
+
+/// Waits until the clock that files are stamped with has moved on.
+pub(super) fn later_tick(path: &Path) {
+    let stamp = || {
+        let _ = std::fs::remove_file(path);
+        append(path, "");
+        std::fs::metadata(path)
+            .and_then(|stat| stat.created())
+            .expect("a birth")
+    };
+    let first = stamp();
+    while stamp() == first {}
+}
+
+/// A subscriber whose carry makes the watcher's thread nobody, as far as files are concerned: root may open everything.
+#[derive(Debug)]
+pub(super) struct Unprivileged;
+
+impl Subscriber for Unprivileged {
+    fn carry(&self) {
+        nix::unistd::setfsuid(nix::unistd::Uid::from_raw(65534));
+    }
+
+    fn dropped(&self) {}
+
+    fn done(&self) -> u64 {
+        u64::MAX
+    }
 }

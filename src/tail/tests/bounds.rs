@@ -1,0 +1,108 @@
+//! Bounds: what one file may take from the others, and from memory.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::rig::*;
+use crate::limits::TURN_BYTES;
+use crate::source::lines::cut_when;
+use crate::tail::Options;
+
+#[test]
+fn a_busy_file_does_not_starve_a_quiet_one() {
+    let dir = dir();
+    for name in ["busy.log", "quiet.log"] {
+        append(&dir.path().join(name), "old\n");
+    }
+    let mut rig = Rig::new(dir, &["busy.log", "quiet.log"]);
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut busy = appender(&rig.path("busy.log"));
+    let writer = thread::spawn({
+        let stop = Arc::clone(&stop);
+        move || {
+            let lines = "x".repeat(99).add("\n").repeat(1000);
+            let mut written = 0;
+            while !stop.load(Ordering::Relaxed) && written < 2_000_000_000 {
+                busy.write_all(lines.as_bytes()).expect("write");
+                written += lines.len();
+            }
+        }
+    });
+    let mut slowest = Duration::ZERO;
+    for n in 0..50 {
+        let line = format!("quiet {n}");
+        let begun = Instant::now();
+        append(&rig.path("quiet.log"), &format!("{line}\n"));
+        rig.until(&line, |got| {
+            got.iter()
+                .rev()
+                .take(20_000)
+                .any(|got| matches!(got, Got::Line(_, l) if *l == line))
+        });
+        slowest = slowest.max(begun.elapsed());
+        rig.got.clear();
+    }
+    stop.store(true, Ordering::Relaxed);
+    writer.join().expect("the writer");
+    eprintln!("slowest of 50 quiet lines: {slowest:?}");
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+}
+
+trait Add {
+    fn add(self, end: &str) -> String;
+}
+
+impl Add for String {
+    fn add(mut self, end: &str) -> String {
+        self.push_str(end);
+        self
+    }
+}
+
+#[test]
+fn a_file_of_ten_gigabytes_is_taken_up_at_its_end_at_once() {
+    let dir = dir();
+    let log = File::create(dir.path().join("a.log")).expect("create");
+    log.write_all_at(b"first\n", 0).expect("write");
+    log.write_all_at(b"\nlast\nhalf", 10 << 30).expect("write");
+    let begun = Instant::now();
+    let mut rig = Rig::new(dir, &["a.log"]);
+    append(&rig.path("a.log"), " a line\n");
+    rig.expect_lines(&["half a line"]);
+    assert!(begun.elapsed() < Duration::from_secs(1));
+}
+
+#[test]
+fn a_line_without_an_end_comes_in_pieces_and_no_batch_grows_with_it() {
+    let max = 100_000;
+    let dir = dir();
+    append(&dir.path().join("a.log"), "old\n");
+    let mut rig = Rig::with(dir, &["a.log"], max, Options::default(), Arc::new(Quiet));
+    let mut log = appender(&rig.path("a.log"));
+    let piece = vec![b'x'; 1 << 20];
+    for _ in 0..64 {
+        log.write_all(&piece).expect("write");
+    }
+    log.write_all(b"\nend\n").expect("write");
+    rig.until("the end", |got| {
+        got.iter()
+            .rev()
+            .any(|got| matches!(got, Got::Line(_, line) if line == "end"))
+    });
+    let (end, pieces) = rig
+        .lines()
+        .split_last()
+        .map(|(end, pieces)| (*end, pieces.len()))
+        .expect("lines");
+    assert_eq!((end, pieces), ("end", (64usize << 20).div_ceil(max)));
+    assert!(
+        rig.batch_bytes_max <= TURN_BYTES + cut_when(max) + 64 * 1024,
+        "{}",
+        rig.batch_bytes_max
+    );
+}
