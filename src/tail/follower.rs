@@ -5,11 +5,14 @@
 //! the old file quiet? is the name really gone?) is left with a time at which to look again.
 
 mod arming;
+mod arrivals;
 mod goal;
 mod handover;
 mod lookup;
 
 pub(super) use goal::Goal;
+
+use arrivals::Arrivals;
 
 use std::collections::VecDeque;
 use std::fs;
@@ -59,6 +62,7 @@ pub(super) struct Follower {
     next_number: u64,
     /// When, by the clock that files are stamped with, the name was last seen to lead to the newest file.
     verified: SystemTime,
+    arrivals: Arrivals,
     /// The watches on its trail.
     steps: Vec<(i32, User)>,
     /// The trail is to be walked again.
@@ -86,6 +90,7 @@ impl Follower {
             sealed: VecDeque::new(),
             next_number: 0,
             verified: SystemTime::UNIX_EPOCH,
+            arrivals: Arrivals::default(),
             steps: Vec::new(),
             rearm: true,
             armed: false,

@@ -176,7 +176,7 @@ fn walk(path: &Path) -> (Vec<PathBuf>, Vec<Step>) {
             continue;
         }
         if !matched && literal.components().next().is_some() {
-            lookups.extend(trail(&literal));
+            lookups.extend(trail(&literal).steps);
         }
         matched = true;
         let mut next = Vec::new();

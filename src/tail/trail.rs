@@ -11,10 +11,20 @@ use crate::limits::LINKS_MAX;
 /// A directory, and the name that is looked up in it.
 pub(super) type Step = (PathBuf, OsString);
 
+/// The trail of a path.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Trail {
+    /// In the order of the lookups.
+    pub(super) steps: Vec<Step>,
+    /// The last step is the lookup of the file itself, not of something that is missing on the way to it.
+    pub(super) complete: bool,
+}
+
 /// The trail of `path`. Where something is missing it ends in the nearest directory that is there, with the name that
 /// is missed. Blocks on the disk.
-pub(super) fn trail(path: &Path) -> Vec<Step> {
+pub(super) fn trail(path: &Path) -> Trail {
     let mut steps = Vec::new();
+    let mut complete = false;
     let mut at = PathBuf::from(".");
     let mut rest: VecDeque<OsString> = VecDeque::new();
     let mut links = 0;
@@ -38,10 +48,13 @@ pub(super) fn trail(path: &Path) -> Vec<Step> {
                 put(&target, &mut at, &mut rest);
             }
             Ok(stat) if stat.is_dir() => at = here,
-            _ => break,
+            _ => {
+                complete = rest.is_empty();
+                break;
+            }
         }
     }
-    steps
+    Trail { steps, complete }
 }
 
 /// Puts the components of `path` before the rest, and goes to the root where it begins there.
@@ -81,7 +94,9 @@ mod tests {
         symlink("../v1/logs/app.log", home.join("v1/link.log")).expect("symlink");
         let want =
             [("", "current"), ("", "v1"), ("v1", "link.log")].map(|(a, b)| (a.into(), b.into()));
-        let steps = trail(&home.join("current/link.log"));
+        let trail = trail(&home.join("current/link.log"));
+        assert!(trail.complete);
+        let steps = trail.steps;
         assert_eq!(names(&steps, &home)[..3], want);
         let (at, name) = steps.last().expect("steps");
         assert_eq!(name, "app.log");
@@ -91,7 +106,8 @@ mod tests {
     #[test]
     fn a_missing_directory_ends_the_trail_where_it_is_missed() {
         let home = tempfile::tempdir().expect("a directory");
-        let steps = trail(&home.path().join("a/b/c.log"));
+        let Trail { steps, complete } = trail(&home.path().join("a/b/c.log"));
+        assert!(!complete);
         assert_eq!(steps.last(), Some(&(home.path().to_owned(), "a".into())));
     }
 
@@ -100,6 +116,6 @@ mod tests {
         let home = tempfile::tempdir().expect("a directory");
         symlink("b", home.path().join("a")).expect("symlink");
         symlink("a", home.path().join("b")).expect("symlink");
-        assert!(trail(&home.path().join("a")).len() <= 2 * LINKS_MAX);
+        assert!(trail(&home.path().join("a")).steps.len() <= 2 * LINKS_MAX);
     }
 }

@@ -28,6 +28,8 @@ pub(super) enum User {
     File(usize),
     /// The follower's path looks this name up in this directory.
     Name(usize, OsString),
+    /// The follower's file itself is looked up in this directory, by this name.
+    Entry(usize, OsString),
     /// The glob looks up names in this directory that match this component.
     Component(usize, OsString),
 }
@@ -39,6 +41,8 @@ pub(super) enum Hit {
     Follower(usize),
     /// A follower's path: what is watched may have to change.
     Path(usize),
+    /// A follower's name leads to another file than before, or to one again.
+    Arrival(usize),
     /// A glob.
     Glob(usize),
     /// Events were lost: everyone.
@@ -192,6 +196,14 @@ impl Watches {
                     if let Some(concerned) = concerned(user, event.name) {
                         hit(concerned);
                     }
+                    if let (User::Entry(follower, name), Some(entry)) = (user, event.name)
+                        && name == entry
+                        && event
+                            .mask
+                            .intersects(EventMask::CREATE | EventMask::MOVED_TO)
+                    {
+                        hit(Hit::Arrival(*follower));
+                    }
                 }
                 if event.mask.contains(EventMask::IGNORED) {
                     self.by_id.remove(&id);
@@ -205,11 +217,16 @@ impl Watches {
 fn concerned(user: &User, entry: Option<&OsStr>) -> Option<Hit> {
     match (user, entry) {
         (User::File(follower), _) => Some(Hit::Follower(*follower)),
-        (User::Name(follower, _), None) => Some(Hit::Path(*follower)),
-        (User::Name(follower, name), Some(entry)) if name == entry => Some(Hit::Path(*follower)),
+        (User::Name(follower, _) | User::Entry(follower, _), None) => Some(Hit::Path(*follower)),
+        (User::Name(follower, name) | User::Entry(follower, name), Some(entry))
+            if name == entry =>
+        {
+            Some(Hit::Path(*follower))
+        }
+        (User::Name(..), Some(_)) => None,
         // A file that gets a rotated name: whatever it is, the next look notes when the name was still right, so that
         // a copy isn't taken for a generation that was missed.
-        (User::Name(follower, name), Some(entry)) => {
+        (User::Entry(follower, name), Some(entry)) => {
             siblings::is_rotated_name(name, entry).then_some(Hit::Follower(*follower))
         }
         (User::Component(glob, _), None) => Some(Hit::Glob(*glob)),

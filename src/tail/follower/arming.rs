@@ -10,7 +10,7 @@ impl Follower {
     /// Watches every directory on the trail. Arm first, look second: it is walked again after its directories are
     /// watched, until it is the same as before.
     pub(super) fn arm(&mut self, watches: &mut Watches) {
-        let mut walked = Vec::new();
+        let mut walked = trail::Trail::default();
         let mut steps: Vec<(i32, User)> = Vec::new();
         self.armed = true;
         for _ in 0..TRAIL_WALKS_MAX {
@@ -18,9 +18,13 @@ impl Follower {
             if trail == walked {
                 break;
             }
+            let last = trail.steps.len().checked_sub(1).filter(|_| trail.complete);
             self.armed = true;
-            for (directory, name) in &trail {
-                let user = User::Name(self.index, name.clone());
+            for (at, (directory, name)) in trail.steps.iter().enumerate() {
+                let user = match Some(at) == last {
+                    true => User::Entry(self.index, name.clone()),
+                    false => User::Name(self.index, name.clone()),
+                };
                 match watches.directory(user.clone(), directory) {
                     Some(id) if steps.contains(&(id, user.clone())) => {}
                     Some(id) => steps.push((id, user)),
@@ -34,10 +38,24 @@ impl Follower {
                 watches.release(*id, user);
             }
         }
+        if self.steps != steps {
+            self.arrivals.reset();
+        }
         self.steps = steps;
         if let Some(held) = &mut self.held {
             held.watch = watches.file(User::File(self.index), &held.file, &self.source.path);
             self.armed &= held.watch.is_some();
         }
+    }
+
+    /// The kernel tells that a file came to stand under the name.
+    pub(in crate::tail) fn tell_arrival(&mut self) {
+        self.arrivals.tell();
+    }
+
+    /// The kernel's events were lost.
+    pub(in crate::tail) fn events_lost(&mut self) {
+        self.rearm = true;
+        self.arrivals.reset();
     }
 }

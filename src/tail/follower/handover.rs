@@ -6,6 +6,7 @@ use crate::hub::Change;
 use crate::limits::{QUIET, QUIET_MAX, SEALED_KNOWN_MAX};
 use crate::source::{Began, EventKind};
 
+use super::lookup::GONE_UNSEEN;
 use super::{Follower, Turn};
 use crate::tail::held::Held;
 use crate::tail::sealed::Sealed;
@@ -28,15 +29,19 @@ impl Follower {
             // A file that was missed is older than those that were found, so it comes before them.
             if let Some(since) = self.successors.take_unsure() {
                 self.take_missed(since, turn);
+                self.arrivals.settle(false);
             }
             // Whatever came since the read at the beginning of this look.
             if self.read(turn) {
                 return true;
             }
         }
-        let Some(next) = self.successors.pop() else {
+        let Some(mut next) = self.successors.pop() else {
             return false;
         };
+        if self.arrivals.take_lost() {
+            next.gap.get_or_insert(GONE_UNSEEN);
+        }
         if let Some(mut old) = self.held.take() {
             self.seal(&mut old, turn);
             self.put_away(&old, turn);

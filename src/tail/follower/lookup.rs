@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use crate::hub::Change;
 use crate::limits::{MISSING_AFTER, RETRIED_FOR, RETRY};
-use crate::source::EventKind;
+use crate::source::{EventKind, Gap};
 
 use super::{Follower, Turn};
 use crate::tail::identity::{Identity, stamp_now};
@@ -15,6 +15,12 @@ use crate::tail::name::{Leads, not_regular};
 use crate::tail::sealed::Sealed;
 use crate::tail::successor::{self, Successor};
 use crate::tail::watches::User;
+
+/// A file came to stand under the name and was gone before it could be opened.
+pub(super) const GONE_UNSEEN: Gap = Gap {
+    lost_bytes: None,
+    reason: "gone before it could be read",
+};
 
 impl Follower {
     /// Step 3 and 4: sees where the name leads.
@@ -25,6 +31,7 @@ impl Follower {
             Ok(stat) => Err(not_regular(&stat)),
             Err(e) => Err(e),
         };
+        self.count_arrivals(&leads, turn);
         let untold = match leads {
             Ok(()) => {
                 self.name
@@ -49,6 +56,24 @@ impl Follower {
             } else if turn.now < since + RETRIED_FOR {
                 self.wait_until(turn.now + RETRY);
             }
+        }
+    }
+
+    fn count_arrivals(&mut self, leads: &io::Result<()>, turn: &mut Turn) {
+        let is_there = match leads {
+            Ok(()) => true,
+            Err(e) if e.kind() == ErrorKind::NotFound => false,
+            // What arrived can't be told apart from what was there.
+            Err(_) => return self.arrivals.reset(),
+        };
+        if !self.has_begun() {
+            return self.arrivals.reset();
+        }
+        self.arrivals.settle(is_there);
+        // With another file to come it is told before that one; and the file may still be found.
+        if is_there && self.successors.is_empty() && self.arrivals.take_lost() {
+            let Gap { lost_bytes, reason } = GONE_UNSEEN;
+            self.tell(turn, Change::Aside(EventKind::Gap { lost_bytes, reason }));
         }
     }
 
@@ -86,6 +111,7 @@ impl Follower {
             }
         }
         if self.by_pattern && turn.known.has_of_other(&identity, self.index) {
+            self.arrivals.reset();
             return Err(ErrorKind::NotFound.into());
         }
         self.found(before, turn)
@@ -116,17 +142,16 @@ impl Follower {
         Ok(())
     }
 
-    /// Takes in the siblings that stood under the name after `since` and that we don't have. Whether there were any.
-    pub(super) fn take_missed(&mut self, since: SystemTime, turn: &mut Turn) -> bool {
+    /// Takes in the siblings that stood under the name after `since` and that we don't have.
+    pub(super) fn take_missed(&mut self, since: SystemTime, turn: &mut Turn) {
         let Some(held) = &self.held else {
-            return false;
+            return;
         };
         let is_ours = |identity: &Identity| match self.by_pattern {
             true => turn.known.has(identity),
             false => turn.known.has_of(identity, self.index),
         };
         let (files, gap) = successor::missed(&self.source.path, &held.file, since, &is_ours);
-        let any = !files.is_empty();
         for (file, identity) in files {
             let stood = identity.born.unwrap_or_else(stamp_now);
             self.take_in(file, identity, stood, turn);
@@ -143,7 +168,6 @@ impl Follower {
             // Known for a while: the next list of siblings must not bring it again.
             self.keep_sealed(Sealed::unread(lost.identity, turn.now), turn);
         }
-        any
     }
 
     fn take_in(
@@ -157,6 +181,7 @@ impl Follower {
             .watches
             .file(User::File(self.index), &file, &self.source.path);
         self.armed &= watch.is_some();
+        self.arrivals.find();
         if let Some(at) = self
             .sealed
             .iter()

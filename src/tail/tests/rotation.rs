@@ -304,3 +304,42 @@ fn a_name_that_cannot_be_opened_for_a_moment_is_tried_again() {
     rig.expect_lines(&["one", "two", "new"]);
     assert_eq!(rig.events(), [EventKind::Rotated]);
 }
+
+#[test]
+fn a_file_that_comes_and_goes_between_two_looks_is_told_as_a_gap() {
+    let dir = dir();
+    append(&dir.path().join("a.log"), "old\n");
+    let gate = Arc::new(Gate::default());
+    let mut rig = Rig::with(dir, &["a.log"], 1 << 20, Options::default(), gate.clone());
+    gate.shut();
+    append(&rig.path("a.log"), "one\n");
+    gate.wait();
+    fs::remove_file(rig.path("a.log")).expect("unlink");
+    append(&rig.path("a.log"), "never seen\n");
+    fs::remove_file(rig.path("a.log")).expect("unlink");
+    append(&rig.path("a.log"), "new\n");
+    gate.open();
+    rig.expect_lines(&["one", "new"]);
+    let gap = EventKind::Gap {
+        lost_bytes: None,
+        reason: "gone before it could be read",
+    };
+    assert_eq!(rig.events(), [gap, EventKind::Rotated]);
+}
+
+#[test]
+fn a_file_that_was_away_for_a_moment_is_the_same() {
+    let dir = dir();
+    append(&dir.path().join("a.log"), "old\n");
+    let gate = Arc::new(Gate::default());
+    let mut rig = Rig::with(dir, &["a.log"], 1 << 20, Options::default(), gate.clone());
+    gate.shut();
+    append(&rig.path("a.log"), "one\n");
+    gate.wait();
+    fs::rename(rig.path("a.log"), rig.path("b")).expect("rename");
+    fs::rename(rig.path("b"), rig.path("a.log")).expect("rename");
+    append(&rig.path("a.log"), "two\n");
+    gate.open();
+    rig.expect_lines(&["one", "two"]);
+    assert!(rig.events().is_empty(), "{:?}", rig.events());
+}

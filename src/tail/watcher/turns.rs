@@ -8,7 +8,7 @@ use crate::limits::FORGET_EVERY;
 use crate::source::Source;
 
 use super::Watcher;
-use crate::tail::follower::Turn;
+use crate::tail::follower::{Follower, Turn};
 use crate::tail::glob::Glob;
 use crate::tail::watches::Hit;
 
@@ -28,7 +28,7 @@ impl Watcher {
     pub(super) fn take_events(&mut self) {
         let mut hits = Vec::new();
         self.watches.drain(&mut |hit| {
-            if hits.last() != Some(&hit) {
+            if hits.last() != Some(&hit) || matches!(hit, Hit::Arrival(_)) {
                 hits.push(hit);
             }
         });
@@ -39,13 +39,12 @@ impl Watcher {
                     self.followers[index].rearm = true;
                     self.make_ready(index);
                 }
+                Hit::Arrival(index) => self.followers[index].tell_arrival(),
                 Hit::Glob(index) => self.globs[index].due = true,
                 Hit::All => {
                     log::debug!("events were lost: looking at everything");
                     self.globs.iter_mut().for_each(|glob| glob.due = true);
-                    self.followers
-                        .iter_mut()
-                        .for_each(|follower| follower.rearm = true);
+                    self.followers.iter_mut().for_each(Follower::events_lost);
                     self.make_all_ready();
                 }
             }
