@@ -129,6 +129,9 @@ pub const COPY_CHECKED_BYTES: usize = 4096;
 /// How often the siblings of a name are listed again because one was renamed on the way.
 pub const SIBLING_SCANS_MAX: usize = 3;
 
+/// Files with rotated names that are known never to have stood under a followed name.
+pub const FOREIGN_MAX: usize = 256;
+
 /// How often old generations are let go of, as long as there are any.
 pub const FORGET_EVERY: Duration = Duration::from_secs(30);
 

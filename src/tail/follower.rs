@@ -25,7 +25,7 @@ use crate::limits::{RETRY, SAFETY_LOOK, SAFETY_LOOK_TRUSTED};
 use crate::source::{Began, Gap, Generation, Source, back, forward::Footing};
 
 use super::held::{Found, Held};
-use super::identity::{Known, stamp_now};
+use super::identity::{Identity, Known, stamp_now};
 use super::name::{Name, not_regular};
 use super::sealed::Sealed;
 use super::successor::{self, Successors};
@@ -63,6 +63,11 @@ pub(super) struct Follower {
     /// When, by the clock that files are stamped with, the name was last seen to lead to the newest file.
     verified: SystemTime,
     arrivals: Arrivals,
+    /// The files with rotated names are to be listed.
+    pub(super) siblings_changed: bool,
+    /// Those listed just now, and those that are known to be none of ours.
+    listed: Vec<Identity>,
+    foreign: Vec<Identity>,
     /// The watches on its trail.
     steps: Vec<(i32, User)>,
     /// The trail is to be walked again.
@@ -91,6 +96,9 @@ impl Follower {
             next_number: 0,
             verified: SystemTime::UNIX_EPOCH,
             arrivals: Arrivals::default(),
+            siblings_changed: false,
+            listed: Vec::new(),
+            foreign: Vec::new(),
             steps: Vec::new(),
             rearm: true,
             armed: false,
@@ -161,7 +169,11 @@ impl Follower {
             self.arm(turn.watches);
         }
         let mut more = self.read(turn);
+        if std::mem::take(&mut self.siblings_changed) {
+            self.list_siblings(turn);
+        }
         self.notice(turn);
+        self.listed.clear();
         if !more {
             more = self.advance(turn);
         }

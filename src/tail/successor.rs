@@ -15,8 +15,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use nix::fcntl::OFlag;
 
-use crate::limits::{COPY_CHECKED_BYTES, GENERATIONS_AHEAD_MAX, SIBLING_SCANS_MAX};
+use crate::limits::{COPY_CHECKED_BYTES, GENERATIONS_AHEAD_MAX, OVERLAP_BYTES, SIBLING_SCANS_MAX};
 use crate::source::Gap;
+use crate::source::forward::read_full;
 use crate::source::siblings::{self, Sibling};
 
 use super::identity::Identity;
@@ -30,7 +31,35 @@ pub(super) struct Successor {
     pub(super) stood: SystemTime,
     /// What was lost before it.
     pub(super) gap: Option<Gap>,
+    /// What was last seen of it: its length, and how it begins.
+    pub(super) seen: Seen,
     pub(super) watch: Option<i32>,
+}
+
+/// What was last seen of a file that is not read yet, to know when it was truncated meanwhile.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    bytes: u64,
+    beginning: Vec<u8>,
+    truncated: bool,
+}
+
+impl Successor {
+    /// Looks at it; how many bytes it has.
+    fn see(&mut self) -> u64 {
+        let Ok(bytes) = self.file.metadata().map(|stat| stat.len()) else {
+            return 0;
+        };
+        let mut beginning = [0; OVERLAP_BYTES];
+        let beginning = match read_full(&self.file, &mut beginning, 0) {
+            Ok(n) => beginning[..n].to_vec(),
+            Err(_) => Vec::new(),
+        };
+        let seen = &mut self.seen;
+        seen.truncated |= bytes < seen.bytes || !beginning.starts_with(&seen.beginning);
+        (seen.bytes, seen.beginning) = (bytes, beginning);
+        bytes
+    }
 }
 
 /// Opens a regular file for reading, and does not wait where it is a FIFO by now.
@@ -80,7 +109,15 @@ impl Successors {
     /// The one to be begun next.
     pub(super) fn pop(&mut self) -> Option<Successor> {
         self.nonempty_since = None;
-        self.queue.pop_front()
+        let mut next = self.queue.pop_front()?;
+        next.see();
+        if next.seen.truncated {
+            next.gap.get_or_insert(Gap {
+                lost_bytes: None,
+                reason: "truncated before it was read",
+            });
+        }
+        Some(next)
     }
 
     /// Takes off the newest one if it is empty: the name leads elsewhere again.
@@ -119,10 +156,9 @@ impl Successors {
 
     /// Since when there is something in one of them.
     pub(super) fn nonempty_since(&mut self, now: Instant) -> Option<Instant> {
-        if self.nonempty_since.is_none() {
-            let filled =
-                |successor: &Successor| successor.file.metadata().is_ok_and(|stat| stat.len() > 0);
-            self.nonempty_since = self.queue.iter().any(filled).then_some(now);
+        let filled = self.queue.iter_mut().map(Successor::see).max() > Some(0);
+        if self.nonempty_since.is_none() && filled {
+            self.nonempty_since = Some(now);
         }
         self.nonempty_since
     }
@@ -141,24 +177,48 @@ impl Successors {
         self.unsure_since.take()
     }
 
-    /// Puts them in the order in which they stood under the name: by time, not by name, for some count rotated files
-    /// upwards, some downwards. The kernel's clock is too coarse to tell rotations within one tick apart; of those, the
-    /// one with the higher number is the older, as logrotate has it.
-    pub(super) fn sort(&mut self) {
+    /// Puts them in the order in which they stood under the name `base`: by time, for names tell little. But the
+    /// kernel's clock is too coarse to tell rotations within one tick apart; for those, names have to do.
+    pub(super) fn sort(&mut self, base: &Path) {
         let queue = self.queue.make_contiguous();
         if queue.is_sorted_by(|a, b| a.stood < b.stood) {
             return;
         }
         let names = names(queue);
-        let name = |successor: &Successor| {
+        let age = |successor: &Successor| {
             let at = names
                 .iter()
                 .find(|(inode, _)| *inode == successor.identity.inode);
-            at.map(|(_, name)| (name.as_os_str().len(), name))
+            at.map(|(_, name)| age_by_name(name, base))
         };
-        queue.sort_by(|a, b| a.stood.cmp(&b.stood).then_with(|| name(b).cmp(&name(a))));
+        queue.sort_by(|a, b| a.stood.cmp(&b.stood).then_with(|| age(b).cmp(&age(a))));
     }
 }
+
+/// How old a file is among the rotated ones of `base`, by its name: more is older. Few digits are a number, and the
+/// higher number is the older file, as logrotate has it; many are a date or a time, and the later is the younger.
+fn age_by_name(name: &Path, base: &Path) -> i128 {
+    if name.file_name() == base.file_name() {
+        return i128::MIN;
+    }
+    let text = name.to_string_lossy();
+    let plain = base.to_string_lossy();
+    let digits: String = text
+        .strip_prefix(&*plain)
+        .unwrap_or(&text)
+        .chars()
+        .filter(char::is_ascii_digit)
+        .take(NAME_DIGITS_MAX)
+        .collect();
+    let number = digits.parse().unwrap_or(0);
+    match digits.len() {
+        0..=4 => number,
+        _ => -number,
+    }
+}
+
+/// Digits of a rotated name that are looked at: as many as a time in nanoseconds has.
+const NAME_DIGITS_MAX: usize = 32;
 
 /// What the files are called at one moment: a rotation that renames them meanwhile keeps their order, but names read
 /// before and after a rename can't be compared.
@@ -180,6 +240,18 @@ fn names(queue: &[Successor]) -> Vec<(u64, PathBuf)> {
         names = again;
     }
     names
+}
+
+/// The files beside `path` that have rotated names. Blocks on the disk.
+pub(super) fn siblings(path: &Path) -> impl Iterator<Item = Identity> {
+    let real = path.canonicalize();
+    siblings::rotated(real.as_deref().unwrap_or(path))
+        .into_iter()
+        .map(|sibling| Identity {
+            device: sibling.device,
+            inode: sibling.inode,
+            born: Some(sibling.born),
+        })
 }
 
 /// The files that stood under the name `path` after `since`, when it was last seen to lead to `held`, and that are

@@ -153,6 +153,11 @@ impl Watcher {
                 watcher.add(file, false, true);
             }
         }
+        watcher.take_events();
+        watcher
+            .followers
+            .iter_mut()
+            .for_each(Follower::begin_arrivals);
         Ok(watcher)
     }
 

@@ -37,12 +37,14 @@ pub(super) enum User {
 /// Whom an event concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hit {
-    /// A follower's file, or a file beside it that may be its rotated self.
+    /// A follower's file.
     Follower(usize),
     /// A follower's path: what is watched may have to change.
     Path(usize),
-    /// A follower's name leads to another file than before, or to one again.
-    Arrival(usize),
+    /// A file was made (else moved) under a follower's name.
+    Arrival(usize, bool),
+    /// Files beside a follower's have changed that have rotated names.
+    Siblings(usize),
     /// A glob.
     Glob(usize),
     /// Events were lost: everyone.
@@ -202,7 +204,8 @@ impl Watches {
                             .mask
                             .intersects(EventMask::CREATE | EventMask::MOVED_TO)
                     {
-                        hit(Hit::Arrival(*follower));
+                        let made = event.mask.contains(EventMask::CREATE);
+                        hit(Hit::Arrival(*follower, made));
                     }
                 }
                 if event.mask.contains(EventMask::IGNORED) {
@@ -227,7 +230,7 @@ fn concerned(user: &User, entry: Option<&OsStr>) -> Option<Hit> {
         // A file that gets a rotated name: whatever it is, the next look notes when the name was still right, so that
         // a copy isn't taken for a generation that was missed.
         (User::Entry(follower, name), Some(entry)) => {
-            siblings::is_rotated_name(name, entry).then_some(Hit::Follower(*follower))
+            siblings::is_rotated_name(name, entry).then_some(Hit::Siblings(*follower))
         }
         (User::Component(glob, _), None) => Some(Hit::Glob(*glob)),
         (User::Component(glob, component), Some(entry)) => {

@@ -49,8 +49,16 @@ impl Follower {
     }
 
     /// The kernel tells that a file came to stand under the name.
-    pub(in crate::tail) fn tell_arrival(&mut self) {
-        self.arrivals.tell();
+    pub(in crate::tail) fn tell_arrival(&mut self, made: bool) {
+        match made {
+            true => self.arrivals.make(),
+            false => self.arrivals.move_in(),
+        }
+    }
+
+    /// What was told so far was there when this follower began.
+    pub(in crate::tail) fn begin_arrivals(&mut self) {
+        self.arrivals.reset();
     }
 
     /// The kernel's events were lost.

@@ -1,27 +1,39 @@
-//! Arrivals: how many files came to stand under the name, by the kernel's count, and how many of them were found. A
-//! file that came and went between two looks is lost, and this is how it is known.
+//! Arrivals: how many files were made under the name, by the kernel's count, and how many of them were found. A file
+//! that came and went between two looks is lost, and this is how it is known.
 //!
-//! The kernel may show a file before it tells of it, so what was found ahead of its event is kept in mind. Where events
-//! were lost, or the name is looked up elsewhere now, the count begins anew: then a loss may go untold, but none is
-//! made up.
+//! Only a file that is made there is sure to be a new one: what is moved there may have been there before. The kernel
+//! may show a file before it tells of it, so what was found ahead of its event is kept in mind. Where events were lost,
+//! or the name is looked up elsewhere now, the count begins anew. A loss may go untold, but none is made up.
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
-    /// Told by the kernel since the last look.
-    told: u32,
+    /// Made under the name since the last look, as the kernel tells.
+    made: u32,
+    /// Moved there since the last look.
+    moved: u32,
     /// Found by this look.
     found: u32,
     /// Found, and not yet told by the kernel.
     ahead: u32,
-    /// Told, and not found.
+    /// Made, and not found.
     lost: u32,
 }
 
 impl Arrivals {
-    /// The kernel tells of one.
-    pub(super) fn tell(&mut self) {
-        self.told = self.told.saturating_add(1);
+    /// The kernel tells of a file that was made under the name.
+    pub(super) fn make(&mut self) {
+        self.made = self.made.saturating_add(1);
+    }
+
+    /// The kernel tells of a file that was moved there.
+    pub(super) fn move_in(&mut self) {
+        self.moved = self.moved.saturating_add(1);
+    }
+
+    /// The kernel has told of any since the last look.
+    pub(super) fn are_told(&self) -> bool {
+        self.made + self.moved > 0
     }
 
     /// A file was found that had not been.
@@ -34,19 +46,19 @@ impl Arrivals {
         *self = Arrivals::default();
     }
 
-    /// The look is over. `came_back`: the name leads to the file that it led to before, which may have been away.
-    pub(super) fn settle(&mut self, came_back: bool) {
-        let mut told = std::mem::take(&mut self.told);
-        let mut found = std::mem::take(&mut self.found);
+    /// The look is over.
+    pub(super) fn settle(&mut self) {
+        let (mut made, mut found) = (self.made, self.found);
+        let ahead = made.min(self.ahead);
+        made -= ahead;
+        self.ahead -= ahead;
         // A file that is found late was counted as lost.
-        let late = found.saturating_sub(told).min(self.lost);
+        let late = found.saturating_sub(made).min(self.lost);
         self.lost -= late;
         found -= late;
-        let ahead = told.min(self.ahead);
-        told -= ahead;
-        self.ahead -= ahead;
-        self.ahead += found.saturating_sub(told);
-        self.lost += told.saturating_sub(found + u32::from(came_back && found == 0));
+        self.lost += made.saturating_sub(found);
+        self.ahead += found.saturating_sub(made + self.moved);
+        (self.made, self.moved, self.found) = (0, 0, 0);
     }
 
     /// Whether any were lost; said once.
@@ -59,28 +71,31 @@ impl Arrivals {
 mod tests {
     use super::*;
 
-    fn after(looks: &[(u32, u32, bool)]) -> bool {
+    fn after(looks: &[(u32, u32, u32)]) -> bool {
         let mut arrivals = Arrivals::default();
-        for &(told, found, came_back) in looks {
-            (0..told).for_each(|_| arrivals.tell());
+        for &(made, moved, found) in looks {
+            (0..made).for_each(|_| arrivals.make());
+            (0..moved).for_each(|_| arrivals.move_in());
             (0..found).for_each(|_| arrivals.find());
-            arrivals.settle(came_back);
+            arrivals.settle();
         }
         arrivals.take_lost()
     }
 
     #[test]
-    fn what_came_and_was_not_found_is_lost_and_nothing_else() {
-        assert!(!after(&[(1, 1, false)]));
-        assert!(after(&[(2, 1, false)]));
-        assert!(after(&[(1, 0, false)]), "came and went");
-        assert!(!after(&[(1, 0, true)]), "was away and came back");
+    fn what_was_made_and_not_found_is_lost_and_nothing_else() {
+        assert!(!after(&[(1, 0, 1)]));
+        assert!(after(&[(2, 0, 1)]));
+        assert!(after(&[(1, 0, 0)]), "came and went");
+        assert!(!after(&[(0, 1, 0)]), "was away and came back");
+        assert!(!after(&[(1, 1, 1)]), "came back, and then another was made");
+        assert!(!after(&[(0, 0, 1), (1, 0, 0)]), "found ahead of its event");
+        assert!(!after(&[(0, 0, 1), (2, 0, 1)]));
+        assert!(after(&[(0, 0, 1), (3, 0, 1)]));
+        assert!(!after(&[(3, 0, 1), (0, 0, 2)]), "found late");
         assert!(
-            !after(&[(0, 1, false), (1, 0, true)]),
-            "found ahead of its event"
+            after(&[(0, 1, 1), (1, 0, 0)]),
+            "what was moved in is no advance"
         );
-        assert!(!after(&[(0, 1, false), (2, 1, false)]));
-        assert!(after(&[(0, 1, false), (3, 1, false)]));
-        assert!(!after(&[(3, 1, false), (0, 2, false)]), "found late");
     }
 }

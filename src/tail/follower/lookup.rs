@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::hub::Change;
-use crate::limits::{MISSING_AFTER, RETRIED_FOR, RETRY};
+use crate::limits::{FOREIGN_MAX, MISSING_AFTER, RETRIED_FOR, RETRY};
 use crate::source::{EventKind, Gap};
 
 use super::{Follower, Turn};
 use crate::tail::identity::{Identity, stamp_now};
 use crate::tail::name::{Leads, not_regular};
 use crate::tail::sealed::Sealed;
-use crate::tail::successor::{self, Successor};
+use crate::tail::successor::{self, Seen, Successor};
 use crate::tail::watches::User;
 
 /// A file came to stand under the name and was gone before it could be opened.
@@ -31,6 +31,12 @@ impl Follower {
             Ok(stat) => Err(not_regular(&stat)),
             Err(e) => Err(e),
         };
+        if leads
+            .as_ref()
+            .is_err_and(|e| e.kind() == ErrorKind::NotFound)
+        {
+            self.find_missed(turn);
+        }
         self.count_arrivals(&leads, turn);
         let untold = match leads {
             Ok(()) => {
@@ -63,13 +69,13 @@ impl Follower {
         let is_there = match leads {
             Ok(()) => true,
             Err(e) if e.kind() == ErrorKind::NotFound => false,
-            // What arrived can't be told apart from what was there.
+            // What was made is there and can't be opened yet.
             Err(_) => return self.arrivals.reset(),
         };
         if !self.has_begun() {
             return self.arrivals.reset();
         }
-        self.arrivals.settle(is_there);
+        self.arrivals.settle();
         // With another file to come it is told before that one; and the file may still be found.
         if is_there && self.successors.is_empty() && self.arrivals.take_lost() {
             let Gap { lost_bytes, reason } = GONE_UNSEEN;
@@ -89,6 +95,9 @@ impl Follower {
             .is_some_and(|(_, newest)| newest.is_inode(&identity))
         {
             self.verified = before;
+            self.foreign.append(&mut self.listed);
+            let too_many = self.foreign.len().saturating_sub(FOREIGN_MAX);
+            self.foreign.drain(..too_many);
             if self.successors.is_empty()
                 && let Some(held) = &mut self.held
             {
@@ -142,12 +151,21 @@ impl Follower {
         Ok(())
     }
 
+    /// The name leads nowhere: between this look and the last, others may have stood under it.
+    fn find_missed(&mut self, turn: &mut Turn) {
+        if self.name.leads() || self.arrivals.are_told() {
+            self.successors.rotated(self.verified);
+            self.take_missed(self.verified, turn);
+        }
+    }
+
     /// Takes in the siblings that stood under the name after `since` and that we don't have.
     pub(super) fn take_missed(&mut self, since: SystemTime, turn: &mut Turn) {
         let Some(held) = &self.held else {
             return;
         };
         let is_ours = |identity: &Identity| match self.by_pattern {
+            _ if self.foreign.contains(identity) => true,
             true => turn.known.has(identity),
             false => turn.known.has_of(identity, self.index),
         };
@@ -156,7 +174,7 @@ impl Follower {
             let stood = identity.born.unwrap_or_else(stamp_now);
             self.take_in(file, identity, stood, turn);
         }
-        self.successors.sort();
+        self.successors.sort(&self.source.path);
         if let Some(gap) = gap {
             self.successors.set_gap(gap);
         }
@@ -168,6 +186,18 @@ impl Follower {
             // Known for a while: the next list of siblings must not bring it again.
             self.keep_sealed(Sealed::unread(lost.identity, turn.now), turn);
         }
+    }
+
+    /// Lists the files with rotated names that are none of ours. If the name still leads to the file that we have, they
+    /// never stood under it: copies, mostly.
+    ///
+    /// Invariant: listed before the name is looked up. A generation that comes and goes after that is not on the list.
+    pub(super) fn list_siblings(&mut self, turn: &Turn) {
+        self.listed = successor::siblings(&self.source.path)
+            .filter(|identity| {
+                !turn.known.has_of(identity, self.index) && !self.foreign.contains(identity)
+            })
+            .collect();
     }
 
     fn take_in(
@@ -197,6 +227,7 @@ impl Follower {
             identity,
             stood,
             gap: None,
+            seen: Seen::default(),
             watch,
         });
     }

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::rig::*;
+use crate::hub::Selection;
 use crate::limits::TURN_BYTES;
 use crate::source::lines::cut_when;
 use crate::tail::Options;
@@ -19,7 +20,10 @@ fn a_busy_file_does_not_starve_a_quiet_one() {
     for name in ["busy.log", "quiet.log"] {
         append(&dir.path().join(name), "old\n");
     }
-    let mut rig = Rig::new(dir, &["busy.log", "quiet.log"]);
+    // Batches without a line of the quiet one are not queued: a test in debug mode is too slow for the busy one.
+    let (options, only) = (Options::default(), Selection::Only(Arc::from([1])));
+    let names = ["busy.log", "quiet.log"];
+    let mut rig = Rig::selecting(dir, &names, 1 << 20, options, Arc::new(Quiet), only);
     let stop = Arc::new(AtomicBool::new(false));
     let mut busy = appender(&rig.path("busy.log"));
     let writer = thread::spawn({

@@ -74,13 +74,29 @@ impl Rig {
         options: Options,
         subscriber: Arc<dyn Subscriber>,
     ) -> Rig {
+        Rig::selecting(
+            dir,
+            names,
+            line_bytes_max,
+            options,
+            subscriber,
+            Selection::All,
+        )
+    }
+
+    pub(super) fn selecting(
+        dir: TempDir,
+        names: &[&str],
+        line_bytes_max: usize,
+        options: Options,
+        subscriber: Arc<dyn Subscriber>,
+        selection: Selection,
+    ) -> Rig {
         let files: Vec<PathBuf> = names.iter().map(|name| dir.path().join(name)).collect();
         let hub = Arc::new(Hub::new(line_bytes_max).expect("a hub"));
         let rounds = Arc::new(Rounds::new(Arc::clone(&hub), None));
         let watcher = Watcher::new(&files, Arc::clone(&hub), rounds, options).expect("a watcher");
-        let joined = hub
-            .join(subscriber, Selection::All, 1 << 20)
-            .expect("joined");
+        let joined = hub.join(subscriber, selection, 1 << 20).expect("joined");
         let stop = Arc::new(Stop::default());
         let handle = watcher.handle();
         let thread = watcher.start(Arc::clone(&stop)).expect("a thread");

@@ -28,7 +28,7 @@ impl Watcher {
     pub(super) fn take_events(&mut self) {
         let mut hits = Vec::new();
         self.watches.drain(&mut |hit| {
-            if hits.last() != Some(&hit) || matches!(hit, Hit::Arrival(_)) {
+            if hits.last() != Some(&hit) || matches!(hit, Hit::Arrival(..)) {
                 hits.push(hit);
             }
         });
@@ -39,7 +39,11 @@ impl Watcher {
                     self.followers[index].rearm = true;
                     self.make_ready(index);
                 }
-                Hit::Arrival(index) => self.followers[index].tell_arrival(),
+                Hit::Arrival(index, made) => self.followers[index].tell_arrival(made),
+                Hit::Siblings(index) => {
+                    self.followers[index].siblings_changed = true;
+                    self.make_ready(index);
+                }
                 Hit::Glob(index) => self.globs[index].due = true,
                 Hit::All => {
                     log::debug!("events were lost: looking at everything");
