@@ -129,6 +129,9 @@ pub const COPY_CHECKED_BYTES: usize = 4096;
 /// How often the siblings of a name are listed again because one was renamed on the way.
 pub const SIBLING_SCANS_MAX: usize = 3;
 
+/// How much later than a file is seen its event may come.
+pub const EVENT_LATE: Duration = Duration::from_secs(1);
+
 /// Files with rotated names that are known never to have stood under a followed name.
 pub const FOREIGN_MAX: usize = 256;
 

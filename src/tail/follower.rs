@@ -65,6 +65,8 @@ pub(super) struct Follower {
     arrivals: Arrivals,
     /// The files with rotated names are to be listed.
     pub(super) siblings_changed: bool,
+    /// Something has changed in the directories since the last look.
+    stirred: bool,
     /// Those listed just now, and those that are known to be none of ours.
     listed: Vec<Identity>,
     foreign: Vec<Identity>,
@@ -97,6 +99,7 @@ impl Follower {
             verified: SystemTime::UNIX_EPOCH,
             arrivals: Arrivals::default(),
             siblings_changed: false,
+            stirred: false,
             listed: Vec::new(),
             foreign: Vec::new(),
             steps: Vec::new(),
@@ -165,6 +168,7 @@ impl Follower {
     /// Looks; whether there is more to be had at once.
     pub(super) fn look(&mut self, turn: &mut Turn) -> bool {
         self.look_at = turn.now + self.safety();
+        self.stirred = self.rearm || self.siblings_changed;
         if std::mem::take(&mut self.rearm) {
             self.arm(turn.watches);
         }

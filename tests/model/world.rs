@@ -70,6 +70,8 @@ pub(crate) struct World {
     writer: File,
     /// Line by line what was written, as a client is to get it. Line `n` begins with `line n `.
     pub(crate) lines: Vec<String>,
+    /// How many there were when the last newline was written.
+    whole: usize,
     /// The last of them has no newline yet.
     half: bool,
     rotations: usize,
@@ -87,6 +89,7 @@ impl World {
             home: home.to_owned(),
             writer,
             lines: Vec::new(),
+            whole: 0,
             half: false,
             rotations: 0,
             numbered,
@@ -98,9 +101,9 @@ impl World {
         self.home.join("logs/app.log")
     }
 
-    /// How many of the lines have their newline, or never get one.
+    /// Up to and with the last line that has its newline: one without comes only when another file is read.
     pub(crate) fn whole_lines(&self) -> usize {
-        self.lines.len() - usize::from(self.half)
+        self.whole
     }
 
     /// Plays one step; `settle` waits until everyone has all the lines there are.
@@ -209,10 +212,12 @@ impl World {
         if std::mem::take(&mut self.half) {
             let n = self.lines.len() - 1;
             self.lines[n].push_str("rest");
+            self.whole = self.lines.len();
             return "rest\n".to_owned();
         }
         let line = format!("line {} {}", self.lines.len(), "x".repeat(padding));
         self.lines.push(line.clone());
+        self.whole = self.lines.len();
         line + "\n"
     }
 

@@ -39,7 +39,7 @@ impl Follower {
             }
         }
         if self.steps != steps {
-            self.arrivals.reset();
+            self.arrivals.elsewhere();
         }
         self.steps = steps;
         if let Some(held) = &mut self.held {

@@ -5,6 +5,10 @@
 //! may show a file before it tells of it, so what was found ahead of its event is kept in mind. Where events were lost,
 //! or the name is looked up elsewhere now, the count begins anew. A loss may go untold, but none is made up.
 
+use std::time::Instant;
+
+use crate::limits::EVENT_LATE;
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
@@ -14,8 +18,9 @@ pub(super) struct Arrivals {
     moved: u32,
     /// Found by this look.
     found: u32,
-    /// Found, and not yet told by the kernel.
+    /// Found, and not yet told by the kernel; or it never will, for the file was moved there.
     ahead: u32,
+    ahead_since: Option<Instant>,
     /// Made, and not found.
     lost: u32,
 }
@@ -46,8 +51,20 @@ impl Arrivals {
         *self = Arrivals::default();
     }
 
+    /// The name is looked up elsewhere now. What was found may still be told of.
+    pub(super) fn elsewhere(&mut self) {
+        (self.made, self.moved, self.lost) = (0, 0, 0);
+    }
+
     /// The look is over.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn settle(&mut self, now: Instant) {
+        if self
+            .ahead_since
+            .is_some_and(|since| now > since + EVENT_LATE)
+        {
+            (self.ahead, self.ahead_since) = (0, None);
+        }
+
         let (mut made, mut found) = (self.made, self.found);
         let ahead = made.min(self.ahead);
         made -= ahead;
@@ -57,7 +74,10 @@ impl Arrivals {
         self.lost -= late;
         found -= late;
         self.lost += made.saturating_sub(found);
-        self.ahead += found.saturating_sub(made + self.moved);
+        if found > made {
+            self.ahead += found - made;
+            self.ahead_since = Some(now);
+        }
         (self.made, self.moved, self.found) = (0, 0, 0);
     }
 
@@ -70,14 +90,17 @@ impl Arrivals {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn after(looks: &[(u32, u32, u32)]) -> bool {
         let mut arrivals = Arrivals::default();
+        let mut now = Instant::now();
         for &(made, moved, found) in looks {
             (0..made).for_each(|_| arrivals.make());
             (0..moved).for_each(|_| arrivals.move_in());
             (0..found).for_each(|_| arrivals.find());
-            arrivals.settle();
+            arrivals.settle(now);
+            now += Duration::from_millis(1);
         }
         arrivals.take_lost()
     }
@@ -94,8 +117,8 @@ mod tests {
         assert!(after(&[(0, 0, 1), (3, 0, 1)]));
         assert!(!after(&[(3, 0, 1), (0, 0, 2)]), "found late");
         assert!(
-            after(&[(0, 1, 1), (1, 0, 0)]),
-            "what was moved in is no advance"
+            !after(&[(0, 1, 1), (1, 0, 0)]),
+            "came back while another was found ahead"
         );
     }
 }

@@ -29,7 +29,7 @@ impl Follower {
             // A file that was missed is older than those that were found, so it comes before them.
             if let Some(since) = self.successors.take_unsure() {
                 self.take_missed(since, turn);
-                self.arrivals.settle();
+                self.arrivals.settle(turn.now);
             }
             // Whatever came since the read at the beginning of this look.
             if self.read(turn) {

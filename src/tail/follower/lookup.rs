@@ -75,7 +75,7 @@ impl Follower {
         if !self.has_begun() {
             return self.arrivals.reset();
         }
-        self.arrivals.settle();
+        self.arrivals.settle(turn.now);
         // With another file to come it is told before that one; and the file may still be found.
         if is_there && self.successors.is_empty() && self.arrivals.take_lost() {
             let Gap { lost_bytes, reason } = GONE_UNSEEN;
@@ -153,7 +153,7 @@ impl Follower {
 
     /// The name leads nowhere: between this look and the last, others may have stood under it.
     fn find_missed(&mut self, turn: &mut Turn) {
-        if self.name.leads() || self.arrivals.are_told() {
+        if self.name.leads() || self.stirred || self.arrivals.are_told() {
             self.successors.rotated(self.verified);
             self.take_missed(self.verified, turn);
         }
