@@ -164,18 +164,6 @@ fn play_seed(seed: u64) {
 #[test]
 fn every_client_gets_every_line_once_in_order_or_is_told_of_the_loss() {
     KEPT.iter().for_each(|&seed| play_seed(seed));
-    if let Some(seed) = std::env::var("ONE").ok().and_then(|text| text.parse().ok()) {
-        thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for _ in 0..30 {
-                        play_seed(seed);
-                    }
-                });
-            }
-        });
-        return;
-    }
     let soak = std::env::var("TAILCAST_SOAK_SECONDS")
         .ok()
         .and_then(|text| text.parse().ok());

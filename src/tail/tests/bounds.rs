@@ -4,12 +4,14 @@ use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::unistd::gettid;
+
 use super::rig::*;
-use crate::hub::Selection;
+use crate::hub::{Selection, Subscriber};
 use crate::limits::TURN_BYTES;
 use crate::source::lines::cut_when;
 use crate::tail::Options;
@@ -109,4 +111,57 @@ fn a_line_without_an_end_comes_in_pieces_and_no_batch_grows_with_it() {
         "{}",
         rig.batch_bytes_max
     );
+}
+
+/// Notes which thread carries to it: the watcher's.
+#[derive(Debug, Default)]
+struct Noting(AtomicI32);
+
+impl Subscriber for Noting {
+    fn carry(&self) {
+        self.0.store(gettid().as_raw(), Ordering::Release);
+    }
+
+    fn dropped(&self) {}
+
+    fn done(&self) -> u64 {
+        u64::MAX
+    }
+}
+
+#[test]
+fn a_thousand_quiet_files_wake_nobody() {
+    // Not in the directory in which all the other tests make theirs: it is watched, too, and each would wake it.
+    let Ok(dir) = tempfile::tempdir_in("target") else {
+        eprintln!("skipped: no target directory here");
+        return;
+    };
+    for n in 0..1000 {
+        append(&dir.path().join(format!("{n}.log")), "old\n");
+    }
+    // Elsewhere the safety look is every few seconds.
+    let home = File::open(dir.path()).expect("open");
+    let trusted = crate::tail::trust::sends_events(&home);
+    let noting = Arc::new(Noting::default());
+    let mut rig = Rig::with(dir, &["*.log"], 1 << 20, Options::default(), noting.clone());
+    append(&rig.path("7.log"), "one\n");
+    rig.expect_lines(&["one"]);
+    rig.look();
+    let thread = noting.0.load(Ordering::Acquire);
+    let switches = || {
+        let status = std::fs::read_to_string(format!("/proc/self/task/{thread}/status"));
+        let status = status.expect("the watcher's status");
+        let count = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))
+            .and_then(|count| count.trim().parse::<u64>().ok());
+        count.expect("a count")
+    };
+    let before = switches();
+    // Nothing comes in this time.
+    let idle = Duration::from_secs(4);
+    assert!(rig.queue.recv_timeout(idle).is_err());
+    let woken = switches() - before;
+    eprintln!("woken {woken} times in {idle:?}");
+    assert!(!trusted || woken <= 3, "{woken}");
 }

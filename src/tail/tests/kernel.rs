@@ -1,6 +1,7 @@
 //! The kernel's limits: lost events, and no events at all.
 
 use std::fs;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -72,4 +73,61 @@ fn without_events_everything_is_found_within_a_few_seconds() {
     assert!(begun.elapsed() < 2 * SAFETY_LOOK + Duration::from_secs(2));
     assert_eq!(rig.lines_of("a.log"), ["one", "new"]);
     assert_eq!(rig.lines_of("x1.log"), ["first"]);
+}
+
+/// Set in the process that [`a_limit_that_is_hit_is_named_and_files_are_polled`] starts.
+const LIMITED: &str = "TAILCAST_TEST_LIMITED";
+
+/// Runs only in a process of its own, in which the kernel gives no watches.
+#[test]
+fn limited_child() {
+    if std::env::var_os(LIMITED).is_none() {
+        return;
+    }
+    env_logger::Builder::new()
+        .filter_level(log::LevelFilter::Info)
+        .init();
+    let dir = dir();
+    append(&dir.path().join("a.log"), "old\n");
+    let mut rig = Rig::new(dir, &["a.log", "b*.log"]);
+    append(&rig.path("a.log"), "one\n");
+    rig.expect_lines(&["one"]);
+    append(&rig.path("b1.log"), "two\n");
+    rig.expect_lines(&["one", "two"]);
+}
+
+#[test]
+fn a_limit_that_is_hit_is_named_and_files_are_polled() {
+    let own = std::env::current_exe().expect("this program");
+    for (limit, sysctl) in [
+        ("max_inotify_watches", "fs.inotify.max_user_watches"),
+        ("max_inotify_instances", "fs.inotify.max_user_instances"),
+    ] {
+        // In a user namespace of its own the limit concerns nobody else.
+        let script = format!("echo 0 > /proc/sys/user/{limit} || exit 99; exec \"$@\"");
+        let child = Command::new("unshare")
+            .args(["--user", "--map-root-user", "sh", "-c", &script, "sh"])
+            .arg(&own)
+            .args([
+                "--exact",
+                "tail::tests::kernel::limited_child",
+                "--nocapture",
+            ])
+            .env(LIMITED, "1")
+            .output();
+        let out = match child {
+            Ok(out) if out.status.code() != Some(99) && !is_refused(&out.stderr) => out,
+            _ => {
+                eprintln!("skipped: no user namespaces here");
+                return;
+            }
+        };
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "{said}");
+        assert_eq!(said.matches(sysctl).count(), 1, "said once: {said}");
+    }
+}
+
+fn is_refused(stderr: &[u8]) -> bool {
+    String::from_utf8_lossy(stderr).contains("unshare:")
 }

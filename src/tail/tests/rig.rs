@@ -45,7 +45,7 @@ pub(super) struct Rig {
     /// The largest batch so far.
     pub(super) batch_bytes_max: usize,
     watcher: Option<(Handle, JoinHandle<()>)>,
-    queue: Receiver<Arc<Batch>>,
+    pub(super) queue: Receiver<Arc<Batch>>,
 }
 
 /// A directory, and names in it.
