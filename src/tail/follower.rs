@@ -65,7 +65,7 @@ pub(super) struct Follower {
     arrivals: Arrivals,
     /// The files with rotated names are to be listed.
     pub(super) siblings_changed: bool,
-    /// Something has changed in the directories since the last look.
+    /// Something has changed in its directories since the last look.
     stirred: bool,
     /// Those listed just now, and those that are known to be none of ours.
     listed: Vec<Identity>,
@@ -73,7 +73,7 @@ pub(super) struct Follower {
     /// The watches on its trail.
     steps: Vec<(i32, User)>,
     /// The trail is to be walked again.
-    pub(super) rearm: bool,
+    rearm: bool,
     /// All its watches are in place.
     armed: bool,
     /// The held file's system is known to send all events.
@@ -134,13 +134,11 @@ impl Follower {
         let (file, identity) = successor::open(path)?;
         let mut held = Held::new(Arc::clone(&file), identity, 0, true);
         let begin = held.skip_holes(turn.buf)?;
-        let edge = loop {
-            let length = file.metadata()?.len();
-            match back::last_boundary(&file, length, turn.hub.line_bytes_max()) {
-                // Truncated just now.
-                Err(e) if e.kind() == ErrorKind::UnexpectedEof => {}
-                outcome => break outcome?.max(begin),
-            }
+        let length = file.metadata()?.len();
+        let edge = match back::last_boundary(&file, length, turn.hub.line_bytes_max()) {
+            // Truncated just now: what it holds then is new.
+            Err(e) if e.kind() == ErrorKind::UnexpectedEof => begin,
+            outcome => outcome?.max(begin),
         };
         held.stand_at(edge, Footing::take(&file, edge)?);
         let generation = Arc::new(Generation::new(0, file, Began::First, None)?);
@@ -168,16 +166,17 @@ impl Follower {
     /// Looks; whether there is more to be had at once.
     pub(super) fn look(&mut self, turn: &mut Turn) -> bool {
         self.look_at = turn.now + self.safety();
-        self.stirred = self.rearm || self.siblings_changed;
         if std::mem::take(&mut self.rearm) {
             self.arm(turn.watches);
         }
         let mut more = self.read(turn);
         if std::mem::take(&mut self.siblings_changed) {
+            self.stirred = true;
             self.list_siblings(turn);
         }
         self.notice(turn);
         self.listed.clear();
+        self.stirred = false;
         if !more {
             more = self.advance(turn);
         }

@@ -65,6 +65,9 @@ struct Watch {
     users: Vec<User>,
 }
 
+/// The longest event: its head, and a name with its end (inotify(7)).
+const EVENT_BYTES_MAX: usize = 16 + 255 + 1;
+
 /// The one mask of files.
 fn file_mask() -> WatchMask {
     WatchMask::MODIFY | WatchMask::ATTRIB | WatchMask::MOVE_SELF | WatchMask::DELETE_SELF
@@ -185,7 +188,9 @@ impl Watches {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 Err(_) => return,
             };
+            let mut bytes_most = 0;
             for event in events {
+                bytes_most += EVENT_BYTES_MAX;
                 if event.mask.contains(EventMask::Q_OVERFLOW) {
                     hit(Hit::All);
                     continue;
@@ -211,6 +216,10 @@ impl Watches {
                 if event.mask.contains(EventMask::IGNORED) {
                     self.by_id.remove(&id);
                 }
+            }
+            // There was room for one more, had there been one: the read that would say so is spared.
+            if bytes_most + EVENT_BYTES_MAX <= EVENTS_BYTES {
+                return;
             }
         }
     }

@@ -61,9 +61,20 @@ impl Follower {
         self.arrivals.reset();
     }
 
+    /// Its path may lead elsewhere now.
+    pub(in crate::tail) fn stir(&mut self) {
+        self.rearm = true;
+        self.stirred = true;
+    }
+
+    /// It may have missed something: what it watches is seen to again.
+    pub(in crate::tail) fn check_watches(&mut self) {
+        self.rearm = true;
+    }
+
     /// The kernel's events were lost.
     pub(in crate::tail) fn events_lost(&mut self) {
-        self.rearm = true;
+        self.stir();
         self.arrivals.reset();
     }
 }

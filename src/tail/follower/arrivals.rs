@@ -36,11 +36,6 @@ impl Arrivals {
         self.moved = self.moved.saturating_add(1);
     }
 
-    /// The kernel has told of any since the last look.
-    pub(super) fn are_told(&self) -> bool {
-        self.made + self.moved > 0
-    }
-
     /// A file was found that had not been.
     pub(super) fn find(&mut self) {
         self.found += 1;

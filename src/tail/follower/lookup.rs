@@ -153,7 +153,10 @@ impl Follower {
 
     /// The name leads nowhere: between this look and the last, others may have stood under it.
     fn find_missed(&mut self, turn: &mut Turn) {
-        if self.name.leads() || self.stirred || self.arrivals.are_told() {
+        // Without events every look may be the first after one; but not for ever, for it lists a directory.
+        let since = self.name.lost_since();
+        let blind = !self.armed && since.is_some_and(|since| turn.now < since + RETRIED_FOR);
+        if since.is_none() || self.stirred || blind {
             self.successors.rotated(self.verified);
             self.take_missed(self.verified, turn);
         }

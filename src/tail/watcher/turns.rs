@@ -36,7 +36,7 @@ impl Watcher {
             match hit {
                 Hit::Follower(index) => self.make_ready(index),
                 Hit::Path(index) => {
-                    self.followers[index].rearm = true;
+                    self.followers[index].stir();
                     self.make_ready(index);
                 }
                 Hit::Arrival(index, made) => self.followers[index].tell_arrival(made),
@@ -64,7 +64,7 @@ impl Watcher {
             self.timed[index] = None;
             let look_at = self.followers[index].look_at;
             if look_at <= now {
-                self.followers[index].rearm = true;
+                self.followers[index].check_watches();
                 self.make_ready(index);
             } else {
                 self.look_again_at(index, look_at);
