@@ -195,6 +195,11 @@ impl Hub {
         self.state.lock().streams[index as usize].state()
     }
 
+    /// The live edge of a source.
+    pub fn edge(&self, index: u32) -> Edge {
+        self.state.lock().streams[index as usize].edge()
+    }
+
     /// What there is for a reader of source `index` that stands `at`; with `until`, no more than up to that edge.
     pub fn stand(&self, index: u32, at: Standing, until: Option<Edge>) -> Stand {
         self.state.lock().streams[index as usize].stand(at, until)
@@ -208,6 +213,12 @@ impl Hub {
     /// Bytes between `at` and the live edge of source `index`, as far as they are known.
     pub fn behind_bytes(&self, index: u32, at: Option<Position>) -> u64 {
         self.state.lock().streams[index as usize].behind_bytes(at)
+    }
+
+    /// True where each of these places is at most `bytes` behind its source's live edge.
+    pub fn all_within(&self, mut places: impl Iterator<Item = (u32, Option<Position>)>, bytes: u64) -> bool {
+        let state = self.state.lock();
+        places.all(|(index, at)| state.streams[index as usize].behind_bytes(at) <= bytes)
     }
 
     /// Subscribes: from now on, what is published of the selected sources goes into a queue of `queue_batches`

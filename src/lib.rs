@@ -4,4 +4,5 @@ pub mod hub;
 pub mod limits;
 pub mod source;
 pub mod stop;
+pub mod reader;
 pub mod tail;

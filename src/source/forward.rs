@@ -58,6 +58,12 @@ impl Footing {
         })
     }
 
+    /// The id of the place.
+    pub fn id(&self, source: &Source, inode: u64, offset: u64) -> Id {
+        let head = self.head.clone().unwrap_or_else(|| Arc::from([]));
+        IdMaker::new(source.name_hash, inode, head, &self.overlap).id(offset, &[])
+    }
+
     /// True where this footing is what `id` was made from.
     pub fn is_at(&self, id: &Id) -> bool {
         let head: &[u8] = self.head.as_deref().unwrap_or_default();

@@ -7,7 +7,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -38,11 +38,7 @@ pub fn rotated(path: &Path) -> Vec<Sibling> {
     let Some(name) = path.file_name() else {
         return Vec::new();
     };
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let Ok(entries) = fs::read_dir(directory) else {
+    let Ok(entries) = fs::read_dir(directory_of(path)) else {
         return Vec::new();
     };
     let mut found: Vec<Sibling> = entries
@@ -70,6 +66,20 @@ pub fn rotated(path: &Path) -> Vec<Sibling> {
 /// Whether a rotation of `name` can have left a file called `other`.
 pub fn is_rotated_name(name: &OsStr, other: &OsStr) -> bool {
     rotated_name(name, other).is_some()
+}
+
+/// The file beside `path` that has this inode, whatever its name. Blocks on the disk.
+pub fn by_inode(path: &Path, inode: u64) -> Option<PathBuf> {
+    let entries = fs::read_dir(directory_of(path)).ok()?;
+    entries
+        .take(SIBLING_ENTRIES_MAX)
+        .flatten()
+        .find(|entry| entry.ino() == inode)
+        .map(|entry| entry.path())
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Whether a rotation of `name` can have left a file called `other`: then, whether it is compressed.
@@ -106,13 +116,10 @@ fn rotated_name(name: &OsStr, other: &OsStr) -> Option<bool> {
 
 /// What a rotation adds to a name: a separator, then a number, a date, or a word for "old".
 fn is_mark(mark: &[u8]) -> bool {
-    if mark == b"~" {
-        return true;
-    }
     let [b'.' | b'-' | b'_', rest @ ..] = mark else {
         return false;
     };
-    matches!(rest, b"old" | b"bak" | b"prev" | b"rotated")
+    matches!(rest, b"old" | b"prev")
         || rest.first().is_some_and(u8::is_ascii_digit)
             && rest
                 .iter()
