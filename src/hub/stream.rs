@@ -292,6 +292,10 @@ impl Stream {
         };
         if at.generation < front.number {
             if let Some(until) = until.filter(|until| until.position.generation < front.number) {
+                // What was lost up to there is told already.
+                if at >= until.position {
+                    return Stand::AtEdge;
+                }
                 let lost_bytes = (until.position.generation == at.generation)
                     .then(|| until.position.offset.saturating_sub(at.offset));
                 return Stand::Events(vec![gap_up_to(until, lost_bytes, "rotated away", standing)]);

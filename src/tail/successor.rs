@@ -189,36 +189,11 @@ impl Successors {
             let at = names
                 .iter()
                 .find(|(inode, _)| *inode == successor.identity.inode);
-            at.map(|(_, name)| age_by_name(name, base))
+            at.map(|(_, name)| siblings::age_by_name(name, base))
         };
         queue.sort_by(|a, b| a.stood.cmp(&b.stood).then_with(|| age(b).cmp(&age(a))));
     }
 }
-
-/// How old a file is among the rotated ones of `base`, by its name: more is older. Few digits are a number, and the
-/// higher number is the older file, as logrotate has it; many are a date or a time, and the later is the younger.
-fn age_by_name(name: &Path, base: &Path) -> i128 {
-    if name.file_name() == base.file_name() {
-        return i128::MIN;
-    }
-    let text = name.to_string_lossy();
-    let plain = base.to_string_lossy();
-    let digits: String = text
-        .strip_prefix(&*plain)
-        .unwrap_or(&text)
-        .chars()
-        .filter(char::is_ascii_digit)
-        .take(NAME_DIGITS_MAX)
-        .collect();
-    let number = digits.parse().unwrap_or(0);
-    match digits.len() {
-        0..=4 => number,
-        _ => -number,
-    }
-}
-
-/// Digits of a rotated name that are looked at: as many as a time in nanoseconds has.
-const NAME_DIGITS_MAX: usize = 32;
 
 /// What the files are called at one moment: a rotation that renames them meanwhile keeps their order, but names read
 /// before and after a rename can't be compared.

@@ -1,23 +1,20 @@
 //! The model test: random scripts of a logger, a rotator and clients, played on a real directory and on a toy model.
 //!
 //! `TAILCAST_SOAK_SECONDS` lets it run for that long (`make soak`); else it plays a bounded number of scripts. A failure
-//! prints its seed; put it into `KEPT`.
+//! prints its seed; put it into `KEPT`. `TAILCAST_SEED` plays that one.
 
+mod daemon;
 mod world;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crossbeam_channel::Receiver;
+use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
-use tailcast::courier::Rounds;
-use tailcast::hub::{Hub, Selection, Subscriber};
-use tailcast::source::{Batch, Kind};
-use tailcast::stop::Stop;
-use tailcast::tail::{Options, Watcher};
-use world::{Got, Op, World, check};
+
+use daemon::{Client, Daemon};
+use world::{Op, Promise, World, check};
 
 /// Seeds that failed once.
 const KEPT: &[u64] = &[];
@@ -28,120 +25,233 @@ const SCRIPTS: u64 = 60;
 /// At once: they mostly wait.
 const PLAYERS: u64 = 8;
 
-const DEADLINE: Duration = Duration::from_secs(8);
+/// Clients in each script. The first one is always there.
+const CLIENTS: usize = 3;
 
-#[derive(Debug)]
-struct Quiet;
+/// Batches that fill the queue of all clients but the first: it has all room, so that nothing is left out for it.
+const QUEUE_BATCHES: usize = 4;
 
-impl Subscriber for Quiet {
-    fn carry(&self) {}
-    fn dropped(&self) {}
-    fn done(&self) -> u64 {
-        u64::MAX
-    }
+/// Files that may come while a client does not read: beyond, it may be told of a gap.
+const FILES_KEPT: usize = 3;
+
+/// One step of a script.
+#[derive(Clone, Debug)]
+enum Step {
+    World(Op),
+    /// The client comes, or goes.
+    Toggle(usize),
+    /// The client stops reading, or reads again.
+    Stall(usize),
+    /// The program ends, or is started again.
+    Power,
 }
 
-struct Client {
-    queue: Receiver<Arc<Batch>>,
-    got: Vec<Got>,
-    last: Option<usize>,
+fn script(may_lose: bool) -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        12 => world::op(may_lose).prop_map(Step::World),
+        2 => (1..CLIENTS).prop_map(Step::Toggle),
+        2 => (1..CLIENTS).prop_map(Step::Stall),
+        1 => Just(Step::Power),
+    ];
+    proptest::collection::vec(step, 1..24)
 }
 
-impl Client {
-    /// Waits until the last of the world's lines has come, as far as it is whole.
-    fn settle(&mut self, world: &World, whole: usize) -> Result<(), String> {
-        let deadline = Instant::now() + DEADLINE;
-        while whole > 0 && self.last.is_none_or(|last| last < whole - 1) {
-            let batch = self.queue.recv_deadline(deadline).map_err(|_| {
-                format!(
-                    "line {} of {} does not come; last {:?}",
-                    whole - 1,
-                    world.lines.len(),
-                    self.last
-                )
-            })?;
-            self.take_down(&batch);
-        }
-        Ok(())
-    }
+/// A client and what it may have missed.
+struct Seat {
+    client: Client,
+    /// Bytes that it had not got were deleted, or it was left too far behind.
+    may_lose: bool,
+    /// Files that there had been when it last had everything, and how often some had vanished.
+    files: usize,
+    vanished: usize,
+}
 
-    fn take_down(&mut self, batch: &Batch) {
-        for segment in &batch.segments {
-            match &segment.kind {
-                Kind::Event(event) => self.got.push(Got::Event(format!("{:?}", event.kind))),
-                Kind::Lines(lines) => {
-                    for i in 0..lines.len() {
-                        let line = String::from_utf8_lossy(lines.line(i)).into_owned();
-                        self.last = line
-                            .split(' ')
-                            .nth(1)
-                            .and_then(|n| n.parse().ok())
-                            .or(self.last);
-                        self.got.push(Got::Line(line));
+struct Play {
+    world: World,
+    daemon: Option<Daemon>,
+    seats: Vec<Seat>,
+    failed: Option<String>,
+}
+
+impl Play {
+    fn step(&mut self, step: &Step) {
+        match *step {
+            Step::World(ref op) => {
+                let Play {
+                    world,
+                    daemon,
+                    seats,
+                    failed,
+                } = self;
+                world.play(op, &mut |world| {
+                    settle(world, daemon.as_ref(), seats, failed)
+                });
+                if !op.keeps_all() {
+                    // What is not there any more can't be read by those who come later, and who was not there can't
+                    // know of it.
+                    for seat in seats.iter_mut().filter(|seat| seat.client.is_away()) {
+                        seat.may_lose = true;
                     }
                 }
             }
+            Step::Toggle(n) => {
+                let seat = &mut self.seats[n];
+                if let Some(daemon) = &self.daemon {
+                    if seat.client.is_away() {
+                        seat.client.come(daemon);
+                        seat.client.stalls = false;
+                        seat.has_all(&self.world);
+                    } else {
+                        let seats = std::slice::from_mut(seat);
+                        settle(&self.world, Some(daemon), seats, &mut self.failed);
+                        seats[0].go(&self.world, daemon);
+                    }
+                }
+            }
+            Step::Stall(n) => {
+                let seat = &mut self.seats[n];
+                seat.client.stalls = !seat.client.stalls;
+            }
+            Step::Power => match self.daemon.take() {
+                Some(daemon) => self.stop(daemon),
+                None => self.start(),
+            },
+        }
+    }
+
+    fn stop(&mut self, daemon: Daemon) {
+        settle(
+            &self.world,
+            Some(&daemon),
+            &mut self.seats,
+            &mut self.failed,
+        );
+        for seat in &mut self.seats {
+            seat.go(&self.world, &daemon);
+        }
+        daemon.end();
+    }
+
+    fn start(&mut self) {
+        let daemon = Daemon::start(&self.world.log());
+        for seat in &mut self.seats {
+            seat.client.come(&daemon);
+            seat.client.stalls = false;
+            seat.has_all(&self.world);
+        }
+        self.daemon = Some(daemon);
+    }
+}
+
+impl Seat {
+    fn leave_behind(&mut self, world: &World) {
+        if self.client.can_be_left_behind() {
+            self.may_lose |= world.files - self.files > FILES_KEPT;
+        }
+    }
+
+    /// It has all there is.
+    fn has_all(&mut self, world: &World) {
+        self.files = world.files;
+        self.vanished = world.vanished;
+    }
+
+    /// It goes: what it has not got and what is not there any more is lost for it.
+    fn go(&mut self, world: &World, daemon: &Daemon) {
+        self.leave_behind(world);
+        self.may_lose |= world.vanished != self.vanished;
+        // It stands at the end of a file that may be gone when it comes back.
+        self.may_lose |= world.vanished > 0 && world.current_is_empty;
+        self.client.go(daemon);
+    }
+}
+
+/// The watcher has all there is, the beginning of a line included; so have the clients that read.
+fn settle(world: &World, daemon: Option<&Daemon>, seats: &mut [Seat], failed: &mut Option<String>) {
+    let Some(daemon) = daemon else { return };
+    if !daemon.hub.looks.ask() {
+        failed.get_or_insert("no look in time".to_owned());
+    }
+    for seat in seats.iter_mut() {
+        if seat.client.is_away() || seat.client.stalls {
+            continue;
+        }
+        seat.leave_behind(world);
+        seat.has_all(world);
+        let all = world.whole_lines().checked_sub(1);
+        let outcome = match all.filter(|_| !world.lossy && !seat.may_lose) {
+            Some(last) => seat.client.take_until(daemon, last),
+            None => seat.client.catch_up(daemon),
+        };
+        if let Err(e) = outcome {
+            failed.get_or_insert(e);
         }
     }
 }
 
-fn play(script: &[Op], numbered: bool) -> Result<(), String> {
+fn play(script: &[Step], numbered: bool) -> Result<(), String> {
     let home = tempfile::tempdir().map_err(|e| e.to_string())?;
-    let mut world = World::new(home.path(), numbered);
-    let hub = Arc::new(Hub::new(1 << 20).map_err(|e| e.to_string())?);
-    let rounds = Arc::new(Rounds::new(Arc::clone(&hub), None));
-    let watcher = Watcher::new(&[world.log()], Arc::clone(&hub), rounds, Options::default())
-        .map_err(|e| e.to_string())?;
-    let joined = hub
-        .join(Arc::new(Quiet), Selection::All, 1 << 20)
-        .map_err(|e| format!("{e:?}"))?;
-    let mut client = Client {
-        queue: joined.queue,
-        got: Vec::new(),
-        last: None,
+    let mut play = Play {
+        world: World::new(home.path(), numbered),
+        daemon: None,
+        seats: Vec::new(),
+        failed: None,
     };
-    let handle = watcher.handle();
-    let thread = watcher
-        .start(Arc::new(Stop::default()))
-        .map_err(|e| e.to_string())?;
-    let mut failed = None;
-    for op in script {
-        world.play(op, &mut |world| {
-            // The watcher has all that is there, the beginning of a line included.
-            if !hub.looks.ask() {
-                failed.get_or_insert("no look in time".to_owned());
-            }
-            if !world.lossy
-                && let Err(e) = client.settle(world, world.whole_lines())
-            {
-                failed.get_or_insert(e);
-            }
+    for n in 0..CLIENTS {
+        play.seats.push(Seat {
+            client: Client::new(if n == 0 { 1 << 20 } else { QUEUE_BATCHES }),
+            may_lose: false,
+            files: 0,
+            vanished: 0,
         });
-        if failed.is_some() {
+    }
+    play.start();
+    for step in script {
+        play.step(step);
+        if play.failed.is_some() {
             break;
         }
     }
-    world.finish();
-    let outcome = match failed {
-        Some(e) => Err(e),
-        None => client.settle(&world, world.lines.len()),
-    };
-    handle.quit();
-    let ended = thread.join();
-    let outcome = outcome.and_then(|()| check(&client.got, &world.lines, 0, world.lossy));
-    if ended.is_err() {
-        return Err("the watcher panicked".to_owned());
+    if play.daemon.is_none() {
+        play.start();
     }
-    outcome.map_err(|e| {
-        format!(
-            "{e}\nfirst {:?} got at the end: {:?}",
-            &client.got[..client.got.len().min(6)],
-            &client.got[client.got.len().saturating_sub(12)..]
-        )
-    })
+    play.world.finish();
+    let last = play.world.lines.len() - 1;
+    let daemon = play.daemon.take();
+    let mut outcome = play.failed.take().map_or(Ok(()), Err);
+    for (n, seat) in play.seats.iter_mut().enumerate() {
+        let Some(daemon) = &daemon else { break };
+        seat.leave_behind(&play.world);
+        if seat.client.is_away() {
+            seat.client.come(daemon);
+        }
+        let promise = match (seat.may_lose, play.world.lossy) {
+            (true, _) => Promise::Order,
+            (false, true) => Promise::Told,
+            (false, false) => Promise::All,
+        };
+        let got = &mut seat.client;
+        if outcome.is_err() {
+            break;
+        }
+        outcome = got
+            .take_until(daemon, last)
+            .map_err(|e| format!("{e}; {}", tail(&got.got)))
+            .and_then(|()| check(&got.got, &play.world.lines, promise))
+            .map_err(|e| format!("client {n}: {e}"));
+    }
+    if let Some(daemon) = daemon {
+        daemon.end();
+    }
+    outcome
 }
 
-/// Plays the scripts that grow from `seed`; the smallest that fails, if one does.
+fn tail(got: &[world::Got]) -> String {
+    let last = &got[got.len().saturating_sub(16)..];
+    format!("the last of {}: {last:?}", got.len())
+}
+
+/// Plays the script that grows from `seed`; where it fails, the smallest that does.
 fn play_seed(seed: u64) {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
@@ -153,7 +263,7 @@ fn play_seed(seed: u64) {
     };
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(config, rng);
-    let outcome = runner.run(&world::script(seed % 2 == 1), |script| {
+    let outcome = runner.run(&script(seed % 2 == 1), |script| {
         play(&script, seed % 4 < 2).map_err(|e| TestCaseError::fail(format!("{e}\n{script:?}")))
     });
     if let Err(e) = outcome {
@@ -161,21 +271,21 @@ fn play_seed(seed: u64) {
     }
 }
 
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
 #[test]
 fn every_client_gets_every_line_once_in_order_or_is_told_of_the_loss() {
+    if let Some(seed) = number("TAILCAST_SEED") {
+        return play_seed(seed);
+    }
     KEPT.iter().for_each(|&seed| play_seed(seed));
-    let soak = std::env::var("TAILCAST_SOAK_SECONDS")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    let end = soak.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-    // Other scripts each time; what fails prints its seed.
-    let first = std::env::var("TAILCAST_SEED")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or_else(|| {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            now.map_or(0, |now| now.as_secs()) * 1_000_000
-        });
+    let end =
+        number("TAILCAST_SOAK_SECONDS").map(|soak| Instant::now() + Duration::from_secs(soak));
+    // Other scripts each time.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let first = now.map_or(0, |now| now.as_secs()) * 1_000_000;
     let next = AtomicU64::new(0);
     let more = |n: u64| end.map_or(n < SCRIPTS, |end| Instant::now() < end);
     thread::scope(|scope| {
@@ -192,7 +302,7 @@ fn every_client_gets_every_line_once_in_order_or_is_told_of_the_loss() {
         }
     });
     eprintln!(
-        "about {} scripts from seed {first} on",
-        next.load(Ordering::Relaxed)
+        "{} scripts from seed {first} on",
+        next.load(Ordering::Relaxed).saturating_sub(PLAYERS)
     );
 }

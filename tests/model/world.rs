@@ -39,8 +39,18 @@ pub(crate) enum Op {
     Rewrite(u8),
 }
 
-/// Scripts; where `may_lose`, also with steps that lose lines.
-pub(crate) fn script(may_lose: bool) -> impl Strategy<Value = Vec<Op>> {
+impl Op {
+    /// Whether all bytes are still there after it, for one who comes later.
+    pub(crate) fn keeps_all(&self) -> bool {
+        !matches!(
+            self,
+            Op::Delete { .. } | Op::Replace(_) | Op::Directory | Op::CopyTruncate | Op::Rewrite(_)
+        )
+    }
+}
+
+/// Steps; where `may_lose`, also such that lose lines.
+pub(crate) fn op(may_lose: bool) -> impl Strategy<Value = Op> {
     let keeping = prop_oneof![
         4 => (1u8..9).prop_map(Op::Append),
         3 => (1u8..40).prop_map(Op::Flow),
@@ -60,8 +70,7 @@ pub(crate) fn script(may_lose: bool) -> impl Strategy<Value = Vec<Op>> {
         1 => (1u8..30).prop_map(Op::Rewrite),
     ];
     let weight = if may_lose { 6 } else { 0 };
-    let op = prop_oneof![20 => keeping.boxed(), weight => losing.boxed()];
-    proptest::collection::vec(op, 1..16)
+    prop_oneof![20 => keeping.boxed(), weight => losing.boxed()]
 }
 
 /// See the module.
@@ -74,6 +83,12 @@ pub(crate) struct World {
     whole: usize,
     /// The last of them has no newline yet.
     half: bool,
+    /// Files that there have been.
+    pub(crate) files: usize,
+    /// There is no whole line yet in the file that the name leads to.
+    pub(crate) current_is_empty: bool,
+    /// How often files have vanished, or what was in them.
+    pub(crate) vanished: usize,
     rotations: usize,
     /// Rotated files are called by number, so that each rotation renames them all; else by a date.
     numbered: bool,
@@ -91,6 +106,9 @@ impl World {
             lines: Vec::new(),
             whole: 0,
             half: false,
+            files: 1,
+            current_is_empty: true,
+            vanished: 0,
             rotations: 0,
             numbered,
             lossy: false,
@@ -108,6 +126,11 @@ impl World {
 
     /// Plays one step; `settle` waits until everyone has all the lines there are.
     pub(crate) fn play(&mut self, op: &Op, settle: &mut dyn FnMut(&World)) {
+        self.do_op(op, settle);
+        self.vanished += usize::from(!op.keeps_all());
+    }
+
+    fn do_op(&mut self, op: &Op, settle: &mut dyn FnMut(&World)) {
         match *op {
             Op::Append(lines) => self.append(lines),
             Op::Flow(lines) => (0..lines).for_each(|_| self.append(1)),
@@ -172,6 +195,7 @@ impl World {
                 self.be_seen(settle);
                 self.shift();
                 fs::copy(self.log(), self.rotated_name()).expect("copy");
+                self.wait_for_a_tick();
                 self.append(1);
                 self.end_file();
                 self.writer.set_len(0).expect("truncate");
@@ -193,6 +217,20 @@ impl World {
         self.append(1);
         self.lossy = true;
         settle(self);
+    }
+
+    /// Until the clock has moved on with which the kernel stamps files: no log is rotated and written within one tick.
+    fn wait_for_a_tick(&self) {
+        let path = self.home.join("tick");
+        let stamp = || {
+            let _ = fs::remove_file(&path);
+            open(&path);
+            fs::metadata(&path)
+                .and_then(|stat| stat.modified())
+                .expect("a time")
+        };
+        let first = stamp();
+        while stamp() == first {}
     }
 
     /// One last line, whole.
@@ -231,15 +269,20 @@ impl World {
     }
 
     fn write(&mut self, text: &str) {
+        self.current_is_empty &= !text.ends_with('\n');
         self.writer.write_all(text.as_bytes()).expect("write");
     }
 
     /// A begun line stays as it is: what comes next is another file.
     fn end_file(&mut self) {
+        self.files += 1;
+        self.current_is_empty = true;
         self.half = false;
     }
 
     fn reopen(&mut self) {
+        self.files += 1;
+        self.current_is_empty = true;
         self.end_file();
         self.writer = open(&self.log());
     }
@@ -284,56 +327,76 @@ pub(crate) enum Got {
     Event(String),
 }
 
-fn is_gap(event: &str) -> bool {
-    event.starts_with("Gap")
+/// What a client is promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// All lines, once, in order, and no gap.
+    All,
+    /// An ordered selection of them, with every loss told.
+    Told,
+    /// An ordered selection.
+    Order,
 }
 
-/// Whether `got` is what a client is to get of `lines` from the line `from` on: all of them once and in order; where
-/// lines may be lost, an ordered selection of them with every loss announced.
-pub(crate) fn check(got: &[Got], lines: &[String], from: usize, lossy: bool) -> Result<(), String> {
-    let mut next = from;
-    let mut announced = false;
+/// Whether `got` is what a client is to get of `lines`.
+pub(crate) fn check(got: &[Got], lines: &[String], promise: Promise) -> Result<(), String> {
+    let mut next = 0;
+    let mut told = false;
     for (at, what) in got.iter().enumerate() {
-        let line = match what {
-            Got::Event(event) => {
-                announced |= is_gap(event) || event.starts_with("Truncated");
-                if is_gap(event) && !lossy {
-                    return Err(format!(
-                        "{event} before line {next} though nothing can be lost"
-                    ));
-                }
-                continue;
+        match what {
+            Got::Event(event) if is_gap(event) && promise == Promise::All => {
+                let e = format!("{event} before line {next} though nothing can be lost");
+                return Err(around(got, at, &e));
             }
-            Got::Line(line) => line,
-        };
-        let number = line.split(' ').nth(1).and_then(|n| n.parse::<usize>().ok());
-        let Some(number) = number.filter(|&n| n < lines.len()) else {
-            return Err(format!("no line of ours: {line:?}"));
-        };
-        let want = &lines[number];
-        // The file may have been cut while a line was half read: then the truncation is told next.
-        let torn = lossy
-            && want.starts_with(line.as_str())
-            && matches!(got.get(at + 1), Some(Got::Event(event)) if event.starts_with("Truncated") || is_gap(event));
-        if line != want && !torn {
-            return Err(format!("{line:?} instead of {want:?}"));
+            Got::Event(event) => told |= is_loss(event),
+            Got::Line(line) => {
+                let torn = matches!(got.get(at + 1), Some(Got::Event(event)) if is_loss(event));
+                let number =
+                    check_line(line, lines, next, torn).map_err(|e| around(got, at, &e))?;
+                if number > next && (promise == Promise::All || (promise == Promise::Told && !told))
+                {
+                    let e = format!("{} lines before line {number} are missing", number - next);
+                    return Err(around(got, at, &e));
+                }
+                next = number + 1;
+                told = false;
+            }
         }
-        if number < next {
-            return Err(format!(
-                "line {number} once more, or too late: {next} was next"
-            ));
-        }
-        if number > next && !announced {
-            return Err(format!(
-                "{} lines before line {number} are missing, unannounced",
-                number - next
-            ));
-        }
-        next = number + 1;
-        announced = false;
     }
     match next == lines.len() {
         true => Ok(()),
         false => Err(format!("the last lines are missing, from {next} on")),
     }
+}
+
+/// The number of a line, if it is one of ours and comes in order. A file may be cut while a line is half read: then it
+/// is `torn`, and what was cut is told next.
+fn check_line(line: &str, lines: &[String], next: usize, torn: bool) -> Result<usize, String> {
+    let number = line.split(' ').nth(1).and_then(|n| n.parse::<usize>().ok());
+    let Some(number) = number.filter(|&n| n < lines.len()) else {
+        return Err(format!("no line of ours: {line:?}"));
+    };
+    let want = &lines[number];
+    if line != want && !(torn && want.starts_with(line)) {
+        return Err(format!("{line:?} instead of {want:?}"));
+    }
+    if number < next {
+        return Err(format!(
+            "line {number} once more, or too late: {next} was next"
+        ));
+    }
+    Ok(number)
+}
+
+fn is_gap(event: &str) -> bool {
+    event.starts_with("Gap")
+}
+
+fn is_loss(event: &str) -> bool {
+    is_gap(event) || event.starts_with("Truncated")
+}
+
+fn around(got: &[Got], at: usize, e: &str) -> String {
+    let around = &got[at.saturating_sub(8)..got.len().min(at + 4)];
+    format!("{e}; around: {around:?}")
 }
