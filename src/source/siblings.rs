@@ -74,10 +74,10 @@ pub fn age_by_name(name: &Path, base: &Path) -> i128 {
     if name.file_name() == base.file_name() {
         return i128::MIN;
     }
-    let text = name.to_string_lossy();
-    let plain = base.to_string_lossy();
+    let file_name = |path: &Path| path.file_name().map(OsStr::to_string_lossy).unwrap_or_default().into_owned();
+    let (text, plain) = (file_name(name), file_name(base));
     let digits: String = text
-        .strip_prefix(&*plain)
+        .strip_prefix(&plain)
         .unwrap_or(&text)
         .chars()
         .filter(char::is_ascii_digit)

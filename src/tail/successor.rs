@@ -95,6 +95,13 @@ impl Successors {
         self.queue.back()
     }
 
+    /// The time `stood`, but after the newest of them.
+    pub(super) fn after_newest(&self, stood: SystemTime) -> SystemTime {
+        let after = |newest: &Successor| newest.stood + Duration::from_nanos(1);
+        self.newest()
+            .map_or(stood, |newest| stood.max(after(newest)))
+    }
+
     pub(super) fn has(&self, identity: &Identity) -> bool {
         self.queue
             .iter()

@@ -98,9 +98,7 @@ impl Play {
                 let seat = &mut self.seats[n];
                 if let Some(daemon) = &self.daemon {
                     if seat.client.is_away() {
-                        seat.client.come(daemon);
-                        seat.client.stalls = false;
-                        seat.has_all(&self.world);
+                        seat.come(&self.world, daemon, &mut self.failed);
                     } else {
                         let seats = std::slice::from_mut(seat);
                         settle(&self.world, Some(daemon), seats, &mut self.failed);
@@ -135,9 +133,7 @@ impl Play {
     fn start(&mut self) {
         let daemon = Daemon::start(&self.world.log());
         for seat in &mut self.seats {
-            seat.client.come(&daemon);
-            seat.client.stalls = false;
-            seat.has_all(&self.world);
+            seat.come(&self.world, &daemon, &mut self.failed);
         }
         self.daemon = Some(daemon);
     }
@@ -154,6 +150,16 @@ impl Seat {
     fn has_all(&mut self, world: &World) {
         self.files = world.files;
         self.vanished = world.vanished;
+    }
+
+    /// It comes, and reads what there is.
+    fn come(&mut self, world: &World, daemon: &Daemon, failed: &mut Option<String>) {
+        self.client.come(daemon);
+        self.client.stalls = false;
+        if let Err(e) = self.client.catch_up(daemon) {
+            failed.get_or_insert(e);
+        }
+        self.has_all(world);
     }
 
     /// It goes: what it has not got and what is not there any more is lost for it.

@@ -140,9 +140,11 @@ impl Follower {
     /// Opened before anything else: a further rename can't take it from us then.
     fn found(&mut self, before: SystemTime, turn: &mut Turn) -> io::Result<()> {
         let (file, identity) = successor::open(&self.source.path)?;
+        // One that was there before must have been moved to the name: it is there since about now. And whatever the
+        // clock says, it stood there after those that were found before it.
         let born = identity.born.filter(|&born| born >= self.verified);
-        // One that was there before must have been moved to the name: it is there since about now.
-        self.take_in(file, identity, born.unwrap_or(before), turn);
+        let stood = self.successors.after_newest(born.unwrap_or(before));
+        self.take_in(file, identity, stood, turn);
         if self.held.is_some() {
             self.successors.rotated(self.verified);
             self.take_missed(self.verified, turn);
