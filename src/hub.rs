@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossbeam_channel::Receiver;
 use parking_lot::Mutex;
 
-use crate::source::{Batch, EventKind, Generation, Lines, Position, Source};
+use crate::source::{Batch, EventKind, Generation, Id, Lines, Position, Source};
 
 pub use looks::Looks;
 pub use registry::{Selection, Subscriber, Subscribers};
@@ -124,10 +124,10 @@ impl Hub {
         source
     }
 
-    /// Gives a source that has no generation yet its first one and an edge in it, without an event: what stood there
-    /// when the daemon started.
-    pub fn found_at_start(&self, source: &Source, generation: Arc<Generation>, edge: u64) {
-        self.state.lock().streams[source.index as usize].found_at_start(generation, edge);
+    /// Gives a source that has no generation yet its first one and an edge in it with its id, without an event: what
+    /// stood there when the daemon started.
+    pub fn found_at_start(&self, source: &Source, generation: Arc<Generation>, edge: u64, id: Id) {
+        self.state.lock().streams[source.index as usize].found_at_start(generation, edge, id);
     }
 
     /// Says whether the source's name leads to a file now (for `/files`).
@@ -216,7 +216,7 @@ impl Hub {
     }
 
     /// True where each of these places is at most `bytes` behind its source's live edge.
-    pub fn all_within(&self, places: &mut dyn Iterator<Item = (u32, Option<Position>)>, bytes: u64) -> bool {
+    pub fn all_within(&self, mut places: impl Iterator<Item = (u32, Option<Position>)>, bytes: u64) -> bool {
         let state = self.state.lock();
         places.all(|(index, at)| state.streams[index as usize].behind_bytes(at) <= bytes)
     }

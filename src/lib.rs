@@ -21,3 +21,6 @@ pub mod reader;
 
 // From the hub to the peers.
 pub mod serve;
+
+// From the kernel to the hub.
+pub mod tail;

@@ -93,6 +93,58 @@ pub const CHUNK_BYTES_MAX: usize = 256 * 1024;
 /// without inotify).
 pub const SAFETY_LOOK: Duration = Duration::from_secs(3);
 
+/// The same where every watch is in place on a file system that is known to send all its events: it then only guards
+/// against what sends none, such as a mount over a part of the path.
+pub const SAFETY_LOOK_TRUSTED: Duration = Duration::from_secs(60);
+
+/// How long a name is tried again that often; then the safety look and the events have to do.
+pub const RETRIED_FOR: Duration = Duration::from_secs(10);
+
+/// Buffer for the kernel's events: some hundreds of them a read.
+pub const EVENTS_BYTES: usize = 16 * 1024;
+
+/// Reads of events in one pass; what is left is taken in the next, so that a storm of events can't keep the watcher
+/// from the files.
+pub const EVENT_READS_MAX: usize = 64;
+
+/// How often a path is walked again at once because it changed while its directories were being watched.
+pub const TRAIL_WALKS_MAX: usize = 4;
+
+/// Sealed files of a source that are still known, so that a rotation isn't taken for a new file.
+pub const SEALED_KNOWN_MAX: usize = 64;
+
+/// How often sealed files are looked at for what a laggard wrote to them.
+pub const SEALED_LOOK: Duration = Duration::from_secs(1);
+
+/// While lines come fast, how often the files are looked at during a rest for a full batch.
+pub const REST_SLICE: Duration = Duration::from_millis(1);
+
+/// Bytes of the last batch from which on lines are said to come fast.
+pub const FAST_BYTES: usize = TURN_BYTES / 8;
+
+/// Last bytes of a sibling that are compared with the followed file, to tell a copy of it from a file that once stood
+/// under its name.
+pub const COPY_CHECKED_BYTES: usize = 4096;
+
+/// How often the siblings of a name are listed again because one was renamed on the way.
+pub const SIBLING_SCANS_MAX: usize = 3;
+
+/// How much later than a file is seen its event may come.
+pub const EVENT_LATE: Duration = Duration::from_secs(1);
+
+/// Files with rotated names that are known never to have stood under a followed name.
+pub const FOREIGN_MAX: usize = 256;
+
+/// How often old generations are let go of, as long as there are any.
+pub const FORGET_EVERY: Duration = Duration::from_secs(30);
+
+/// Files that patterns may bring in all; each needs a descriptor.
+pub const FILES_MAX: usize = 10_000;
+
+/// Bytes from which on a read is not one moment any more: the kernel copies a page at a time, and a file can be
+/// truncated and rewritten between two of them.
+pub const PAGE_BYTES: usize = 4096;
+
 /// How often a name that can't be opened is tried again.
 pub const RETRY: Duration = Duration::from_millis(500);
 
@@ -108,9 +160,6 @@ pub const QUIET_MAX: Duration = Duration::from_secs(5);
 
 /// How long a sealed file is watched for what a laggard still writes to it.
 pub const SEALED_KEPT: Duration = Duration::from_secs(60);
-
-/// How much earlier than our clock a file's birth may be stamped: the kernel stamps with its coarse clock.
-pub const CLOCK_COARSE: Duration = Duration::from_millis(20);
 
 const _: () = assert!(OVERLAP_BYTES <= TURN_BYTES);
 const _: () = assert!(TAIL_CHECKED_BYTES <= OVERLAP_BYTES);

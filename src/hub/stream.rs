@@ -134,12 +134,12 @@ impl Stream {
         self.generations.iter().cloned().collect()
     }
 
-    pub(super) fn found_at_start(&mut self, generation: Arc<Generation>, edge: u64) {
+    pub(super) fn found_at_start(&mut self, generation: Arc<Generation>, edge: u64, id: Id) {
         self.edge = Position {
             generation: generation.number,
             offset: edge,
         };
-        self.edge_id = IdMaker::beginning(self.source.name_hash, generation.inode);
+        self.edge_id = id;
         self.generations.push_back(generation);
         self.present = true;
     }
@@ -292,6 +292,10 @@ impl Stream {
         };
         if at.generation < front.number {
             if let Some(until) = until.filter(|until| until.position.generation < front.number) {
+                // What was lost up to there is told already.
+                if at >= until.position {
+                    return Stand::AtEdge;
+                }
                 let lost_bytes = (until.position.generation == at.generation)
                     .then(|| until.position.offset.saturating_sub(at.offset));
                 return Stand::Events(vec![gap_up_to(until, lost_bytes, "rotated away", standing)]);

@@ -129,9 +129,19 @@ impl Past {
             held.iter().any(|held| held.inode == sibling.inode && held.device == sibling.device)
         };
         let mut younger = siblings::rotated(&source.path);
-        younger.retain(|sibling| {
-            sibling.inode != self.generation.inode && sibling.modified >= self.modified && !is_held(sibling)
-        });
+        // Younger is what comes after it on the list: by time alone, two files that were last written within one tick
+        // of the kernel's clock would each be the successor of the other.
+        match younger.iter().position(|sibling| sibling.inode == self.generation.inode) {
+            Some(own) => drop(younger.drain(..=own)),
+            None => younger.retain(|sibling| sibling.modified > self.modified),
+        }
+        // What was made after the file that comes next is a copy of one that is held: copytruncate leaves such.
+        let next_born = held.first().and_then(|held| held.file.metadata().ok()?.created().ok());
+        let is_copy = |sibling: &Sibling| {
+            let made = if sibling.compressed { sibling.modified } else { sibling.born };
+            next_born.is_some_and(|born| made > born)
+        };
+        younger.retain(|sibling| !is_held(sibling) && !is_copy(sibling));
         let compressed = EventKind::Gap { lost_bytes: None, reason: "compressed" };
         for sibling in younger {
             if sibling.compressed {

@@ -67,10 +67,22 @@ impl Generation {
         gap: Option<Gap>,
     ) -> std::io::Result<Generation> {
         let stat = file.metadata()?;
-        Ok(Generation {
+        let inode = (stat.dev(), stat.ino());
+        Ok(Generation::with_identity(number, file, inode, began, gap))
+    }
+
+    /// The same where the file's device and inode are known.
+    pub fn with_identity(
+        number: u64,
+        file: Arc<File>,
+        (device, inode): (u64, u64),
+        began: Began,
+        gap: Option<Gap>,
+    ) -> Generation {
+        Generation {
             number,
-            device: stat.dev(),
-            inode: stat.ino(),
+            device,
+            inode,
             file,
             began,
             gap,
@@ -79,7 +91,7 @@ impl Generation {
             sealed: OnceLock::new(),
             gone: AtomicBool::new(false),
             last_read: Mutex::new(Instant::now()),
-        })
+        }
     }
 
     /// Bytes of all the generations before, those that were lost included where their number is known.

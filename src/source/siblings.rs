@@ -32,7 +32,8 @@ pub struct Sibling {
     pub compressed: bool,
 }
 
-/// The rotated siblings of the file at `path` (itself not among them), oldest first by last write, then by birth.
+/// The rotated siblings of the file at `path` (itself not among them), oldest first by last write, then by birth; the
+/// kernel's clock is coarse, so by name last.
 /// A directory that can't be read has none. Blocks on the disk.
 pub fn rotated(path: &Path) -> Vec<Sibling> {
     let Some(name) = path.file_name() else {
@@ -59,8 +60,39 @@ pub fn rotated(path: &Path) -> Vec<Sibling> {
             })
         })
         .collect();
-    found.sort_by(|a, b| (a.modified, a.born, &b.path).cmp(&(b.modified, b.born, &a.path)));
+    let age = |sibling: &Sibling| age_by_name(&sibling.path, path);
+    found.sort_by(|a, b| (a.modified, a.born, age(b)).cmp(&(b.modified, b.born, age(a))));
     found
+}
+
+/// Digits of a rotated name that are looked at: as many as a time in nanoseconds has.
+const NAME_DIGITS_MAX: usize = 32;
+
+/// How old a file is among the rotated ones of `base`, by its name: more is older. Few digits are a number, and the
+/// higher number is the older file, as logrotate has it; many are a date or a time, and the later is the younger.
+pub fn age_by_name(name: &Path, base: &Path) -> i128 {
+    if name.file_name() == base.file_name() {
+        return i128::MIN;
+    }
+    let file_name = |path: &Path| path.file_name().map(OsStr::to_string_lossy).unwrap_or_default().into_owned();
+    let (text, plain) = (file_name(name), file_name(base));
+    let digits: String = text
+        .strip_prefix(&plain)
+        .unwrap_or(&text)
+        .chars()
+        .filter(char::is_ascii_digit)
+        .take(NAME_DIGITS_MAX)
+        .collect();
+    let number = digits.parse().unwrap_or(0);
+    match digits.len() {
+        0..=4 => number,
+        _ => -number,
+    }
+}
+
+/// Whether a rotation of `name` can have left a file called `other`.
+pub fn is_rotated_name(name: &OsStr, other: &OsStr) -> bool {
+    rotated_name(name, other).is_some()
 }
 
 /// The file beside `path` that has this inode, whatever its name. Blocks on the disk.
