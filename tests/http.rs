@@ -321,11 +321,7 @@ fn what_is_not_there_is_404() {
     let logs = Logs::new();
     let log = logs.file("a.log", "");
     let daemon = Daemon::follow(&[&log]);
-    for target in [
-        "/nothing",
-        "/stream?file=b.log",
-        "/events?file=b.log",
-    ] {
+    for target in ["/nothing", "/stream?file=b.log", "/events?file=b.log"] {
         refused(&daemon.get(target), 404);
     }
 }

@@ -193,8 +193,12 @@ impl Daemon {
             .is_some()
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.0.id()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.0.id()).expect("a pid");
+        let pid = i32::try_from(self.pid()).expect("a pid");
         kill(Pid::from_raw(pid), signal).expect("send a signal");
     }
 
