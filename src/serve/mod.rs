@@ -7,6 +7,7 @@ pub mod refusal;
 pub mod head;
 pub mod target;
 
+pub mod filter;
 pub mod query;
 
 // How it is answered.
