@@ -13,3 +13,6 @@ pub mod query;
 // How it is answered.
 pub mod answer;
 pub mod cors;
+
+// Who may ask.
+pub mod guard;
