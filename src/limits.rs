@@ -275,3 +275,24 @@ pub const SSE_FILES_MAX: usize = 64;
 
 /// After a failed accept or spawn: how long no connection is accepted, unless a client ends.
 pub const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+// -- Filters
+
+/// Patterns in one request. With [`FILTER_COMPILED_BYTES`] and [`FILTER_CACHE_BYTES`] it bounds what the filter of
+/// one client can take.
+pub const FILTER_PATTERNS_MAX: usize = 16;
+
+/// One pattern; people write some tens.
+pub const FILTER_PATTERN_BYTES: usize = 4096;
+
+/// How deep a pattern may be nested: a dozen groups with alternatives in each other, far beyond what people write.
+pub const FILTER_NESTING: u32 = 48;
+
+/// The stack on which patterns are compiled; the deepest take less than 256 KiB of it. Pages that are not touched cost
+/// nothing.
+pub const FILTER_STACK_BYTES: usize = 1024 * 1024;
+
+/// One compiled pattern: room for a few repeated Unicode classes.
+pub const FILTER_COMPILED_BYTES: usize = 512 * 1024;
+
+/// What matching one pattern may remember of its states; it begins anew when that is full.
+pub const FILTER_CACHE_BYTES: usize = 512 * 1024;

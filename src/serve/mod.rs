@@ -7,8 +7,12 @@ pub mod refusal;
 pub mod head;
 pub mod target;
 
+pub mod filter;
 pub mod query;
 
 // How it is answered.
 pub mod answer;
 pub mod cors;
+
+// Who may ask.
+pub mod guard;
