@@ -296,3 +296,14 @@ pub const FILTER_COMPILED_BYTES: usize = 512 * 1024;
 
 /// What matching one pattern may remember of its states; it begins anew when that is full.
 pub const FILTER_CACHE_BYTES: usize = 512 * 1024;
+
+// -- Tokens
+
+/// The shortest token. The daemon answers guesses as fast as they come: 16 letters take longer than anyone lives.
+pub const TOKEN_BYTES_MIN: usize = 16;
+
+/// The longest token, for each is held and compared at this length.
+pub const TOKEN_BYTES_MAX: usize = 512;
+
+/// A token file: some thousand tokens and their comments.
+pub const TOKEN_FILE_BYTES: u64 = 1024 * 1024;

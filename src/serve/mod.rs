@@ -16,3 +16,4 @@ pub mod cors;
 
 // Who may ask.
 pub mod guard;
+pub mod token;
