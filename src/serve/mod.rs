@@ -12,3 +12,6 @@ pub mod query;
 // How it is answered.
 pub mod answer;
 pub mod cors;
+
+// The web page.
+pub mod page;
