@@ -42,7 +42,7 @@ class Page {
     this.list = this.#makeList();
     this.view = new View({
       ring: this.ring, files: this.files, rows: this.rows, around: this.drawing.around,
-      changed: (anew) => this.#rowsChanged(anew),
+      changed: (anew) => this.#rowsChanged(anew), hit: () => this.#hitsChanged(),
     });
     this.find = new Find({
       bar: element("findbar"), input: element("find"), said: element("found"), list: this.list, ring: this.ring,
@@ -126,7 +126,10 @@ class Page {
       length: (seq) => ring.text(seq).length ?? 0,
       open: () => drawing.opened.size > 0,
       rendered: () => this.#rendered(),
-      followed: () => this.#makeRoom(),
+      followed: () => {
+        this.#makeRoom();
+        this.panel?.later();
+      },
       nearTop: () => this.older.fetch(),
     });
   }
@@ -237,6 +240,14 @@ class Page {
       this.find?.again();
     }
     this.list.invalidate();
+    this.panel?.later();
+  }
+
+  // Only rows that look otherwise are drawn again: a selection in the others stays.
+  #hitsChanged() {
+    this.list.each((row, seq) => {
+      if (row.classList.contains("hit") !== (this.view.hits(seq) === true)) this.list.redrawRow(seq);
+    });
     this.panel?.later();
   }
 

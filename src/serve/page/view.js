@@ -20,10 +20,11 @@ export class View {
   marking = false;
   filterMarks = [];
 
-  // `changed(anew)` is called when rows came, or, with true, when they are others.
-  constructor({ ring, files, rows, around, changed }) {
+  // `changed(anew)` is called when rows came, or, with true, when they are others; `hit()` when other lines
+  // are known to be hits of a filter that only marks.
+  constructor({ ring, files, rows, around, changed, hit }) {
     Object.assign(this, { shown: new Scan(ring, () => this.#scanned(), () => this.until) });
-    this.marked = new Scan(ring, () => changed(false), () => this.until);
+    this.marked = new Scan(ring, hit, () => this.until);
     [this.#ring, this.#files, this.#rows, this.#around, this.#changed] = [ring, files, rows, around, changed];
   }
 
