@@ -23,6 +23,7 @@ export class Find {
   #ring;
   #accepts;
   #changed;
+  #hits;
   #timer = null;
   #pending = false; // go to a hit as soon as there is one
 
@@ -30,12 +31,14 @@ export class Find {
   filter = null;
   at = null; // the entry of the hit that the reader stands on
 
-  // `accepts(seq)` says which entries are looked at, `changed()` is called when marks or the place change.
-  constructor({ bar, input, said, list, ring, until, accepts, changed }) {
+  // `accepts(seq)` says which entries are looked at, `changed()` is called when marks or the place change,
+  // `hits()` when more or fewer entries are known to be hits.
+  constructor({ bar, input, said, list, ring, until, accepts, changed, hits }) {
     Object.assign(this, { scan: new Scan(ring, () => this.#found(), until) });
     [this.#bar, this.#input, this.#said, this.#list, this.#ring] = [bar, input, said, list, ring];
     this.#accepts = accepts;
     this.#changed = changed;
+    this.#hits = hits;
     input.addEventListener("input", () => {
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.set(input.value, true), DELAY_MS);
@@ -134,6 +137,7 @@ export class Find {
       this.#list.goTo(this.at);
       this.#changed();
     }
+    this.#hits();
     this.draw();
   }
 }

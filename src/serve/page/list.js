@@ -128,7 +128,8 @@ export class List {
     if (Math.abs(moved) >= 1) {
       this.#top = top;
       const atEnd = top + this.scroller.clientHeight >= this.scroller.scrollHeight - AT_END;
-      if (moved < 0) this.stop();
+      // At the end it was the browser that moved the view: the window grew, or rows went.
+      if (moved < 0 && !atEnd) this.stop();
       if (moved > 0 && atEnd && !this.follow) {
         this.follow = true;
         this.followed();

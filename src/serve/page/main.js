@@ -47,6 +47,7 @@ class Page {
     this.find = new Find({
       bar: element("findbar"), input: element("find"), said: element("found"), list: this.list, ring: this.ring,
       until: () => this.view.settled, accepts: (seq) => this.view.has(seq), changed: () => this.#marksChanged(),
+      hits: () => this.#hitsChanged(),
     });
     this.older = new Older({
       ring: this.ring, files: this.files,
@@ -134,12 +135,16 @@ class Page {
     });
   }
 
+  // Patterns mark only the lines that the scans have let through: the worker has shown that they are quick there.
   #looks() {
     const { settings, view, find } = this;
+    const hit = (seq) => view.hits(seq) ?? false;
+    const finds = (seq) => find.scan.found.has(seq);
+    const findMarks = find.filter && !find.scan.error ? marks(find.filter) : [];
     return {
-      time: settings.time, colours: settings.colours, several: this.files.all.length > 1,
-      filterMarks: view.filterMarks, findMarks: find.filter && !find.scan.error ? marks(find.filter) : [],
-      hit: (seq) => view.hits(seq) ?? (view.filterMarks.length > 0 ? null : false),
+      time: settings.time, colours: settings.colours, several: this.files.all.length > 1, hit, finds,
+      filterMarks: (seq) => ((view.marking ? hit(seq) : view.shown.found.has(seq)) ? view.filterMarks : []),
+      findMarks: (seq) => (finds(seq) ? findMarks : []),
       cursor: this.cursor, found: find.at,
     };
   }
@@ -246,7 +251,8 @@ class Page {
   // Only rows that look otherwise are drawn again: a selection in the others stays.
   #hitsChanged() {
     this.list.each((row, seq) => {
-      if (row.classList.contains("hit") !== (this.view.hits(seq) === true)) this.list.redrawRow(seq);
+      const hit = row.classList.contains("hit") === (this.view.hits(seq) ?? false);
+      if (!hit || row.classList.contains("finds") !== this.find.scan.found.has(seq)) this.list.redrawRow(seq);
     });
     this.panel?.later();
   }

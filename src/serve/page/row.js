@@ -13,7 +13,8 @@ export class Drawing {
   opened = new Set(); // entries whose tree or whole length is shown
   around = new Set(); // entries that are shown as the surroundings of another
 
-  // `looks()` gives {time, colours, several, filterMarks, findMarks, hit(seq), cursor, found}.
+  // `looks()` gives {time, colours, several, filterMarks(seq), findMarks(seq), hit(seq), finds(seq), cursor,
+  // found}.
   constructor(ring, files, looks) {
     this.#ring = ring;
     this.#files = files;
@@ -42,6 +43,7 @@ export class Drawing {
     row.classList.toggle("current", looks.found === seq);
     row.classList.toggle("around", this.around.has(seq));
     row.classList.toggle("hit", looks.hit(seq));
+    row.classList.toggle("finds", looks.finds(seq));
   }
 
   time(element, seq) {
@@ -54,9 +56,8 @@ export class Drawing {
     const opened = this.opened.has(seq);
     const shown = line.length <= CHARS_MAX ? line : line.slice(0, opened ? OPENED_MAX : CHARS_MAX);
     const text = make("span", "text");
-    const hit = looks.hit(seq);
     paint(text, shown, {
-      filter: hit === false ? [] : looks.filterMarks, find: looks.findMarks, colours: looks.colours,
+      filter: looks.filterMarks(seq), find: looks.findMarks(seq), colours: looks.colours,
     });
     if (shown.length < line.length) {
       text.append(button("long", `… ${count(line.length - shown.length)} more characters`, "Show more of this line"));
