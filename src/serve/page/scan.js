@@ -138,11 +138,13 @@ export class Scan {
   }
 
   async #test(seqs) {
+    const run = this.#run;
     const { accepts, text } = this.#query;
     const held = seqs.filter((seq) => this.#ring.has(seq) && accepts(seq));
     if (this.#matcher === null) return held.filter((seq) => passes(this.#ring.text(seq), text));
     const lines = held.filter((seq) => typeof this.#ring.text(seq) === "string");
     const verdicts = await this.#matcher.test(lines.map((seq) => this.#ring.text(seq)));
+    if (run !== this.#run) return []; // an ended question has no say in the next one
     if (verdicts === null) {
       this.error = "this pattern takes too long on some line";
       return [];
