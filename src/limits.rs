@@ -76,6 +76,12 @@ pub const REST_MIN: Duration = Duration::from_micros(100);
 
 // -- Catching up
 
+/// Bytes that one reader looks back through before the next in line has its turn.
+pub const PERMIT_TURN_BYTES: u64 = 1024 * 1024;
+
+/// Clients that may read history at once where there are fewer cores.
+pub const PERMIT_TURNS_MIN: usize = 2;
+
 /// Bytes that all catching-up clients together read at a time, shared out among them.
 pub const CHUNKS_BYTES: usize = 8 * 1024 * 1024;
 

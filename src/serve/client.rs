@@ -9,7 +9,8 @@ use http::StatusCode;
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
 use crate::limits::{
-    CLIENT_MESSAGE_BYTES, DRAIN, HEAD_BYTES, HEAD_TIME_MS, WS_READ_BUFFER_BYTES, WS_WRITE_BUFFER_BYTES,
+    CLIENT_MESSAGE_BYTES, DRAIN, HEAD_BYTES, HEAD_TIME_MS, WS_READ_BUFFER_BYTES,
+    WS_WRITE_BUFFER_BYTES,
 };
 use crate::serve::answer::{self, Answer, Framing as BodyFraming};
 use crate::serve::cors::Cors;
@@ -33,7 +34,7 @@ impl Drop for Place<'_> {
 }
 
 /// One connection's thread.
-pub struct Client<'a> {
+pub(super) struct Client<'a> {
     /// What all share.
     pub routes: &'a Routes,
     /// This connection.
@@ -46,7 +47,7 @@ pub struct Client<'a> {
 
 impl Client<'_> {
     /// Serves HTTP to its end. Blocks for as long as the client stays.
-    pub fn serve_http(&self) {
+    pub(super) fn serve_http(&self) {
         let mut buf = Vec::new();
         let deadline = Instant::now() + Duration::from_millis(HEAD_TIME_MS);
         match self.read_head(&mut buf, deadline) {
@@ -60,7 +61,7 @@ impl Client<'_> {
     }
 
     /// Serves one who connects to a plain listener.
-    pub fn serve_plain(&self) {
+    pub(super) fn serve_plain(&self) {
         let Some(_place) = self.place() else { return };
         let several = self.routes.several;
         let wire = Wire::new(Shape::Text, Framing::Bare, several, None);
@@ -68,7 +69,11 @@ impl Client<'_> {
     }
 
     /// The request head, with its length in `buf`; `None` where the peer left before it said anything.
-    fn read_head(&self, buf: &mut Vec<u8>, deadline: Instant) -> Option<Result<(Request, usize), Refusal>> {
+    fn read_head(
+        &self,
+        buf: &mut Vec<u8>,
+        deadline: Instant,
+    ) -> Option<Result<(Request, usize), Refusal>> {
         let mut parser = HeadParser::default();
         let mut chunk = [0; 2048];
         loop {
@@ -76,7 +81,9 @@ impl Client<'_> {
                 Ok(0) => return None,
                 Ok(n) => buf.extend_from_slice(&chunk[..n]),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    let waited = self.visitor.wait(|| self.visitor.socket.wait(false, deadline));
+                    let waited = self
+                        .visitor
+                        .wait(|| self.visitor.socket.wait(false, deadline));
                     match waited {
                         Some(Ok(ready)) if ready.read => {}
                         Some(Ok(_)) => return (!buf.is_empty()).then(|| Err(Refusal::too_slow())),
@@ -90,9 +97,13 @@ impl Client<'_> {
                 Parsed::Complete { request, len } => return Some(Ok((request, len))),
                 Parsed::Bad(refusal) => return Some(Err(refusal)),
                 Parsed::Incomplete if buf.len() > HEAD_BYTES => {
-                    return Some(Err(Refusal::head_too_large("the request head is over 16 KiB")));
+                    return Some(Err(Refusal::head_too_large(
+                        "the request head is over 16 KiB",
+                    )));
                 }
-                Parsed::Incomplete if Instant::now() >= deadline => return Some(Err(Refusal::too_slow())),
+                Parsed::Incomplete if Instant::now() >= deadline => {
+                    return Some(Err(Refusal::too_slow()));
+                }
                 Parsed::Incomplete => {}
             }
         }
@@ -102,7 +113,10 @@ impl Client<'_> {
         let (cors, route) = match self.routes.route(request, self.unix) {
             Ok(routed) => routed,
             Err((refusal, cors)) => {
-                let answer = self.routes.refuse(request, &refusal).with_cors(cors.as_ref());
+                let answer = self
+                    .routes
+                    .refuse(request, &refusal)
+                    .with_cors(cors.as_ref());
                 return self.answer(&answer, request.method);
             }
         };
@@ -126,13 +140,21 @@ impl Client<'_> {
         cors: Option<&Cors>,
     ) -> Result<(), Refusal> {
         let plan = Plan::read(self.routes, request, kind, token.as_deref())?;
-        let key = if kind == Kind::Ws { Some(websocket_key(request)?) } else { None };
+        let key = if kind == Kind::Ws {
+            Some(websocket_key(request)?)
+        } else {
+            None
+        };
         let framing = match (kind, request.version) {
             (Kind::Ws, _) => Framing::WebSocket,
             (_, Version::Http11) => Framing::Chunked,
             (_, Version::Http10) => Framing::Bare,
         };
-        let body = if framing == Framing::Bare { BodyFraming::UntilClose } else { BodyFraming::Chunked };
+        let body = if framing == Framing::Bare {
+            BodyFraming::UntilClose
+        } else {
+            BodyFraming::Chunked
+        };
         let content_type = match plan.shape() {
             Shape::SseText | Shape::SseJson => answer::EVENTS,
             Shape::JsonLine => answer::JSON_LINES,
@@ -152,7 +174,12 @@ impl Client<'_> {
                 self.routes.max_clients
             )));
         };
-        let wire = Wire::new(plan.shape(), framing, plan.several(), plan.filter().cloned());
+        let wire = Wire::new(
+            plan.shape(),
+            framing,
+            plan.several(),
+            plan.filter().cloned(),
+        );
         if plan.must_know_first() {
             let Some((reader, first)) = plan.start(self.routes)? else {
                 self.answer(&Answer::no_content().with_cors(cors), request.method);
@@ -200,7 +227,9 @@ impl Client<'_> {
         link.push_raw(&preamble);
         let peer = Arc::new(Peer::new(Arc::clone(&self.visitor), link));
         if !is_websocket {
-            self.visitor.socket.keep_alive(self.routes.shared.ping_interval);
+            self.visitor
+                .socket
+                .keep_alive(self.routes.shared.ping_interval);
         }
         (self.becomes_stream)(&self.visitor);
         let follow = plan.follow();
@@ -213,7 +242,9 @@ impl Client<'_> {
         let streams = &self.routes.streams;
         let max = self.routes.max_clients;
         streams
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < max).then_some(n + 1))
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| {
+                (n < max).then_some(n + 1)
+            })
             .ok()
             .map(|_| Place(streams))
     }
@@ -228,10 +259,17 @@ impl Client<'_> {
         let deadline = Instant::now() + Duration::from_millis(HEAD_TIME_MS);
         let mut at = 0;
         while at < bytes.len() {
-            match self.visitor.socket.write_vectored(&[std::io::IoSlice::new(&bytes[at..])]) {
+            match self
+                .visitor
+                .socket
+                .write_vectored(&[std::io::IoSlice::new(&bytes[at..])])
+            {
                 Ok(n) => at += n,
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    match self.visitor.wait(|| self.visitor.socket.wait_to_write(deadline)) {
+                    match self
+                        .visitor
+                        .wait(|| self.visitor.socket.wait_to_write(deadline))
+                    {
                         Some(Ok(ready)) if ready.write => {}
                         _ => return false,
                     }
@@ -245,14 +283,26 @@ impl Client<'_> {
 
 /// Checks the opening handshake (RFC 6455, section 4.2.1) and derives the answer to its key.
 fn websocket_key(request: &Request) -> Result<String, Refusal> {
-    let upgrades = request.has_token("Upgrade", "websocket") && request.has_token("Connection", "upgrade");
+    let upgrades =
+        request.has_token("Upgrade", "websocket") && request.has_token("Connection", "upgrade");
     if request.method == Method::Head || request.version == Version::Http10 || !upgrades {
-        return Err(Refusal::upgrade_required("connect with a WebSocket client (ws://…)"));
+        return Err(Refusal::upgrade_required(
+            "connect with a WebSocket client (ws://…)",
+        ));
     }
-    if request.header("Sec-WebSocket-Version").map(<[u8]>::trim_ascii) != Some(b"13") {
-        return Err(Refusal::upgrade_required("Sec-WebSocket-Version must be 13"));
+    if request
+        .header("Sec-WebSocket-Version")
+        .map(<[u8]>::trim_ascii)
+        != Some(b"13")
+    {
+        return Err(Refusal::upgrade_required(
+            "Sec-WebSocket-Version must be 13",
+        ));
     }
-    let key = request.header("Sec-WebSocket-Key").unwrap_or_default().trim_ascii();
+    let key = request
+        .header("Sec-WebSocket-Key")
+        .unwrap_or_default()
+        .trim_ascii();
     let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/".contains(byte);
     if key.len() != 24 || !key.ends_with(b"==") || !key[..22].iter().all(is_base64) {
         return Err(Refusal::new(

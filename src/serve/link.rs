@@ -136,11 +136,12 @@ impl Link {
         }
         let index = segment.source.index;
         let frames = &mut self.own.frames;
-        self.wire.encode(segment, &mut self.own.bytes, &mut |end, line| {
-            if let Kind::Lines(lines) = &segment.kind {
-                frames.push((end, index, lines.after(line)));
-            }
-        });
+        self.wire
+            .encode(segment, &mut self.own.bytes, &mut |end, line| {
+                if let Kind::Lines(lines) = &segment.kind {
+                    frames.push((end, index, lines.after(line)));
+                }
+            });
     }
 
     /// The header that goes before a segment where the stream was last in the file `named`.
@@ -164,7 +165,11 @@ impl Link {
         let next = self.own.frames.iter().position(|&(end, _, _)| end >= at)?;
         let (end, index, position) = self.own.frames[next];
         let rest = self.own.bytes[at..end.max(at)].to_vec();
-        self.own = Own { bytes: rest, at: 0, frames: Vec::new() };
+        self.own = Own {
+            bytes: rest,
+            at: 0,
+            frames: Vec::new(),
+        };
         Some((index, position))
     }
 
@@ -187,11 +192,12 @@ impl Link {
         // The end of the frame that is half written is found by encoding once more: frames are not remembered for all.
         let mut bytes = Vec::new();
         let mut cut = None;
-        self.wire.encode(first.segment(), &mut bytes, &mut |end, line| {
-            if cut.is_none() && end >= in_form {
-                cut = Some((end, line));
-            }
-        });
+        self.wire
+            .encode(first.segment(), &mut bytes, &mut |end, line| {
+                if cut.is_none() && end >= in_form {
+                    cut = Some((end, line));
+                }
+            });
         if let Some((end, line)) = cut {
             self.own.bytes.extend_from_slice(&bytes[in_form..end]);
             if let Some(reader) = &mut self.reader {
@@ -219,7 +225,11 @@ impl Link {
                 continue;
             }
             if self.items.is_empty() {
-                return Ok(if lost { Carried::Lost } else { Carried::Drained });
+                return Ok(if lost {
+                    Carried::Lost
+                } else {
+                    Carried::Drained
+                });
             }
             if !self.write_items()? {
                 return Ok(Carried::Blocked);
@@ -235,7 +245,10 @@ impl Link {
             return Ok(false);
         }
         while self.own.at < self.own.bytes.len() {
-            match self.socket.write_vectored(&[IoSlice::new(&self.own.bytes[self.own.at..])]) {
+            match self
+                .socket
+                .write_vectored(&[IoSlice::new(&self.own.bytes[self.own.at..])])
+            {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => {
                     self.own.at += n;
@@ -261,7 +274,9 @@ impl Link {
     }
 
     fn flush_replies(&mut self) -> io::Result<bool> {
-        let Some(context) = &mut self.context else { return Ok(true) };
+        let Some(context) = &mut self.context else {
+            return Ok(true);
+        };
         match context.flush(&mut Plain(&self.socket)) {
             Ok(()) | Err(Error::ConnectionClosed | Error::AlreadyClosed) => {
                 self.replies = false;
@@ -276,7 +291,9 @@ impl Link {
     /// Takes some batches from the queue; whether the queue is gone.
     fn take(&mut self) -> bool {
         while self.items.len() < TAKEN_MAX {
-            let Some(queue) = &self.queue else { return true };
+            let Some(queue) = &self.queue else {
+                return true;
+            };
             match queue.try_recv() {
                 Ok(batch) => self.take_in(batch),
                 Err(TryRecvError::Empty) => return false,
@@ -292,7 +309,9 @@ impl Link {
     fn take_in(&mut self, batch: Arc<Batch>) {
         let reader = self.reader.as_ref();
         let wanted: Vec<usize> = (0..batch.segments.len())
-            .filter(|&n| reader.is_some_and(|reader| reader.selects(batch.segments[n].source.index)))
+            .filter(|&n| {
+                reader.is_some_and(|reader| reader.selects(batch.segments[n].source.index))
+            })
             .collect();
         if !self.wire.is_shared() {
             for n in wanted {
@@ -312,11 +331,23 @@ impl Link {
         }
         for (i, &segment) in wanted.iter().enumerate() {
             let lines = |item: &&Item| matches!(item.segment().kind, Kind::Lines(_));
-            let queued = self.items.iter().rev().find(lines).map(|item| item.segment().source.index);
+            let queued = self
+                .items
+                .iter()
+                .rev()
+                .find(lines)
+                .map(|item| item.segment().source.index);
             let named = queued.or(self.named);
-            let header = self.header_for(&batch.segments[segment], named).unwrap_or_default();
+            let header = self
+                .header_for(&batch.segments[segment], named)
+                .unwrap_or_default();
             let last = i + 1 == wanted.len();
-            self.items.push_back(Item { batch: Arc::clone(&batch), segment, header, last });
+            self.items.push_back(Item {
+                batch: Arc::clone(&batch),
+                segment,
+                header,
+                last,
+            });
         }
     }
 
@@ -370,7 +401,9 @@ impl Link {
     /// Reads one message of a WebSocket peer; `None` where it has said nothing more for now.
     pub fn read_message(&mut self) -> Result<Option<Message>, Error> {
         let half = self.is_half();
-        let Some(context) = &mut self.context else { return Ok(None) };
+        let Some(context) = &mut self.context else {
+            return Ok(None);
+        };
         self.replies = true;
         // The engine writes replies while it reads; while a frame of ours is half on the wire it must not.
         let read = if half {
@@ -388,7 +421,9 @@ impl Link {
     /// Queues a ping.
     pub fn ping(&mut self) {
         let half = self.is_half();
-        let Some(context) = &mut self.context else { return };
+        let Some(context) = &mut self.context else {
+            return;
+        };
         self.replies = true;
         // A full buffer means that pings wait already; a broken socket shows at the next write.
         let ping = Message::Ping(tungstenite::Bytes::new());
@@ -402,7 +437,9 @@ impl Link {
     /// Queues the close frame, after what is half on the wire.
     pub fn close(&mut self, frame: CloseFrame) {
         let half = self.is_half();
-        let Some(context) = &mut self.context else { return };
+        let Some(context) = &mut self.context else {
+            return;
+        };
         self.replies = true;
         let _ = if half {
             context.close(&mut ReadOnly(&self.socket), Some(frame))

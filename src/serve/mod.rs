@@ -17,3 +17,27 @@ pub mod cors;
 // Who may ask.
 pub mod guard;
 pub mod token;
+
+pub mod access;
+
+// The page.
+mod assets;
+pub mod page;
+
+// How lines become bytes, and bytes reach a peer.
+pub mod wire;
+
+pub mod link;
+pub mod peer;
+pub mod socket;
+pub mod turnstile;
+
+// A client's life.
+pub mod stream;
+
+pub mod plan;
+pub mod routes;
+
+mod client;
+
+pub mod door;

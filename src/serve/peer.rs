@@ -144,7 +144,12 @@ pub struct Peer {
 impl Peer {
     /// A stream that is not subscribed yet.
     pub fn new(visitor: Arc<Visitor>, link: Link) -> Peer {
-        Peer { visitor, link: Mutex::new(link), lost: AtomicBool::new(false), done: AtomicU64::new(0) }
+        Peer {
+            visitor,
+            link: Mutex::new(link),
+            lost: AtomicBool::new(false),
+            done: AtomicU64::new(0),
+        }
     }
 
     /// Whether its sender was dropped since [`Peer::joins`].

@@ -33,7 +33,9 @@ pub struct Plan {
 fn id(text: &str) -> Result<Id, Refusal> {
     Id::parse(text).ok_or_else(|| {
         let shown = crate::escape::shown(text.as_bytes());
-        Refusal::bad_request(format!("\"{shown}\" is no id: it must be one that a stream has given"))
+        Refusal::bad_request(format!(
+            "\"{shown}\" is no id: it must be one that a stream has given"
+        ))
     })
 }
 
@@ -54,15 +56,26 @@ impl Plan {
     }
 
     /// What `request` asks for.
-    pub fn read(routes: &Routes, request: &Request, kind: Kind, token: Option<&[u8]>) -> Result<Plan, Refusal> {
+    pub fn read(
+        routes: &Routes,
+        request: &Request,
+        kind: Kind,
+        token: Option<&[u8]>,
+    ) -> Result<Plan, Refusal> {
         let query = StreamQuery::read(&request.query, request.header("Last-Event-ID"), kind)?;
         let filter = Filter::new(&query.grep, &query.exclude, query.ignore_case)?;
         let (selection, count) = routes.select(&query.files, token)?;
         let several = routes.several && query.files.len() != 1;
         let before = query.before.as_deref().map(id).transpose()?;
-        let after = query.after.iter().map(|text| id(text)).collect::<Result<Vec<_>, _>>()?;
+        let after = query
+            .after
+            .iter()
+            .map(|text| id(text))
+            .collect::<Result<Vec<_>, _>>()?;
         if before.is_some() && count != 1 {
-            return Err(Refusal::bad_request("before= needs one file: name it with file="));
+            return Err(Refusal::bad_request(
+                "before= needs one file: name it with file=",
+            ));
         }
         if kind == Kind::Events && several && count > SSE_FILES_MAX {
             return Err(Refusal::bad_request(format!(
@@ -82,7 +95,17 @@ impl Plan {
         let follow = query.follow && before.is_none();
         let may_be_over = kind == Kind::Events && !follow && before.is_none() && !after.is_empty();
         let lines = query.lines.unwrap_or(routes.lines);
-        Ok(Plan { selection, several, shape, filter, lines, after, before, follow, may_be_over })
+        Ok(Plan {
+            selection,
+            several,
+            shape,
+            filter,
+            lines,
+            after,
+            before,
+            follow,
+            may_be_over,
+        })
     }
 
     /// What its lines look like.
@@ -113,8 +136,13 @@ impl Plan {
     /// Finds where it starts; with the segments that were read to know. `None` where a reconnect has nothing more to
     /// get. Blocks on the disk.
     pub fn start(&self, routes: &Routes) -> Result<Option<(Reader, Vec<Segment>)>, Refusal> {
-        let passes = self.filter.clone().map(|filter| move |line: &[u8]| filter.passes(line));
-        let passes = passes.as_ref().map(|passes| passes as &dyn Fn(&[u8]) -> bool);
+        let passes = self
+            .filter
+            .clone()
+            .map(|filter| move |line: &[u8]| filter.passes(line));
+        let passes = passes
+            .as_ref()
+            .map(|passes| passes as &dyn Fn(&[u8]) -> bool);
         let mut turn = Some(routes.shared.turnstile.enter());
         let mut since_bytes = 0;
         let mut pause = |bytes| {
@@ -125,12 +153,24 @@ impl Plan {
                 turn = None;
                 turn = Some(routes.shared.turnstile.enter());
             }
-            if routes.is_stopping() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if routes.is_stopping() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         };
         let hub = &routes.shared.hub;
         let selection = self.selection.clone();
-        let begin = Begin { hub, selection, follow: self.follow, passes, pause: &mut pause };
-        let failed = |error: std::io::Error| Refusal::unavailable(format!("the file can't be read now: {error}"));
+        let begin = Begin {
+            hub,
+            selection,
+            follow: self.follow,
+            passes,
+            pause: &mut pause,
+        };
+        let failed = |error: std::io::Error| {
+            Refusal::unavailable(format!("the file can't be read now: {error}"))
+        };
         if let Some(before) = &self.before {
             let wanted = match self.lines {
                 Lines::Last(wanted) => Some(wanted),
@@ -141,10 +181,16 @@ impl Plan {
                 Selection::All => 0,
             };
             let reader = begin.before(index, before, wanted).map_err(failed)?;
-            let reader = reader.ok_or_else(|| Refusal::not_found("the place that before= names is gone"))?;
+            let reader =
+                reader.ok_or_else(|| Refusal::not_found("the place that before= names is gone"))?;
             return Ok(Some((reader, Vec::new())));
         }
-        let from = |source: &Source| match self.after.iter().rev().find(|id| id.name_hash == source.name_hash) {
+        let from = |source: &Source| match self
+            .after
+            .iter()
+            .rev()
+            .find(|id| id.name_hash == source.name_hash)
+        {
             Some(id) => From::After(*id),
             None => match self.lines {
                 Lines::Last(wanted) => From::Last(wanted),
@@ -152,13 +198,20 @@ impl Plan {
             },
         };
         let reader = begin.reader(&from).map_err(failed)?;
-        let Some(mut reader) = reader else { return Err(Refusal::unavailable("the daemon is stopping")) };
+        let Some(mut reader) = reader else {
+            return Err(Refusal::unavailable("the daemon is stopping"));
+        };
         if !self.may_be_over {
             return Ok(Some((reader, Vec::new())));
         }
         let mut first = Vec::new();
         loop {
-            let Some(segment) = reader.next(crate::limits::CHUNK_BYTES_MIN).map_err(failed)? else { return Ok(None) };
+            let Some(segment) = reader
+                .next(crate::limits::CHUNK_BYTES_MIN)
+                .map_err(failed)?
+            else {
+                return Ok(None);
+            };
             let is_something = match &segment.kind {
                 What::Event(event) => event.kind != EventKind::Start,
                 What::Lines(lines) => {

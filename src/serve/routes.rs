@@ -10,6 +10,7 @@ use crate::config::value::{BasePath, Lines};
 use crate::escape::shown;
 use crate::hub::Selection;
 
+use super::access::Access;
 use super::answer::{Answer, TEXT};
 use super::cors::Cors;
 use super::guard::Guard;
@@ -17,6 +18,7 @@ use super::head::{Method, Request};
 use super::query::Stream as Kind;
 use super::refusal::Refusal;
 use super::stream::Shared;
+use super::token::Scope;
 
 /// What all clients share.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub struct Routes {
     pub streams: AtomicUsize,
     /// Set at stop.
     pub stopping: AtomicBool,
+    /// Who may read.
+    pub access: Access,
     /// The watcher, to know whether it runs.
     pub watcher: crate::tail::Handle,
 }
@@ -65,7 +69,10 @@ impl Routes {
         request: &Request,
         unix: bool,
     ) -> Result<(Option<Cors>, Route), (Refusal, Option<Cors>)> {
-        let path = self.base_path.strip(&request.path).filter(|path| !path.is_empty() || !self.has_base());
+        let path = self
+            .base_path
+            .strip(&request.path)
+            .filter(|path| !path.is_empty() || !self.has_base());
         let kind = match path {
             Some("/ws") => Some(Kind::Ws),
             Some("/events") => Some(Kind::Events),
@@ -73,7 +80,10 @@ impl Routes {
             _ => None,
         };
         let is_healthz = path == Some("/healthz");
-        let cors = self.guard.check(request, unix, kind.is_some(), is_healthz).map_err(|refusal| (refusal, None))?;
+        let cors = self
+            .guard
+            .check(request, unix, kind.is_some(), is_healthz)
+            .map_err(|refusal| (refusal, None))?;
         let refused = |refusal: Refusal| (refusal, cors.clone());
         match request.method {
             Method::Get | Method::Head => {}
@@ -83,17 +93,33 @@ impl Routes {
             }
             _ => return Err(refused(Refusal::method_not_allowed())),
         }
+        let (scope, token) = if is_healthz {
+            (Scope::all(), None)
+        } else {
+            self.access.check(request).map_err(refused)?
+        };
         if let Some(kind) = kind {
-            return Ok((cors, Route::Stream(kind, None)));
+            return Ok((cors, Route::Stream(kind, token)));
+        }
+        if path == Some("/")
+            && let Some(presented) = &token
+            && let Some(answer) = self.access.sign_in(request, presented)
+        {
+            return Ok((cors, Route::Answer(answer)));
         }
         let answer = match path {
             Some("/healthz") => self.health(),
-            Some("/files") => Answer::new(StatusCode::OK, "application/json", self.files())
+            Some("/files") => Answer::new(StatusCode::OK, "application/json", self.files(&scope))
                 .with("Cache-Control", "no-store"),
             Some(path) => super::assets::answer(path.strip_prefix('/').unwrap_or(path), request)
                 .ok_or_else(|| refused(self.not_found(request)))?,
             None if self.has_base() && request.path == self.base_path.as_str() => {
-                let last = self.base_path.as_str().rsplit('/').next().unwrap_or_default();
+                let last = self
+                    .base_path
+                    .as_str()
+                    .rsplit('/')
+                    .next()
+                    .unwrap_or_default();
                 Answer::redirect(StatusCode::PERMANENT_REDIRECT, &format!("{last}/"))
             }
             None => return Err(refused(self.not_found(request))),
@@ -108,11 +134,20 @@ impl Routes {
     fn not_found(&self, request: &Request) -> Refusal {
         let base = self.base_path.as_str();
         let path = shown(request.path.as_bytes());
-        Refusal::not_found(format!("nothing is at {path}; streams are {base}/ws, {base}/events and {base}/stream"))
+        Refusal::not_found(format!(
+            "nothing is at {path}; streams are {base}/ws, {base}/events and {base}/stream"
+        ))
     }
 
     /// How `request` is told of `refusal`.
-    pub fn refuse(&self, _request: &Request, refusal: &Refusal) -> Answer {
+    pub fn refuse(&self, request: &Request, refusal: &Refusal) -> Answer {
+        let is_page = self.base_path.strip(&request.path) == Some("/");
+        let browser = request
+            .header("Accept")
+            .is_some_and(|accept| memmem(accept, b"text/html"));
+        if refusal.status == StatusCode::UNAUTHORIZED && is_page && browser {
+            return Access::ask(refusal);
+        }
         Answer::refusal(refusal)
     }
 
@@ -130,9 +165,11 @@ impl Routes {
     }
 
     /// The followed files as JSON.
-    fn files(&self) -> Vec<u8> {
+    fn files(&self, scope: &Scope) -> Vec<u8> {
         let mut out = vec![b'['];
-        for (n, state) in self.shared.hub.sources().iter().enumerate() {
+        let sources = self.shared.hub.sources();
+        let sources = sources.iter().filter(|state| scope.may(&state.source.name));
+        for (n, state) in sources.enumerate() {
             if n > 0 {
                 out.push(b',');
             }
@@ -146,25 +183,48 @@ impl Routes {
             super::wire::json_string(state.source.name.as_bytes(), &mut out);
             out.extend_from_slice(b",\"path\":");
             super::wire::json_string(path, &mut out);
-            out.extend_from_slice(format!(",\"size\":{size},\"present\":{}}}", state.present).as_bytes());
+            out.extend_from_slice(
+                format!(",\"size\":{size},\"present\":{}}}", state.present).as_bytes(),
+            );
         }
         out.extend_from_slice(b"]\n");
         out
     }
 
     /// The sources called `names` (all, where there are none), and how many.
-    pub fn select(&self, names: &[String], _token: Option<&[u8]>) -> Result<(Selection, usize), Refusal> {
-        let sources = self.shared.hub.sources();
+    pub fn select(
+        &self,
+        names: &[String],
+        token: Option<&[u8]>,
+    ) -> Result<(Selection, usize), Refusal> {
+        let mut sources = self.shared.hub.sources();
+        let scope = match token {
+            Some(token) => self.access.scope(token).ok_or_else(Refusal::unauthorized)?,
+            None => Scope::all(),
+        };
+        let all = sources.len();
+        sources.retain(|state| scope.may(&state.source.name));
+        let count = sources.len();
+        if names.is_empty() && scope != Scope::all() {
+            // Files that come later are not looked at again; a limited token names what it wants.
+            let indexes: Vec<u32> = sources.iter().map(|state| state.source.index).collect();
+            return Ok((Selection::Only(Arc::from(indexes)), count));
+        }
         if names.is_empty() {
-            let count = sources.len();
-            // One plain FILE: that is all there will ever be.
+            debug_assert_eq!(all, count);
             return Ok((Selection::All, count));
         }
         let mut indexes = Vec::new();
         for name in names {
-            let found = sources.iter().find(|state| state.source.name == *name).ok_or_else(|| {
-                Refusal::not_found(format!("no file is called \"{}\"; /files lists them", shown(name.as_bytes())))
-            })?;
+            let found = sources
+                .iter()
+                .find(|state| state.source.name == *name)
+                .ok_or_else(|| {
+                    Refusal::not_found(format!(
+                        "no file is called \"{}\"; /files lists them",
+                        shown(name.as_bytes())
+                    ))
+                })?;
             indexes.push(found.source.index);
         }
         indexes.sort_unstable();
@@ -172,4 +232,8 @@ impl Routes {
         let count = indexes.len();
         Ok((Selection::Only(Arc::from(indexes)), count))
     }
+}
+
+fn memmem(text: &[u8], part: &[u8]) -> bool {
+    memchr::memmem::find(text, part).is_some()
 }

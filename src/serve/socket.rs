@@ -87,7 +87,11 @@ impl Socket {
     /// Waits until it can be read (or, with `to_write`, written) or `deadline` has come; whether it can. Woken by the
     /// peer, and by a shutdown of the socket.
     pub fn wait(&self, to_write: bool, deadline: Instant) -> io::Result<Ready> {
-        let wanted = if to_write { PollFlags::POLLIN | PollFlags::POLLOUT } else { PollFlags::POLLIN };
+        let wanted = if to_write {
+            PollFlags::POLLIN | PollFlags::POLLOUT
+        } else {
+            PollFlags::POLLIN
+        };
         self.poll(wanted, deadline)
     }
 
@@ -99,14 +103,24 @@ impl Socket {
     fn poll(&self, wanted: PollFlags, deadline: Instant) -> io::Result<Ready> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let ms = i32::try_from(left.as_millis() + u128::from(left.subsec_nanos() % 1_000_000 != 0));
-            let timeout = ms.ok().and_then(|ms| PollTimeout::try_from(ms).ok()).unwrap_or(PollTimeout::MAX);
+            let ms =
+                i32::try_from(left.as_millis() + u128::from(left.subsec_nanos() % 1_000_000 != 0));
+            let timeout = ms
+                .ok()
+                .and_then(|ms| PollTimeout::try_from(ms).ok())
+                .unwrap_or(PollTimeout::MAX);
             let mut fds = [PollFd::new(self.as_fd(), wanted)];
             match poll(&mut fds, timeout) {
-                Ok(0) => return Ok(Ready { read: false, write: false }),
+                Ok(0) => {
+                    return Ok(Ready {
+                        read: false,
+                        write: false,
+                    });
+                }
                 Ok(_) => {
                     let got = fds[0].revents().unwrap_or(PollFlags::empty());
-                    let broken = got.intersects(PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL);
+                    let broken = got
+                        .intersects(PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL);
                     return Ok(Ready {
                         read: broken || got.contains(PollFlags::POLLIN),
                         write: broken || got.contains(PollFlags::POLLOUT),

@@ -96,7 +96,13 @@ impl Drop for Stream<'_> {
 
 impl<'a> Stream<'a> {
     /// A stream to `peer` of what `reader` reads, beginning with `first`.
-    pub fn new(shared: &'a Shared, peer: Arc<Peer>, reader: Reader, first: Vec<Segment>, follow: bool) -> Self {
+    pub fn new(
+        shared: &'a Shared,
+        peer: Arc<Peer>,
+        reader: Reader,
+        first: Vec<Segment>,
+        follow: bool,
+    ) -> Self {
         let now = Instant::now();
         Stream {
             shared,
@@ -136,7 +142,9 @@ impl<'a> Stream<'a> {
         let shared = self.shared;
         shared.catching_up.fetch_add(1, Ordering::Relaxed);
         let _counted = CatchingUp(&shared.catching_up);
-        let Some(mut reader) = self.reader.take() else { return Err(Ended::PeerLeft) };
+        let Some(mut reader) = self.reader.take() else {
+            return Err(Ended::PeerLeft);
+        };
         for segment in std::mem::take(&mut self.first) {
             self.peer.link.lock().push_segment(&segment);
         }
@@ -189,7 +197,11 @@ impl<'a> Stream<'a> {
         let joined = self
             .shared
             .hub
-            .join(subscriber, reader.selection().clone(), self.shared.queue_batches)
+            .join(
+                subscriber,
+                reader.selection().clone(),
+                self.shared.queue_batches,
+            )
             .map_err(|_| Ended::Stopping)?;
         self.key = Some(joined.key);
         self.peer.link.lock().queue = Some(joined.queue);
@@ -226,7 +238,11 @@ impl<'a> Stream<'a> {
             {
                 reader.go_back(index, position);
             }
-            let until = if now >= hold_until { None } else { Some(hold_until) };
+            let until = if now >= hold_until {
+                None
+            } else {
+                Some(hold_until)
+            };
             self.wait_for_room(until)?;
         }
     }
@@ -241,7 +257,9 @@ impl<'a> Stream<'a> {
                     self.attend()?;
                     if !self.peer.visitor.has_said() && !self.peer.visitor.is_ended() {
                         self.note_progress();
-                        thread::park_timeout(self.ping_due.saturating_duration_since(Instant::now()));
+                        thread::park_timeout(
+                            self.ping_due.saturating_duration_since(Instant::now()),
+                        );
                     }
                 }
                 Ok(Carried::Blocked) => {
@@ -260,7 +278,9 @@ impl<'a> Stream<'a> {
                     link.live = false;
                     let reader = link.reader.take();
                     drop(link);
-                    let Some(mut reader) = reader else { return Err(Ended::PeerLeft) };
+                    let Some(mut reader) = reader else {
+                        return Err(Ended::PeerLeft);
+                    };
                     self.fell_back(&mut reader);
                     self.reader = Some(reader);
                     return Ok(());
@@ -290,7 +310,8 @@ impl<'a> Stream<'a> {
                     // Its words are read in `attend`; an end that is no end (a half-closed peer) must not spin.
                     self.attend()?;
                     if self.peer.visitor.is_deaf()
-                        && let Some(Err(_)) = self.peer.visitor.wait(|| socket.wait_to_write(deadline))
+                        && let Some(Err(_)) =
+                            self.peer.visitor.wait(|| socket.wait_to_write(deadline))
                     {
                         return Err(Ended::PeerLeft);
                     }
@@ -342,7 +363,9 @@ impl<'a> Stream<'a> {
                 (Some(reader), Some(_)) => reader
                     .ids()
                     .into_iter()
-                    .map(|(index, id)| (index, self.shared.hub.source(index).source.name.clone(), id))
+                    .map(|(index, id)| {
+                        (index, self.shared.hub.source(index).source.name.clone(), id)
+                    })
                     .collect(),
                 _ => Vec::new(),
             };
@@ -360,7 +383,11 @@ impl<'a> Stream<'a> {
     }
 
     fn why_ended(&self) -> Ended {
-        if self.peer.visitor.is_withdrawn() { Ended::Withdrawn } else { Ended::Stopping }
+        if self.peer.visitor.is_withdrawn() {
+            Ended::Withdrawn
+        } else {
+            Ended::Stopping
+        }
     }
 
     /// Reads what the peer says, to the end of what is there: edge-triggered readiness comes once.
@@ -386,7 +413,9 @@ impl<'a> Stream<'a> {
         let mut buf = [0; 512];
         for _ in 0..WS_READS_MAX {
             match self.peer.visitor.socket.read(&mut buf) {
-                Ok(0) if self.follow && !self.peer.visitor.may_half_close() => return Err(Ended::PeerLeft),
+                Ok(0) if self.follow && !self.peer.visitor.may_half_close() => {
+                    return Err(Ended::PeerLeft);
+                }
                 Ok(0) => {
                     self.peer.visitor.goes_deaf();
                     return Ok(());
@@ -451,22 +480,29 @@ pub fn drain(socket: &super::socket::Socket, deadline: Instant) {
         match socket.read(&mut buf) {
             Ok(0) => return,
             Ok(_) if Instant::now() < deadline => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => match socket.wait(false, deadline) {
-                Ok(ready) if ready.read => {}
-                _ => return,
-            },
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                match socket.wait(false, deadline) {
+                    Ok(ready) if ready.read => {}
+                    _ => return,
+                }
+            }
             _ => return,
         }
     }
 }
 
 fn frame(code: CloseCode, reason: &'static str) -> CloseFrame {
-    CloseFrame { code, reason: reason.into() }
+    CloseFrame {
+        code,
+        reason: reason.into(),
+    }
 }
 
 fn ended_by(error: &Error) -> Ended {
     match error {
-        Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => Ended::PeerLeft,
+        Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
+            Ended::PeerLeft
+        }
         Error::Protocol(_) => Ended::Refused(CloseCode::Protocol, "protocol error"),
         Error::Utf8(_) => Ended::Refused(CloseCode::Invalid, "text is not UTF-8"),
         Error::Capacity(_) => Ended::Refused(CloseCode::Size, "message over 4 KiB"),

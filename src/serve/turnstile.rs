@@ -24,7 +24,14 @@ pub struct Turn<'a>(&'a Turnstile);
 impl Turnstile {
     /// With `turns` at a time.
     pub fn new(turns: usize) -> Turnstile {
-        Turnstile { state: Mutex::new(State { free: turns, next: 0, served: 0 }), freed: Condvar::new() }
+        Turnstile {
+            state: Mutex::new(State {
+                free: turns,
+                next: 0,
+                served: 0,
+            }),
+            freed: Condvar::new(),
+        }
     }
 
     /// Waits for a turn: as long as those before take to read about a MiB each.

@@ -16,6 +16,7 @@ use crate::source::{Event, Id, Kind, Lines, Segment};
 use super::filter::Filter;
 use payload::SourceIds;
 
+pub use json::string as json_string;
 pub use payload::Shape;
 
 /// What goes around the payload.
@@ -44,7 +45,14 @@ pub struct Wire {
 impl Wire {
     /// A stream of `several` files or of one, of the lines that pass `filter`.
     pub fn new(shape: Shape, framing: Framing, several: bool, filter: Option<Filter>) -> Wire {
-        Wire { shape, framing, several, filter, ids: SourceIds::default(), scratch: Vec::new() }
+        Wire {
+            shape,
+            framing,
+            several,
+            filter,
+            ids: SourceIds::default(),
+            scratch: Vec::new(),
+        }
     }
 
     /// The filter, if there is one.
@@ -89,7 +97,12 @@ impl Wire {
 
     /// Appends the bytes of a segment to `out`. After each frame (what must not be cut) `framed` is called with the
     /// length of `out` and the number of the last line that is then whole.
-    pub fn encode(&mut self, segment: &Segment, out: &mut Vec<u8>, framed: &mut dyn FnMut(usize, usize)) {
+    pub fn encode(
+        &mut self,
+        segment: &Segment,
+        out: &mut Vec<u8>,
+        framed: &mut dyn FnMut(usize, usize),
+    ) {
         match &segment.kind {
             Kind::Event(event) => {
                 self.encode_event(segment, event, out);
@@ -128,19 +141,26 @@ impl Wire {
         let mut first = None;
         let mut last_of_batch = 0;
         for i in 0..lines.len() {
-            let passes = self.filter.as_ref().is_none_or(|filter| filter.passes(lines.line(i)));
+            let passes = self
+                .filter
+                .as_ref()
+                .is_none_or(|filter| filter.passes(lines.line(i)));
             if passes {
                 if self.shape == Shape::Batch {
-                    self.shape.batch_line(&segment.source, lines, i, first.is_none(), &mut payload);
+                    self.shape
+                        .batch_line(&segment.source, lines, i, first.is_none(), &mut payload);
                     last_of_batch = i;
                 } else {
                     let filtered = self.filter.is_some();
                     let ids = self.several.then_some(&mut self.ids);
-                    self.shape.line(&segment.source, lines, i, filtered, ids, &mut payload);
+                    self.shape
+                        .line(&segment.source, lines, i, filtered, ids, &mut payload);
                 }
                 first.get_or_insert(i);
             }
-            if first.is_some() && (payload.len() >= group_bytes || i + 1 == lines.len() || group_bytes == 1) {
+            if first.is_some()
+                && (payload.len() >= group_bytes || i + 1 == lines.len() || group_bytes == 1)
+            {
                 if self.shape == Shape::Batch {
                     self.shape.batch_end(lines, last_of_batch, &mut payload);
                 }
@@ -161,7 +181,10 @@ impl Wire {
     fn frame(&self, payload: &[u8], out: &mut Vec<u8>) {
         match self.framing {
             Framing::WebSocket => {
-                let header = FrameHeader { opcode: OpCode::Data(Data::Text), ..FrameHeader::default() };
+                let header = FrameHeader {
+                    opcode: OpCode::Data(Data::Text),
+                    ..FrameHeader::default()
+                };
                 // Writing to a Vec can't fail.
                 let _ = header.format(payload.len() as u64, out);
                 out.extend_from_slice(payload);
@@ -208,7 +231,11 @@ impl Wire {
 
     /// What an HTTP body ends with.
     pub fn ending(&self) -> &'static [u8] {
-        if self.framing == Framing::Chunked { b"0\r\n\r\n" } else { b"" }
+        if self.framing == Framing::Chunked {
+            b"0\r\n\r\n"
+        } else {
+            b""
+        }
     }
 
     /// The framing.

@@ -1,7 +1,7 @@
 //! JSON strings (RFC 8259, section 7) of bytes that may not be UTF-8.
 
 /// Appends `bytes` as a JSON string; each invalid sequence becomes U+FFFD.
-pub(super) fn string(bytes: &[u8], out: &mut Vec<u8>) {
+pub fn string(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     for chunk in bytes.utf8_chunks() {
         escaped(chunk.valid().as_bytes(), out);

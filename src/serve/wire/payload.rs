@@ -99,7 +99,13 @@ impl Shape {
     }
 
     /// Appends what an event looks like: nothing where the shape has none.
-    pub(super) fn event(self, source: &Source, event: &Event, ids: Option<&mut SourceIds>, out: &mut Vec<u8>) {
+    pub(super) fn event(
+        self,
+        source: &Source,
+        event: &Event,
+        ids: Option<&mut SourceIds>,
+        out: &mut Vec<u8>,
+    ) {
         match self {
             Shape::Text | Shape::Message => {}
             Shape::Json | Shape::Batch => event_object(source, event, out),
@@ -124,12 +130,21 @@ impl Shape {
     }
 
     /// Appends line `i` to a batch message, which it begins where it is the `first`.
-    pub(super) fn batch_line(self, source: &Source, lines: &Lines, i: usize, first: bool, out: &mut Vec<u8>) {
+    pub(super) fn batch_line(
+        self,
+        source: &Source,
+        lines: &Lines,
+        i: usize,
+        first: bool,
+        out: &mut Vec<u8>,
+    ) {
         if first {
             out.extend_from_slice(b"{\"file\":");
             json::string(source.name.as_bytes(), out);
             // The message's own id is known only at its end, so it stands there.
-            out.extend_from_slice(format!(",\"from\":\"{}\",\"lines\":[", lines.id_before(i)).as_bytes());
+            out.extend_from_slice(
+                format!(",\"from\":\"{}\",\"lines\":[", lines.id_before(i)).as_bytes(),
+            );
         } else {
             out.push(b',');
         }
@@ -160,7 +175,14 @@ fn object(source: &Source, lines: &Lines, i: usize, out: &mut Vec<u8>) {
 fn event_object(source: &Source, event: &Event, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"file\":");
     json::string(source.name.as_bytes(), out);
-    out.extend_from_slice(format!(",\"event\":\"{}\",\"id\":\"{}\"", event.kind.name(), event.id).as_bytes());
+    out.extend_from_slice(
+        format!(
+            ",\"event\":\"{}\",\"id\":\"{}\"",
+            event.kind.name(),
+            event.id
+        )
+        .as_bytes(),
+    );
     if let EventKind::Gap { lost_bytes, reason } = &event.kind {
         let lost = lost_bytes.map_or_else(|| "null".to_owned(), |lost| lost.to_string());
         out.extend_from_slice(format!(",\"lost\":{lost},\"reason\":").as_bytes());
