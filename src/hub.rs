@@ -216,7 +216,11 @@ impl Hub {
     }
 
     /// True where each of these places is at most `bytes` behind its source's live edge.
-    pub fn all_within(&self, mut places: impl Iterator<Item = (u32, Option<Position>)>, bytes: u64) -> bool {
+    pub fn all_within(
+        &self,
+        mut places: impl Iterator<Item = (u32, Option<Position>)>,
+        bytes: u64,
+    ) -> bool {
         let state = self.state.lock();
         places.all(|(index, at)| state.streams[index as usize].behind_bytes(at) <= bytes)
     }

@@ -24,3 +24,8 @@ pub mod serve;
 
 // From the kernel to the hub.
 pub mod tail;
+
+// Around it.
+pub mod logging;
+
+pub mod daemon;

@@ -76,8 +76,11 @@ pub const REST_MIN: Duration = Duration::from_micros(100);
 
 // -- Catching up
 
-/// Bytes read about the limit of one turn of a reader that catches up; then the next in line reads.
+/// Bytes that one reader looks back through before the next in line has its turn.
 pub const PERMIT_TURN_BYTES: u64 = 1024 * 1024;
+
+/// Clients that may read history at once where there are fewer cores.
+pub const PERMIT_TURNS_MIN: usize = 2;
 
 /// Bytes that all catching-up clients together read at a time, shared out among them.
 pub const CHUNKS_BYTES: usize = 8 * 1024 * 1024;
@@ -227,3 +230,86 @@ pub const PING_MAX_SECONDS: u64 = 86_400;
 
 /// The path of a Unix socket, one less than the kernel's `sun_path`, for its NUL.
 pub const SOCKET_PATH_BYTES: usize = 107;
+
+// -- The wire
+
+/// Lines of one batch message, about: what a client that stops reading holds of a message is at most this and a line.
+pub const BATCH_MESSAGE_BYTES: usize = 32 * 1024;
+
+/// Payload of a chunk or of lines that are framed together, about; for the same reason.
+pub const CHUNK_FRAME_BYTES: usize = 16 * 1024;
+
+// -- Clients
+
+/// Stack of a client's thread: fits a TLS handshake and a nested regex, and only what is touched is resident.
+pub const CLIENT_STACK_BYTES: usize = 128 * 1024;
+
+/// Connections that are not (yet) streams: heads that are being read, answers that are being sent. Beyond it the
+/// oldest goes first.
+pub const HEADS_MAX: usize = 256;
+
+/// The kernel's send buffer of each client: 1,000 slow ones would otherwise hold gigabytes.
+pub const SEND_BUFFER_BYTES: usize = 256 * 1024;
+
+/// Batches taken from a queue for one vectored write.
+pub const TAKEN_MAX: usize = 16;
+
+/// How long a client that does not take what it is sent keeps the rest of a chunk; then it is cut down to the frame
+/// that is half on the wire, and the rest is read again later.
+pub const STALL_HOLD: Duration = Duration::from_millis(500);
+
+/// A goodbye: how long what a peer still sends is read and thrown away.
+pub const DRAIN: Duration = Duration::from_secs(1);
+
+/// After stop: how long clients have to say goodbye before their sockets are shut.
+pub const GRACE: Duration = Duration::from_millis(1200);
+
+/// Largest message of a client; it has nothing to say.
+pub const CLIENT_MESSAGE_BYTES: usize = 4 * 1024;
+
+/// tungstenite's read buffer, allocated for each client.
+pub const WS_READ_BUFFER_BYTES: usize = 512;
+
+/// Replies that tungstenite may hold for a client that does not read: a pong and a close fit many times.
+pub const WS_WRITE_BUFFER_BYTES: usize = 4 * 1024;
+
+/// Frames of a client that are read at a time; then its own lines have their turn.
+pub const WS_READS_MAX: usize = 64;
+
+/// Files whose ids one SSE id can list.
+pub const SSE_FILES_MAX: usize = 64;
+
+/// After a failed accept or spawn: how long no connection is accepted, unless a client ends.
+pub const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+// -- Filters
+
+/// Patterns in one request. With [`FILTER_COMPILED_BYTES`] and [`FILTER_CACHE_BYTES`] it bounds what the filter of
+/// one client can take.
+pub const FILTER_PATTERNS_MAX: usize = 16;
+
+/// One pattern; people write some tens.
+pub const FILTER_PATTERN_BYTES: usize = 4096;
+
+/// How deep a pattern may be nested: a dozen groups with alternatives in each other, far beyond what people write.
+pub const FILTER_NESTING: u32 = 48;
+
+/// The stack on which patterns are compiled; the deepest take less than 256 KiB of it. Pages that are not touched cost
+/// nothing.
+pub const FILTER_STACK_BYTES: usize = 1024 * 1024;
+
+/// One compiled pattern: room for a few repeated Unicode classes.
+pub const FILTER_COMPILED_BYTES: usize = 512 * 1024;
+
+/// What matching one pattern may remember of its states; it begins anew when that is full.
+pub const FILTER_CACHE_BYTES: usize = 512 * 1024;
+
+// -- Tokens
+
+/// The shortest token. The daemon answers guesses as fast as they come: 16 letters take longer than anyone lives.
+pub const TOKEN_BYTES_MIN: usize = 16;
+
+/// The longest token, for each is held and compared at this length.
+pub const TOKEN_BYTES_MAX: usize = 512;
+
+/// A token file: some thousand tokens and their comments.
+pub const TOKEN_FILE_BYTES: u64 = 1024 * 1024;

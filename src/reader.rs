@@ -54,8 +54,11 @@ impl Reader {
 
     /// True when so little is left that it is time to join.
     pub fn is_close(&self) -> bool {
-        let mut places = self.cursors().map(|cursor| (cursor.index(), cursor.standing.position));
-        self.cursors().all(|cursor| !cursor.is_past()) && self.hub.all_within(&mut places, JOIN_BYTES_MAX)
+        let mut places = self
+            .cursors()
+            .map(|cursor| (cursor.index(), cursor.standing.position));
+        self.cursors().all(|cursor| !cursor.is_past())
+            && self.hub.all_within(&mut places, JOIN_BYTES_MAX)
     }
 
     /// Reads on only up to these edges: where the queue begins, or where the stream ends.
@@ -108,7 +111,11 @@ impl Reader {
                 }
             }
             self.turn_until = None;
-            self.turn = if self.turn + 1 < self.cursors.len() { self.turn + 1 } else { 0 };
+            self.turn = if self.turn + 1 < self.cursors.len() {
+                self.turn + 1
+            } else {
+                0
+            };
             idle += 1;
         }
         Ok(None)
@@ -129,7 +136,9 @@ impl Reader {
         if index >= self.cursors.len() {
             self.take_in_new();
         }
-        let Some(Some(cursor)) = self.cursors.get_mut(index) else { return };
+        let Some(Some(cursor)) = self.cursors.get_mut(index) else {
+            return;
+        };
         match &segment.kind {
             Kind::Lines(lines) => cursor.has_lines(lines, last),
             Kind::Event(event) => cursor.has_event(event),
@@ -156,14 +165,21 @@ impl Reader {
 
     /// The id of the place where the stream stands, of each source that has begun. Reads a few hundred bytes of each.
     pub fn ids(&self) -> Vec<(u32, crate::source::Id)> {
-        self.cursors().filter_map(|cursor| Some((cursor.index(), cursor.id(&self.hub)?))).collect()
+        self.cursors()
+            .filter_map(|cursor| Some((cursor.index(), cursor.id(&self.hub)?)))
+            .collect()
     }
 
     /// An `end` event for each source that has begun.
     pub fn ends(&self) -> Vec<Segment> {
         let end = |cursor: &Cursor| {
             let (id, at) = (cursor.id(&self.hub)?, cursor.standing.position?);
-            let event = Event { kind: EventKind::End, id, at, aside: cursor.standing.aside };
+            let event = Event {
+                kind: EventKind::End,
+                id,
+                at,
+                aside: cursor.standing.aside,
+            };
             Some(Segment::new(cursor.source(), Kind::Event(event)))
         };
         self.cursors().filter_map(end).collect()
@@ -171,7 +187,12 @@ impl Reader {
 
     /// Bytes that the stream is behind the live edges, where that is known.
     pub fn behind_bytes(&self) -> u64 {
-        self.cursors().map(|cursor| self.hub.behind_bytes(cursor.index(), cursor.standing.position)).sum()
+        self.cursors()
+            .map(|cursor| {
+                self.hub
+                    .behind_bytes(cursor.index(), cursor.standing.position)
+            })
+            .sum()
     }
 
     /// Sources that have come since are read from their first byte.

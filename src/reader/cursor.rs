@@ -42,9 +42,21 @@ impl Cursor {
     }
 
     /// At a place, with events to be told first, in order.
-    pub(super) fn at(source: Arc<Source>, standing: Standing, past: Option<Past>, events: Vec<Event>) -> Cursor {
+    pub(super) fn at(
+        source: Arc<Source>,
+        standing: Standing,
+        past: Option<Past>,
+        events: Vec<Event>,
+    ) -> Cursor {
         let pending = events.into_iter().rev().collect();
-        Cursor { source, standing, footing: None, past, pending, until: None }
+        Cursor {
+            source,
+            standing,
+            footing: None,
+            past,
+            pending,
+            until: None,
+        }
     }
 
     pub(super) fn index(&self) -> u32 {
@@ -72,7 +84,10 @@ impl Cursor {
         }
         if let Some(past) = &mut self.past {
             if let Some(lines) = past.next(&self.source, hub.line_bytes_max(), chunk_bytes)? {
-                return Ok(Some(Segment::new(Arc::clone(&self.source), Kind::Lines(lines))));
+                return Ok(Some(Segment::new(
+                    Arc::clone(&self.source),
+                    Kind::Lines(lines),
+                )));
             }
             return Ok(self.leave_past(hub));
         }
@@ -82,17 +97,25 @@ impl Cursor {
                 Stand::AtEdge => return Ok(None),
                 Stand::Events(events) => {
                     self.pending = events.into_iter().rev().collect();
-                    let Some(event) = self.pending.pop() else { return Ok(None) };
+                    let Some(event) = self.pending.pop() else {
+                        return Ok(None);
+                    };
                     return Ok(Some(self.event(event)));
                 }
-                Stand::Bytes { generation, from, limit, sealed } => {
+                Stand::Bytes {
+                    generation,
+                    from,
+                    limit,
+                    sealed,
+                } => {
                     match self.read(hub, &generation, (from, limit, sealed), chunk_bytes) {
                         // Race: the file was truncated and grown again while it was read. The watcher may have seen
                         // it by now; then the bytes are thrown away, and the next stand says what was lost.
                         Ok(Read::Lines(_)) if generation.is_gone() => {}
                         Ok(Read::Lines(lines)) => {
                             generation.touch();
-                            let segment = Segment::new(Arc::clone(&self.source), Kind::Lines(lines));
+                            let segment =
+                                Segment::new(Arc::clone(&self.source), Kind::Lines(lines));
                             self.standing.position = Some(segment.end());
                             return Ok(Some(segment));
                         }
@@ -105,7 +128,9 @@ impl Cursor {
                                 self.footing = None;
                             }
                         }
-                        Ok(Read::Changed) => return Ok(Some(self.lost(&generation, limit, "overwritten"))),
+                        Ok(Read::Changed) => {
+                            return Ok(Some(self.lost(&generation, limit, "overwritten")));
+                        }
                         Err(error) => {
                             log::warn!("read {:?}: {error}", self.source.path);
                             return Ok(Some(self.lost(&generation, limit, "unreadable")));
@@ -123,26 +148,53 @@ impl Cursor {
         (from, limit, sealed): (u64, u64, bool),
         chunk_bytes: usize,
     ) -> io::Result<Read> {
-        let place = Some(Position { generation: generation.number, offset: from });
+        let place = Some(Position {
+            generation: generation.number,
+            offset: from,
+        });
         if self.standing.position != place || self.footing.is_none() {
             self.footing = Some(Footing::take(&generation.file, from)?);
             self.standing.position = place;
         }
-        let Some(footing) = &mut self.footing else { return Ok(Read::Changed) };
+        let Some(footing) = &mut self.footing else {
+            return Ok(Read::Changed);
+        };
         let line_bytes_max = hub.line_bytes_max();
         let source = &self.source;
-        read_lines(source, generation, from, limit, sealed, chunk_bytes, line_bytes_max, footing)
+        read_lines(
+            source,
+            generation,
+            from,
+            limit,
+            sealed,
+            chunk_bytes,
+            line_bytes_max,
+            footing,
+        )
     }
 
     /// Skips to `limit`: what is before it can't be read.
     fn lost(&mut self, generation: &Generation, limit: u64, reason: &'static str) -> Segment {
         let from = self.standing.position.map_or(0, |position| position.offset);
-        let at = Position { generation: generation.number, offset: limit };
+        let at = Position {
+            generation: generation.number,
+            offset: limit,
+        };
         let id = Footing::take(&generation.file, limit)
             .map(|footing| footing.id(&self.source, generation.inode, limit))
-            .unwrap_or_else(|_| crate::source::IdMaker::beginning(self.source.name_hash, generation.inode));
-        let kind = EventKind::Gap { lost_bytes: Some(limit - from), reason };
-        self.event(Event { kind, id, at, aside: self.standing.aside })
+            .unwrap_or_else(|_| {
+                crate::source::IdMaker::beginning(self.source.name_hash, generation.inode)
+            });
+        let kind = EventKind::Gap {
+            lost_bytes: Some(limit - from),
+            reason,
+        };
+        self.event(Event {
+            kind,
+            id,
+            at,
+            aside: self.standing.aside,
+        })
     }
 
     fn event(&mut self, event: Event) -> Segment {
@@ -171,7 +223,10 @@ impl Cursor {
         if self.standing.position != Some(event.at) {
             self.footing = None;
         }
-        self.standing = Standing { position: Some(event.at), aside: event.aside };
+        self.standing = Standing {
+            position: Some(event.at),
+            aside: event.aside,
+        };
     }
 
     /// The stream has `lines` up to `last` and including it, from its queue.
@@ -209,7 +264,9 @@ impl Cursor {
         }
         let position = self.standing.position?;
         let generations = hub.generations(self.source.index);
-        let generation = generations.iter().find(|generation| generation.number == position.generation)?;
+        let generation = generations
+            .iter()
+            .find(|generation| generation.number == position.generation)?;
         let footing = Footing::take(&generation.file, position.offset).ok()?;
         Some(footing.id(&self.source, generation.inode, position.offset))
     }

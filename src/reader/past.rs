@@ -31,7 +31,10 @@ pub(super) struct Past {
 
 /// Opens a regular file without waiting (a FIFO would).
 fn open(path: &Path) -> io::Result<std::fs::File> {
-    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
@@ -45,7 +48,10 @@ impl Past {
         let past = Past::open(&path, id.offset).ok()?;
         let found = past.generation.inode == id.inode
             && past.limit >= id.offset
-            && past.footing.as_ref().is_some_and(|footing| footing.is_at(id));
+            && past
+                .footing
+                .as_ref()
+                .is_some_and(|footing| footing.is_at(id));
         found.then_some(past)
     }
 
@@ -55,7 +61,14 @@ impl Past {
         let footing = Some(Footing::take(&file, at)?);
         let generation = Generation::new(0, Arc::new(file), Began::Rotated, None)?;
         let modified = stat.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        Ok(Past { generation, modified, at, limit: stat.len(), footing, ends_here: false })
+        Ok(Past {
+            generation,
+            modified,
+            at,
+            limit: stat.len(),
+            footing,
+            ends_here: false,
+        })
     }
 
     /// The file and the place in it.
@@ -91,8 +104,16 @@ impl Past {
         };
         let sealed = !self.ends_here;
         let (from, limit) = (self.at, self.limit);
-        let read =
-            read_lines(source, &self.generation, from, limit, sealed, chunk_bytes, line_bytes_max, &mut footing)?;
+        let read = read_lines(
+            source,
+            &self.generation,
+            from,
+            limit,
+            sealed,
+            chunk_bytes,
+            line_bytes_max,
+            &mut footing,
+        )?;
         self.footing = Some(footing);
         Ok(match read {
             Read::Lines(lines) => {
@@ -121,34 +142,60 @@ impl Past {
         let held = hub.generations(source.index);
         let at = held
             .first()
-            .map_or_else(Position::default, |front| Position { generation: front.number, offset: front.start() });
-        let event = |kind, inode| Event { kind, id: IdMaker::beginning(source.name_hash, inode), at, aside: 0 };
+            .map_or_else(Position::default, |front| Position {
+                generation: front.number,
+                offset: front.start(),
+            });
+        let event = |kind, inode| Event {
+            kind,
+            id: IdMaker::beginning(source.name_hash, inode),
+            at,
+            aside: 0,
+        };
         let rest = self.limit.saturating_sub(self.at);
-        let mut gap = (rest > 0).then_some(EventKind::Gap { lost_bytes: Some(rest), reason: "overwritten" });
+        let mut gap = (rest > 0).then_some(EventKind::Gap {
+            lost_bytes: Some(rest),
+            reason: "overwritten",
+        });
         let is_held = |sibling: &Sibling| {
-            held.iter().any(|held| held.inode == sibling.inode && held.device == sibling.device)
+            held.iter()
+                .any(|held| held.inode == sibling.inode && held.device == sibling.device)
         };
         let mut younger = siblings::rotated(&source.path);
         // Younger is what comes after it on the list: by time alone, two files that were last written within one tick
         // of the kernel's clock would each be the successor of the other.
-        match younger.iter().position(|sibling| sibling.inode == self.generation.inode) {
+        match younger
+            .iter()
+            .position(|sibling| sibling.inode == self.generation.inode)
+        {
             Some(own) => drop(younger.drain(..=own)),
             None => younger.retain(|sibling| sibling.modified > self.modified),
         }
         // What was made after the file that comes next is a copy of one that is held: copytruncate leaves such.
-        let next_born = held.first().and_then(|held| held.file.metadata().ok()?.created().ok());
+        let next_born = held
+            .first()
+            .and_then(|held| held.file.metadata().ok()?.created().ok());
         let is_copy = |sibling: &Sibling| {
-            let made = if sibling.compressed { sibling.modified } else { sibling.born };
+            let made = if sibling.compressed {
+                sibling.modified
+            } else {
+                sibling.born
+            };
             next_born.is_some_and(|born| made > born)
         };
         younger.retain(|sibling| !is_held(sibling) && !is_copy(sibling));
-        let compressed = EventKind::Gap { lost_bytes: None, reason: "compressed" };
+        let compressed = EventKind::Gap {
+            lost_bytes: None,
+            reason: "compressed",
+        };
         for sibling in younger {
             if sibling.compressed {
                 gap = Some(compressed.clone());
                 continue;
             }
-            let Ok(next) = Past::open(&sibling.path, 0) else { continue };
+            let Ok(next) = Past::open(&sibling.path, 0) else {
+                continue;
+            };
             if next.generation.inode != sibling.inode {
                 // Race: it was renamed since, and another one stands there.
                 continue;

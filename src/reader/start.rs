@@ -54,7 +54,9 @@ impl Begin<'_> {
                 continue;
             }
             let from = from(&state.source);
-            let Some((cursor, edge)) = self.cursor(state, from)? else { return Ok(None) };
+            let Some((cursor, edge)) = self.cursor(state, from)? else {
+                return Ok(None);
+            };
             if let Some(edge) = edge {
                 edges.push((cursor.index(), edge));
             }
@@ -69,22 +71,42 @@ impl Begin<'_> {
 
     /// A reader of the `wanted` lines that stand before the place `id` in the one source `index`, and of nothing
     /// more; `Ok(None)` where the place is gone or `pause` gave up.
-    pub fn before(mut self, index: u32, id: &Id, wanted: Option<u64>) -> io::Result<Option<Reader>> {
+    pub fn before(
+        mut self,
+        index: u32,
+        id: &Id,
+        wanted: Option<u64>,
+    ) -> io::Result<Option<Reader>> {
         self.hub.looks.ask();
         let state = self.hub.source(index);
         let source = Arc::clone(&state.source);
         let aside = state.edge.aside;
         let (cursor, edges) = if let Some(generation) = self.find_held(&source, id) {
             let begin = match wanted {
-                Some(wanted) => self.back(&generation, id.offset.max(generation.start()), wanted)?,
+                Some(wanted) => {
+                    self.back(&generation, id.offset.max(generation.start()), wanted)?
+                }
                 None => Some(generation.start()),
             };
             let Some(begin) = begin else { return Ok(None) };
-            let place = |offset| Position { generation: generation.number, offset };
+            let place = |offset| Position {
+                generation: generation.number,
+                offset,
+            };
             let start = self.start_event(&source, &generation, begin, aside)?;
-            let standing = Standing { position: Some(place(begin)), aside };
-            let end = Edge { position: place(id.offset.max(generation.start())), id: *id, aside };
-            (Cursor::at(source, standing, None, vec![start]), vec![(index, end)])
+            let standing = Standing {
+                position: Some(place(begin)),
+                aside,
+            };
+            let end = Edge {
+                position: place(id.offset.max(generation.start())),
+                id: *id,
+                aside,
+            };
+            (
+                Cursor::at(source, standing, None, vec![start]),
+                vec![(index, end)],
+            )
         } else if let Some(mut past) = Past::find(&source, id) {
             let (generation, end) = past.place();
             let begin = match wanted {
@@ -94,7 +116,18 @@ impl Begin<'_> {
             let Some(begin) = begin else { return Ok(None) };
             let start = self.start_event(&source, generation, begin, aside)?;
             past.only_from(begin);
-            (Cursor::at(source, Standing { position: None, aside }, Some(past), vec![start]), Vec::new())
+            (
+                Cursor::at(
+                    source,
+                    Standing {
+                        position: None,
+                        aside,
+                    },
+                    Some(past),
+                    vec![start],
+                ),
+                Vec::new(),
+            )
         } else {
             return Ok(None);
         };
@@ -117,14 +150,20 @@ impl Begin<'_> {
     }
 
     /// The cursor of one source, and its edge as it stood.
-    fn cursor(&mut self, state: SourceState, from: From) -> io::Result<Option<(Cursor, Option<Edge>)>> {
+    fn cursor(
+        &mut self,
+        state: SourceState,
+        from: From,
+    ) -> io::Result<Option<(Cursor, Option<Edge>)>> {
         let source = Arc::clone(&state.source);
         if let From::After(id) = from {
             return self.after(state, &id).map(Some);
         }
         let mut state = state;
         for _ in 0..TRIES_MAX {
-            let Some(generation) = &state.generation else { return Ok(Some((Cursor::new(source), None))) };
+            let Some(generation) = &state.generation else {
+                return Ok(Some((Cursor::new(source), None)));
+            };
             let edge = state.edge;
             let begin = match from {
                 From::Last(wanted) => match self.back(generation, edge.position.offset, wanted) {
@@ -141,8 +180,14 @@ impl Begin<'_> {
                 From::All | From::After(_) => generation.start(),
             };
             let start = self.start_event(&source, generation, begin, edge.aside)?;
-            let standing = Standing { position: Some(start.at), aside: edge.aside };
-            return Ok(Some((Cursor::at(source, standing, None, vec![start]), Some(edge))));
+            let standing = Standing {
+                position: Some(start.at),
+                aside: edge.aside,
+            };
+            return Ok(Some((
+                Cursor::at(source, standing, None, vec![start]),
+                Some(edge),
+            )));
         }
         let edge = state.generation.is_some().then_some(state.edge);
         Ok(Some((Cursor::new(source), edge)))
@@ -155,31 +200,58 @@ impl Begin<'_> {
         let edge = state.generation.is_some().then_some(state.edge);
         if let Some(generation) = self.find_held(&source, id) {
             let start = self.start_event(&source, &generation, id.offset, aside)?;
-            let standing = Standing { position: Some(start.at), aside };
+            let standing = Standing {
+                position: Some(start.at),
+                aside,
+            };
             return Ok((Cursor::at(source, standing, None, vec![start]), edge));
         }
         if let Some(past) = Past::find(&source, id) {
             let at = Position::default();
-            let start = Event { kind: EventKind::Start, id: *id, at, aside };
-            let standing = Standing { position: None, aside };
+            let start = Event {
+                kind: EventKind::Start,
+                id: *id,
+                at,
+                aside,
+            };
+            let standing = Standing {
+                position: None,
+                aside,
+            };
             return Ok((Cursor::at(source, standing, Some(past), vec![start]), edge));
         }
         // Its place is gone: a gap, then everything that the current file holds.
-        let Some(generation) = &state.generation else { return Ok((Cursor::new(source), None)) };
+        let Some(generation) = &state.generation else {
+            return Ok((Cursor::new(source), None));
+        };
         let start = self.start_event(&source, generation, generation.start(), aside)?;
-        let kind = EventKind::Gap { lost_bytes: self.lost_bytes(&source, generation, id), reason: "id not found" };
-        let gap = Event { kind, ..start.clone() };
-        let standing = Standing { position: Some(start.at), aside };
+        let kind = EventKind::Gap {
+            lost_bytes: self.lost_bytes(&source, generation, id),
+            reason: "id not found",
+        };
+        let gap = Event {
+            kind,
+            ..start.clone()
+        };
+        let standing = Standing {
+            position: Some(start.at),
+            aside,
+        };
         Ok((Cursor::at(source, standing, None, vec![start, gap]), edge))
     }
 
     /// The generation in which `id` is a place, among those that are held; the youngest if several are.
     fn find_held(&self, source: &Source, id: &Id) -> Option<Arc<Generation>> {
-        self.hub.generations(source.index).into_iter().rev().find(|generation| {
-            generation.inode == id.inode
-                && !generation.is_gone()
-                && Footing::take(&generation.file, id.offset).is_ok_and(|footing| footing.is_at(id))
-        })
+        self.hub
+            .generations(source.index)
+            .into_iter()
+            .rev()
+            .find(|generation| {
+                generation.inode == id.inode
+                    && !generation.is_gone()
+                    && Footing::take(&generation.file, id.offset)
+                        .is_ok_and(|footing| footing.is_at(id))
+            })
     }
 
     /// How many bytes a stream misses that goes on at the beginning of `current` instead of at `id`, where that place
@@ -187,9 +259,14 @@ impl Begin<'_> {
     fn lost_bytes(&self, source: &Source, current: &Generation, id: &Id) -> Option<u64> {
         let generations = self.hub.generations(source.index);
         let of = generations.iter().rev().find(|generation| {
-            generation.inode == id.inode && generation.sealed().is_some_and(|sealed| id.offset <= sealed)
+            generation.inode == id.inode
+                && generation
+                    .sealed()
+                    .is_some_and(|sealed| id.offset <= sealed)
         })?;
-        current.base().checked_sub(of.base() + id.offset.saturating_sub(of.start()))
+        current
+            .base()
+            .checked_sub(of.base() + id.offset.saturating_sub(of.start()))
     }
 
     fn start_event(
@@ -204,8 +281,16 @@ impl Begin<'_> {
         } else {
             Footing::take(&generation.file, offset)?.id(source, generation.inode, offset)
         };
-        let at = Position { generation: generation.number, offset };
-        Ok(Event { kind: EventKind::Start, id, at, aside })
+        let at = Position {
+            generation: generation.number,
+            offset,
+        };
+        Ok(Event {
+            kind: EventKind::Start,
+            id,
+            at,
+            aside,
+        })
     }
 
     fn back(&mut self, generation: &Generation, end: u64, wanted: u64) -> io::Result<Option<u64>> {
@@ -214,6 +299,13 @@ impl Begin<'_> {
         }
         let (start, line_bytes_max) = (generation.start(), self.hub.line_bytes_max());
         let file = &*generation.file;
-        Back { file, start, line_bytes_max, passes: self.passes, pause: self.pause }.last(end, wanted)
+        Back {
+            file,
+            start,
+            line_bytes_max,
+            passes: self.passes,
+            pause: self.pause,
+        }
+        .last(end, wanted)
     }
 }

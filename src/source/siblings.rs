@@ -74,7 +74,12 @@ pub fn age_by_name(name: &Path, base: &Path) -> i128 {
     if name.file_name() == base.file_name() {
         return i128::MIN;
     }
-    let file_name = |path: &Path| path.file_name().map(OsStr::to_string_lossy).unwrap_or_default().into_owned();
+    let file_name = |path: &Path| {
+        path.file_name()
+            .map(OsStr::to_string_lossy)
+            .unwrap_or_default()
+            .into_owned()
+    };
     let (text, plain) = (file_name(name), file_name(base));
     let digits: String = text
         .strip_prefix(&plain)
@@ -106,7 +111,9 @@ pub fn by_inode(path: &Path, inode: u64) -> Option<PathBuf> {
 }
 
 fn directory_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    path.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 /// Whether a rotation of `name` can have left a file called `other`: then, whether it is compressed.
