@@ -192,7 +192,7 @@ impl Client<'_> {
         Ok(())
     }
 
-    /// Sends the head at once, since looking back may take long, then starts.
+    /// Sends the head at once, since looking back through a filter may take long, then starts.
     fn stream(&self, plan: Plan, wire: Wire, head: Vec<u8>, websocket: Option<Vec<u8>>) {
         if !self.send(&head) {
             return;
