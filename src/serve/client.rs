@@ -194,7 +194,7 @@ impl Client<'_> {
         Ok(())
     }
 
-    /// Sends the head at once, since looking back may take long, then starts.
+    /// Sends the head at once, since looking back through a filter may take long, then starts.
     fn stream(&self, plan: Plan, wire: Wire, head: Vec<u8>, websocket: Option<Vec<u8>>) {
         // Race: a peer that sees the head may write a line at once, and expects it; so the place where its stream begins
         // is noted first.
