@@ -46,21 +46,10 @@ pub struct Config {
     pub allow_host: Vec<String>,
     /// Where the access tokens are.
     pub token_file: Option<PathBuf>,
-    /// Where certificate and key are.
-    pub tls: Option<TlsFiles>,
     /// The prefix of every URL.
     pub base_path: BasePath,
     /// What is logged, where `RUST_LOG` says nothing.
     pub log_level: LevelFilter,
-}
-
-/// Both PEM.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The certificate and its chain.
-    pub cert: PathBuf,
-    /// Its key.
-    pub key: PathBuf,
 }
 
 /// What the command line asks for.
@@ -108,17 +97,6 @@ fn check(asked: Arguments, env: Environment<'_>) -> Result<Config, String> {
             "--listen tcp:{at} can't be used with --token-file, since it can't ask for a token: leave one out"
         ));
     }
-    let tls = match (asked.tls_cert, asked.tls_key) {
-        (Some(_), _) | (_, Some(_)) if !cfg!(feature = "tls") => {
-            return Err("--tls-cert and --tls-key can't be used: this tailcast is built without the feature \
-                        tls; use one that has it, or a proxy"
-                .to_owned());
-        }
-        (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
-        (Some(cert), None) => return Err(lonely("--tls-cert", &cert, "--tls-key")),
-        (None, Some(key)) => return Err(lonely("--tls-key", &key, "--tls-cert")),
-        (None, None) => None,
-    };
     let log_level = match (asked.quiet, asked.verbose) {
         (true, _) => LevelFilter::Warn,
         (false, 0) => LevelFilter::Info,
@@ -137,17 +115,9 @@ fn check(asked: Arguments, env: Environment<'_>) -> Result<Config, String> {
         allow_origin: asked.allow_origin,
         allow_host: asked.allow_host,
         token_file: asked.token_file,
-        tls,
         base_path: asked.base_path,
         log_level,
     })
-}
-
-fn lonely(option: &str, path: &std::path::Path, other: &str) -> String {
-    format!(
-        "{option} {} needs {other} PATH beside it",
-        shown(path.as_os_str().as_bytes())
-    )
 }
 
 /// The FILEs of the command line, or else of the environment.

@@ -51,7 +51,7 @@ fn the_defaults_are_those_of_the_interface() {
     assert_eq!(config.base_path.as_str(), "");
     assert_eq!(config.log_level, LevelFilter::Info);
     assert!(config.allow_origin.is_empty() && config.allow_host.is_empty());
-    assert!(config.token_file.is_none() && config.tls.is_none());
+    assert!(config.token_file.is_none());
 }
 
 #[test]
@@ -81,10 +81,6 @@ fn every_option_is_taken_over() {
             "Logs",
             "--token-file",
             "t",
-            "--tls-cert",
-            "c",
-            "--tls-key",
-            "k",
             "--base-path",
             "logs/",
             "-vv",
@@ -109,13 +105,6 @@ fn every_option_is_taken_over() {
         (2, vec!["logs".to_owned()])
     );
     assert_eq!(config.token_file, Some("t".into()));
-    assert_eq!(
-        config.tls,
-        Some(TlsFiles {
-            cert: "c".into(),
-            key: "k".into()
-        })
-    );
     assert_eq!(config.base_path.as_str(), "/logs");
     assert_eq!(config.log_level, LevelFilter::Trace);
 }
@@ -201,8 +190,6 @@ fn wrong_usage_is_one_line_with_the_value() {
         (&["--allow-origin", "null", "a"], "\"null\""),
         (&["--allow-host", "a:80", "a"], "\"a:80\""),
         (&["--base-path", "/a b", "a"], "\"/a b\""),
-        (&["--tls-cert", "c", "a"], "--tls-key"),
-        (&["--tls-key", "k", "a"], "--tls-cert"),
         (
             &["--token-file", "t", "-l", "tcp:127.0.0.1:0", "a"],
             "tcp:127.0.0.1:0",
@@ -260,7 +247,6 @@ fn help_and_version_are_shown() {
             "-F",
             "TAILCAST_",
             "FILE...",
-            "--tls-key",
         ] {
             assert!(text.contains(word), "{word}: {text}");
         }

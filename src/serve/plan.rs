@@ -132,13 +132,9 @@ impl Plan {
         self.follow
     }
 
-    /// It starts before its head is sent: its status depends on what is found, or looking is quick. Who has the head
-    /// may rely on every line that is written from then on. Only a filter can make looking back take long.
+    /// Its status depends on what is found.
     pub fn must_know_first(&self) -> bool {
-        self.before.is_some()
-            || self.may_be_over
-            || self.filter.is_none()
-            || self.lines == Lines::Last(0)
+        self.before.is_some() || self.may_be_over
     }
 
     /// Finds where it starts; with the segments that were read to know. `None` where a reconnect has nothing more to

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use tailcast::courier::Rounds;
 use tailcast::hub::{Hub, Selection, Subscriber};
-use tailcast::reader::{Begin, From, Reader};
+use tailcast::reader::{Begin, From, Reader, note};
 use tailcast::source::{Batch, Id, Kind, Segment};
 use tailcast::stop::Stop;
 use tailcast::tail::{Handle, Options, Watcher};
@@ -120,7 +120,7 @@ impl Client {
         };
         let id = self.id;
         let reader = begin
-            .reader(note(&self.hub), &|_| id.map_or(From::All, From::After))
+            .reader(note(&daemon.hub), &|_| id.map_or(From::All, From::After))
             .expect("readable")
             .expect("not given up");
         self.life = Life::Reads(Box::new(reader));
