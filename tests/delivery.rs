@@ -1,0 +1,351 @@
+//! What a WebSocket client is promised: every line once and in order, however it reads; a server whose memory does not
+//! follow its clients' pace; a proper goodbye.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tungstenite::protocol::frame::Frame;
+use tungstenite::protocol::frame::coding::{Data, OpCode};
+use tungstenite::{Message, WebSocket};
+
+/// Nothing takes that long when it works, also on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+type Ws = WebSocket<TcpStream>;
+
+struct Daemon {
+    child: Child,
+    port: u16,
+}
+
+impl Daemon {
+    fn start(file: &Path) -> Daemon {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tailcast"))
+            .args(["--listen", "127.0.0.1:0"])
+            .arg(file)
+            .env("RUST_LOG", "info")
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut stderr = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        let port = stderr
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| {
+                let (_, address) = line.split_once("listening on http://")?;
+                address.rsplit_once(':')?.1.trim().parse().ok()
+            })
+            .expect("a line that says where it listens");
+        // The pipe must not fill up.
+        thread::spawn(move || stderr.for_each(drop));
+        Daemon { child, port }
+    }
+
+    fn connect(&self, query: &str) -> Ws {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).expect("a connection");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        stream.set_write_timeout(Some(DEADLINE)).expect("a timeout");
+        let url = format!("ws://127.0.0.1:{}/ws?{query}", self.port);
+        tungstenite::client(url, stream).expect("a handshake").0
+    }
+
+    fn resident_bytes(&self) -> usize {
+        let path = format!("/proc/{}/statm", self.child.id());
+        let statm = std::fs::read_to_string(path).expect("it runs");
+        let pages = statm.split(' ').nth(1).expect("a second number");
+        pages.parse::<usize>().expect("a number") * 4096
+    }
+
+    /// Ends it as a service manager does; how long it took.
+    fn terminate(&mut self) -> Duration {
+        let began = Instant::now();
+        let pid = i32::try_from(self.child.id()).expect("a pid");
+        kill(Pid::from_raw(pid), Signal::SIGTERM).expect("it runs");
+        while began.elapsed() < DEADLINE {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                assert_eq!(status.code(), Some(0), "it ends well");
+                return began.elapsed();
+            }
+            thread::yield_now();
+        }
+        panic!("it does not end");
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn log() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("log");
+    File::create(&path).expect("a file");
+    (dir, path)
+}
+
+/// Appends numbered lines of `len` bytes, some at a time.
+fn append(path: &Path, numbers: std::ops::Range<usize>, len: usize, at_a_time: usize) {
+    let open = OpenOptions::new().create(true).append(true).open(path);
+    let mut file = open.expect("a file");
+    let mut bytes = Vec::new();
+    for (i, number) in numbers.enumerate() {
+        let line = format!("{number:08} {:x<1$}\n", "", len.saturating_sub(10));
+        bytes.extend_from_slice(line.as_bytes());
+        if i % at_a_time == at_a_time - 1 {
+            file.write_all(&bytes).expect("room");
+            bytes.clear();
+        }
+    }
+    file.write_all(&bytes).expect("room");
+}
+
+fn text(ws: &mut Ws) -> String {
+    loop {
+        match ws.read().expect("a message in time") {
+            Message::Text(text) => return text.as_str().to_owned(),
+            Message::Ping(_) => {}
+            other => panic!("not a line: {other:?}"),
+        }
+    }
+}
+
+fn number(line: &str) -> usize {
+    line[..8].parse().expect("a numbered line")
+}
+
+/// Reads exactly these lines.
+fn expect(ws: &mut Ws, numbers: impl Iterator<Item = usize>) {
+    for wanted in numbers {
+        assert_eq!(number(&text(ws)), wanted);
+    }
+}
+
+fn close_code(ws: &mut Ws) -> u16 {
+    loop {
+        match ws.read().expect("a close frame") {
+            Message::Close(frame) => return frame.expect("a code").code.into(),
+            _ => continue,
+        }
+    }
+}
+
+/// Numbers that look random, the same in each run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005);
+        self.0 = self.0.wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % n
+    }
+}
+
+#[test]
+fn clients_that_join_at_any_moment_get_every_line_once() {
+    const LINES: usize = 50_000;
+    let (_dir, path) = log();
+    let daemon = Daemon::start(&path);
+    let mut dice = Dice(1);
+    thread::scope(|scope| {
+        let mut written = 0;
+        let mut joins: Vec<_> = (0..20).map(|_| dice.below(LINES)).collect();
+        joins.sort_unstable();
+        for join in joins {
+            append(&path, written..join, 40, 7);
+            written = join;
+            let mut ws = daemon.connect("lines=all");
+            scope.spawn(move || expect(&mut ws, 0..LINES));
+        }
+        append(&path, written..LINES, 40, 7);
+    });
+}
+
+#[test]
+fn a_client_that_does_not_read_costs_no_memory_and_loses_nothing() {
+    const LINES: usize = 60_000;
+    let (_dir, path) = log();
+    let daemon = Daemon::start(&path);
+    let mut stalled = daemon.connect("lines=all");
+    let mut other = daemon.connect("lines=all");
+    append(&path, 0..1, 1000, 1);
+    expect(&mut stalled, 0..1);
+    let before = daemon.resident_bytes();
+    let mut most = 0;
+    thread::scope(|scope| {
+        scope.spawn(|| expect(&mut other, 0..LINES));
+        for from in (1..LINES).step_by(1000) {
+            append(&path, from..LINES.min(from + 1000), 1000, 50);
+            most = most.max(daemon.resident_bytes());
+        }
+    });
+    // Pings while nothing is taken: their answers must not go into the middle of a line.
+    stalled.send(Message::Ping("p".into())).expect("a ping");
+    for wanted in 1..LINES {
+        loop {
+            match stalled.read().expect("a message in time") {
+                Message::Text(text) => {
+                    assert_eq!(number(text.as_str()), wanted);
+                    break;
+                }
+                other => assert!(matches!(other, Message::Pong(_) | Message::Ping(_))),
+            }
+        }
+        if wanted % 10_000 == 0 {
+            most = most.max(daemon.resident_bytes());
+        }
+    }
+    assert!(most < before + (32 << 20), "grew from {before} to {most}");
+}
+
+#[test]
+fn a_client_resumes_by_id_also_after_a_restart() {
+    const LINES: usize = 20_000;
+    let (_dir, path) = log();
+    let mut daemon = Daemon::start(&path);
+    let mut dice = Dice(2);
+    let mut query = "format=json&lines=all".to_owned();
+    let mut next = 0;
+    let mut written = 0;
+    for round in 0.. {
+        if next == LINES {
+            break;
+        }
+        let mut ws = daemon.connect(&query);
+        let more = (written + dice.below(2500)).min(LINES);
+        let upto = if round > 30 { LINES } else { more };
+        let from = std::mem::replace(&mut written, upto);
+        let stop = next + dice.below(upto - next + 1);
+        thread::scope(|scope| {
+            scope.spawn(|| append(&path, from..upto, 40, 13));
+            while next < stop || (upto == LINES && next < LINES && round > 30) {
+                let json: serde_json::Value = serde_json::from_str(&text(&mut ws)).expect("JSON");
+                let id = json["id"].as_str().expect("an id");
+                query = format!("format=json&after={id}");
+                match json["line"].as_str() {
+                    Some(line) => {
+                        assert_eq!(number(line), next);
+                        next += 1;
+                    }
+                    None => assert_eq!(json["event"], "start", "nothing else happens"),
+                }
+            }
+        });
+        if round % 4 == 3 {
+            drop(ws);
+            daemon.terminate();
+            daemon = Daemon::start(&path);
+        }
+    }
+}
+
+#[test]
+fn rotation_by_rename_under_load_loses_nothing() {
+    const EACH: usize = 4000;
+    let (dir, path) = log();
+    let daemon = Daemon::start(&path);
+    append(&path, 0..1, 40, 1);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            let mut ws = daemon.connect("lines=all");
+            // Its beginning is settled once it has a line.
+            expect(&mut ws, 0..1);
+            scope.spawn(move || expect(&mut ws, 1..6 * EACH));
+        }
+        for turn in 0..6 {
+            let from = turn * EACH;
+            append(&path, from.max(1)..from + EACH - 500, 40, 11);
+            if turn == 5 {
+                append(&path, from + EACH - 500..from + EACH, 40, 11);
+                break;
+            }
+            // A program goes on writing to the renamed file until it is told of the new one.
+            let renamed = dir.path().join(format!("log.{turn}"));
+            std::fs::rename(&path, &renamed).expect("a rename");
+            append(&renamed, from + EACH - 500..from + EACH, 40, 11);
+        }
+    });
+}
+
+#[test]
+fn a_filtered_client_that_stalls_gets_exactly_what_matches() {
+    const LINES: usize = 30_000;
+    let (_dir, path) = log();
+    let daemon = Daemon::start(&path);
+    let mut stalled = daemon.connect("lines=all&grep=%5E%5Cd*7%20");
+    let mut reads = daemon.connect("lines=all&grep=%5E%5Cd*7%20");
+    let matching = || (0..LINES).filter(|n| n % 10 == 7);
+    thread::scope(|scope| {
+        scope.spawn(|| expect(&mut reads, matching()));
+        append(&path, 0..LINES, 4000, 20);
+    });
+    expect(&mut stalled, matching());
+}
+
+#[test]
+fn at_the_end_everyone_is_told_and_nobody_holds_it_up() {
+    let (_dir, path) = log();
+    let mut daemon = Daemon::start(&path);
+    append(&path, 0..20_000, 1000, 100);
+    let mut stalled = daemon.connect("lines=all");
+    // Once it has had a line, more than the socket holds is on its way.
+    expect(&mut stalled, 0..1);
+    let mut others: Vec<Ws> = (0..20).map(|_| daemon.connect("lines=1")).collect();
+    for ws in &mut others {
+        expect(ws, 19_999..20_000);
+    }
+    let took = daemon.terminate();
+    assert!(took < Duration::from_secs(2), "it took {took:?}");
+    for ws in &mut others {
+        assert_eq!(close_code(ws), 1001);
+    }
+}
+
+#[test]
+fn a_flood_of_pings_costs_no_memory() {
+    let (_dir, path) = log();
+    let daemon = Daemon::start(&path);
+    append(&path, 0..1, 40, 1);
+    let mut ws = daemon.connect("lines=all");
+    expect(&mut ws, 0..1);
+    let before = daemon.resident_bytes();
+    let stream = ws.get_mut();
+    let brief = Some(Duration::from_millis(500));
+    stream.set_write_timeout(brief).expect("a timeout");
+    let mut ping = vec![0x89, 0xfd, 0, 0, 0, 0];
+    ping.extend([b'p'; 125]);
+    let flood = ping.repeat(500);
+    let began = Instant::now();
+    // Until it takes no more, which is its right.
+    while began.elapsed() < Duration::from_secs(2) && stream.write_all(&flood).is_ok() {}
+    let grown = daemon.resident_bytes().saturating_sub(before);
+    assert!(grown < 2 << 20, "it grew by {grown}");
+    let mut other = daemon.connect("lines=all");
+    expect(&mut other, 0..1);
+}
+
+#[test]
+fn a_client_that_breaks_the_protocol_is_told_how() {
+    let (_dir, path) = log();
+    let daemon = Daemon::start(&path);
+    let mut ws = daemon.connect("");
+    ws.send(Message::text("x".repeat(5000))).expect("sent");
+    assert_eq!(close_code(&mut ws), 1009);
+    let mut ws = daemon.connect("");
+    let bad = Frame::message(vec![0xff, 0xfe], OpCode::Data(Data::Text), true);
+    ws.send(Message::Frame(bad)).expect("sent");
+    assert_eq!(close_code(&mut ws), 1007);
+    let mut ws = daemon.connect("");
+    // A client's frames are masked; this one is not.
+    ws.get_mut().write_all(&[0x81, 1, b'a']).expect("sent");
+    assert_eq!(close_code(&mut ws), 1002);
+}
