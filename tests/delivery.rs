@@ -269,7 +269,8 @@ fn rotation_by_rename_under_load_loses_nothing() {
                 break;
             }
             // A program goes on writing to the renamed file until it is told of the new one.
-            let renamed = dir.path().join(format!("log.{turn}"));
+            // The names tell the order too: that many rotations may fall into one tick of the kernel's clock.
+            let renamed = dir.path().join(format!("log-2026112300{turn:02}"));
             std::fs::rename(&path, &renamed).expect("a rename");
             append(&renamed, from + EACH - 500..from + EACH, 40, 11);
         }
