@@ -182,6 +182,76 @@ fn a_filtered_client_that_stalls_gets_exactly_what_matches() {
     expect(&mut stalled, matching());
 }
 
+/// Reads in fits and starts, and pings all the while.
+fn read_moodily(mut ws: Ws, lines: usize, mut dice: Dice) {
+    let mut next = 0;
+    while next < lines {
+        if dice.below(500) == 0 {
+            ws.send(Message::Ping("p".into())).expect("a ping");
+            thread::park_timeout(Duration::from_millis(dice.below(30) as u64));
+        }
+        match ws.read().expect("a message in time") {
+            Message::Text(text) if text.as_str().starts_with("==> ") => {}
+            Message::Text(text) => {
+                assert_eq!(number(text.as_str()), next);
+                next += 1;
+            }
+            other => assert!(matches!(other, Message::Pong(_) | Message::Ping(_))),
+        }
+    }
+}
+
+#[test]
+fn answers_to_pings_stand_between_the_lines_of_clients_that_fall_back() {
+    const LINES: usize = 30_000;
+    let (_dir, path) = log();
+    let daemon = Daemon::start(&path);
+    thread::scope(|scope| {
+        for seed in 0..6 {
+            let filter = if seed % 2 == 0 { "" } else { "&grep=x" };
+            let ws = daemon.connect(&format!("lines=all{filter}"));
+            scope.spawn(move || read_moodily(ws, LINES, Dice(seed)));
+        }
+        append(&path, 0..LINES, 900, 30);
+    });
+}
+
+#[test]
+fn a_slow_client_is_told_of_the_end_after_a_whole_line() {
+    let (_dir, path) = log();
+    let mut daemon = Daemon::start(&path);
+    append(&path, 0..1, 40, 1);
+    let mut slow: Vec<Ws> = (0..8).map(|_| daemon.connect("lines=all")).collect();
+    for ws in &mut slow {
+        expect(ws, 0..1);
+    }
+    // Enough to fill every socket, so that each has half a frame on its way.
+    append(&path, 1..12_000, 1000, 10);
+    thread::scope(|scope| {
+        let daemon = &mut daemon;
+        let term = scope.spawn(move || daemon.terminate());
+        for mut ws in slow {
+            scope.spawn(move || {
+                let mut next = 1;
+                loop {
+                    match ws.read().expect("whole frames up to a close frame") {
+                        Message::Text(text) => {
+                            assert_eq!(number(text.as_str()), next);
+                            next += 1;
+                        }
+                        Message::Close(frame) => {
+                            assert_eq!(u16::from(frame.expect("a code").code), 1001);
+                            break;
+                        }
+                        _ => {}
+                    }
+                }
+            });
+        }
+        assert!(term.join().expect("it ends") < Duration::from_secs(2));
+    });
+}
+
 #[test]
 fn at_the_end_everyone_is_told_and_nobody_holds_it_up() {
     let (_dir, path) = log();
