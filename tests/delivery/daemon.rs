@@ -119,3 +119,30 @@ pub(crate) fn text(ws: &mut Ws) -> String {
 pub(crate) fn number(line: &str) -> usize {
     line[..8].parse().expect("a numbered line")
 }
+
+/// Reads exactly these lines.
+pub(crate) fn expect(ws: &mut Ws, numbers: impl Iterator<Item = usize>) {
+    for wanted in numbers {
+        assert_eq!(number(&text(ws)), wanted);
+    }
+}
+
+pub(crate) fn close_code(ws: &mut Ws) -> u16 {
+    loop {
+        match ws.read().expect("a close frame") {
+            Message::Close(frame) => return frame.expect("a code").code.into(),
+            _ => continue,
+        }
+    }
+}
+
+/// Numbers that look random, the same in each run.
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005);
+        self.0 = self.0.wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % n
+    }
+}

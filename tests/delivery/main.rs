@@ -11,34 +11,7 @@ use tungstenite::Message;
 use tungstenite::protocol::frame::Frame;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 
-use crate::daemon::{Daemon, Ws, append, log, number, text};
-
-/// Reads exactly these lines.
-fn expect(ws: &mut Ws, numbers: impl Iterator<Item = usize>) {
-    for wanted in numbers {
-        assert_eq!(number(&text(ws)), wanted);
-    }
-}
-
-fn close_code(ws: &mut Ws) -> u16 {
-    loop {
-        match ws.read().expect("a close frame") {
-            Message::Close(frame) => return frame.expect("a code").code.into(),
-            _ => continue,
-        }
-    }
-}
-
-/// Numbers that look random, the same in each run.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005);
-        self.0 = self.0.wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % n
-    }
-}
+use crate::daemon::{Daemon, Dice, Ws, append, close_code, expect, log, number, text};
 
 #[test]
 fn clients_that_join_at_any_moment_get_every_line_once() {
