@@ -69,6 +69,8 @@ pub struct Link {
 struct Own {
     bytes: Vec<u8>,
     at: usize,
+    /// `bytes` begin with the rest of a frame whose beginning is on the wire.
+    half: bool,
     /// The frames in `bytes`: where each ends, and where the stream then stands.
     frames: Vec<(usize, u32, Position)>,
 }
@@ -118,6 +120,11 @@ impl Link {
         self.progress
     }
 
+    /// Nothing at all waits to be written: bytes of its own may go out without getting into the middle of a batch.
+    pub fn is_idle(&self) -> bool {
+        self.is_clear() && self.items.is_empty()
+    }
+
     /// Nothing of its own waits to be written.
     pub fn is_clear(&self) -> bool {
         self.own.at == self.own.bytes.len()
@@ -165,9 +172,12 @@ impl Link {
         let next = self.own.frames.iter().position(|&(end, _, _)| end >= at)?;
         let (end, index, position) = self.own.frames[next];
         let rest = self.own.bytes[at..end.max(at)].to_vec();
+        // A header of another file may be among what is let go of.
+        self.named = Some(index);
         self.own = Own {
             bytes: rest,
             at: 0,
+            half: at > 0 || self.own.half,
             frames: Vec::new(),
         };
         Some((index, position))
@@ -182,6 +192,8 @@ impl Link {
         if written == 0 {
             return;
         }
+        // Race: a pong or a ping is due before this rest is written. It must not go into the middle of the frame.
+        self.own.half = true;
         if written < first.header.len() {
             self.own.bytes.extend_from_slice(&first.header[written..]);
             self.named = Some(first.segment().source.index);
@@ -258,7 +270,7 @@ impl Link {
                 Err(error) => return Err(error),
             }
         }
-        if !self.own.bytes.is_empty() {
+        if !self.own.bytes.is_empty() || self.own.half {
             // Most clients are idle most of the time: nothing is kept.
             self.own = Own::default();
         }
@@ -270,7 +282,8 @@ impl Link {
 
     /// A frame of ours is half on the wire.
     fn is_half(&self) -> bool {
-        self.own.at > 0 && self.own.at < self.own.bytes.len() || self.written > 0
+        let begun = self.own.at > 0 || self.own.half;
+        begun && !self.is_clear() || self.written > 0
     }
 
     fn flush_replies(&mut self) -> io::Result<bool> {

@@ -357,7 +357,7 @@ impl<'a> Stream<'a> {
         if link.is_websocket() {
             link.ping();
         }
-        let quiet = self.progress == self.progress_at_ping && link.is_clear() && link.live;
+        let quiet = self.progress == self.progress_at_ping && link.is_idle() && link.live;
         if quiet {
             let standing: Vec<_> = match (&link.reader, link.wire.filter()) {
                 (Some(reader), Some(_)) => reader
@@ -441,10 +441,16 @@ impl<'a> Stream<'a> {
         }
         let deadline = Instant::now() + DRAIN;
         let mut link = self.peer.link.lock();
-        if matches!(ended, Ended::Stopping) && link.live {
-            // What is queued is flushed.
-            let _ = link.carry(true);
+        if matches!(ended, Ended::Stopping) {
+            // What is queued is flushed, as far as the peer takes it in time.
+            while link.live && matches!(link.carry(true), Ok(Carried::Blocked)) {
+                if Instant::now() >= deadline || socket.wait_to_write(deadline).is_err() {
+                    break;
+                }
+            }
         }
+        // Race: the end comes while a shared frame is half on the wire. Its rest goes before the close frame.
+        link.forsake();
         link.live = false;
         match ended {
             Ended::Complete => {
