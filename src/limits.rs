@@ -279,6 +279,9 @@ pub const WS_READS_MAX: usize = 64;
 /// Files whose ids one SSE id can list.
 pub const SSE_FILES_MAX: usize = 64;
 
+/// How often the token file is looked at while there is one: a withdrawn token's streams end within seconds.
+pub const TOKEN_LOOK: Duration = Duration::from_secs(2);
+
 /// After a failed accept or spawn: how long no connection is accepted, unless a client ends.
 pub const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 // -- Filters

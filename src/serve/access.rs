@@ -1,6 +1,5 @@
 //! Tokens as the routes see them: who may read, and which files.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
@@ -67,11 +66,18 @@ impl Access {
         tokens.lock().allows(presented)
     }
 
+    /// Reads the token file again if it has changed; whether tokens differ from when this was last asked, whoever found
+    /// that out.
+    pub fn has_changed(&self) -> bool {
+        self.refresh();
+        self.changes.swap(0, Ordering::AcqRel) > 0
+    }
+
     fn refresh(&self) {
         if let Some(tokens) = &self.tokens
             && tokens.lock().refresh()
         {
-            self.changes.fetch_add(1, Ordering::Relaxed);
+            self.changes.fetch_add(1, Ordering::Release);
         }
     }
 
@@ -102,6 +108,3 @@ impl Access {
         .with("Cache-Control", "no-store")
     }
 }
-
-/// A stream's token, to be asked again when the file changes.
-pub type Presented = Option<Arc<[u8]>>;

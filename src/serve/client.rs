@@ -141,6 +141,9 @@ impl Client<'_> {
         cors: Option<&Cors>,
     ) -> Result<(), Refusal> {
         let plan = Plan::read(self.routes, request, kind, token.as_deref())?;
+        if let Some(token) = token {
+            self.visitor.let_in_with(token);
+        }
         let key = if kind == Kind::Ws {
             Some(websocket_key(request)?)
         } else {

@@ -16,7 +16,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use parking_lot::Mutex;
 
-use crate::limits::{ACCEPT_PAUSE, CLIENT_STACK_BYTES, GRACE, HEADS_MAX};
+use crate::limits::{ACCEPT_PAUSE, CLIENT_STACK_BYTES, GRACE, HEADS_MAX, TOKEN_LOOK};
 use crate::stop::{Reason, Stop};
 
 use super::client::Client;
@@ -147,8 +147,12 @@ impl Door {
     fn run(self: &Arc<Self>, listeners: &[Listener]) -> io::Result<()> {
         let mut events = [EpollEvent::empty(); 64];
         let mut closed_until: Option<Instant> = None;
+        let mut token_look = Instant::now();
         while !self.stopping.load(Ordering::SeqCst) {
             let timeout = match closed_until {
+                None if self.routes.access.asks() => {
+                    EpollTimeout::from(TOKEN_LOOK.as_millis() as u16)
+                }
                 None => EpollTimeout::NONE,
                 Some(until) => {
                     let left = until.saturating_duration_since(Instant::now()).as_millis() as u16;
@@ -160,6 +164,10 @@ impl Door {
                 Err(Errno::EINTR) => continue,
                 Err(error) => return Err(error.into()),
             };
+            if self.routes.access.asks() && token_look.elapsed() >= TOKEN_LOOK {
+                token_look = Instant::now();
+                self.withdraw();
+            }
             let mut somebody_left = false;
             for event in &events[..n] {
                 match event.data() {
@@ -189,6 +197,21 @@ impl Door {
             }
         }
         Ok(())
+    }
+
+    /// Ends the streams whose token was withdrawn, if the token file has changed.
+    fn withdraw(&self) {
+        if !self.routes.access.has_changed() {
+            return;
+        }
+        for visitor in self.all() {
+            if visitor
+                .token()
+                .is_some_and(|token| self.routes.access.scope(token).is_none())
+            {
+                visitor.withdraw();
+            }
+        }
     }
 
     /// Listens or not: a listener that can't accept would be readable all the time.

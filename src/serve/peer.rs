@@ -32,6 +32,8 @@ pub struct Visitor {
     deaf: AtomicBool,
     /// A peer that shuts its sending side has not left (`tcp:`).
     half_close: bool,
+    /// The token it presented, to be asked again when the token file changes.
+    token: std::sync::OnceLock<Vec<u8>>,
 }
 
 impl Visitor {
@@ -47,7 +49,18 @@ impl Visitor {
             withdrawn: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
             half_close,
+            token: std::sync::OnceLock::new(),
         }
+    }
+
+    /// It was let in with this token.
+    pub fn let_in_with(&self, token: Vec<u8>) {
+        let _ = self.token.set(token);
+    }
+
+    /// The token it was let in with, if one was asked for.
+    pub fn token(&self) -> Option<&[u8]> {
+        self.token.get().map(Vec::as_slice)
     }
 
     /// Its thread is the current one.
