@@ -23,6 +23,7 @@ use crate::serve::routes::Routes;
 use crate::serve::stream::Shared;
 use crate::serve::turnstile::Turnstile;
 use crate::stop::Stop;
+use crate::systemd;
 use crate::tail::{self, Watcher};
 
 /// A daemon that serves.
@@ -52,10 +53,23 @@ impl Daemon {
             Some(path) => Some(crate::serve::token::Tokens::open(path)?),
             None => None,
         };
-        let (listeners, sockets) = listen(config)?;
+        let passed = systemd::passed_listeners()?;
+        let is_passed = !passed.is_empty();
+        let (listeners, sockets) = if is_passed {
+            (passed, Vec::new())
+        } else {
+            listen(config)?
+        };
         let hub = Arc::new(Hub::new(config.max_line).map_err(failed("make an eventfd"))?);
         let rounds = Arc::new(Rounds::new(Arc::clone(&hub), config.max_delay));
-        let options = tail::Options::default();
+        let beat = systemd::watchdog_beat();
+        let on_pass: Option<Box<dyn FnMut() + Send>> =
+            beat.map(|_| Box::new(systemd::watchdog) as _);
+        let options = tail::Options {
+            beat,
+            on_pass,
+            ..tail::Options::default()
+        };
         let watcher = Watcher::new(
             &config.files,
             Arc::clone(&hub),
@@ -105,13 +119,14 @@ impl Daemon {
         let watcher_thread = watcher
             .start(Arc::clone(stop))
             .map_err(failed("start the watcher"))?;
-        let lines = announce(config, &listeners, routes.access.asks());
+        let lines = announce(&listeners, routes.access.asks());
         let door_thread = door
             .open(listeners, Arc::clone(stop))
             .map_err(failed("start the door"))?;
         for line in lines {
             log::info!("listening on {line}");
         }
+        systemd::ready(hub.sources_len());
         Ok(Daemon {
             hub,
             rounds,
@@ -128,6 +143,7 @@ impl Daemon {
     /// Ends everything, in the order that loses nothing: no new clients; the watcher's last publish; no new
     /// subscribers; the couriers' last round; goodbyes; then what is left is shut.
     pub fn stop(mut self) {
+        systemd::stopping();
         self.routes.stopping.store(true, Ordering::SeqCst);
         self.door.close();
         join(self.door_thread.take());
@@ -223,7 +239,7 @@ fn listen_unix(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// What is said of each listener once it serves.
-fn announce(config: &Config, listeners: &[Listener], asks_for_token: bool) -> Vec<String> {
+fn announce(listeners: &[Listener], asks_for_token: bool) -> Vec<String> {
     let reachable = |listener: &TcpListener| {
         let address = listener.local_addr().ok();
         if let Some(address) = address
@@ -239,12 +255,14 @@ fn announce(config: &Config, listeners: &[Listener], asks_for_token: bool) -> Ve
     };
     listeners
         .iter()
-        .zip(&config.listen)
-        .map(|(listener, listen)| match (listener, listen) {
-            (Listener::Http(listener), _) => format!("http://{}", reachable(listener)),
-            (Listener::Plain(listener), _) => format!("tcp://{}", reachable(listener)),
-            (Listener::Unix(_), Listen::Unix(path)) => format!("unix:{}", path.display()),
-            (Listener::Unix(_), _) => "unix".to_owned(),
+        .map(|listener| match listener {
+            Listener::Http(listener) => format!("http://{}", reachable(listener)),
+            Listener::Plain(listener) => format!("tcp://{}", reachable(listener)),
+            Listener::Unix(listener) => {
+                let address = listener.local_addr().ok();
+                let path = address.as_ref().and_then(|address| address.as_pathname());
+                format!("unix:{}", path.unwrap_or(Path::new("?")).display())
+            }
         })
         .collect()
 }

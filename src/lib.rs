@@ -26,6 +26,8 @@ pub mod serve;
 pub mod tail;
 
 // Around it.
+pub mod systemd;
+
 pub mod logging;
 
 pub mod daemon;
