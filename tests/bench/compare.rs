@@ -18,8 +18,13 @@ pub(crate) struct Figure {
     pub(crate) ratio: f64,
 }
 
-/// Runs each subject in turn, `session.repeats` times. The first is what the ratios refer to.
-pub(crate) fn compare(session: &mut Session, subjects: &[Subject], shape: &Shape) -> Vec<Series> {
+/// Runs each subject in turn, so many times. The first is what the ratios refer to.
+pub(crate) fn compare(
+    session: &mut Session,
+    subjects: &[Subject],
+    shape: &Shape,
+    repeats: usize,
+) -> Vec<Series> {
     let mut all: Vec<Series> = subjects
         .iter()
         .map(|subject| Series {
@@ -27,7 +32,7 @@ pub(crate) fn compare(session: &mut Session, subjects: &[Subject], shape: &Shape
             outcomes: Ok(Vec::new()),
         })
         .collect();
-    for _ in 0..session.repeats {
+    for _ in 0..repeats {
         for (subject, series) in subjects.iter().zip(&mut all) {
             let Ok(outcomes) = &mut series.outcomes else {
                 continue;

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
+use crate::table::number;
+
 const SIZE_PX: (u32, u32) = (1_000, 420);
 const COLOURS: [RGBColor; 2] = [RGBColor(130, 130, 130), RGBColor(0, 110, 190)];
 
@@ -60,8 +62,8 @@ fn draw(area: &Area, label: &str, x_label: &str, lines: &[Line]) -> Result<(), B
     chart
         .configure_mesh()
         .x_desc(x_label)
-        .x_label_formatter(&|x| crate::table::number(*x))
-        .y_label_formatter(&|y| crate::table::number(*y))
+        .x_label_formatter(&|x| tick(*x))
+        .y_label_formatter(&|y| tick(*y))
         .light_line_style(RGBColor(240, 240, 240))
         .draw()?;
     for (line, colour) in lines.iter().zip(COLOURS) {
@@ -74,10 +76,20 @@ fn draw(area: &Area, label: &str, x_label: &str, lines: &[Line]) -> Result<(), B
     }
     chart
         .configure_series_labels()
+        .position(SeriesLabelPosition::UpperMiddle)
         .background_style(WHITE.mix(0.8))
         .border_style(RGBColor(200, 200, 200))
         .draw()?;
     Ok(())
+}
+
+/// A power of ten, without the zeros that a measured number has.
+fn tick(value: f64) -> String {
+    if value < 1.0 {
+        value.to_string()
+    } else {
+        number(value.round()).replace(".00", "").replace(".0", "")
+    }
 }
 
 fn span(values: impl Iterator<Item = f64>) -> (f64, f64) {

@@ -54,6 +54,11 @@ impl Session {
         seconds * self.stretch
     }
 
+    /// Runs of each point of a plot: they are many.
+    pub(crate) fn growth_repeats(&self) -> usize {
+        if self.stretch > 1.0 { 3 } else { 1 }
+    }
+
     /// Notes lines that a run lost or gave twice. A peer's faults are shown, and are no fault of this program.
     pub(crate) fn note_faults(
         &mut self,

@@ -9,7 +9,12 @@ use crate::table::{Aim, Table, figure};
 /// One client feels every microsecond between an append and its receipt.
 pub(super) fn latency(session: &mut Session) {
     let shape = Shape::paced(1, 100.0, session.seconds(4.0));
-    let all = compare(session, &[Subject::floor(), Subject::daemon("")], &shape);
+    let all = compare(
+        session,
+        &[Subject::floor(), Subject::daemon("")],
+        &shape,
+        session.repeats,
+    );
     let p50 = figures(&all, Outcome::p50_us);
     let p99 = figures(&all, Outcome::p99_us);
     let mut table = Table::new("1 client, 100 lines/s", &["", "p50 us", "p99 us"]);
@@ -73,7 +78,7 @@ pub(super) fn fanout(session: &mut Session) {
 
 fn fanout_table(session: &mut Session, heading: &str, rows: &[Row], shape: &Shape) {
     let subjects: Vec<Subject> = rows.iter().map(|row| row.0.clone()).collect();
-    let all = compare(session, &subjects, shape);
+    let all = compare(session, &subjects, shape, session.repeats);
     let cpu = figures(&all, Outcome::cpu_us_per_line);
     let p50 = figures(&all, Outcome::p50_us);
     let p99 = figures(&all, Outcome::p99_us);
@@ -95,7 +100,12 @@ pub(super) fn flat_out(session: &mut Session) {
     const LINES: u64 = 100_000;
     let lines = (LINES as f64 * session.stretch) as u64;
     let shape = Shape::flat_out(100, lines);
-    let all: Vec<Series> = compare(session, &[Subject::floor(), Subject::daemon("")], &shape);
+    let all: Vec<Series> = compare(
+        session,
+        &[Subject::floor(), Subject::daemon("")],
+        &shape,
+        session.repeats,
+    );
     let cpu = figures(&all, Outcome::cpu_s_per_gb);
     let rate = figures(&all, |outcome| {
         outcome.live.bytes as f64 / 1e9 / outcome.live.took.as_secs_f64()

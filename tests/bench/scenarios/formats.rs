@@ -33,15 +33,14 @@ pub(super) fn run(session: &mut Session) {
         &["", "CPU us a line", "p50 us", "p99 us"],
     );
     let usual = Shape::paced(100, 1_000.0, session.seconds(1.0));
-    let repeats = std::mem::replace(&mut session.repeats, 1);
     for &(name, target, wire) in STREAMS {
-        let floor = compare(session, &[Subject::floor()], &usual);
+        let floor = compare(session, &[Subject::floor()], &usual, 1);
         let shape = Shape {
             target: Some(target),
             wire,
             ..usual.clone()
         };
-        let daemon = compare(session, &[Subject::daemon("")], &shape);
+        let daemon = compare(session, &[Subject::daemon("")], &shape, 1);
         let all: Vec<Series> = floor.into_iter().chain(daemon).collect();
         if let Err(refusal) = &all[1].outcomes {
             table.row(vec![name.to_owned(), format!("not there ({refusal})")]);
@@ -55,6 +54,5 @@ pub(super) fn run(session: &mut Session) {
         ];
         table.row(std::iter::once(name.to_owned()).chain(cells).collect());
     }
-    session.repeats = repeats;
     table.print();
 }

@@ -1,10 +1,11 @@
 //! How cost and latency grow with clients, line rate and line size, as tables and as plots.
 
+use crate::compare::{compare, figures};
 use crate::plot::{Line, Plot};
-use crate::run::{self, Outcome, Shape};
+use crate::run::{Outcome, Shape};
 use crate::session::Session;
 use crate::subject::Subject;
-use crate::table::{Aim, Table, number, value};
+use crate::table::{Aim, Table, figure, number};
 use crate::writer::Pace;
 
 /// What grows, and how a run at one point of it looks.
@@ -47,13 +48,6 @@ const AXES: &[Axis] = &[
     },
 ];
 
-/// The two curves of each plot.
-struct Curves {
-    subject: Subject,
-    cpu_us: Vec<(f64, f64)>,
-    p99_us: Vec<(f64, f64)>,
-}
-
 /// All three axes.
 pub(super) fn run(session: &mut Session) {
     for axis in AXES {
@@ -62,11 +56,9 @@ pub(super) fn run(session: &mut Session) {
 }
 
 fn grow(session: &mut Session, axis: &Axis) {
-    let mut all = [Subject::floor(), Subject::daemon("")].map(|subject| Curves {
-        subject,
-        cpu_us: Vec::new(),
-        p99_us: Vec::new(),
-    });
+    let subjects = [Subject::floor(), Subject::daemon("")];
+    let mut cpu_us = [Vec::new(), Vec::new()];
+    let mut p99_us = [Vec::new(), Vec::new()];
     let columns = [
         axis.label,
         "floor: CPU us a line",
@@ -76,43 +68,37 @@ fn grow(session: &mut Session, axis: &Axis) {
     ];
     let mut table = Table::new(axis.heading, &columns);
     for &point in axis.points {
-        let shape = (axis.shape)(point);
+        let all = compare(
+            session,
+            &subjects,
+            &(axis.shape)(point),
+            session.growth_repeats(),
+        );
+        let cpu = figures(&all, Outcome::cpu_us_per_line);
+        let p99 = figures(&all, Outcome::p99_us);
         let mut row = vec![number(point)];
-        for curves in &mut all {
-            match run::run(&curves.subject, &shape) {
-                Err(refusal) => {
-                    session.fault(format!("{} {}: {refusal}", axis.label, number(point)))
-                }
-                Ok(outcome) => {
-                    session.note_faults(&curves.subject, &shape, outcome.faults());
-                    row.extend(cells(&outcome));
-                    curves.cpu_us.push((point, outcome.cpu_us_per_line()));
-                    if outcome.live.p99_ns > 0 {
-                        curves.p99_us.push((point, outcome.p99_us()));
-                    }
-                }
-            }
+        for index in 0..subjects.len() {
+            // Lines too short for a stamp have no latency.
+            let p99 = p99[index].filter(|p99| p99.value > 0.0);
+            row.extend([figure(cpu[index], Aim::None), figure(p99, Aim::None)]);
+            cpu_us[index].extend(cpu[index].map(|cpu| (point, cpu.value)));
+            p99_us[index].extend(p99.map(|p99| (point, p99.value)));
         }
         table.row(row);
     }
     table.print();
-    let lines = |pick: fn(&Curves) -> &Vec<(f64, f64)>| {
-        all.iter()
-            .map(|curves| Line {
-                name: curves.subject.name.clone(),
-                points: pick(curves).clone(),
+    let lines = |points: [Vec<(f64, f64)>; 2]| {
+        let named = subjects.iter().zip(points);
+        named
+            .map(|(subject, points)| Line {
+                name: subject.name.clone(),
+                points,
             })
             .collect()
     };
     let panels = [
-        (
-            "server CPU us a delivered line",
-            lines(|curves| &curves.cpu_us),
-        ),
-        (
-            "p99 us from append to receipt",
-            lines(|curves| &curves.p99_us),
-        ),
+        ("server CPU us a delivered line", lines(cpu_us)),
+        ("p99 us from append to receipt", lines(p99_us)),
     ];
     let plot = Plot {
         heading: axis.heading,
@@ -122,13 +108,4 @@ fn grow(session: &mut Session, axis: &Axis) {
     if let Err(why) = plot.write(&session.plots.join(axis.file)) {
         session.fault(format!("plot {}: {why}", axis.file));
     }
-}
-
-fn cells(outcome: &Outcome) -> [String; 2] {
-    let p99 = if outcome.live.p99_ns > 0 {
-        value(outcome.p99_us(), Aim::None)
-    } else {
-        "-".to_owned()
-    };
-    [value(outcome.cpu_us_per_line(), Aim::None), p99]
 }

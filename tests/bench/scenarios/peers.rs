@@ -56,7 +56,7 @@ fn table(session: &mut Session, heading: &str, subjects: &[Subject], shape: &Sha
         "faults",
     ];
     let mut table = Table::new(heading, &columns);
-    let all = compare(session, subjects, shape);
+    let all = compare(session, subjects, shape, session.repeats);
     let reads: [fn(&Outcome) -> f64; 4] = [
         Outcome::cpu_us_per_line,
         Outcome::cpu_s_per_gb,
