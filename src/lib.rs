@@ -1,1 +1,31 @@
 //! tailcast: follows log files by name and streams every new line, live, to any number of clients.
+
+// Values.
+pub mod limits;
+
+pub mod authority;
+pub mod error;
+pub mod escape;
+
+pub mod config;
+pub mod stop;
+
+// The file as data.
+pub mod source;
+
+// The meeting place, and who reads up to it.
+pub mod hub;
+
+pub mod courier;
+pub mod reader;
+
+// From the hub to the peers.
+pub mod serve;
+
+// From the kernel to the hub.
+pub mod tail;
+
+// Around it.
+pub mod logging;
+
+pub mod daemon;

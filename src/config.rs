@@ -1,0 +1,197 @@
+//! Owns the settings of the program: command line and environment in, a [`Config`] that can be used out.
+//!
+//! [`arguments`] is the one table of options, for the parser and the help. The environment is read here and
+//! not by `clap`: its way of splitting a list at commas would split FILEs of the command line as well.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use log::LevelFilter;
+
+use crate::error::StartError;
+use crate::escape::shown;
+
+mod arguments;
+mod complaint;
+pub mod value;
+
+use arguments::Arguments;
+pub use arguments::command;
+use value::{AllowOrigin, BasePath, Lines, Listen};
+
+/// Every setting, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// What to follow, as given: paths and patterns, at least one, none empty.
+    pub files: Vec<PathBuf>,
+    /// Where to listen, at least one.
+    pub listen: Vec<Listen>,
+    /// History of a client that does not say.
+    pub lines: Lines,
+    /// Streams at once, at least one.
+    pub max_clients: usize,
+    /// Batches that wait for one client, at least one.
+    pub queue: usize,
+    /// The longest rest between deliveries; `None` for one in proportion to the clients.
+    pub max_delay: Option<Duration>,
+    /// Where longer lines are cut, in bytes, at least one.
+    pub max_line: usize,
+    /// The time between heartbeats.
+    pub ping_interval: Duration,
+    /// Origins that may connect beside our own.
+    pub allow_origin: Vec<AllowOrigin>,
+    /// Host names that are answered beside our own, in one spelling.
+    pub allow_host: Vec<String>,
+    /// Where the access tokens are.
+    pub token_file: Option<PathBuf>,
+    /// Where certificate and key are.
+    pub tls: Option<TlsFiles>,
+    /// The prefix of every URL.
+    pub base_path: BasePath,
+    /// What is logged, where `RUST_LOG` says nothing.
+    pub log_level: LevelFilter,
+}
+
+/// Both PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate and its chain.
+    pub cert: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
+
+/// What the command line asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// To run with these settings.
+    Run(Box<Config>),
+    /// To show this, the help or the version, on standard output.
+    Show(String),
+}
+
+/// One variable of the environment, by name.
+type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+impl Config {
+    /// Reads the command line, the program's name first, and the environment, which `env` looks up by name.
+    /// A variable that is empty counts as not set. Whether FILEs exist is looked up, to tell a pattern from
+    /// a name.
+    pub fn parse_from(
+        args: impl IntoIterator<Item = OsString>,
+        env: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Asked, StartError> {
+        let env = |name: &str| env(name).filter(|value| !value.is_empty());
+        let args: Vec<OsString> = args.into_iter().collect();
+        let asked = match arguments::read(&args, &env) {
+            Ok(asked) => asked,
+            Err(complaint::Complaint::Shown(text)) => return Ok(Asked::Show(text)),
+            Err(complaint::Complaint::Usage(line)) => return Err(StartError::Usage(line)),
+        };
+        check(asked, &env)
+            .map(|config| Asked::Run(Box::new(config)))
+            .map_err(StartError::Usage)
+    }
+}
+
+/// What concerns more than one option.
+fn check(asked: Arguments, env: Environment<'_>) -> Result<Config, String> {
+    let files = files(asked.files, env)?;
+    let listens_plainly = asked
+        .listen
+        .iter()
+        .find(|listen| matches!(listen, Listen::Tcp(_)));
+    if let (Some(Listen::Tcp(at)), Some(_)) = (listens_plainly, &asked.token_file) {
+        return Err(format!(
+            "--listen tcp:{at} can't be used with --token-file, since it can't ask for a token: leave one out"
+        ));
+    }
+    let tls = match (asked.tls_cert, asked.tls_key) {
+        (Some(_), _) | (_, Some(_)) if !cfg!(feature = "tls") => {
+            return Err("--tls-cert and --tls-key can't be used: this tailcast is built without the feature \
+                        tls; use one that has it, or a proxy"
+                .to_owned());
+        }
+        (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
+        (Some(cert), None) => return Err(lonely("--tls-cert", &cert, "--tls-key")),
+        (None, Some(key)) => return Err(lonely("--tls-key", &key, "--tls-cert")),
+        (None, None) => None,
+    };
+    let log_level = match (asked.quiet, asked.verbose) {
+        (true, _) => LevelFilter::Warn,
+        (false, 0) => LevelFilter::Info,
+        (false, 1) => LevelFilter::Debug,
+        (false, _) => LevelFilter::Trace,
+    };
+    Ok(Config {
+        files,
+        listen: asked.listen,
+        lines: asked.lines,
+        max_clients: asked.max_clients,
+        queue: asked.queue,
+        max_delay: asked.max_delay,
+        max_line: asked.max_line,
+        ping_interval: asked.ping_interval,
+        allow_origin: asked.allow_origin,
+        allow_host: asked.allow_host,
+        token_file: asked.token_file,
+        tls,
+        base_path: asked.base_path,
+        log_level,
+    })
+}
+
+fn lonely(option: &str, path: &std::path::Path, other: &str) -> String {
+    format!(
+        "{option} {} needs {other} PATH beside it",
+        shown(path.as_os_str().as_bytes())
+    )
+}
+
+/// The FILEs of the command line, or else of the environment.
+fn files(mut files: Vec<OsString>, env: Environment<'_>) -> Result<Vec<PathBuf>, String> {
+    if files.is_empty() {
+        files = env("TAILCAST_FILES")
+            .map(|list| arguments::split_list(&list))
+            .unwrap_or_default();
+    }
+    if files.is_empty() {
+        return Err("no FILE to follow is given: tailcast [OPTIONS] FILE...".to_owned());
+    }
+    for file in &files {
+        if file.is_empty() {
+            return Err("a FILE is \"\", which names nothing: give the path of a file".to_owned());
+        }
+        if file == "-" {
+            return Err("a FILE is \"-\", but standard input can't be followed by name: give a path (./- for \
+                        a file of that name)"
+                .to_owned());
+        }
+        if let Some(why) = wrong_pattern(file) {
+            return Err(format!(
+                "the FILE \"{}\" is no existing file and no pattern: {why}",
+                shown(file.as_bytes())
+            ));
+        }
+    }
+    Ok(files.into_iter().map(PathBuf::from).collect())
+}
+
+/// What is wrong with `file`, if it is a pattern. Only UTF-8 can be one.
+fn wrong_pattern(file: &OsStr) -> Option<String> {
+    let text = file
+        .to_str()
+        .filter(|text| text.contains(['*', '?', '[']))?;
+    if std::fs::symlink_metadata(file).is_ok() {
+        return None;
+    }
+    glob::Pattern::new(text)
+        .err()
+        .map(|error| format!("{}, at character {}", error.msg, error.pos + 1))
+}
+
+#[cfg(test)]
+#[path = "config/tests.rs"]
+mod tests;

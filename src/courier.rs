@@ -1,0 +1,184 @@
+//! Rounds of delivery: whoever is awake carries what is queued to the sockets.
+//!
+//! Waking a thread for each client and line is what thread-per-client costs: a wake-up and a context switch are dearer
+//! than the write they lead to. So the watcher, which would only wait, goes through the live subscribers itself after a
+//! publish, and the couriers share the list with it by an atomic cursor. What is not plain sailing is left to the
+//! subscriber's own thread.
+//!
+//! One publish a round: while a round runs or rests, the watcher leaves the bytes in the file. When it is over, it
+//! takes all that has come as one batch. So under load a write carries more lines instead of more wake-ups.
+//!
+//! The state is one enum under one small lock. With two atomics (is there work? is anybody at it?) a publish between
+//! "no more work" and "idle" is lost.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use crate::hub::{Hub, Subscribers};
+use crate::limits::{COURIERS_MAX, LINKS_PER_COURIER, REST_MAX, REST_MIN, REST_PER_CLIENT};
+
+/// What the watcher may do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Read and publish.
+    Go,
+    /// Wait until the round is over: its end wakes the watcher.
+    RoundRuns,
+    /// Wait until then, unless a full batch waits in the files.
+    RestUntil(Instant),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Rounds {
+    state: Mutex<State>,
+    /// Rest after a round, where the user has said; otherwise in proportion to the subscribers.
+    rest: Option<Duration>,
+    hub: Arc<Hub>,
+    stopping: AtomicBool,
+    couriers: Mutex<Vec<Thread>>,
+    /// Rounds begun, for metrics.
+    pub begun: AtomicUsize,
+}
+
+#[derive(Debug)]
+enum State {
+    Idle,
+    Running(Arc<Round>),
+    Resting(Instant),
+}
+
+#[derive(Debug)]
+struct Round {
+    subscribers: Subscribers,
+    /// The next to be carried to.
+    cursor: AtomicUsize,
+    /// Those that nobody is done with yet.
+    left: AtomicUsize,
+}
+
+impl Rounds {
+    /// No round yet. `rest` is `--max-delay`.
+    pub fn new(hub: Arc<Hub>, rest: Option<Duration>) -> Rounds {
+        Rounds {
+            state: Mutex::new(State::Idle),
+            rest,
+            hub,
+            stopping: AtomicBool::new(false),
+            couriers: Mutex::default(),
+            begun: AtomicUsize::new(0),
+        }
+    }
+
+    /// Starts the couriers: one for each core but the first, which is the watcher's own.
+    pub fn start(self: &Arc<Self>) -> std::io::Result<Vec<JoinHandle<()>>> {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let mut handles = Vec::new();
+        for n in 1..=(cores - 1).min(COURIERS_MAX) {
+            let rounds = Arc::clone(self);
+            let handle = thread::Builder::new()
+                .name(format!("courier-{n}"))
+                .spawn(move || rounds.courier())?;
+            self.couriers.lock().push(handle.thread().clone());
+            handles.push(handle);
+        }
+        Ok(handles)
+    }
+
+    /// Ends the couriers after what they are at.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        for courier in self.couriers.lock().iter() {
+            courier.unpark();
+        }
+    }
+
+    /// What the watcher may do now.
+    pub fn pace(&self) -> Pace {
+        let mut state = self.state.lock();
+        match *state {
+            State::Idle => Pace::Go,
+            State::Running(_) => Pace::RoundRuns,
+            State::Resting(until) if Instant::now() < until => Pace::RestUntil(until),
+            State::Resting(_) => {
+                *state = State::Idle;
+                Pace::Go
+            }
+        }
+    }
+
+    /// A full batch waits in the files: the rest, if any, is over.
+    pub fn no_rest(&self) {
+        let mut state = self.state.lock();
+        if matches!(*state, State::Resting(_)) {
+            *state = State::Idle;
+        }
+    }
+
+    /// Carries what was just published to `subscribers`, together with the couriers; called by the watcher. Returns
+    /// when there is nothing left to begin with, while couriers may still be at theirs.
+    pub fn run(&self, subscribers: Subscribers) {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        let len = subscribers.len();
+        let round = Arc::new(Round {
+            subscribers,
+            cursor: AtomicUsize::new(0),
+            left: AtomicUsize::new(len),
+        });
+        *self.state.lock() = State::Running(Arc::clone(&round));
+        for courier in self.couriers.lock().iter().take(len / LINKS_PER_COURIER) {
+            courier.unpark();
+        }
+        self.work(&round);
+    }
+
+    fn courier(&self) {
+        while !self.stopping.load(Ordering::Acquire) {
+            let round = match &*self.state.lock() {
+                State::Running(round) => Some(Arc::clone(round)),
+                _ => None,
+            };
+            match round {
+                // A round that has nothing left to begin with is not worked at again: that would spin.
+                Some(round) if round.cursor.load(Ordering::Relaxed) < round.subscribers.len() => {
+                    if self.work(&round) {
+                        self.hub.looks.wake();
+                    }
+                }
+                _ => thread::park(),
+            }
+        }
+    }
+
+    /// Takes part in `round` until there is nothing left to begin with; whether that ended the round.
+    fn work(&self, round: &Round) -> bool {
+        let mut ended = false;
+        while let Some(subscriber) = round
+            .subscribers
+            .get(round.cursor.fetch_add(1, Ordering::Relaxed))
+        {
+            subscriber.carry();
+            // AcqRel: whoever ends the round sees all that was done in it.
+            if round.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+                self.end(round.subscribers.len());
+                ended = true;
+            }
+        }
+        ended
+    }
+
+    fn end(&self, subscribers: usize) {
+        let rest = self
+            .rest
+            .unwrap_or_else(|| (REST_PER_CLIENT * subscribers as u32).min(REST_MAX));
+        *self.state.lock() = if rest < REST_MIN {
+            State::Idle
+        } else {
+            State::Resting(Instant::now() + rest)
+        };
+    }
+}

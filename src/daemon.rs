@@ -1,0 +1,250 @@
+//! Wiring: makes every part, starts every thread, and ends them in order.
+
+use std::io;
+use std::net::{TcpListener, ToSocketAddrs};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use crate::config::Config;
+use crate::config::value::Listen;
+use crate::courier::Rounds;
+use crate::error::StartError;
+use crate::hub::Hub;
+use crate::limits::PERMIT_TURNS_MIN;
+use crate::serve::door::{Door, Listener};
+use crate::serve::guard::Guard;
+use crate::serve::routes::Routes;
+use crate::serve::stream::Shared;
+use crate::serve::turnstile::Turnstile;
+use crate::stop::Stop;
+use crate::tail::{self, Watcher};
+
+/// A daemon that serves.
+#[derive(Debug)]
+pub struct Daemon {
+    hub: Arc<Hub>,
+    rounds: Arc<Rounds>,
+    door: Arc<Door>,
+    routes: Arc<Routes>,
+    watcher: tail::Handle,
+    watcher_thread: Option<JoinHandle<()>>,
+    door_thread: Option<JoinHandle<()>>,
+    couriers: Vec<JoinHandle<()>>,
+    /// Unix sockets to be removed at the end.
+    sockets: Vec<PathBuf>,
+}
+
+impl Daemon {
+    /// Makes and starts everything; when it returns, the daemon serves. `stop` is set if a core thread is lost.
+    pub fn start(config: &Config, stop: &Arc<Stop>) -> Result<Daemon, StartError> {
+        raise_descriptor_limit();
+        let failed = |deed: &'static str| move |error: io::Error| StartError::failed(deed, error);
+        for file in &config.files {
+            tail::check_name(file).map_err(StartError::Usage)?;
+        }
+        let tokens = match &config.token_file {
+            Some(path) => Some(crate::serve::token::Tokens::open(path)?),
+            None => None,
+        };
+        let (listeners, sockets) = listen(config)?;
+        let hub = Arc::new(Hub::new(config.max_line).map_err(failed("make an eventfd"))?);
+        let rounds = Arc::new(Rounds::new(Arc::clone(&hub), config.max_delay));
+        let options = tail::Options::default();
+        let watcher = Watcher::new(
+            &config.files,
+            Arc::clone(&hub),
+            Arc::clone(&rounds),
+            options,
+        )
+        .map_err(failed("watch the files"))?;
+        let handle = watcher.handle();
+        let own_host = nix::unistd::gethostname()
+            .ok()
+            .and_then(|name| name.into_string().ok())
+            .unwrap_or_default();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let is_pattern = |file: &PathBuf| {
+            file.to_string_lossy().contains(['*', '?', '['])
+                && std::fs::symlink_metadata(file).is_err()
+        };
+        let routes = Arc::new(Routes {
+            shared: Shared {
+                hub: Arc::clone(&hub),
+                turnstile: Turnstile::new(cores.max(PERMIT_TURNS_MIN)),
+                catching_up: AtomicUsize::new(0),
+                queue_batches: config.queue,
+                ping_interval: config.ping_interval,
+            },
+            guard: Guard::new(
+                &config.allow_origin,
+                &config.allow_host,
+                tokens.is_some(),
+                &own_host,
+            ),
+            base_path: config.base_path.clone(),
+            lines: config.lines,
+            max_clients: config.max_clients,
+            several: config.files.len() > 1 || config.files.iter().any(is_pattern),
+            streams: AtomicUsize::new(0),
+            stopping: AtomicBool::new(false),
+            watcher: handle.clone(),
+            access: crate::serve::access::Access::new(
+                tokens,
+                &listeners,
+                config.base_path.as_str(),
+            ),
+        });
+        let door = Arc::new(Door::new(Arc::clone(&routes)).map_err(failed("make an epoll"))?);
+        let couriers = rounds.start().map_err(failed("start a courier"))?;
+        let watcher_thread = watcher
+            .start(Arc::clone(stop))
+            .map_err(failed("start the watcher"))?;
+        let lines = announce(config, &listeners, routes.access.asks());
+        let door_thread = door
+            .open(listeners, Arc::clone(stop))
+            .map_err(failed("start the door"))?;
+        for line in lines {
+            log::info!("listening on {line}");
+        }
+        Ok(Daemon {
+            hub,
+            rounds,
+            door,
+            routes,
+            watcher: handle,
+            watcher_thread: Some(watcher_thread),
+            door_thread: Some(door_thread),
+            couriers,
+            sockets,
+        })
+    }
+
+    /// Ends everything, in the order that loses nothing: no new clients; the watcher's last publish; no new
+    /// subscribers; the couriers' last round; goodbyes; then what is left is shut.
+    pub fn stop(mut self) {
+        self.routes.stopping.store(true, Ordering::SeqCst);
+        self.door.close();
+        join(self.door_thread.take());
+        self.watcher.quit();
+        join(self.watcher_thread.take());
+        self.rounds.stop();
+        for courier in self.couriers.drain(..) {
+            join(Some(courier));
+        }
+        self.door.end_all();
+        self.hub.close();
+        self.door.say_goodbye();
+        for path in &self.sockets {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+fn join(thread: Option<JoinHandle<()>>) {
+    if let Some(thread) = thread {
+        // A panic has set the latch already.
+        let _ = thread.join();
+    }
+}
+
+/// Raises the soft limit on descriptors to the hard one: a client is one.
+fn raise_descriptor_limit() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+    {
+        log::debug!("the limit on descriptors stays at {soft}: {error}");
+    }
+}
+
+fn listen(config: &Config) -> Result<(Vec<Listener>, Vec<PathBuf>), StartError> {
+    let mut listeners = Vec::new();
+    let mut sockets = Vec::new();
+    for at in &config.listen {
+        match at {
+            Listen::Http(at) | Listen::Tcp(at) => {
+                let deed = |error: io::Error| StartError::failed(format!("listen on {at}"), error);
+                let mut addresses = at.to_string().to_socket_addrs().map_err(deed)?;
+                let address = addresses
+                    .next()
+                    .ok_or_else(|| deed(io::Error::other("the name has no address")))?;
+                let listener = TcpListener::bind(address).map_err(deed)?;
+                // The standard library's 128 is too few for a thousand at once.
+                let backlog = nix::sys::socket::Backlog::MAXCONN;
+                let _ = nix::sys::socket::listen(&listener, backlog);
+                listeners.push(match at_kind(config, at) {
+                    true => Listener::Plain(listener),
+                    false => Listener::Http(listener),
+                });
+            }
+            Listen::Unix(path) => {
+                let deed = |error: io::Error| {
+                    StartError::failed(format!("listen on unix:{}", path.display()), error)
+                };
+                listeners.push(Listener::Unix(listen_unix(path).map_err(deed)?));
+                sockets.push(path.clone());
+            }
+        }
+    }
+    Ok((listeners, sockets))
+}
+
+fn at_kind(config: &Config, at: &crate::config::value::HostPort) -> bool {
+    config
+        .listen
+        .iter()
+        .any(|listen| matches!(listen, Listen::Tcp(plain) if std::ptr::eq(plain, at)))
+}
+
+/// A stale socket file (nobody answers) is replaced, a live one is not.
+fn listen_unix(path: &Path) -> io::Result<UnixListener> {
+    let listener = match UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            if UnixStream::connect(path).is_ok() {
+                return Err(io::Error::other("another server answers there"));
+            }
+            use std::os::unix::fs::FileTypeExt;
+            if !std::fs::symlink_metadata(path)?.file_type().is_socket() {
+                return Err(io::Error::other("a file that is no socket stands there"));
+            }
+            std::fs::remove_file(path)?;
+            UnixListener::bind(path)?
+        }
+        bound => bound?,
+    };
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+    Ok(listener)
+}
+
+/// What is said of each listener once it serves.
+fn announce(config: &Config, listeners: &[Listener], asks_for_token: bool) -> Vec<String> {
+    let reachable = |listener: &TcpListener| {
+        let address = listener.local_addr().ok();
+        if let Some(address) = address
+            && !address.ip().is_loopback()
+            && !asks_for_token
+        {
+            log::warn!(
+                "{address} can be reached from other machines, and whoever reaches it may read the files: add \
+                 --token-file PATH, or listen on 127.0.0.1"
+            );
+        }
+        address.map_or_else(|| "?".to_owned(), |address| address.to_string())
+    };
+    listeners
+        .iter()
+        .zip(&config.listen)
+        .map(|(listener, listen)| match (listener, listen) {
+            (Listener::Http(listener), _) => format!("http://{}", reachable(listener)),
+            (Listener::Plain(listener), _) => format!("tcp://{}", reachable(listener)),
+            (Listener::Unix(_), Listen::Unix(path)) => format!("unix:{}", path.display()),
+            (Listener::Unix(_), _) => "unix".to_owned(),
+        })
+        .collect()
+}

@@ -1,0 +1,36 @@
+//! Owns start-up errors: what was tried, on what, why not.
+
+use std::fmt;
+
+/// Why the program does not start. Shown as one line on standard error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StartError {
+    /// Wrong usage: what was wrong, with the value, and what would be right.
+    Usage(String),
+    /// A failure at run time: what was tried, on what, and why not.
+    Failed(String),
+}
+
+impl StartError {
+    /// `deed` names the object too: `open /etc/tailcast.tokens`.
+    pub fn failed(deed: impl fmt::Display, cause: impl fmt::Display) -> Self {
+        Self::Failed(format!("can't {deed}: {cause}"))
+    }
+
+    /// The exit status that scripts tell them apart by.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Failed(_) => 1,
+            Self::Usage(_) => 2,
+        }
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Usage(line) | Self::Failed(line)) = self;
+        f.write_str(line)
+    }
+}
+
+impl std::error::Error for StartError {}

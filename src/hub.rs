@@ -1,0 +1,268 @@
+//! The meeting place of the watcher and the clients: what is published (the live edges) and who is subscribed, under
+//! the program's one shared lock.
+//!
+//! The watcher publishes changes; each publish moves live edges forward and puts one shared batch into the queue of
+//! every live subscriber. A subscriber whose queue is full, or that holds the oldest batch when too many bytes are
+//! queued, loses its sender: it finds its queue disconnected, reads the file at its own pace, and joins anew. Only the
+//! hub drops a sender.
+//!
+//! Invariant: a reader that joins notes every edge under the same lock under which its queue is added, so its queue
+//! begins exactly at those edges.
+//!
+//! Nothing waits, logs or calls out under the lock; subscribers are woken after it is let go.
+
+mod looks;
+mod registry;
+mod stream;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam_channel::Receiver;
+use parking_lot::Mutex;
+
+use crate::source::{Batch, EventKind, Generation, Id, Lines, Position, Source};
+
+pub use looks::Looks;
+pub use registry::{Selection, Subscriber, Subscribers};
+pub use stream::{Edge, Stand, Standing};
+
+use registry::Registry;
+use stream::Stream;
+
+/// Something that the watcher found out about one source.
+#[derive(Debug)]
+pub enum Change {
+    /// A new generation begins; the one before, if any, is sealed at the live edge.
+    Begin(Arc<Generation>),
+    /// The current generation begins only after a hole that ends here.
+    Skip(u64),
+    /// Whole lines of the current generation, right after the live edge.
+    Lines(Lines),
+    /// Something that moves no edge: `Missing`, or a `Gap` in a generation that was sealed already.
+    Aside(EventKind),
+}
+
+/// What a subscriber gets when it joins.
+#[derive(Debug)]
+pub struct Joined {
+    /// Its queue; what comes begins exactly at `edges`.
+    pub queue: Receiver<Arc<Batch>>,
+    /// The edge of each selected source that has one.
+    pub edges: Vec<(u32, Edge)>,
+    /// To leave by.
+    pub key: u64,
+}
+
+/// The daemon is stopping: nobody can join any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopping;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Hub {
+    state: Mutex<State>,
+    /// Looks that clients ask the watcher for.
+    pub looks: Looks,
+    /// Counts of what was published, for metrics and status.
+    pub counts: Counts,
+    line_bytes_max: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    streams: Vec<Stream>,
+    registry: Registry,
+}
+
+/// What was published since the start.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Batches published.
+    pub batches: AtomicU64,
+    /// Subscribers that were sent back to reading the file.
+    pub fallbacks: AtomicU64,
+}
+
+/// What is known of a source at a moment.
+#[derive(Clone, Debug)]
+pub struct SourceState {
+    /// The source.
+    pub source: Arc<Source>,
+    /// Its current generation, where it has had any.
+    pub generation: Option<Arc<Generation>>,
+    /// Its live edge.
+    pub edge: Edge,
+    /// Its name leads to a file now.
+    pub present: bool,
+}
+
+impl Hub {
+    /// A hub without sources; lines over `line_bytes_max` are cut by all who read.
+    pub fn new(line_bytes_max: usize) -> std::io::Result<Hub> {
+        Ok(Hub {
+            state: Mutex::new(State::default()),
+            looks: Looks::new()?,
+            counts: Counts::default(),
+            line_bytes_max,
+        })
+    }
+
+    /// The bound on a line or piece, in bytes.
+    pub fn line_bytes_max(&self) -> usize {
+        self.line_bytes_max
+    }
+
+    // -- for the watcher
+
+    /// Adds a source that has no generation yet. `name` and `path` are settled from here on.
+    pub fn add_source(&self, name: String, path: std::path::PathBuf) -> Arc<Source> {
+        let mut state = self.state.lock();
+        let index = state.streams.len() as u32;
+        let source = Arc::new(Source::new(index, name, path));
+        state.streams.push(Stream::new(Arc::clone(&source)));
+        source
+    }
+
+    /// Gives a source that has no generation yet its first one and an edge in it with its id, without an event: what
+    /// stood there when the daemon started.
+    pub fn found_at_start(&self, source: &Source, generation: Arc<Generation>, edge: u64, id: Id) {
+        self.state.lock().streams[source.index as usize].found_at_start(generation, edge, id);
+    }
+
+    /// Says whether the source's name leads to a file now (for `/files`).
+    pub fn set_present(&self, source: &Source, present: bool) {
+        self.state.lock().streams[source.index as usize].present = present;
+    }
+
+    /// Publishes `changes`, in their order: moves the edges and puts one batch into the queue of every live
+    /// subscriber that selected one of the sources. Returns the live subscribers, for a round of delivery, and `None`
+    /// where there was nothing to tell or nobody to tell it to. Never blocks but for the lock.
+    pub fn publish(&self, changes: Vec<(Arc<Source>, Change)>) -> Option<Subscribers> {
+        let mut segments = Vec::with_capacity(changes.len());
+        // What is let go of is freed after the lock.
+        let mut forgotten = Vec::new();
+        let mut state = self.state.lock();
+        for (source, change) in changes {
+            state.streams[source.index as usize].apply(change, &mut segments, &mut forgotten);
+        }
+        if segments.is_empty() {
+            return None;
+        }
+        let sent = state.registry.send(segments);
+        drop(state);
+        drop(forgotten);
+        self.counts.batches.fetch_add(1, Ordering::Relaxed);
+        self.counts
+            .fallbacks
+            .fetch_add(sent.dropped.len() as u64, Ordering::Relaxed);
+        for subscriber in &sent.dropped {
+            subscriber.dropped();
+        }
+        sent.live
+    }
+
+    /// Lets go of generations behind the live edge that no reader has moved in for long. Called by the watcher now
+    /// and then.
+    pub fn forget_old(&self) {
+        let mut forgotten = Vec::new();
+        let mut state = self.state.lock();
+        for stream in &mut state.streams {
+            stream.forget_old(&mut forgotten);
+        }
+        drop(state);
+    }
+
+    // -- for readers
+
+    /// Every source as it stands now.
+    pub fn sources(&self) -> Vec<SourceState> {
+        self.state
+            .lock()
+            .streams
+            .iter()
+            .map(Stream::state)
+            .collect()
+    }
+
+    /// How many sources there are; they are only ever added.
+    pub fn sources_len(&self) -> usize {
+        self.state.lock().streams.len()
+    }
+
+    /// One source as it stands now.
+    pub fn source(&self, index: u32) -> SourceState {
+        self.state.lock().streams[index as usize].state()
+    }
+
+    /// The live edge of a source.
+    pub fn edge(&self, index: u32) -> Edge {
+        self.state.lock().streams[index as usize].edge()
+    }
+
+    /// What there is for a reader of source `index` that stands `at`; with `until`, no more than up to that edge.
+    pub fn stand(&self, index: u32, at: Standing, until: Option<Edge>) -> Stand {
+        self.state.lock().streams[index as usize].stand(at, until)
+    }
+
+    /// The generations of a source that are still held, oldest first.
+    pub fn generations(&self, index: u32) -> Vec<Arc<Generation>> {
+        self.state.lock().streams[index as usize].generations()
+    }
+
+    /// Bytes between `at` and the live edge of source `index`, as far as they are known.
+    pub fn behind_bytes(&self, index: u32, at: Option<Position>) -> u64 {
+        self.state.lock().streams[index as usize].behind_bytes(at)
+    }
+
+    /// True where each of these places is at most `bytes` behind its source's live edge.
+    pub fn all_within(
+        &self,
+        mut places: impl Iterator<Item = (u32, Option<Position>)>,
+        bytes: u64,
+    ) -> bool {
+        let state = self.state.lock();
+        places.all(|(index, at)| state.streams[index as usize].behind_bytes(at) <= bytes)
+    }
+
+    /// Subscribes: from now on, what is published of the selected sources goes into a queue of `queue_batches`
+    /// batches. See [`Joined`].
+    pub fn join(
+        &self,
+        subscriber: Arc<dyn Subscriber>,
+        selection: Selection,
+        queue_batches: usize,
+    ) -> Result<Joined, Stopping> {
+        let mut state = self.state.lock();
+        let edges = state
+            .streams
+            .iter()
+            .filter(|stream| selection.has(stream.source().index) && stream.has_begun())
+            .map(|stream| (stream.source().index, stream.edge()))
+            .collect();
+        let (key, queue) = state.registry.add(subscriber, selection, queue_batches)?;
+        Ok(Joined { queue, edges, key })
+    }
+
+    /// Unsubscribes. What was dropped already is gone already.
+    pub fn leave(&self, key: u64) {
+        let gone = self.state.lock().registry.remove(key);
+        drop(gone);
+    }
+
+    /// How many are subscribed now.
+    pub fn live_len(&self) -> usize {
+        self.state.lock().registry.len()
+    }
+
+    /// Closes the registry: nobody can join, all senders are dropped, all looks are answered. The subscribers are
+    /// returned, to be woken.
+    pub fn close(&self) -> Vec<Arc<dyn Subscriber>> {
+        let dropped = self.state.lock().registry.close();
+        self.looks.close();
+        for subscriber in &dropped {
+            subscriber.dropped();
+        }
+        dropped
+    }
+}

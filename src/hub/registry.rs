@@ -1,0 +1,197 @@
+//! The live subscribers, their queues, and the bound on what is queued in all.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+
+use crate::limits::QUEUED_BYTES_MAX;
+use crate::source::{Batch, Segment};
+
+use super::Stopping;
+
+/// One who takes part: a client, or a publisher. All of these are called without any lock held and must not block.
+pub trait Subscriber: Send + Sync + std::fmt::Debug {
+    /// Something may be queued: carry it to the peer as far as that goes without waiting, or see to it that the
+    /// subscriber's own thread will.
+    fn carry(&self);
+    /// The queue is disconnected: let go of what is in it now, or see to it that the subscriber's own thread will.
+    fn dropped(&self);
+    /// The sequence number of the last batch of its queue that it is done with.
+    fn done(&self) -> u64;
+}
+
+/// The live subscribers at a moment, shared with the round that serves them.
+pub type Subscribers = Arc<Vec<Arc<dyn Subscriber>>>;
+
+/// Which sources a stream is of.
+#[derive(Clone, Debug)]
+pub enum Selection {
+    /// All, also those that come later.
+    All,
+    /// These, by index, ascending.
+    Only(Arc<[u32]>),
+}
+
+impl Selection {
+    /// Whether the source with that index is selected.
+    pub fn has(&self, index: u32) -> bool {
+        match self {
+            Selection::All => true,
+            Selection::Only(indexes) => indexes.binary_search(&index).is_ok(),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    /// Ascending by key.
+    entries: Vec<Entry>,
+    /// `entries`, for rounds; made anew when they have changed.
+    live: Option<Subscribers>,
+    next_key: u64,
+    sequence: u64,
+    /// The batches that may still be held by someone, oldest first.
+    published: VecDeque<(u64, Weak<Batch>)>,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    key: u64,
+    subscriber: Arc<dyn Subscriber>,
+    selection: Selection,
+    sender: Sender<Arc<Batch>>,
+    /// Sequence number of the last batch before it joined.
+    joined: u64,
+    /// Sequence number of the last batch that was queued for it.
+    queued: u64,
+}
+
+/// The outcome of a publish.
+pub(super) struct Sent {
+    /// Who is to be carried to.
+    pub(super) live: Option<Subscribers>,
+    /// Whose sender was dropped.
+    pub(super) dropped: Vec<Arc<dyn Subscriber>>,
+}
+
+impl Registry {
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn add(
+        &mut self,
+        subscriber: Arc<dyn Subscriber>,
+        selection: Selection,
+        queue_batches: usize,
+    ) -> Result<(u64, Receiver<Arc<Batch>>), Stopping> {
+        if self.closed {
+            return Err(Stopping);
+        }
+        let (sender, queue) = bounded(queue_batches);
+        let key = self.next_key;
+        self.next_key += 1;
+        self.entries.push(Entry {
+            key,
+            subscriber,
+            selection,
+            sender,
+            joined: self.sequence,
+            queued: self.sequence,
+        });
+        self.live = None;
+        Ok((key, queue))
+    }
+
+    pub(super) fn remove(&mut self, key: u64) -> Option<Sender<Arc<Batch>>> {
+        let at = self
+            .entries
+            .binary_search_by_key(&key, |entry| entry.key)
+            .ok()?;
+        self.live = None;
+        Some(self.entries.remove(at).sender)
+    }
+
+    pub(super) fn close(&mut self) -> Vec<Arc<dyn Subscriber>> {
+        self.closed = true;
+        self.live = None;
+        self.entries
+            .drain(..)
+            .map(|entry| entry.subscriber)
+            .collect()
+    }
+
+    /// Queues a batch of `segments` for every subscriber that selected one of their sources.
+    pub(super) fn send(&mut self, segments: Vec<Segment>) -> Sent {
+        self.sequence += 1;
+        let sequence = self.sequence;
+        let batch = Arc::new(Batch { sequence, segments });
+        let mut dropped = Vec::new();
+        self.make_room(&mut dropped);
+        self.entries.retain_mut(|entry| {
+            let wanted = batch
+                .segments
+                .iter()
+                .any(|segment| entry.selection.has(segment.source.index));
+            if !wanted {
+                return true;
+            }
+            match entry.sender.try_send(Arc::clone(&batch)) {
+                Ok(()) => {
+                    entry.queued = sequence;
+                    true
+                }
+                Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                    dropped.push(Arc::clone(&entry.subscriber));
+                    false
+                }
+            }
+        });
+        if !dropped.is_empty() {
+            self.live = None;
+        }
+        self.published.push_back((sequence, Arc::downgrade(&batch)));
+        let live = if self.entries.is_empty() {
+            None
+        } else {
+            let entries = &self.entries;
+            let live = self.live.get_or_insert_with(|| {
+                Arc::new(
+                    entries
+                        .iter()
+                        .map(|entry| Arc::clone(&entry.subscriber))
+                        .collect(),
+                )
+            });
+            Some(Arc::clone(live))
+        };
+        Sent { live, dropped }
+    }
+
+    /// Before one more batch is queued: while more than [`QUEUED_BYTES_MAX`] are, whoever holds the oldest batch loses
+    /// its sender. With nothing queued, a batch of any size may be.
+    fn make_room(&mut self, dropped: &mut Vec<Arc<dyn Subscriber>>) {
+        self.published.retain(|(_, batch)| batch.strong_count() > 0);
+        if self.published.len() < 2 {
+            return;
+        }
+        let pinned = |batch: &Weak<Batch>| batch.upgrade().map_or(0, |batch| batch.pinned_bytes());
+        let mut queued: usize = self.published.iter().map(|(_, batch)| pinned(batch)).sum();
+        while queued > QUEUED_BYTES_MAX {
+            let Some((oldest, batch)) = self.published.pop_front() else {
+                break;
+            };
+            queued -= pinned(&batch).min(queued);
+            self.entries.retain(|entry| {
+                let holds =
+                    entry.subscriber.done().max(entry.joined) < oldest && oldest <= entry.queued;
+                if holds {
+                    dropped.push(Arc::clone(&entry.subscriber));
+                }
+                !holds
+            });
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! Every bound in the program, its unit last in its name, its reason beside it.
+
+use std::time::Duration;
+
+// -- The file as data
+
+/// Bytes one source may bring into one batch, so that a busy file can't starve a quiet one; also the size at
+/// which a batch is full and is no longer waited with.
+pub const TURN_BYTES: usize = 256 * 1024;
+
+/// Bytes already read that every read takes in once more, to see that the file is still the one we think.
+pub const OVERLAP_BYTES: usize = 64;
+
+/// First bytes of a generation that its ids are checked against: past the banner that many logs begin with.
+pub const HEAD_CHECKED_BYTES: usize = 256;
+
+/// Last bytes before a place that its id is checked against.
+pub const TAIL_CHECKED_BYTES: usize = 64;
+
+/// Block in which a file is read backwards to find its last lines.
+pub const BACK_BLOCK_BYTES: usize = 64 * 1024;
+
+/// Most entries of a directory that are looked through for the rotated siblings of a file.
+pub const SIBLING_ENTRIES_MAX: usize = 10_000;
+
+/// Symbolic links followed on one path, as the kernel counts them (path_resolution(7)).
+pub const LINKS_MAX: usize = 40;
+
+// -- The hub
+
+/// Generations behind the live edge that are kept open for readers that lag.
+pub const GENERATIONS_BEHIND_MAX: usize = 4;
+
+/// Forgotten generations of a source whose place in it is remembered, so that a straggler can be told how many bytes
+/// it lost; 16 bytes each.
+pub const GENERATIONS_REMEMBERED_MAX: usize = 1024;
+
+/// Generations that were found by a rotation and are not yet read.
+pub const GENERATIONS_AHEAD_MAX: usize = 64;
+
+/// How long a generation behind the live edge is kept after its last reader moved: a deleted file that is held
+/// open holds its disk space.
+pub const GENERATION_KEPT: Duration = Duration::from_secs(180);
+
+/// Asides (events beside the bytes) of one source that readers that lag can still be told.
+pub const ASIDES_MAX: usize = 16;
+
+/// Bytes that are published and still queued anywhere; over it the subscriber that holds the oldest batch reads
+/// the file instead.
+pub const QUEUED_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What may be left to read when a reader registers: it then reads the rest while its queue already fills.
+pub const JOIN_BYTES_MAX: u64 = 256 * 1024;
+
+/// How long a client waits for a look of the watcher that it asked for. A watcher that takes longer is stuck.
+pub const LOOK_WAIT: Duration = Duration::from_secs(5);
+
+// -- The couriers
+
+/// Couriers at most; beyond a few, the socket writes contend in the kernel more than they gain.
+pub const COURIERS_MAX: usize = 3;
+
+/// Subscribers for each further courier that is woken for a round: below that the wake-up costs more than it
+/// brings.
+pub const LINKS_PER_COURIER: usize = 16;
+
+/// Rest after a round, for each live subscriber, so that under load a write carries more lines (measured in
+/// DESIGN: half the CPU a line at 100 clients).
+pub const REST_PER_CLIENT: Duration = Duration::from_micros(20);
+
+/// Longest rest where `--max-delay` does not say.
+pub const REST_MAX: Duration = Duration::from_millis(100);
+
+/// Rests shorter than this are none: the kernel's timer slack alone is 50 us.
+pub const REST_MIN: Duration = Duration::from_micros(100);
+
+// -- Catching up
+
+/// Bytes that one reader looks back through before the next in line has its turn.
+pub const PERMIT_TURN_BYTES: u64 = 1024 * 1024;
+
+/// Clients that may read history at once where there are fewer cores.
+pub const PERMIT_TURNS_MIN: usize = 2;
+
+/// Bytes that all catching-up clients together read at a time, shared out among them.
+pub const CHUNKS_BYTES: usize = 8 * 1024 * 1024;
+
+/// Least and most bytes that one client reads at a time while it catches up.
+pub const CHUNK_BYTES_MIN: usize = 16 * 1024;
+/// See [`CHUNK_BYTES_MIN`].
+pub const CHUNK_BYTES_MAX: usize = 256 * 1024;
+
+// -- The watcher
+
+/// The slow safety look: every source is looked at this often even if no event says so (lost events, file systems
+/// without inotify).
+pub const SAFETY_LOOK: Duration = Duration::from_secs(3);
+
+/// The same where every watch is in place on a file system that is known to send all its events: it then only guards
+/// against what sends none, such as a mount over a part of the path.
+pub const SAFETY_LOOK_TRUSTED: Duration = Duration::from_secs(60);
+
+/// How long a name is tried again that often; then the safety look and the events have to do.
+pub const RETRIED_FOR: Duration = Duration::from_secs(10);
+
+/// Buffer for the kernel's events: some hundreds of them a read.
+pub const EVENTS_BYTES: usize = 16 * 1024;
+
+/// Reads of events in one pass; what is left is taken in the next, so that a storm of events can't keep the watcher
+/// from the files.
+pub const EVENT_READS_MAX: usize = 64;
+
+/// How often a path is walked again at once because it changed while its directories were being watched.
+pub const TRAIL_WALKS_MAX: usize = 4;
+
+/// Sealed files of a source that are still known, so that a rotation isn't taken for a new file.
+pub const SEALED_KNOWN_MAX: usize = 64;
+
+/// How often sealed files are looked at for what a laggard wrote to them.
+pub const SEALED_LOOK: Duration = Duration::from_secs(1);
+
+/// While lines come fast, how often the files are looked at during a rest for a full batch.
+pub const REST_SLICE: Duration = Duration::from_millis(1);
+
+/// Bytes of the last batch from which on lines are said to come fast.
+pub const FAST_BYTES: usize = TURN_BYTES / 8;
+
+/// Last bytes of a sibling that are compared with the followed file, to tell a copy of it from a file that once stood
+/// under its name.
+pub const COPY_CHECKED_BYTES: usize = 4096;
+
+/// How often the siblings of a name are listed again because one was renamed on the way.
+pub const SIBLING_SCANS_MAX: usize = 3;
+
+/// How much later than a file is seen its event may come.
+pub const EVENT_LATE: Duration = Duration::from_secs(1);
+
+/// Files with rotated names that are known never to have stood under a followed name.
+pub const FOREIGN_MAX: usize = 256;
+
+/// How often old generations are let go of, as long as there are any.
+pub const FORGET_EVERY: Duration = Duration::from_secs(30);
+
+/// Files that patterns may bring in all; each needs a descriptor.
+pub const FILES_MAX: usize = 10_000;
+
+/// Bytes from which on a read is not one moment any more: the kernel copies a page at a time, and a file can be
+/// truncated and rewritten between two of them.
+pub const PAGE_BYTES: usize = 4096;
+
+/// How often a name that can't be opened is tried again.
+pub const RETRY: Duration = Duration::from_millis(500);
+
+/// How long a name must lead nowhere before clients are told `missing`: a rotation is over sooner.
+pub const MISSING_AFTER: Duration = Duration::from_secs(1);
+
+/// How long a renamed file must have been quiet before its successor is taken: the workers of one server don't all
+/// reopen at once.
+pub const QUIET: Duration = Duration::from_millis(250);
+
+/// Longest wait for that quiet since the successor was found not empty.
+pub const QUIET_MAX: Duration = Duration::from_secs(5);
+
+/// How long a sealed file is watched for what a laggard still writes to it.
+pub const SEALED_KEPT: Duration = Duration::from_secs(60);
+
+const _: () = assert!(OVERLAP_BYTES <= TURN_BYTES);
+const _: () = assert!(TAIL_CHECKED_BYTES <= OVERLAP_BYTES);
+const _: () = assert!(CHUNK_BYTES_MIN <= CHUNK_BYTES_MAX);
+const _: () = assert!(TURN_BYTES <= QUEUED_BYTES_MAX);
+
+// -- HTTP
+
+/// A request head, from its first byte to its blank line. What browsers send stays under 4 KiB, cookies of
+/// other programs on the same host name included; 16 KiB leaves room for long filters.
+pub const HEAD_BYTES: usize = 16 * 1024;
+
+/// How long a peer may take over its request head: a person who types it into `nc` makes it, a slow-loris
+/// attacker holds a thread no longer than this.
+pub const HEAD_TIME_MS: u64 = 10_000;
+
+/// Fields of a request head. Browsers send about 20; without a bound, 16 KiB hold 4,000 empty ones, each
+/// of which costs more memory than it has bytes.
+pub const HEAD_FIELDS: usize = 100;
+
+/// What is shown of a value that a client or a user gave, in a log or an error line.
+pub const SHOWN_CHARS: usize = 80;
+
+/// An id, as INTERFACE.md has it.
+pub const ID_BYTES: usize = 64;
+
+/// How long a client that was turned away for want of a place is told to wait before it asks again.
+pub const RETRY_AFTER_SECONDS: u64 = 5;
+
+/// How long a browser may remember the answer to a preflight: as long as the shortest cap among browsers.
+pub const PREFLIGHT_AGE_SECONDS: u64 = 600;
+
+// A head must have room for the ids of the 64 files that one stream may name, and their separators.
+const _: () = assert!(HEAD_BYTES >= 2 * 64 * (ID_BYTES + 1));
+
+// -- Settings
+
+/// Streams at once. One costs a thread and at most 256 KiB of socket buffer when its peer is slow.
+pub const CLIENTS_DEFAULT: usize = 1024;
+
+/// The most that `--max-clients` takes: beyond the threads that Linux allows one process by default.
+pub const CLIENTS_MAX: usize = 100_000;
+
+/// Batches that wait for one client. At one batch a millisecond, what a peer may sleep before it is served
+/// from the file.
+pub const QUEUE_DEFAULT_BATCHES: usize = 64;
+
+/// The most that `--queue` takes: a queue's slots are allocated at once, for every client.
+pub const QUEUE_MAX_BATCHES: usize = 65_536;
+
+/// The most that `--max-delay` takes: longer, and "live" is the wrong word.
+pub const DELAY_MAX_MS: u64 = 60_000;
+
+/// A line that is not cut.
+pub const LINE_DEFAULT_BYTES: usize = 1024 * 1024;
+
+/// The most that `--max-line` takes: a line is held whole, once for each form it is sent in.
+pub const LINE_MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// The least that `--ping-interval` takes.
+pub const PING_MIN_MS: u64 = 10;
+
+/// The most that `--ping-interval` takes: a day.
+pub const PING_MAX_SECONDS: u64 = 86_400;
+
+/// The path of a Unix socket, one less than the kernel's `sun_path`, for its NUL.
+pub const SOCKET_PATH_BYTES: usize = 107;
+
+// -- The wire
+
+/// Lines of one batch message, about: what a client that stops reading holds of a message is at most this and a line.
+pub const BATCH_MESSAGE_BYTES: usize = 32 * 1024;
+
+/// Payload of a chunk or of lines that are framed together, about; for the same reason.
+pub const CHUNK_FRAME_BYTES: usize = 16 * 1024;
+
+// -- Clients
+
+/// Stack of a client's thread: fits a TLS handshake and a nested regex, and only what is touched is resident.
+pub const CLIENT_STACK_BYTES: usize = 128 * 1024;
+
+/// Connections that are not (yet) streams: heads that are being read, answers that are being sent. Beyond it the
+/// oldest goes first.
+pub const HEADS_MAX: usize = 256;
+
+/// The kernel's send buffer of each client: 1,000 slow ones would otherwise hold gigabytes.
+pub const SEND_BUFFER_BYTES: usize = 256 * 1024;
+
+/// Batches taken from a queue for one vectored write.
+pub const TAKEN_MAX: usize = 16;
+
+/// How long a client that does not take what it is sent keeps the rest of a chunk; then it is cut down to the frame
+/// that is half on the wire, and the rest is read again later.
+pub const STALL_HOLD: Duration = Duration::from_millis(500);
+
+/// A goodbye: how long what a peer still sends is read and thrown away.
+pub const DRAIN: Duration = Duration::from_secs(1);
+
+/// After stop: how long clients have to say goodbye before their sockets are shut.
+pub const GRACE: Duration = Duration::from_millis(1200);
+
+/// Largest message of a client; it has nothing to say.
+pub const CLIENT_MESSAGE_BYTES: usize = 4 * 1024;
+
+/// tungstenite's read buffer, allocated for each client.
+pub const WS_READ_BUFFER_BYTES: usize = 512;
+
+/// Replies that tungstenite may hold for a client that does not read: a pong and a close fit many times.
+pub const WS_WRITE_BUFFER_BYTES: usize = 4 * 1024;
+
+/// Frames of a client that are read at a time; then its own lines have their turn.
+pub const WS_READS_MAX: usize = 64;
+
+/// Files whose ids one SSE id can list.
+pub const SSE_FILES_MAX: usize = 64;
+
+/// After a failed accept or spawn: how long no connection is accepted, unless a client ends.
+pub const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+// -- Filters
+
+/// Patterns in one request. With [`FILTER_COMPILED_BYTES`] and [`FILTER_CACHE_BYTES`] it bounds what the filter of
+/// one client can take.
+pub const FILTER_PATTERNS_MAX: usize = 16;
+
+/// One pattern; people write some tens.
+pub const FILTER_PATTERN_BYTES: usize = 4096;
+
+/// How deep a pattern may be nested: a dozen groups with alternatives in each other, far beyond what people write.
+pub const FILTER_NESTING: u32 = 48;
+
+/// The stack on which patterns are compiled; the deepest take less than 256 KiB of it. Pages that are not touched cost
+/// nothing.
+pub const FILTER_STACK_BYTES: usize = 1024 * 1024;
+
+/// One compiled pattern: room for a few repeated Unicode classes.
+pub const FILTER_COMPILED_BYTES: usize = 512 * 1024;
+
+/// What matching one pattern may remember of its states; it begins anew when that is full.
+pub const FILTER_CACHE_BYTES: usize = 512 * 1024;
+
+// -- Tokens
+
+/// The shortest token. The daemon answers guesses as fast as they come: 16 letters take longer than anyone lives.
+pub const TOKEN_BYTES_MIN: usize = 16;
+
+/// The longest token, for each is held and compared at this length.
+pub const TOKEN_BYTES_MAX: usize = 512;
+
+/// A token file: some thousand tokens and their comments.
+pub const TOKEN_FILE_BYTES: u64 = 1024 * 1024;

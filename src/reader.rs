@@ -1,0 +1,213 @@
+//! A reader of the files: where one stream stands in each of its sources, and how it gets from there to the live
+//! edge. History, resuming by id, `follow=false` and catching up after a fall-back are all this one code.
+//!
+//! It reads the bytes itself, never beyond what is published, so it never sees half a line. It can meet a truncation
+//! before the watcher has: each read overlaps what it has already given out, and where that differs or is short, the
+//! chunk is thrown away and the watcher is asked for a look.
+//!
+//! It holds no file while it is not reading, but for one that stands beside the followed one after a rotation.
+
+mod cursor;
+mod past;
+mod start;
+
+use std::io;
+use std::sync::Arc;
+
+use crate::hub::{Edge, Hub, Selection};
+use crate::limits::JOIN_BYTES_MAX;
+use crate::source::{Event, EventKind, Kind, Lines, Position, Segment};
+
+use cursor::Cursor;
+
+pub use start::{Begin, From};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Reader {
+    hub: Arc<Hub>,
+    selection: Selection,
+    /// By source index; `None` where the source is not selected.
+    cursors: Vec<Option<Cursor>>,
+    /// Whose turn it is.
+    turn: usize,
+    /// Where this turn ends: at the edge that stood when it began, so that a busy source can't keep the turn.
+    turn_until: Option<Edge>,
+    /// Where the reading ends for good (`follow=false`), or where the queue begins (joined).
+    until: Until,
+}
+
+/// How far a reader reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Until {
+    /// To the live edge, wherever that is.
+    Edge,
+    /// To the edges noted in the cursors; of sources that have none noted, nothing.
+    Noted,
+}
+
+impl Reader {
+    /// The sources' cursors, for those that have one.
+    fn cursors(&self) -> impl Iterator<Item = &Cursor> {
+        self.cursors.iter().flatten()
+    }
+
+    /// True when so little is left that it is time to join.
+    pub fn is_close(&self) -> bool {
+        let mut places = self
+            .cursors()
+            .map(|cursor| (cursor.index(), cursor.standing.position));
+        self.cursors().all(|cursor| !cursor.is_past())
+            && self.hub.all_within(&mut places, JOIN_BYTES_MAX)
+    }
+
+    /// Reads on only up to these edges: where the queue begins, or where the stream ends.
+    pub fn stop_at(&mut self, edges: &[(u32, Edge)]) {
+        self.take_in_new();
+        self.until = Until::Noted;
+        for cursor in self.cursors.iter_mut().flatten() {
+            cursor.until = None;
+        }
+        for &(index, edge) in edges {
+            if let Some(Some(cursor)) = self.cursors.get_mut(index as usize) {
+                cursor.until = Some(edge);
+            }
+        }
+        self.turn_until = None;
+    }
+
+    /// Reads on to the live edge again: the queue is gone.
+    pub fn stop_nowhere(&mut self) {
+        self.until = Until::Edge;
+        self.turn_until = None;
+        for cursor in self.cursors.iter_mut().flatten() {
+            cursor.until = None;
+        }
+    }
+
+    /// The next segment, about `chunk_bytes` of lines or one event; `None` where all is read. Blocks on the disk, and
+    /// for a look of the watcher where a file has changed.
+    pub fn next(&mut self, chunk_bytes: usize) -> io::Result<Option<Segment>> {
+        if self.until == Until::Edge {
+            self.take_in_new();
+        }
+        // All sources in a row have nothing: all is read.
+        let mut idle = 0;
+        while idle <= self.cursors.len() {
+            let noted = self.until == Until::Noted;
+            if let Some(Some(cursor)) = self.cursors.get_mut(self.turn) {
+                let until = if noted {
+                    cursor.until
+                } else {
+                    if self.turn_until.is_none() {
+                        self.turn_until = Some(self.hub.edge(cursor.index()));
+                    }
+                    self.turn_until
+                };
+                if (!noted || until.is_some() || cursor.is_past())
+                    && let Some(segment) = cursor.step(&self.hub, until, chunk_bytes)?
+                {
+                    return Ok(Some(segment));
+                }
+            }
+            self.turn_until = None;
+            self.turn = if self.turn + 1 < self.cursors.len() {
+                self.turn + 1
+            } else {
+                0
+            };
+            idle += 1;
+        }
+        Ok(None)
+    }
+
+    /// The stream has all of `segment`, which came by its queue.
+    pub fn has(&mut self, segment: &Segment) {
+        let last = match &segment.kind {
+            Kind::Lines(lines) => lines.len() - 1,
+            Kind::Event(_) => 0,
+        };
+        self.has_up_to(segment, last);
+    }
+
+    /// The stream has `segment`, which came by its queue, up to line `last` and including it.
+    pub fn has_up_to(&mut self, segment: &Segment, last: usize) {
+        let index = segment.source.index as usize;
+        if index >= self.cursors.len() {
+            self.take_in_new();
+        }
+        let Some(Some(cursor)) = self.cursors.get_mut(index) else {
+            return;
+        };
+        match &segment.kind {
+            Kind::Lines(lines) => cursor.has_lines(lines, last),
+            Kind::Event(event) => cursor.has_event(event),
+        }
+    }
+
+    /// Goes back to `position` in the source `index`: what of the last segment was read from there on has not reached
+    /// the peer.
+    pub fn go_back(&mut self, index: u32, position: Position) {
+        if let Some(Some(cursor)) = self.cursors.get_mut(index as usize) {
+            cursor.go_back(position);
+        }
+    }
+
+    /// Whether the stream is of the source with that index.
+    pub fn selects(&self, index: u32) -> bool {
+        self.selection.has(index)
+    }
+
+    /// Which sources the stream is of.
+    pub fn selection(&self) -> &Selection {
+        &self.selection
+    }
+
+    /// The id of the place where the stream stands, of each source that has begun. Reads a few hundred bytes of each.
+    pub fn ids(&self) -> Vec<(u32, crate::source::Id)> {
+        self.cursors()
+            .filter_map(|cursor| Some((cursor.index(), cursor.id(&self.hub)?)))
+            .collect()
+    }
+
+    /// An `end` event for each source that has begun.
+    pub fn ends(&self) -> Vec<Segment> {
+        let end = |cursor: &Cursor| {
+            let (id, at) = (cursor.id(&self.hub)?, cursor.standing.position?);
+            let event = Event {
+                kind: EventKind::End,
+                id,
+                at,
+                aside: cursor.standing.aside,
+            };
+            Some(Segment::new(cursor.source(), Kind::Event(event)))
+        };
+        self.cursors().filter_map(end).collect()
+    }
+
+    /// Bytes that the stream is behind the live edges, where that is known.
+    pub fn behind_bytes(&self) -> u64 {
+        self.cursors()
+            .map(|cursor| {
+                self.hub
+                    .behind_bytes(cursor.index(), cursor.standing.position)
+            })
+            .sum()
+    }
+
+    /// Sources that have come since are read from their first byte.
+    fn take_in_new(&mut self) {
+        let have = self.cursors.len();
+        if matches!(self.selection, Selection::All) && self.hub.sources_len() > have {
+            for state in self.hub.sources().into_iter().skip(have) {
+                self.cursors.push(Some(Cursor::new(state.source)));
+            }
+        }
+    }
+}
+
+/// The lines of `lines` up to `last` and including it end with these bytes: at most as many as a footing holds.
+fn tail_up_to(lines: &Lines, last: usize) -> &[u8] {
+    let end = lines.ends[last] as usize;
+    &lines.bytes[end.saturating_sub(crate::limits::OVERLAP_BYTES)..end]
+}

@@ -1,0 +1,273 @@
+//! Where a stream stands in one source, and its next step from there.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::hub::{Edge, Hub, Stand, Standing};
+use crate::limits::OVERLAP_BYTES;
+use crate::source::forward::{Footing, Read, read_lines};
+use crate::source::{Event, EventKind, Generation, Id, Kind, Lines, Position, Segment, Source};
+
+use super::past::Past;
+use super::tail_up_to;
+
+/// Looks asked for one read before what stands in the file is taken as it is.
+const LOOKS_MAX: u32 = 3;
+
+#[derive(Debug)]
+pub(super) struct Cursor {
+    source: Arc<Source>,
+    pub(super) standing: Standing,
+    /// The bytes before the place, where they are known.
+    footing: Option<Footing>,
+    /// Files beside the followed one that are to be read first.
+    past: Option<Past>,
+    /// Events that are to be told first, last one first.
+    pending: Vec<Event>,
+    /// Where the reading ends, where that was noted.
+    pub(super) until: Option<Edge>,
+}
+
+impl Cursor {
+    /// Before the source's first generation.
+    pub(super) fn new(source: Arc<Source>) -> Cursor {
+        Cursor {
+            source,
+            standing: Standing::default(),
+            footing: None,
+            past: None,
+            pending: Vec::new(),
+            until: None,
+        }
+    }
+
+    /// At a place, with events to be told first, in order.
+    pub(super) fn at(
+        source: Arc<Source>,
+        standing: Standing,
+        past: Option<Past>,
+        events: Vec<Event>,
+    ) -> Cursor {
+        let pending = events.into_iter().rev().collect();
+        Cursor {
+            source,
+            standing,
+            footing: None,
+            past,
+            pending,
+            until: None,
+        }
+    }
+
+    pub(super) fn index(&self) -> u32 {
+        self.source.index
+    }
+
+    pub(super) fn source(&self) -> Arc<Source> {
+        Arc::clone(&self.source)
+    }
+
+    /// Files beside the followed one are still to be read.
+    pub(super) fn is_past(&self) -> bool {
+        self.past.is_some()
+    }
+
+    /// The next segment up to `until`; `None` where there is none.
+    pub(super) fn step(
+        &mut self,
+        hub: &Hub,
+        until: Option<Edge>,
+        chunk_bytes: usize,
+    ) -> io::Result<Option<Segment>> {
+        if let Some(event) = self.pending.pop() {
+            return Ok(Some(self.event(event)));
+        }
+        if let Some(past) = &mut self.past {
+            if let Some(lines) = past.next(&self.source, hub.line_bytes_max(), chunk_bytes)? {
+                return Ok(Some(Segment::new(
+                    Arc::clone(&self.source),
+                    Kind::Lines(lines),
+                )));
+            }
+            return Ok(self.leave_past(hub));
+        }
+        let mut looks = 0;
+        loop {
+            match hub.stand(self.source.index, self.standing, until) {
+                Stand::AtEdge => return Ok(None),
+                Stand::Events(events) => {
+                    self.pending = events.into_iter().rev().collect();
+                    let Some(event) = self.pending.pop() else {
+                        return Ok(None);
+                    };
+                    return Ok(Some(self.event(event)));
+                }
+                Stand::Bytes {
+                    generation,
+                    from,
+                    limit,
+                    sealed,
+                } => {
+                    match self.read(hub, &generation, (from, limit, sealed), chunk_bytes) {
+                        // Race: the file was truncated and grown again while it was read. The watcher may have seen
+                        // it by now; then the bytes are thrown away, and the next stand says what was lost.
+                        Ok(Read::Lines(_)) if generation.is_gone() => {}
+                        Ok(Read::Lines(lines)) => {
+                            generation.touch();
+                            let segment =
+                                Segment::new(Arc::clone(&self.source), Kind::Lines(lines));
+                            self.standing.position = Some(segment.end());
+                            return Ok(Some(segment));
+                        }
+                        Ok(Read::Changed) if looks < LOOKS_MAX && !sealed => {
+                            looks += 1;
+                            hub.looks.ask();
+                            if looks == LOOKS_MAX {
+                                // The watcher still takes it for the same file: somebody has edited what stood
+                                // before. What stands there now is the truth.
+                                self.footing = None;
+                            }
+                        }
+                        Ok(Read::Changed) => {
+                            return Ok(Some(self.lost(&generation, limit, "overwritten")));
+                        }
+                        Err(error) => {
+                            log::warn!("read {:?}: {error}", self.source.path);
+                            return Ok(Some(self.lost(&generation, limit, "unreadable")));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn read(
+        &mut self,
+        hub: &Hub,
+        generation: &Generation,
+        (from, limit, sealed): (u64, u64, bool),
+        chunk_bytes: usize,
+    ) -> io::Result<Read> {
+        let place = Some(Position {
+            generation: generation.number,
+            offset: from,
+        });
+        if self.standing.position != place || self.footing.is_none() {
+            self.footing = Some(Footing::take(&generation.file, from)?);
+            self.standing.position = place;
+        }
+        let Some(footing) = &mut self.footing else {
+            return Ok(Read::Changed);
+        };
+        let line_bytes_max = hub.line_bytes_max();
+        let source = &self.source;
+        read_lines(
+            source,
+            generation,
+            from,
+            limit,
+            sealed,
+            chunk_bytes,
+            line_bytes_max,
+            footing,
+        )
+    }
+
+    /// Skips to `limit`: what is before it can't be read.
+    fn lost(&mut self, generation: &Generation, limit: u64, reason: &'static str) -> Segment {
+        let from = self.standing.position.map_or(0, |position| position.offset);
+        let at = Position {
+            generation: generation.number,
+            offset: limit,
+        };
+        let id = Footing::take(&generation.file, limit)
+            .map(|footing| footing.id(&self.source, generation.inode, limit))
+            .unwrap_or_else(|_| {
+                crate::source::IdMaker::beginning(self.source.name_hash, generation.inode)
+            });
+        let kind = EventKind::Gap {
+            lost_bytes: Some(limit - from),
+            reason,
+        };
+        self.event(Event {
+            kind,
+            id,
+            at,
+            aside: self.standing.aside,
+        })
+    }
+
+    fn event(&mut self, event: Event) -> Segment {
+        self.has_event(&event);
+        Segment::new(Arc::clone(&self.source), Kind::Event(event))
+    }
+
+    /// All of a file beside the followed one is read: to the next one, or to what the hub holds.
+    fn leave_past(&mut self, hub: &Hub) -> Option<Segment> {
+        let past = self.past.take()?;
+        if past.ends_here() {
+            return None;
+        }
+        let (past, mut events) = past.onwards(&self.source, hub)?;
+        self.past = past;
+        for event in &mut events {
+            event.aside = self.standing.aside;
+        }
+        self.pending = events.into_iter().rev().collect();
+        let event = self.pending.pop()?;
+        Some(self.event(event))
+    }
+
+    /// The stream has the event.
+    pub(super) fn has_event(&mut self, event: &Event) {
+        if self.standing.position != Some(event.at) {
+            self.footing = None;
+        }
+        self.standing = Standing {
+            position: Some(event.at),
+            aside: event.aside,
+        };
+    }
+
+    /// The stream has `lines` up to `last` and including it, from its queue.
+    pub(super) fn has_lines(&mut self, lines: &Lines, last: usize) {
+        // Kept so that a fall-back to reading sees a truncation that nobody has seen yet.
+        let footing = self.footing.get_or_insert_default();
+        let tail = tail_up_to(lines, last);
+        if tail.len() == OVERLAP_BYTES || self.standing.position.is_none() {
+            footing.overlap.clear();
+        }
+        footing.overlap.extend_from_slice(tail);
+        let excess = footing.overlap.len().saturating_sub(OVERLAP_BYTES);
+        footing.overlap.drain(..excess);
+        let at = lines.after(last);
+        if (footing.overlap.len() as u64) < at.offset.min(OVERLAP_BYTES as u64) {
+            // The bytes before were never known here: to be taken when they are needed.
+            self.footing = None;
+        }
+        self.standing.position = Some(at);
+    }
+
+    pub(super) fn go_back(&mut self, position: Position) {
+        if let Some(past) = &mut self.past {
+            past.go_back(position.offset);
+        } else if self.standing.position != Some(position) {
+            self.footing = None;
+            self.standing.position = Some(position);
+        }
+    }
+
+    /// The id of the place.
+    pub(super) fn id(&self, hub: &Hub) -> Option<Id> {
+        if let Some(past) = &self.past {
+            return past.id(&self.source);
+        }
+        let position = self.standing.position?;
+        let generations = hub.generations(self.source.index);
+        let generation = generations
+            .iter()
+            .find(|generation| generation.number == position.generation)?;
+        let footing = Footing::take(&generation.file, position.offset).ok()?;
+        Some(footing.id(&self.source, generation.inode, position.offset))
+    }
+}

@@ -1,0 +1,213 @@
+//! Files that a rotation left beside the followed one, and that the hub does not hold (any more): a stream that is
+//! resumed in one of them reads it to its end, goes on through the younger ones, and so comes to what the hub holds.
+//!
+//! Only the file that is being read is open; the next is found when its turn comes, by inode and time, since it may
+//! have been renamed meanwhile.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use nix::fcntl::OFlag;
+
+use crate::hub::Hub;
+use crate::source::forward::{Footing, Read, read_lines};
+use crate::source::siblings::{self, Sibling};
+use crate::source::{Began, Event, EventKind, Generation, Id, IdMaker, Lines, Position, Source};
+
+#[derive(Debug)]
+pub(super) struct Past {
+    generation: Generation,
+    modified: SystemTime,
+    at: u64,
+    limit: u64,
+    footing: Option<Footing>,
+    /// The stream ends at `limit`: nothing younger is read.
+    ends_here: bool,
+}
+
+/// Opens a regular file without waiting (a FIFO would).
+fn open(path: &Path) -> io::Result<std::fs::File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    Ok(file)
+}
+
+impl Past {
+    /// The file beside `source`'s in which `id` is a place, if there is one. Blocks on the disk.
+    pub(super) fn find(source: &Source, id: &Id) -> Option<Past> {
+        let path = siblings::by_inode(&source.path, id.inode)?;
+        let past = Past::open(&path, id.offset).ok()?;
+        let found = past.generation.inode == id.inode
+            && past.limit >= id.offset
+            && past
+                .footing
+                .as_ref()
+                .is_some_and(|footing| footing.is_at(id));
+        found.then_some(past)
+    }
+
+    fn open(path: &Path, at: u64) -> io::Result<Past> {
+        let file = open(path)?;
+        let stat = file.metadata()?;
+        let footing = Some(Footing::take(&file, at)?);
+        let generation = Generation::new(0, Arc::new(file), Began::Rotated, None)?;
+        let modified = stat.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        Ok(Past {
+            generation,
+            modified,
+            at,
+            limit: stat.len(),
+            footing,
+            ends_here: false,
+        })
+    }
+
+    /// The file and the place in it.
+    pub(super) fn place(&self) -> (&Generation, u64) {
+        (&self.generation, self.at)
+    }
+
+    /// Reads only from `begin` to where it stands now, and nothing younger.
+    pub(super) fn only_from(&mut self, begin: u64) {
+        self.limit = self.at;
+        self.at = begin;
+        self.footing = None;
+        self.ends_here = true;
+    }
+
+    pub(super) fn ends_here(&self) -> bool {
+        self.ends_here
+    }
+
+    /// The next lines; `None` at the file's end, or where it has been changed.
+    pub(super) fn next(
+        &mut self,
+        source: &Source,
+        line_bytes_max: usize,
+        chunk_bytes: usize,
+    ) -> io::Result<Option<Lines>> {
+        if self.at >= self.limit {
+            return Ok(None);
+        }
+        let mut footing = match self.footing.take() {
+            Some(footing) => footing,
+            None => Footing::take(&self.generation.file, self.at)?,
+        };
+        let sealed = !self.ends_here;
+        let (from, limit) = (self.at, self.limit);
+        let read = read_lines(
+            source,
+            &self.generation,
+            from,
+            limit,
+            sealed,
+            chunk_bytes,
+            line_bytes_max,
+            &mut footing,
+        )?;
+        self.footing = Some(footing);
+        Ok(match read {
+            Read::Lines(lines) => {
+                self.at = lines.end().offset;
+                Some(lines)
+            }
+            Read::Changed => None,
+        })
+    }
+
+    pub(super) fn go_back(&mut self, offset: u64) {
+        if self.at != offset {
+            self.at = offset;
+            self.footing = None;
+        }
+    }
+
+    pub(super) fn id(&self, source: &Source) -> Option<Id> {
+        let footing = Footing::take(&self.generation.file, self.at).ok()?;
+        Some(footing.id(source, self.generation.inode, self.at))
+    }
+
+    /// What comes after this file: the next younger one, or what the hub holds; with the events that say so. `None`
+    /// where the hub holds nothing.
+    pub(super) fn onwards(self, source: &Source, hub: &Hub) -> Option<(Option<Past>, Vec<Event>)> {
+        let held = hub.generations(source.index);
+        let at = held
+            .first()
+            .map_or_else(Position::default, |front| Position {
+                generation: front.number,
+                offset: front.start(),
+            });
+        let event = |kind, inode| Event {
+            kind,
+            id: IdMaker::beginning(source.name_hash, inode),
+            at,
+            aside: 0,
+        };
+        let rest = self.limit.saturating_sub(self.at);
+        let mut gap = (rest > 0).then_some(EventKind::Gap {
+            lost_bytes: Some(rest),
+            reason: "overwritten",
+        });
+        let is_held = |sibling: &Sibling| {
+            held.iter()
+                .any(|held| held.inode == sibling.inode && held.device == sibling.device)
+        };
+        let mut younger = siblings::rotated(&source.path);
+        // Younger is what comes after it on the list: by time alone, two files that were last written within one tick
+        // of the kernel's clock would each be the successor of the other.
+        match younger
+            .iter()
+            .position(|sibling| sibling.inode == self.generation.inode)
+        {
+            Some(own) => drop(younger.drain(..=own)),
+            None => younger.retain(|sibling| sibling.modified > self.modified),
+        }
+        // What was made after the file that comes next is a copy of one that is held: copytruncate leaves such.
+        let next_born = held
+            .first()
+            .and_then(|held| held.file.metadata().ok()?.created().ok());
+        let is_copy = |sibling: &Sibling| {
+            let made = if sibling.compressed {
+                sibling.modified
+            } else {
+                sibling.born
+            };
+            next_born.is_some_and(|born| made > born)
+        };
+        younger.retain(|sibling| !is_held(sibling) && !is_copy(sibling));
+        let compressed = EventKind::Gap {
+            lost_bytes: None,
+            reason: "compressed",
+        };
+        for sibling in younger {
+            if sibling.compressed {
+                gap = Some(compressed.clone());
+                continue;
+            }
+            let Ok(next) = Past::open(&sibling.path, 0) else {
+                continue;
+            };
+            if next.generation.inode != sibling.inode {
+                // Race: it was renamed since, and another one stands there.
+                continue;
+            }
+            let inode = next.generation.inode;
+            let mut events: Vec<Event> = gap.into_iter().map(|kind| event(kind, inode)).collect();
+            events.push(event(EventKind::Rotated, inode));
+            return Some((Some(next), events));
+        }
+        let inode = held.first()?.inode;
+        let mut events: Vec<Event> = gap.into_iter().map(|kind| event(kind, inode)).collect();
+        events.push(event(EventKind::Rotated, inode));
+        Some((None, events))
+    }
+}

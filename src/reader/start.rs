@@ -1,0 +1,311 @@
+//! Where a stream starts: the last lines, everything, or a place that an id names.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::hub::{Edge, Hub, Selection, SourceState, Standing};
+use crate::source::back::Back;
+use crate::source::forward::Footing;
+use crate::source::{Event, EventKind, Generation, Id, IdMaker, Position, Source};
+
+use super::cursor::Cursor;
+use super::past::Past;
+use super::{Reader, Until};
+
+/// Where a source's stream starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// With the last lines that pass.
+    Last(u64),
+    /// With the file's first byte.
+    All,
+    /// After the line with this id.
+    After(Id),
+}
+
+/// A stream to be begun.
+pub struct Begin<'a> {
+    /// The files' hub.
+    pub hub: &'a Arc<Hub>,
+    /// Which sources.
+    pub selection: Selection,
+    /// Whether it goes on after what was published when it began.
+    pub follow: bool,
+    /// Which lines count as lines of history; `None` means all.
+    pub passes: Option<&'a dyn Fn(&[u8]) -> bool>,
+    /// Called between blocks while looking back, with their bytes; see [`Back::pause`].
+    pub pause: &'a mut dyn FnMut(u64) -> ControlFlow<()>,
+}
+
+/// Tries to look back into a file that changes meanwhile; then it starts with what the file holds.
+const TRIES_MAX: u32 = 3;
+
+impl Begin<'_> {
+    /// A reader that starts, in each selected source, where `from` says. What was written before is published first:
+    /// the watcher is asked for a look. `None` where `pause` gave up. Blocks on the disk.
+    pub fn reader(mut self, from: &dyn Fn(&Source) -> From) -> io::Result<Option<Reader>> {
+        self.hub.looks.ask();
+        let mut cursors = Vec::new();
+        let mut edges = Vec::new();
+        for state in self.hub.sources() {
+            if !self.selection.has(state.source.index) {
+                cursors.push(None);
+                continue;
+            }
+            let from = from(&state.source);
+            let Some((cursor, edge)) = self.cursor(state, from)? else {
+                return Ok(None);
+            };
+            if let Some(edge) = edge {
+                edges.push((cursor.index(), edge));
+            }
+            cursors.push(Some(cursor));
+        }
+        let mut reader = self.put_together(cursors);
+        if !self.follow {
+            reader.stop_at(&edges);
+        }
+        Ok(Some(reader))
+    }
+
+    /// A reader of the `wanted` lines that stand before the place `id` in the one source `index`, and of nothing
+    /// more; `Ok(None)` where the place is gone or `pause` gave up.
+    pub fn before(
+        mut self,
+        index: u32,
+        id: &Id,
+        wanted: Option<u64>,
+    ) -> io::Result<Option<Reader>> {
+        self.hub.looks.ask();
+        let state = self.hub.source(index);
+        let source = Arc::clone(&state.source);
+        let aside = state.edge.aside;
+        let (cursor, edges) = if let Some(generation) = self.find_held(&source, id) {
+            let begin = match wanted {
+                Some(wanted) => {
+                    self.back(&generation, id.offset.max(generation.start()), wanted)?
+                }
+                None => Some(generation.start()),
+            };
+            let Some(begin) = begin else { return Ok(None) };
+            let place = |offset| Position {
+                generation: generation.number,
+                offset,
+            };
+            let start = self.start_event(&source, &generation, begin, aside)?;
+            let standing = Standing {
+                position: Some(place(begin)),
+                aside,
+            };
+            let end = Edge {
+                position: place(id.offset.max(generation.start())),
+                id: *id,
+                aside,
+            };
+            (
+                Cursor::at(source, standing, None, vec![start]),
+                vec![(index, end)],
+            )
+        } else if let Some(mut past) = Past::find(&source, id) {
+            let (generation, end) = past.place();
+            let begin = match wanted {
+                Some(wanted) => self.back(generation, end, wanted)?,
+                None => Some(0),
+            };
+            let Some(begin) = begin else { return Ok(None) };
+            let start = self.start_event(&source, generation, begin, aside)?;
+            past.only_from(begin);
+            (
+                Cursor::at(
+                    source,
+                    Standing {
+                        position: None,
+                        aside,
+                    },
+                    Some(past),
+                    vec![start],
+                ),
+                Vec::new(),
+            )
+        } else {
+            return Ok(None);
+        };
+        let mut cursors: Vec<Option<Cursor>> = (0..index).map(|_| None).collect();
+        cursors.push(Some(cursor));
+        let mut reader = self.put_together(cursors);
+        reader.stop_at(&edges);
+        Ok(Some(reader))
+    }
+
+    fn put_together(&self, cursors: Vec<Option<Cursor>>) -> Reader {
+        Reader {
+            hub: Arc::clone(self.hub),
+            selection: self.selection.clone(),
+            cursors,
+            turn: 0,
+            turn_until: None,
+            until: Until::Edge,
+        }
+    }
+
+    /// The cursor of one source, and its edge as it stood.
+    fn cursor(
+        &mut self,
+        state: SourceState,
+        from: From,
+    ) -> io::Result<Option<(Cursor, Option<Edge>)>> {
+        let source = Arc::clone(&state.source);
+        if let From::After(id) = from {
+            return self.after(state, &id).map(Some);
+        }
+        let mut state = state;
+        for _ in 0..TRIES_MAX {
+            let Some(generation) = &state.generation else {
+                return Ok(Some((Cursor::new(source), None)));
+            };
+            let edge = state.edge;
+            let begin = match from {
+                From::Last(wanted) => match self.back(generation, edge.position.offset, wanted) {
+                    Ok(Some(begin)) => begin,
+                    Ok(None) => return Ok(None),
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                        // Truncated below us.
+                        self.hub.looks.ask();
+                        state = self.hub.source(source.index);
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                },
+                From::All | From::After(_) => generation.start(),
+            };
+            let start = self.start_event(&source, generation, begin, edge.aside)?;
+            let standing = Standing {
+                position: Some(start.at),
+                aside: edge.aside,
+            };
+            return Ok(Some((
+                Cursor::at(source, standing, None, vec![start]),
+                Some(edge),
+            )));
+        }
+        let edge = state.generation.is_some().then_some(state.edge);
+        Ok(Some((Cursor::new(source), edge)))
+    }
+
+    /// The cursor of a source that is resumed after the line `id`.
+    fn after(&self, state: SourceState, id: &Id) -> io::Result<(Cursor, Option<Edge>)> {
+        let source = Arc::clone(&state.source);
+        let aside = state.edge.aside;
+        let edge = state.generation.is_some().then_some(state.edge);
+        if let Some(generation) = self.find_held(&source, id) {
+            let start = self.start_event(&source, &generation, id.offset, aside)?;
+            let standing = Standing {
+                position: Some(start.at),
+                aside,
+            };
+            return Ok((Cursor::at(source, standing, None, vec![start]), edge));
+        }
+        if let Some(past) = Past::find(&source, id) {
+            let at = Position::default();
+            let start = Event {
+                kind: EventKind::Start,
+                id: *id,
+                at,
+                aside,
+            };
+            let standing = Standing {
+                position: None,
+                aside,
+            };
+            return Ok((Cursor::at(source, standing, Some(past), vec![start]), edge));
+        }
+        // Its place is gone: a gap, then everything that the current file holds.
+        let Some(generation) = &state.generation else {
+            return Ok((Cursor::new(source), None));
+        };
+        let start = self.start_event(&source, generation, generation.start(), aside)?;
+        let kind = EventKind::Gap {
+            lost_bytes: self.lost_bytes(&source, generation, id),
+            reason: "id not found",
+        };
+        let gap = Event {
+            kind,
+            ..start.clone()
+        };
+        let standing = Standing {
+            position: Some(start.at),
+            aside,
+        };
+        Ok((Cursor::at(source, standing, None, vec![start, gap]), edge))
+    }
+
+    /// The generation in which `id` is a place, among those that are held; the youngest if several are.
+    fn find_held(&self, source: &Source, id: &Id) -> Option<Arc<Generation>> {
+        self.hub
+            .generations(source.index)
+            .into_iter()
+            .rev()
+            .find(|generation| {
+                generation.inode == id.inode
+                    && !generation.is_gone()
+                    && Footing::take(&generation.file, id.offset)
+                        .is_ok_and(|footing| footing.is_at(id))
+            })
+    }
+
+    /// How many bytes a stream misses that goes on at the beginning of `current` instead of at `id`, where that place
+    /// was in a generation that is known.
+    fn lost_bytes(&self, source: &Source, current: &Generation, id: &Id) -> Option<u64> {
+        let generations = self.hub.generations(source.index);
+        let of = generations.iter().rev().find(|generation| {
+            generation.inode == id.inode
+                && generation
+                    .sealed()
+                    .is_some_and(|sealed| id.offset <= sealed)
+        })?;
+        current
+            .base()
+            .checked_sub(of.base() + id.offset.saturating_sub(of.start()))
+    }
+
+    fn start_event(
+        &self,
+        source: &Source,
+        generation: &Generation,
+        offset: u64,
+        aside: u64,
+    ) -> io::Result<Event> {
+        let id = if offset == 0 {
+            IdMaker::beginning(source.name_hash, generation.inode)
+        } else {
+            Footing::take(&generation.file, offset)?.id(source, generation.inode, offset)
+        };
+        let at = Position {
+            generation: generation.number,
+            offset,
+        };
+        Ok(Event {
+            kind: EventKind::Start,
+            id,
+            at,
+            aside,
+        })
+    }
+
+    fn back(&mut self, generation: &Generation, end: u64, wanted: u64) -> io::Result<Option<u64>> {
+        if wanted == 0 {
+            return Ok(Some(end));
+        }
+        let (start, line_bytes_max) = (generation.start(), self.hub.line_bytes_max());
+        let file = &*generation.file;
+        Back {
+            file,
+            start,
+            line_bytes_max,
+            passes: self.passes,
+            pause: self.pause,
+        }
+        .last(end, wanted)
+    }
+}

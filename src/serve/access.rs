@@ -1,0 +1,107 @@
+//! Tokens as the routes see them: who may read, and which files.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use super::answer::Answer;
+use super::door::Listener;
+use super::head::Request;
+use super::page;
+use super::query;
+use super::refusal::Refusal;
+use super::token::{self, Scope, Tokens};
+
+/// See the module. Without a token file everybody may read everything.
+#[derive(Debug)]
+pub struct Access {
+    tokens: Option<Mutex<Tokens>>,
+    cookie: String,
+    base_path: String,
+    /// Counts the changes of the token file.
+    changes: AtomicU64,
+}
+
+impl Access {
+    /// The access of a daemon that listens at `listeners`.
+    pub fn new(tokens: Option<Tokens>, listeners: &[Listener], base_path: &str) -> Access {
+        let port = listeners.iter().find_map(|listener| match listener {
+            Listener::Http(listener) => listener.local_addr().ok().map(|address| address.port()),
+            _ => None,
+        });
+        Access {
+            tokens: tokens.map(Mutex::new),
+            cookie: token::cookie_name(port.unwrap_or(0), base_path),
+            base_path: base_path.to_owned(),
+            changes: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether a token is asked for.
+    pub fn asks(&self) -> bool {
+        self.tokens.is_some()
+    }
+
+    /// What `request` may read, with the token it presented.
+    pub fn check(&self, request: &Request) -> Result<(Scope, Option<Vec<u8>>), Refusal> {
+        let Some(tokens) = &self.tokens else {
+            return Ok((Scope::all(), None));
+        };
+        let presented =
+            token::presented(request, &self.cookie).ok_or_else(Refusal::unauthorized)?;
+        self.refresh();
+        let scope = tokens
+            .lock()
+            .allows(&presented)
+            .ok_or_else(Refusal::unauthorized)?;
+        Ok((scope, Some(presented)))
+    }
+
+    /// The scope of a token that was allowed before; `None` where it was withdrawn.
+    pub fn scope(&self, presented: &[u8]) -> Option<Scope> {
+        let Some(tokens) = &self.tokens else {
+            return Some(Scope::all());
+        };
+        self.refresh();
+        tokens.lock().allows(presented)
+    }
+
+    fn refresh(&self) {
+        if let Some(tokens) = &self.tokens
+            && tokens.lock().refresh()
+        {
+            self.changes.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Where the page was opened as `/?token=T`: the cookie is set, and the token leaves the address bar.
+    pub fn sign_in(&self, request: &Request, presented: &[u8]) -> Option<Answer> {
+        query::token(&request.query)?;
+        self.tokens.as_ref()?;
+        let rest = query::without_token(&request.query);
+        let rest = String::from_utf8_lossy(&rest).into_owned();
+        let location = if rest.is_empty() {
+            "./".to_owned()
+        } else {
+            format!("./?{rest}")
+        };
+        let cookie = token::set_cookie(&self.cookie, presented, &self.base_path, false);
+        Some(Answer::redirect(http::StatusCode::SEE_OTHER, &location).with("Set-Cookie", cookie))
+    }
+
+    /// The 401 of a browser that opens the page: a small page that asks for a token.
+    pub fn ask(refusal: &Refusal) -> Answer {
+        Answer::new(
+            refusal.status,
+            "text/html; charset=utf-8",
+            page::token_page().to_vec(),
+        )
+        .with("WWW-Authenticate", "Bearer")
+        .with("Content-Security-Policy", page::CSP)
+        .with("Cache-Control", "no-store")
+    }
+}
+
+/// A stream's token, to be asked again when the file changes.
+pub type Presented = Option<Arc<[u8]>>;

@@ -1,0 +1,314 @@
+//! The thread of one accepted connection: reads the request head, lets the guard decide, and answers, or becomes a
+//! stream.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
+
+use crate::limits::{
+    CLIENT_MESSAGE_BYTES, DRAIN, HEAD_BYTES, HEAD_TIME_MS, WS_READ_BUFFER_BYTES,
+    WS_WRITE_BUFFER_BYTES,
+};
+use crate::serve::answer::{self, Answer, Framing as BodyFraming};
+use crate::serve::cors::Cors;
+use crate::serve::head::{HeadParser, Method, Parsed, Request, Version};
+use crate::serve::link::Link;
+use crate::serve::peer::{Peer, Visitor};
+use crate::serve::plan::Plan;
+use crate::serve::query::Stream as Kind;
+use crate::serve::refusal::Refusal;
+use crate::serve::routes::{Route, Routes};
+use crate::serve::stream::{Stream, drain};
+use crate::serve::wire::{Framing, Shape, Wire};
+
+/// A place among the streams, until it is dropped.
+struct Place<'a>(&'a AtomicUsize);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// One connection's thread.
+pub(super) struct Client<'a> {
+    /// What all share.
+    pub routes: &'a Routes,
+    /// This connection.
+    pub visitor: Arc<Visitor>,
+    /// It came over a Unix socket.
+    pub unix: bool,
+    /// Called when it becomes a stream: it is no head any more, and the door listens to its peer.
+    pub becomes_stream: &'a dyn Fn(&Arc<Visitor>),
+}
+
+impl Client<'_> {
+    /// Serves HTTP to its end. Blocks for as long as the client stays.
+    pub(super) fn serve_http(&self) {
+        let mut buf = Vec::new();
+        let deadline = Instant::now() + Duration::from_millis(HEAD_TIME_MS);
+        match self.read_head(&mut buf, deadline) {
+            None => {}
+            Some(Err(refusal)) => self.answer(&Answer::refusal(&refusal), Method::Get),
+            Some(Ok((request, len))) => {
+                let rest = buf.split_off(len);
+                self.serve_request(&request, rest);
+            }
+        }
+    }
+
+    /// Serves one who connects to a plain listener.
+    pub(super) fn serve_plain(&self) {
+        let Some(_place) = self.place() else { return };
+        let several = self.routes.several;
+        let wire = Wire::new(Shape::Text, Framing::Bare, several, None);
+        self.stream(Plan::plain(self.routes), wire, Vec::new(), None);
+    }
+
+    /// The request head, with its length in `buf`; `None` where the peer left before it said anything.
+    fn read_head(
+        &self,
+        buf: &mut Vec<u8>,
+        deadline: Instant,
+    ) -> Option<Result<(Request, usize), Refusal>> {
+        let mut parser = HeadParser::default();
+        let mut chunk = [0; 2048];
+        loop {
+            match self.visitor.socket.read(&mut chunk) {
+                Ok(0) => return None,
+                Ok(n) => buf.extend_from_slice(&chunk[..n]),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    let waited = self
+                        .visitor
+                        .wait(|| self.visitor.socket.wait(false, deadline));
+                    match waited {
+                        Some(Ok(ready)) if ready.read => {}
+                        Some(Ok(_)) => return (!buf.is_empty()).then(|| Err(Refusal::too_slow())),
+                        Some(Err(_)) | None => return None,
+                    }
+                    continue;
+                }
+                Err(_) => return None,
+            }
+            match parser.look(buf) {
+                Parsed::Complete { request, len } => return Some(Ok((request, len))),
+                Parsed::Bad(refusal) => return Some(Err(refusal)),
+                Parsed::Incomplete if buf.len() > HEAD_BYTES => {
+                    return Some(Err(Refusal::head_too_large(
+                        "the request head is over 16 KiB",
+                    )));
+                }
+                Parsed::Incomplete if Instant::now() >= deadline => {
+                    return Some(Err(Refusal::too_slow()));
+                }
+                Parsed::Incomplete => {}
+            }
+        }
+    }
+
+    fn serve_request(&self, request: &Request, rest: Vec<u8>) {
+        let (cors, route) = match self.routes.route(request, self.unix) {
+            Ok(routed) => routed,
+            Err((refusal, cors)) => {
+                let answer = self
+                    .routes
+                    .refuse(request, &refusal)
+                    .with_cors(cors.as_ref());
+                return self.answer(&answer, request.method);
+            }
+        };
+        match route {
+            Route::Answer(answer) => self.answer(&answer.with_cors(cors.as_ref()), request.method),
+            Route::Stream(kind, token) => {
+                if let Err(refusal) = self.serve_stream(request, kind, token, rest, cors.as_ref()) {
+                    let answer = Answer::refusal(&refusal).with_cors(cors.as_ref());
+                    self.answer(&answer, request.method);
+                }
+            }
+        }
+    }
+
+    fn serve_stream(
+        &self,
+        request: &Request,
+        kind: Kind,
+        token: Option<Vec<u8>>,
+        rest: Vec<u8>,
+        cors: Option<&Cors>,
+    ) -> Result<(), Refusal> {
+        let plan = Plan::read(self.routes, request, kind, token.as_deref())?;
+        let key = if kind == Kind::Ws {
+            Some(websocket_key(request)?)
+        } else {
+            None
+        };
+        let framing = match (kind, request.version) {
+            (Kind::Ws, _) => Framing::WebSocket,
+            (_, Version::Http11) => Framing::Chunked,
+            (_, Version::Http10) => Framing::Bare,
+        };
+        let body = if framing == Framing::Bare {
+            BodyFraming::UntilClose
+        } else {
+            BodyFraming::Chunked
+        };
+        let content_type = match plan.shape() {
+            Shape::SseText | Shape::SseJson => answer::EVENTS,
+            Shape::JsonLine => answer::JSON_LINES,
+            _ => answer::TEXT,
+        };
+        let head = match &key {
+            Some(accept) => answer::upgrade_head(accept, cors),
+            None => answer::stream_head(content_type, body, cors),
+        };
+        if request.method == Method::Head {
+            self.send(&head);
+            return Ok(());
+        }
+        let Some(_place) = self.place() else {
+            return Err(Refusal::unavailable(format!(
+                "too many clients: --max-clients is {}; try again later",
+                self.routes.max_clients
+            )));
+        };
+        let wire = Wire::new(
+            plan.shape(),
+            framing,
+            plan.several(),
+            plan.filter().cloned(),
+        );
+        if plan.must_know_first() {
+            let Some((reader, first)) = plan.start(self.routes)? else {
+                self.answer(&Answer::no_content().with_cors(cors), request.method);
+                return Ok(());
+            };
+            self.run(plan, wire, head, key.map(|_| rest), reader, first);
+        } else {
+            self.stream(plan, wire, head, key.map(|_| rest));
+        }
+        Ok(())
+    }
+
+    /// Sends the head at once, since looking back may take long, then starts.
+    fn stream(&self, plan: Plan, wire: Wire, head: Vec<u8>, websocket: Option<Vec<u8>>) {
+        if !self.send(&head) {
+            return;
+        }
+        if let Ok(Some((reader, first))) = plan.start(self.routes) {
+            self.run(plan, wire, Vec::new(), websocket, reader, first);
+        }
+    }
+
+    fn run(
+        &self,
+        plan: Plan,
+        wire: Wire,
+        head: Vec<u8>,
+        websocket: Option<Vec<u8>>,
+        reader: crate::reader::Reader,
+        first: Vec<crate::source::Segment>,
+    ) {
+        let context = websocket.map(|rest| {
+            let config = WebSocketConfig::default()
+                .read_buffer_size(WS_READ_BUFFER_BYTES)
+                .write_buffer_size(0)
+                .max_write_buffer_size(WS_WRITE_BUFFER_BYTES)
+                .max_message_size(Some(CLIENT_MESSAGE_BYTES))
+                .max_frame_size(Some(CLIENT_MESSAGE_BYTES));
+            WebSocketContext::from_partially_read(rest, Role::Server, Some(config))
+        });
+        let is_websocket = context.is_some();
+        let preamble = wire.preamble();
+        let mut link = Link::new(Arc::clone(&self.visitor.socket), context, wire);
+        link.push_raw(&head);
+        link.push_raw(&preamble);
+        let peer = Arc::new(Peer::new(Arc::clone(&self.visitor), link));
+        if !is_websocket {
+            self.visitor
+                .socket
+                .keep_alive(self.routes.shared.ping_interval);
+        }
+        (self.becomes_stream)(&self.visitor);
+        let follow = plan.follow();
+        drop(plan);
+        let ended = Stream::new(&self.routes.shared, peer, reader, first, follow).run();
+        log::debug!("client {} ended: {ended:?}", self.visitor.number);
+    }
+
+    fn place(&self) -> Option<Place<'_>> {
+        let streams = &self.routes.streams;
+        let max = self.routes.max_clients;
+        streams
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| {
+                (n < max).then_some(n + 1)
+            })
+            .ok()
+            .map(|_| Place(streams))
+    }
+
+    fn answer(&self, answer: &Answer, method: Method) {
+        self.send(&answer.encode(method));
+        drain(&self.visitor.socket, Instant::now() + DRAIN);
+    }
+
+    /// Writes all of `bytes`, waiting as long as a head may take; whether that went well.
+    fn send(&self, bytes: &[u8]) -> bool {
+        let deadline = Instant::now() + Duration::from_millis(HEAD_TIME_MS);
+        let mut at = 0;
+        while at < bytes.len() {
+            match self
+                .visitor
+                .socket
+                .write_vectored(&[std::io::IoSlice::new(&bytes[at..])])
+            {
+                Ok(n) => at += n,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    match self
+                        .visitor
+                        .wait(|| self.visitor.socket.wait_to_write(deadline))
+                    {
+                        Some(Ok(ready)) if ready.write => {}
+                        _ => return false,
+                    }
+                }
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+}
+
+/// Checks the opening handshake (RFC 6455, section 4.2.1) and derives the answer to its key.
+fn websocket_key(request: &Request) -> Result<String, Refusal> {
+    let upgrades =
+        request.has_token("Upgrade", "websocket") && request.has_token("Connection", "upgrade");
+    if request.method == Method::Head || request.version == Version::Http10 || !upgrades {
+        return Err(Refusal::upgrade_required(
+            "connect with a WebSocket client (ws://…)",
+        ));
+    }
+    if request
+        .header("Sec-WebSocket-Version")
+        .map(<[u8]>::trim_ascii)
+        != Some(b"13")
+    {
+        return Err(Refusal::upgrade_required(
+            "Sec-WebSocket-Version must be 13",
+        ));
+    }
+    let key = request
+        .header("Sec-WebSocket-Key")
+        .unwrap_or_default()
+        .trim_ascii();
+    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/".contains(byte);
+    if key.len() != 24 || !key.ends_with(b"==") || !key[..22].iter().all(is_base64) {
+        return Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "Sec-WebSocket-Key must be 16 bytes in base64",
+        ));
+    }
+    Ok(tungstenite::handshake::derive_accept_key(key))
+}

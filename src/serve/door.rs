@@ -1,0 +1,368 @@
+//! The door: accepts, starts a thread for each connection, and tells a stream's thread when its peer has said
+//! something. One thread, in epoll; clients are edge-triggered, so a parked client costs nothing.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Shutdown, TcpListener};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use parking_lot::Mutex;
+
+use crate::limits::{ACCEPT_PAUSE, CLIENT_STACK_BYTES, GRACE, HEADS_MAX};
+use crate::stop::{Reason, Stop};
+
+use super::client::Client;
+use super::peer::Visitor;
+use super::routes::Routes;
+use super::socket::Socket;
+
+/// Where connections come from.
+#[derive(Debug)]
+pub enum Listener {
+    /// HTTP over TCP.
+    Http(TcpListener),
+    /// HTTP over a Unix socket.
+    Unix(UnixListener),
+    /// The text of `/stream`, without HTTP.
+    Plain(TcpListener),
+}
+
+impl Listener {
+    fn accept(&self) -> io::Result<Socket> {
+        match self {
+            Listener::Http(listener) | Listener::Plain(listener) => {
+                listener.accept().map(|(s, _)| Socket::Tcp(s))
+            }
+            Listener::Unix(listener) => listener.accept().map(|(s, _)| Socket::Unix(s)),
+        }
+    }
+
+    fn prepare(&self) -> io::Result<()> {
+        match self {
+            Listener::Http(listener) | Listener::Plain(listener) => listener.set_nonblocking(true),
+            Listener::Unix(listener) => listener.set_nonblocking(true),
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        match self {
+            Listener::Http(listener) | Listener::Plain(listener) => listener.as_fd(),
+            Listener::Unix(listener) => listener.as_fd(),
+        }
+    }
+}
+
+/// Epoll data: listeners from 0, the waker, visitors from here on.
+const WAKER: u64 = 1 << 32;
+const VISITORS: u64 = 1 << 33;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Door {
+    epoll: Epoll,
+    waker: EventFd,
+    routes: Arc<Routes>,
+    visitors: Mutex<Visitors>,
+    stopping: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Visitors {
+    next: u64,
+    /// By number, so oldest first.
+    all: BTreeMap<u64, (Arc<Visitor>, Option<JoinHandle<()>>)>,
+    /// Those that are not streams (yet).
+    heads: BTreeMap<u64, Arc<Visitor>>,
+    /// Whose threads are at their end, to be joined: a thread that is not joined keeps its stack.
+    ended: Vec<JoinHandle<()>>,
+}
+
+/// Takes a visitor off the lists when its thread ends, however it ends.
+struct Leaves<'a>(&'a Door, u64);
+
+impl Drop for Leaves<'_> {
+    fn drop(&mut self) {
+        let mut visitors = self.0.visitors.lock();
+        visitors.heads.remove(&self.1);
+        if let Some((_, handle)) = visitors.all.remove(&self.1) {
+            visitors.ended.extend(handle);
+        }
+        drop(visitors);
+        let _ = self.0.waker.write(1);
+    }
+}
+
+impl Door {
+    /// A door that is not open yet.
+    pub fn new(routes: Arc<Routes>) -> io::Result<Door> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let waker = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?;
+        epoll.add(&waker, EpollEvent::new(EpollFlags::EPOLLIN, WAKER))?;
+        Ok(Door {
+            epoll,
+            waker,
+            routes,
+            visitors: Mutex::default(),
+            stopping: AtomicBool::new(false),
+        })
+    }
+
+    /// Starts the thread that accepts from `listeners`.
+    pub fn open(
+        self: &Arc<Self>,
+        listeners: Vec<Listener>,
+        stop: Arc<Stop>,
+    ) -> io::Result<JoinHandle<()>> {
+        for (n, listener) in listeners.iter().enumerate() {
+            listener.prepare()?;
+            self.epoll
+                .add(listener, EpollEvent::new(EpollFlags::EPOLLIN, n as u64))?;
+        }
+        let door = Arc::clone(self);
+        thread::Builder::new()
+            .name("door".to_owned())
+            .spawn(move || {
+                let ended =
+                    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| door.run(&listeners)));
+                match ended {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => {
+                        stop.set(Reason::Lost(format!("the door has failed: {error}")))
+                    }
+                    Err(_) => stop.set(Reason::Lost("the door has panicked".to_owned())),
+                }
+            })
+    }
+
+    fn run(self: &Arc<Self>, listeners: &[Listener]) -> io::Result<()> {
+        let mut events = [EpollEvent::empty(); 64];
+        let mut closed_until: Option<Instant> = None;
+        while !self.stopping.load(Ordering::SeqCst) {
+            let timeout = match closed_until {
+                None => EpollTimeout::NONE,
+                Some(until) => {
+                    let left = until.saturating_duration_since(Instant::now()).as_millis() as u16;
+                    EpollTimeout::from(left + 1)
+                }
+            };
+            let n = match self.epoll.wait(&mut events, timeout) {
+                Ok(n) => n,
+                Err(Errno::EINTR) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let mut somebody_left = false;
+            for event in &events[..n] {
+                match event.data() {
+                    WAKER => {
+                        let _ = self.waker.read();
+                        somebody_left = self.join_ended();
+                    }
+                    data if data >= VISITORS => self.hears(data - VISITORS),
+                    listener => {
+                        let listener = &listeners[listener as usize];
+                        if closed_until.is_none()
+                            && let Err(error) = self.accept_all(listener)
+                        {
+                            log::warn!(
+                                "can't take in a connection: {error}; none is accepted until a client ends (see \
+                                 LimitNOFILE= and TasksMax= of the unit, or ulimit -n and -u)"
+                            );
+                            closed_until = Some(Instant::now() + ACCEPT_PAUSE);
+                            self.listen(listeners, false)?;
+                        }
+                    }
+                }
+            }
+            if closed_until.is_some_and(|until| somebody_left || Instant::now() >= until) {
+                closed_until = None;
+                self.listen(listeners, true)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Listens or not: a listener that can't accept would be readable all the time.
+    fn listen(&self, listeners: &[Listener], on: bool) -> io::Result<()> {
+        for (n, listener) in listeners.iter().enumerate() {
+            let flags = if on {
+                EpollFlags::EPOLLIN
+            } else {
+                EpollFlags::empty()
+            };
+            self.epoll
+                .modify(listener, &mut EpollEvent::new(flags, n as u64))?;
+        }
+        Ok(())
+    }
+
+    fn accept_all(self: &Arc<Self>, listener: &Listener) -> io::Result<()> {
+        // Bounded, so that a storm of connections does not keep peers' words from the streams.
+        for _ in 0..64 {
+            match listener.accept() {
+                Ok(socket) => self.take_in(socket, listener)?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => match error.raw_os_error().map(Errno::from_raw) {
+                    Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM) => {
+                        return Err(error);
+                    }
+                    // The peer gave up before it was accepted: accept(2) says to go on.
+                    _ => {}
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn take_in(self: &Arc<Self>, socket: Socket, listener: &Listener) -> io::Result<()> {
+        if socket.prepare().is_err() {
+            return Ok(());
+        }
+        let socket = Arc::new(socket);
+        let plain = matches!(listener, Listener::Plain(_));
+        let unix = matches!(listener, Listener::Unix(_));
+        let mut visitors = self.visitors.lock();
+        let number = visitors.next;
+        visitors.next += 1;
+        let visitor = Arc::new(Visitor::new(number, socket, plain));
+        visitors.all.insert(number, (Arc::clone(&visitor), None));
+        visitors.heads.insert(number, Arc::clone(&visitor));
+        if visitors.heads.len() > HEADS_MAX
+            && let Some((_, oldest)) = visitors.heads.pop_first()
+        {
+            oldest.socket.shutdown(Shutdown::Both);
+        }
+        drop(visitors);
+        let door = Arc::clone(self);
+        let spawned = thread::Builder::new()
+            .name(format!("client-{number}"))
+            .stack_size(CLIENT_STACK_BYTES)
+            .spawn(move || {
+                let _leaves = Leaves(&door, number);
+                visitor.runs_here();
+                let becomes_stream = |visitor: &Arc<Visitor>| door.becomes_stream(visitor);
+                let client = Client {
+                    routes: &door.routes,
+                    visitor,
+                    unix,
+                    becomes_stream: &becomes_stream,
+                };
+                if plain {
+                    client.serve_plain()
+                } else {
+                    client.serve_http()
+                }
+            });
+        let mut visitors = self.visitors.lock();
+        match spawned {
+            Ok(handle) => match visitors.all.get_mut(&number) {
+                Some(entry) => entry.1 = Some(handle),
+                // It is at its end already.
+                None => visitors.ended.push(handle),
+            },
+            Err(error) => {
+                visitors.all.remove(&number);
+                visitors.heads.remove(&number);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn becomes_stream(&self, visitor: &Arc<Visitor>) {
+        self.visitors.lock().heads.remove(&visitor.number);
+        let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLET;
+        // Without it the peer's words are heard at each ping only; the closing of the socket undoes it.
+        if let Err(error) = self.epoll.add(
+            &*visitor.socket,
+            EpollEvent::new(flags, VISITORS + visitor.number),
+        ) {
+            log::warn!("a client can't be listened to: {error}");
+        }
+    }
+
+    fn hears(&self, number: u64) {
+        let visitor = self
+            .visitors
+            .lock()
+            .all
+            .get(&number)
+            .map(|(visitor, _)| Arc::clone(visitor));
+        if let Some(visitor) = visitor {
+            visitor.hears();
+        }
+    }
+
+    fn join_ended(&self) -> bool {
+        let ended = std::mem::take(&mut self.visitors.lock().ended);
+        let any = !ended.is_empty();
+        for handle in ended {
+            // A client's panic has been told on standard error, and is that client's alone.
+            let _ = handle.join();
+        }
+        any
+    }
+
+    /// Stops accepting.
+    pub fn close(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        let _ = self.waker.write(1);
+    }
+
+    /// Tells every client to say goodbye.
+    pub fn end_all(&self) {
+        for visitor in self.all() {
+            visitor.end();
+        }
+    }
+
+    fn all(&self) -> Vec<Arc<Visitor>> {
+        self.visitors
+            .lock()
+            .all
+            .values()
+            .map(|(visitor, _)| Arc::clone(visitor))
+            .collect()
+    }
+
+    /// Waits for the clients' goodbyes for the grace time, then shuts the sockets of those that are
+    /// left, and joins all threads.
+    pub fn say_goodbye(&self) {
+        self.wait_empty(GRACE);
+        for visitor in self.all() {
+            visitor.socket.shutdown(Shutdown::Both);
+            visitor.wake();
+        }
+        self.wait_empty(Duration::from_millis(300));
+        self.join_ended();
+    }
+
+    /// Waits until all connections have ended, at most `time`.
+    fn wait_empty(&self, time: Duration) {
+        let deadline = Instant::now() + time;
+        loop {
+            let _ = self.waker.read();
+            if self.visitors.lock().all.is_empty() {
+                return;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let mut fds = [nix::poll::PollFd::new(
+                self.waker.as_fd(),
+                nix::poll::PollFlags::POLLIN,
+            )];
+            let _ = nix::poll::poll(&mut fds, left.as_millis().min(1000) as u16 + 1);
+        }
+    }
+}

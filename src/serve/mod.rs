@@ -1,0 +1,43 @@
+//! From the hub to the peers.
+
+// What is asked and how it is refused: plain functions over bytes.
+pub mod percent;
+pub mod refusal;
+
+pub mod head;
+pub mod target;
+
+pub mod filter;
+pub mod query;
+
+// How it is answered.
+pub mod answer;
+pub mod cors;
+
+// Who may ask.
+pub mod guard;
+pub mod token;
+
+pub mod access;
+
+// The page.
+mod assets;
+pub mod page;
+
+// How lines become bytes, and bytes reach a peer.
+pub mod wire;
+
+pub mod link;
+pub mod peer;
+pub mod socket;
+pub mod turnstile;
+
+// A client's life.
+pub mod stream;
+
+pub mod plan;
+pub mod routes;
+
+mod client;
+
+pub mod door;

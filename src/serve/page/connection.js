@@ -1,0 +1,194 @@
+// The connection: one WebSocket that is opened again whenever it ends, and goes on where the page has it.
+//
+// The ids of the ring are the only memory of the place: every connection after the first names them, so the
+// daemon sends what is missing and nothing twice, or says with a `gap` what is gone. What an abandoned socket
+// still delivers is thrown away, for its lines come again.
+
+// History of each file for a first look; scrolling up fetches more.
+const HISTORY_LINES = 500;
+const DELAY_FIRST_MS = 500;
+const DELAY_MAX_MS = 30_000;
+// A socket that doesn't open by then is given up: a proxy may hold it for ever.
+const OPEN_TIMEOUT_MS = 15_000;
+const PROBE_TIMEOUT_MS = 5000;
+// How long "resumed" stands before it is plainly "live".
+const RESUMED_MS = 6000;
+// A request head may have 16 KiB; ids have at most 64 characters.
+const IDS_MAX = 200;
+
+// The wait before a try: doubled each time, and spread, so that the clients of a restarted daemon don't all
+// come in the same moment.
+export function delay(tries, random = Math.random) {
+  const whole = Math.min(DELAY_MAX_MS, DELAY_FIRST_MS * 2 ** Math.min(tries, 16));
+  return Math.round(whole * (0.5 + random() / 2));
+}
+
+// The address of the stream beside the page's own, under whatever prefix that is.
+export function address(page, ids) {
+  const url = new URL("ws", page);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  url.search = "";
+  url.hash = "";
+  url.searchParams.set("format", "batch");
+  // A file without an id is one that appeared meanwhile: all of it is new.
+  url.searchParams.set("lines", ids.length > 0 ? "all" : String(HISTORY_LINES));
+  if (ids.length > 0) url.searchParams.set("after", ids.slice(0, IDS_MAX).join("~"));
+  return url;
+}
+
+// States: {name: "connecting" | "live" | "retrying" | "held" | "refused" | "token"} and what belongs to each.
+export class Connection {
+  #ids;
+  #said;
+  #stated;
+  #socket = null;
+  #timer = null;
+  #tries = 0;
+  #hold = false;
+  #heard = 0;
+  #lost = null; // since when the connection was gone: {bytes, unknown}
+
+  state = { name: "connecting" };
+
+  // `ids()` gives the ids to resume from, `said(message, weight)` takes each message, `stated(state)` each
+  // change of state.
+  constructor({ ids, said, stated }) {
+    this.#ids = ids;
+    this.#said = said;
+    this.#stated = stated;
+    addEventListener("online", () => this.#wake());
+    document.addEventListener("visibilitychange", () => document.hidden || this.#wake());
+  }
+
+  open() {
+    clearTimeout(this.#timer);
+    this.#abandon();
+    const ids = this.#ids();
+    const resumed = ids.length > 0;
+    const socket = new WebSocket(address(location.href, ids));
+    this.#socket = socket;
+    if (this.state.name !== "retrying") this.#become({ name: "connecting" });
+    this.#timer = setTimeout(() => socket === this.#socket && this.#ended({ code: 1006 }, false), OPEN_TIMEOUT_MS);
+    let opened = false;
+    socket.onopen = () => {
+      if (socket !== this.#socket) return;
+      clearTimeout(this.#timer);
+      opened = true;
+      this.#tries = 0;
+      this.#heard = Date.now();
+      this.#lost = { bytes: 0, unknown: false };
+      this.#become(resumed ? { name: "live", resumed: this.#lost } : { name: "live" });
+      if (resumed) this.#timer = setTimeout(() => this.#settle(), RESUMED_MS);
+    };
+    socket.onmessage = ({ data }) => socket === this.#socket && this.#take(data);
+    socket.onclose = (event) => socket === this.#socket && this.#ended(event, opened);
+  }
+
+  // Tries at once, as when a reader asks for it.
+  now() {
+    if (this.state.name !== "live") this.open();
+  }
+
+  // Stops reading for as long as the page can hold no more: what comes waits in the file.
+  hold() {
+    if (this.#hold) return;
+    this.#hold = true;
+    clearTimeout(this.#timer);
+    this.#abandon();
+    this.#become({ name: "held" });
+  }
+
+  release() {
+    if (!this.#hold) return;
+    this.#hold = false;
+    this.open();
+  }
+
+  get held() {
+    return this.#hold;
+  }
+
+  #take(data) {
+    this.#heard = Date.now();
+    let message;
+    try {
+      message = JSON.parse(data);
+    } catch {
+      return; // not ours: something between spoke
+    }
+    if (message.event === "gap" && this.state.resumed) {
+      if (typeof message.lost === "number") this.#lost.bytes += message.lost;
+      else this.#lost.unknown = true;
+      this.#become({ name: "live", resumed: this.#lost });
+    }
+    this.#said(message, /[^\x00-\xff]/.test(data) ? 2 : 1);
+  }
+
+  #settle() {
+    if (this.state.name === "live" && this.#lost.bytes === 0 && !this.#lost.unknown) this.#become({ name: "live" });
+  }
+
+  #abandon() {
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
+  }
+
+  async #ended({ code }, opened) {
+    clearTimeout(this.#timer);
+    this.#abandon();
+    if (this.#hold) return;
+    if (code === 1008) return this.#become({ name: "token" });
+    const wait = delay(this.#tries);
+    this.#tries += 1;
+    this.#become({ name: "retrying", at: Date.now() + wait });
+    this.#timer = setTimeout(() => this.open(), wait);
+    if (!opened) await this.#ask();
+  }
+
+  // A browser doesn't say why a WebSocket was refused; the plain stream does.
+  async #ask() {
+    const ids = this.#ids();
+    const url = new URL("stream", location.href);
+    url.search = new URLSearchParams({ follow: "false", lines: "0", ...(ids.length > 0 && { after: ids.slice(0, IDS_MAX).join("~") }) });
+    const answer = await probe(url);
+    if (answer === null || answer.ok || this.state.name !== "retrying") return;
+    if (answer.status === 401) {
+      clearTimeout(this.#timer);
+      return this.#become({ name: "token" });
+    }
+    this.#become({ ...this.state, why: answer.line || `the server answered ${answer.status}`, status: answer.status });
+  }
+
+  // The network or the reader is back: a waiting retry happens now, and a socket that has been silent is
+  // checked, for a machine that slept doesn't know that its connections are dead.
+  async #wake() {
+    if (this.#hold) return;
+    if (this.state.name === "retrying") return this.open();
+    if (this.state.name !== "live" || Date.now() - this.#heard < 30_000) return;
+    const socket = this.#socket;
+    const answer = await probe(new URL("healthz", location.href));
+    if (answer === null && socket === this.#socket && socket !== null) this.#ended({ code: 1006 }, true);
+  }
+
+  #become(state) {
+    this.state = state;
+    this.#stated(state);
+  }
+}
+
+// The status of an address and the first line it says; null where nothing answers.
+async function probe(url) {
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(), PROBE_TIMEOUT_MS);
+  try {
+    const response = await fetch(url, { signal: stop.signal, cache: "no-store" });
+    const line = response.ok ? "" : (await response.text()).split("\n")[0].slice(0, 300);
+    if (response.ok) stop.abort();
+    return { ok: response.ok, status: response.status, line };
+  } catch {
+    return null;
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,171 @@
+// The reader's deeds, by name: what keys, buttons and clicks do.
+
+import * as copy from "./copy.js";
+import { plain } from "./ansi.js";
+import { ERROR } from "./level.js";
+import { ALL_LEVELS } from "./filter.js";
+import { SIZES, THEMES } from "./settings.js";
+import { TIMES } from "./time.js";
+
+const TYPING_MS = 60;
+
+const element = (id) => document.getElementById(id);
+const after = (list, item) => list[(list.indexOf(item) + 1) % list.length];
+
+export function deeds(page) {
+  const { list, rows, ring, find, drawing, taste, panel } = page;
+
+  const all = {
+    pause: () => page.pause(!page.paused),
+    filter: () => element("filter").select(),
+    find: () => find.open(),
+    next: () => (find.text === "" ? find.open() : find.step(1)),
+    previous: () => (find.text === "" ? find.open() : find.step(-1)),
+    end: () => {
+      if (page.paused) page.pause(false);
+      list.toEnd();
+    },
+    top: () => list.toTop(),
+    down: () => move(1),
+    up: () => move(-1),
+    open: (seq = page.cursor) => {
+      if (seq === null) return;
+      if (!drawing.opened.delete(seq)) drawing.opened.add(seq);
+      list.stop();
+      if (list.wrap || drawing.opened.has(seq)) list.redrawRow(seq);
+      else list.reset();
+    },
+    around: (seq = page.cursor) => {
+      if (seq === null) return;
+      list.stop();
+      page.point(seq);
+      page.view.surround(seq);
+    },
+    copy: () => {
+      const entry = page.cursor !== null && ring.has(page.cursor) ? ring.text(page.cursor) : null;
+      if (typeof entry === "string") copy.put(plain(entry)).then(() => panel.toast("line copied"));
+    },
+    error: () => seekError(1),
+    errorBefore: () => seekError(-1),
+    mark: () => page.set({ marking: !page.settings.marking }),
+    file: (n) => page.files.solo(n),
+    wrap: () => page.set({ wrap: !page.settings.wrap }),
+    time: () => page.set({ time: after(TIMES, page.settings.time) }),
+    colours: () => page.set({ colours: !page.settings.colours }),
+    larger: () => resize(1),
+    smaller: () => resize(-1),
+    theme: () => {
+      taste.set({ theme: after(THEMES, taste.theme) });
+      panel.look();
+    },
+    save: async () => {
+      const names = page.files.all.filter((_, n) => page.files.isShown(n)).map((file) => file.name);
+      copy.download(await copy.text(rows, ring), copy.filename(names));
+    },
+    clear: () => page.clear(),
+    help: () => element("keys").showModal(),
+    escape: (target) => {
+      if (target.closest("input")) target.blur();
+      else if (find.isOpen) find.close();
+      else if (page.settings.filter !== "") {
+        element("filter").value = "";
+        page.set({ filter: "" });
+      }
+      element("log").focus({ preventScroll: true });
+    },
+  };
+
+  // The cursor goes a row up or down; it begins at the end or in sight.
+  function move(step) {
+    const at = page.cursor !== null && ring.has(page.cursor) ? rows.row(page.cursor) + step : null;
+    const begin = list.follow ? rows.end - 1 : rows.row(list.firstInSight) + 1;
+    const row = Math.max(rows.start, Math.min(rows.end - 1, at ?? begin));
+    if (row < rows.start || row >= rows.end) return;
+    page.point(rows.seq(row));
+    list.goTo(page.cursor);
+  }
+
+  function seekError(step) {
+    const from = page.cursor ?? (list.follow ? rows.seq(rows.end - 1) + 1 : list.firstInSight);
+    for (let row = rows.row(from) + (step < 0 || from === page.cursor ? step : 0); row >= rows.start && row < rows.end; row += step) {
+      const seq = rows.seq(row);
+      if (ring.level(seq) === ERROR) {
+        page.point(seq);
+        return list.goTo(seq);
+      }
+    }
+    panel.toast(step > 0 ? "no error further down" : "no error further up");
+  }
+
+  function resize(step) {
+    const size = SIZES[SIZES.indexOf(taste.size) + step];
+    if (size === undefined) return;
+    taste.set({ size });
+    panel.look();
+  }
+
+  wire(page, all);
+  return all;
+}
+
+function wire(page, all) {
+  const { find, list, ring } = page;
+  const buttons = {
+    pause: all.pause, fresh: all.end, seek: all.find, next: all.next, previous: all.previous, unfind: () => find.close(),
+    time: all.time, wrap: all.wrap, colours: all.colours, smaller: all.smaller, larger: all.larger, theme: all.theme,
+    clear: all.clear, save: all.save, help: all.help, older: () => page.older.fetch(),
+    connection: () => page.connection.now(),
+    hide: () => page.set({ marking: false }), mark: () => page.set({ marking: true }),
+  };
+  for (const [id, deed] of Object.entries(buttons)) element(id).addEventListener("click", () => deed());
+  element("findbar").addEventListener("submit", (event) => event.preventDefault());
+
+  let typing = null;
+  element("filter").addEventListener("input", ({ target }) => {
+    clearTimeout(typing);
+    typing = setTimeout(() => page.set({ filter: target.value }), TYPING_MS);
+  });
+  element("filter").addEventListener("keydown", (event) => {
+    if (event.key === "Enter") element("log").focus({ preventScroll: true });
+  });
+
+  element("levels").addEventListener("click", (event) => {
+    const chip = event.target.closest("[data-level]");
+    if (chip === null) return;
+    const bit = 1 << Number(chip.dataset.level);
+    const { levels } = page.settings;
+    if (!event.shiftKey) page.set({ levels: levels ^ bit });
+    else page.set({ levels: levels === bit ? ALL_LEVELS : bit });
+  });
+
+  element("pane").addEventListener("click", (event) => {
+    const row = event.target.closest(".row");
+    if (row === null || !getSelection().isCollapsed || event.target.closest("a, summary")) return;
+    const seq = Number(row.dataset.seq);
+    page.point(seq);
+    if (event.target.closest(".fold, .long")) all.open(seq);
+    if (event.target.closest(".around-button")) all.around(seq);
+  });
+  // A tree's branches change the height of its row.
+  element("pane").addEventListener("toggle", () => list.invalidate(), true);
+
+  document.addEventListener("copy", (event) => {
+    if (event.target.closest?.("input, textarea")) return;
+    const text = copy.selected(element("pane"), ring);
+    if (text === null) return;
+    event.clipboardData.setData("text/plain", text);
+    event.preventDefault();
+  });
+
+  // A clicked button would keep the focus, and Space would press it again rather than pause.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (event.detail > 0 && button && !button.closest("dialog, form")) element("log").focus({ preventScroll: true });
+  });
+
+  element("tokenform").addEventListener("submit", (event) => {
+    event.preventDefault();
+    // The fragment is the view; a plain form would lose it.
+    location.assign(`./?token=${encodeURIComponent(element("tokeninput").value)}${location.hash}`);
+  });
+}

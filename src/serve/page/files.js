@@ -1,0 +1,134 @@
+// The files: a chip each, with a colour, the number unread, and whether it is shown.
+//
+// A click on a chip shows that file alone; a click on its dot, or with Ctrl or Shift, adds it to or takes it
+// from those that are merged. The first click on a chip that is alone shows all again.
+
+import { count, size } from "./time.js";
+
+// Colours that the style sheet knows, given out in turn.
+const COLOURS = 8;
+
+export class Files {
+  #bar;
+  #byName = new Map();
+  #chosen;
+  #drawn = "";
+
+  all = []; // {name, path, present, unread, erred}
+  shown = null; // Set of names, or null for all
+
+  // `chosen` is called when the reader has chosen.
+  constructor(bar, chosen) {
+    this.#bar = bar;
+    this.#chosen = chosen;
+    bar.addEventListener("click", (event) => this.#click(event));
+  }
+
+  // The number of a file; a name that is new gets one.
+  number(name) {
+    let number = this.#byName.get(name);
+    if (number === undefined) {
+      number = this.all.length;
+      this.#byName.set(name, number);
+      this.all.push({ name, path: null, size: 0, present: true, unread: 0, erred: false, begun: false });
+    }
+    return number;
+  }
+
+  name(number) {
+    return this.all[number].name;
+  }
+
+  colour(number) {
+    return `f${number % COLOURS}`;
+  }
+
+  isShown(number) {
+    return this.shown === null || this.shown.has(this.name(number));
+  }
+
+  // Takes in the daemon's list.
+  async refresh() {
+    const response = await fetch(new URL("files", location.href), { cache: "no-store" });
+    if (!response.ok) return response.status;
+    for (const { name, path, size: bytes, present } of await response.json()) {
+      Object.assign(this.all[this.number(name)], { path, size: bytes, present });
+    }
+    return 200;
+  }
+
+  show(names) {
+    this.shown = names === null || names.length === 0 ? null : new Set(names);
+  }
+
+  read() {
+    for (const [number, file] of this.all.entries()) {
+      if (this.isShown(number)) Object.assign(file, { unread: 0, erred: false });
+    }
+  }
+
+  // The n-th file alone, as by its key; all with 0.
+  solo(n) {
+    if (n > this.all.length) return;
+    this.show(n === 0 ? null : [this.all[n - 1].name]);
+    this.#chosen();
+  }
+
+  draw() {
+    const state = JSON.stringify([this.all, this.shown && [...this.shown]]);
+    if (state === this.#drawn) return;
+    this.#drawn = state;
+    this.all.forEach((file, number) => this.#chip(file, number));
+  }
+
+  #chip(file, number) {
+    const chip = this.#bar.children[number] ?? this.#bar.appendChild(chipElement());
+    const [dot, name, unread] = chip.children;
+    const alone = this.shown?.size === 1 && this.shown.has(file.name);
+    chip.className = `chip ${this.colour(number)}`;
+    chip.classList.toggle("off", !this.isShown(number));
+    chip.classList.toggle("missing", !file.present);
+    chip.dataset.number = number;
+    dot.setAttribute("aria-label", `Merge ${file.name} with the files shown`);
+    dot.setAttribute("aria-pressed", String(this.isShown(number)));
+    name.setAttribute("aria-pressed", String(alone));
+    name.textContent = file.name;
+    const where = file.path ?? file.name;
+    chip.title = file.present
+      ? `${where}\n${size(file.size)} when last asked\nClick: this file alone. Dot or Ctrl-click: merge.`
+      : `${where}\nis not there yet: waiting for it`;
+    unread.textContent = file.unread > 0 ? (file.unread > 99_999 ? "99,999+" : count(file.unread)) : "";
+    unread.hidden = file.unread === 0;
+    unread.classList.toggle("error", file.erred);
+  }
+
+  #click(event) {
+    const chip = event.target.closest(".chip");
+    if (chip === null) return;
+    const { name } = this.all[Number(chip.dataset.number)];
+    const merge = event.target.closest(".dot") !== null || event.ctrlKey || event.metaKey || event.shiftKey;
+    if (merge) {
+      const names = new Set(this.shown ?? this.all.map((file) => file.name));
+      if (!names.delete(name)) names.add(name);
+      this.show(names.size === this.all.length ? null : [...names]);
+    } else {
+      const alone = this.shown?.size === 1 && this.shown.has(name);
+      this.show(alone ? null : [name]);
+    }
+    this.#chosen();
+  }
+}
+
+function chipElement() {
+  const chip = document.createElement("span");
+  for (const part of ["dot", "name"]) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = part;
+    chip.append(button);
+  }
+  const unread = document.createElement("span");
+  unread.className = "unread";
+  chip.append(unread);
+  return chip;
+}

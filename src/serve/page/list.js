@@ -1,0 +1,280 @@
+// The windowed list: only the rows in sight are in the document, and the reader's place is never lost.
+//
+// The place is an entry and a distance from it, not a number of pixels: whatever is appended, trimmed, put in
+// front, filtered, wrapped or resized, the next frame puts that entry back where it was. While the list
+// follows, the place is the end. Everything is drawn in one animation frame, and none runs when nothing changed.
+
+import { Heights } from "./heights.js";
+
+const OVERSCAN = 320; // pixels above and below what is in sight
+const SELECTION_ROWS_MAX = 3000;
+// So many trimmed rows may stay as an empty space above a reader before the scroll bar is put right: each
+// correction moves the scroll position under the reader's finger.
+const TRIMMED_MAX = 4000;
+const AT_END = 3; // pixels
+const NEAR_TOP = 200; // pixels
+
+export class List {
+  #heights = new Heights();
+  #elements = new Map(); // entry -> its row in the document
+  #stale = true;
+  #frame = 0;
+  #top = 0; // the scroll position as this list last set or saw it
+  #width = 0;
+  #columns = 0;
+
+  follow = true;
+  anchor = null; // {seq, dy}
+  wrap = false;
+  rowHeight = 20;
+  charWidth = 8;
+
+  // {scroller, canvas, pane, ring, rows}, and what to call: draw(seq) makes a row, length(seq) its characters,
+  // open(seq) whether it is taller than its text, rendered(first, end), followed(), nearTop().
+  constructor(parts) {
+    Object.assign(this, parts);
+    const { scroller } = this;
+    scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    scroller.addEventListener("wheel", ({ deltaY }) => deltaY < 0 && this.#upwards(), { passive: true });
+    let touched = 0;
+    scroller.addEventListener("touchstart", ({ touches }) => (touched = touches[0].clientY), { passive: true });
+    scroller.addEventListener("touchmove", ({ touches }) => touches[0].clientY > touched + 4 && this.#upwards(), {
+      passive: true,
+    });
+    document.addEventListener("selectionchange", () => this.#selection() !== null && this.stop());
+    new ResizeObserver(() => this.invalidate()).observe(scroller);
+  }
+
+  invalidate() {
+    if (this.#frame === 0) {
+      this.#frame = requestAnimationFrame(() => {
+        this.#frame = 0;
+        this.#render();
+      });
+    }
+  }
+
+  // Other rows, or other heights: begins anew around the reader's place.
+  reset() {
+    this.#stale = true;
+    this.#columns = 0;
+    this.canvas.style.minWidth = "";
+    this.redraw();
+  }
+
+  // The same rows, looking otherwise.
+  redraw() {
+    for (const element of this.#elements.values()) element.remove();
+    this.#elements.clear();
+    this.invalidate();
+  }
+
+  // One row looks otherwise, and may have another height.
+  redrawRow(seq) {
+    this.#elements.get(seq)?.remove();
+    this.#elements.delete(seq);
+    this.invalidate();
+  }
+
+  each(visit) {
+    for (const [seq, element] of this.#elements) visit(element, seq);
+  }
+
+  stop() {
+    if (!this.follow) return;
+    this.#place();
+    this.follow = false;
+    this.followed();
+  }
+
+  toEnd() {
+    getSelection().removeAllRanges();
+    this.follow = true;
+    this.followed();
+    this.invalidate();
+  }
+
+  toTop() {
+    this.stop();
+    this.anchor = { seq: this.rows.seq(this.rows.start), dy: -this.pane.offsetTop };
+    this.invalidate();
+    this.nearTop();
+  }
+
+  // Brings an entry in sight, unless it is.
+  goTo(seq) {
+    this.stop();
+    const top = this.#heights.top(this.rows.row(seq)) + this.pane.offsetTop;
+    const height = this.scroller.clientHeight;
+    if (!this.#stale && top > this.#top + 30 && top + this.rowHeight < this.#top + height - 30) return this.invalidate();
+    this.anchor = { seq, dy: -Math.round(height * 0.4) };
+    this.invalidate();
+  }
+
+  // The first entry in sight; what comes before it may be trimmed.
+  get firstInSight() {
+    if (this.#heights.start === this.#heights.end || this.#stale) return this.anchor?.seq ?? this.ring.first;
+    return this.rows.seq(Math.max(this.rows.start, this.#heights.at(this.#top - this.pane.offsetTop)));
+  }
+
+  #upwards() {
+    if (this.scroller.scrollHeight > this.scroller.clientHeight) this.stop();
+    if (this.#top < NEAR_TOP) this.nearTop();
+  }
+
+  #scrolled() {
+    const top = this.scroller.scrollTop;
+    const moved = top - this.#top;
+    if (Math.abs(moved) >= 1) {
+      this.#top = top;
+      const atEnd = top + this.scroller.clientHeight >= this.scroller.scrollHeight - AT_END;
+      // At the end it was the browser that moved the view: the window grew, or rows went.
+      if (moved < 0 && !atEnd) this.stop();
+      if (moved > 0 && atEnd && !this.follow) {
+        this.follow = true;
+        this.followed();
+      }
+      this.#place();
+      if (moved < 0 && top < NEAR_TOP) this.nearTop();
+    }
+    this.invalidate(); // also sideways
+  }
+
+  // Takes the reader's place from the scroll position.
+  #place() {
+    if (this.#stale || this.#heights.start === this.#heights.end) return;
+    const within = this.#top - this.pane.offsetTop;
+    const row = Math.max(this.rows.start, this.#heights.at(within));
+    this.anchor = { seq: this.rows.seq(row), dy: within - this.#heights.top(row) };
+  }
+
+  #render() {
+    const { scroller, rows } = this;
+    rows.trim();
+    this.#measureWidth();
+    this.#syncHeights();
+    const height = scroller.clientHeight;
+    for (let pass = 0; pass < 4; pass++) {
+      const head = this.pane.offsetTop;
+      const total = head + this.#heights.total;
+      const top = this.#wanted(total, height, head);
+      const first = this.#heights.at(top - head - OVERSCAN);
+      const end = Math.min(rows.end, this.#heights.at(top - head + height + OVERSCAN) + 1);
+      this.canvas.style.height = `${total}px`;
+      this.#reconcile(Math.max(first, rows.start), end);
+      if (!this.#measureRows()) break;
+    }
+    const top = this.#wanted(this.pane.offsetTop + this.#heights.total, height, this.pane.offsetTop);
+    // Kept while the reader looks to the right: shorter rows must not pull the view back.
+    this.canvas.style.minWidth = scroller.scrollLeft > 0 ? `${this.pane.offsetWidth}px` : "";
+    if (Math.abs(scroller.scrollTop - top) >= 1) scroller.scrollTop = top;
+    this.#top = scroller.scrollTop;
+    this.rendered();
+  }
+
+  // The scroll position that puts the reader's place where it was.
+  #wanted(total, height, head) {
+    const last = Math.max(0, total - height);
+    if (this.follow || this.anchor === null) return this.follow ? last : Math.min(this.#top, last);
+    const row = Math.max(this.rows.start, this.rows.row(this.anchor.seq));
+    return Math.max(0, Math.min(last, head + this.#heights.top(row) + this.anchor.dy));
+  }
+
+  #syncHeights() {
+    const { rows } = this;
+    const estimate = (row) => this.#estimate(rows.seq(row));
+    if (this.#stale || rows.end < this.#heights.end || rows.start > this.#heights.end) {
+      this.#heights.reset(rows.start, rows.end, estimate);
+      this.#stale = false;
+      return;
+    }
+    if (rows.start < this.#heights.start) this.#heights.prepend(rows.start, estimate);
+    this.#heights.extend(rows.end, estimate);
+    const trimmed = rows.start - this.#heights.start;
+    const near = this.anchor !== null && rows.row(this.anchor.seq) < rows.start + 300;
+    if (trimmed > 0 && (this.follow || near || trimmed > TRIMMED_MAX)) this.#heights.trim(rows.start);
+  }
+
+  #estimate(seq) {
+    if (!this.wrap || this.#columns === 0) return this.rowHeight;
+    return this.rowHeight * Math.max(1, Math.ceil(this.length(seq) / this.#columns));
+  }
+
+  // Wrapped, a row's height follows from the width of its text: another width, other heights.
+  #measureWidth() {
+    const width = this.scroller.clientWidth;
+    if (!this.wrap) {
+      this.#width = width;
+      return;
+    }
+    const sample = this.pane.querySelector(".line > .text");
+    const columns = Math.max(8, Math.floor((sample ? sample.clientWidth : width - 80) / this.charWidth));
+    if (width !== this.#width || columns !== this.#columns) {
+      this.#width = width;
+      this.#columns = columns;
+      this.#stale = true;
+    }
+  }
+
+  #reconcile(first, end) {
+    const { rows, pane } = this;
+    const selection = this.#selection();
+    if (selection !== null) {
+      // A selection keeps its rows, or the browser would let go of it.
+      const [from, to] = selection.map((seq) => rows.row(seq));
+      if (Math.max(end, to + 1) - Math.min(first, from) <= SELECTION_ROWS_MAX) {
+        first = Math.max(rows.start, Math.min(first, from));
+        end = Math.min(rows.end, Math.max(end, to + 1));
+      }
+    }
+    const wanted = new Set();
+    for (let row = first; row < end; row++) wanted.add(rows.seq(row));
+    for (const [seq, element] of this.#elements) {
+      if (!wanted.has(seq)) {
+        element.remove();
+        this.#elements.delete(seq);
+      }
+    }
+    let next = pane.firstElementChild;
+    for (const seq of wanted) {
+      let element = this.#elements.get(seq);
+      if (element === undefined) {
+        element = this.draw(seq);
+        element.dataset.seq = seq;
+        this.#elements.set(seq, element);
+        pane.insertBefore(element, next);
+      } else if (element === next) {
+        next = next.nextElementSibling;
+      } else {
+        pane.insertBefore(element, next);
+      }
+    }
+    pane.style.transform = `translateY(${first < end ? this.#heights.top(first) : 0}px)`;
+  }
+
+  // Puts the heights of what is drawn right; true where one was wrong.
+  #measureRows() {
+    if (!this.wrap && !this.open()) return false;
+    let wrong = false;
+    for (const [seq, element] of this.#elements) {
+      if (!this.wrap && !element.classList.contains("opened") && !element.classList.contains("was-open")) continue;
+      const row = this.rows.row(seq);
+      const height = element.offsetHeight;
+      if (Math.abs(this.#heights.get(row) - height) >= 0.5) {
+        this.#heights.set(row, height);
+        wrong = true;
+      }
+    }
+    return wrong;
+  }
+
+  // The entries in which the selection begins and ends, where it is in the list.
+  #selection() {
+    const selection = getSelection();
+    if (selection.isCollapsed || !this.pane.contains(selection.anchorNode)) return null;
+    const row = (node) => (node instanceof Element ? node : node?.parentElement)?.closest(".row");
+    const seqs = [selection.anchorNode, selection.focusNode].map(row).filter(Boolean).map((r) => Number(r.dataset.seq));
+    if (seqs.length === 0 || seqs.some(Number.isNaN)) return null;
+    return [Math.min(...seqs), Math.max(...seqs)];
+  }
+}

@@ -1,0 +1,93 @@
+// Paints a line: its text, ANSI styles, links and hits become text nodes in spans and links.
+//
+// A log line is hostile. Invariant: nothing of it is ever parsed as markup; it reaches the document through
+// text nodes, and an `href` only as the URL parser wrote it.
+
+import * as ansi from "./ansi.js";
+import { hits, links } from "./marks.js";
+
+// `marking` is {filter: [RegExp], find: [RegExp], colours: bool}. Returns the text that was painted.
+export function paint(target, line, marking) {
+  const parts = ansi.spans(line);
+  const text = parts.length === 1 ? parts[0].text : parts.map((part) => part.text).join("");
+  const layers = [
+    links(text).map((range) => ({ ...range, kind: "link" })),
+    hits(text, marking.filter).map((range) => ({ ...range, kind: "hit" })),
+    hits(text, marking.find).map((range) => ({ ...range, kind: "found" })),
+  ];
+  if (layers.every((layer) => layer.length === 0) && parts.every((part) => part.style === null)) {
+    target.textContent = text;
+    return text;
+  }
+  const cuts = new Set([0, text.length]);
+  for (const { from, to } of layers.flat()) cuts.add(from).add(to);
+  const starts = [];
+  let at = 0;
+  for (const part of parts) {
+    starts.push({ at, style: part.style });
+    cuts.add(at);
+    at += part.text.length;
+  }
+  const places = [...cuts].sort((a, b) => a - b);
+  const nodes = [];
+  let link = null;
+  for (let i = 0, part = 0; i + 1 < places.length; i++) {
+    const [from, to] = [places[i], places[i + 1]];
+    while (part + 1 < starts.length && starts[part + 1].at <= from) part += 1;
+    const [inLink, inHit, inFound] = layers.map((layer) => layer.find((r) => r.from <= from && r.to >= to));
+    const node = piece(text.slice(from, to), marking.colours ? starts[part].style : null, inHit, inFound);
+    if (inLink === undefined) {
+      nodes.push(node);
+      link = null;
+    } else {
+      if (link?.range !== inLink) {
+        link = { range: inLink, element: anchor(inLink.href) };
+        nodes.push(link.element);
+      }
+      link.element.append(node);
+    }
+  }
+  target.replaceChildren(...nodes);
+  return text;
+}
+
+function piece(text, style, hit, found) {
+  let node = document.createTextNode(text);
+  if (style !== null) node = styled(node, style);
+  if (hit || found) {
+    const mark = document.createElement("mark");
+    if (found) mark.className = "found";
+    mark.append(node);
+    node = mark;
+  }
+  return node;
+}
+
+function anchor(href) {
+  const link = document.createElement("a");
+  link.href = href;
+  link.target = "_blank";
+  link.rel = "noopener noreferrer nofollow";
+  return link;
+}
+
+function styled(node, style) {
+  const element = document.createElement("span");
+  const classes = ["bold", "dim", "italic", "underline", "strike"].filter((name) => style[name]);
+  const [front, back] = style.inverse ? [style.bg ?? "back", style.fg ?? "front"] : [style.fg, style.bg];
+  colour(element, classes, front, "fg", "color");
+  colour(element, classes, back, "bg", "backgroundColor");
+  element.className = classes.join(" ");
+  element.append(node);
+  return element;
+}
+
+// The first 16 colours belong to the theme, which keeps them legible; the others are as the line says.
+function colour(element, classes, value, name, property) {
+  if (value === undefined) return;
+  if (value === "back" || value === "front" || (typeof value === "number" && value < 16)) {
+    classes.push(`${name}-${value}`);
+  } else {
+    element.style[property] = ansi.css(value);
+  }
+}

@@ -1,0 +1,73 @@
+// What the page says about itself in words: the connection, the tab's title, and the announcements for
+// screen readers.
+
+import { count, size } from "./time.js";
+
+const ANNOUNCE_MS = 5000;
+
+// The words for a state of the connection: {text, kind}, kind being how it is coloured.
+export function words(state, now = Date.now()) {
+  switch (state.name) {
+    case "live":
+      if (state.resumed === undefined) return { text: "live", kind: "good" };
+      if (state.resumed.unknown) return { text: "resumed, an unknown number of bytes missed", kind: "bad" };
+      if (state.resumed.bytes > 0) {
+        const { bytes } = state.resumed;
+        return { text: `resumed, ${count(bytes)} ${bytes === 1 ? "byte" : "bytes"} missed`, kind: "bad" };
+      }
+      return { text: "resumed, nothing missed", kind: "good" };
+    case "retrying": {
+      const seconds = Math.max(0, Math.ceil((state.at - now) / 1000));
+      const when = seconds > 0 ? `retrying in ${seconds} s` : "retrying now";
+      return { text: state.why ? `${when}: ${state.why}` : when, kind: "bad" };
+    }
+    case "held":
+      return { text: "waiting: the page is full, the rest stays in the file until you go on", kind: "wait" };
+    case "token":
+      return { text: "an access token is needed", kind: "bad" };
+    default:
+      return { text: "connecting", kind: "wait" };
+  }
+}
+
+// "(312) syslog - tailcast"; with an error among the new, "(312 !)".
+export function title(fresh, erred, names, host) {
+  const what = names.length === 1 ? names[0] : names.length === 0 ? "tailcast" : `${names.length} files`;
+  const mark = fresh > 0 ? `(${fresh > 99_999 ? "99,999+" : count(fresh)}${erred ? " !" : ""}) ` : "";
+  return `${mark}${what} · ${host}`;
+}
+
+// Tells a screen reader now and then what came, never each line.
+export class Announcer {
+  #region;
+  #lines = 0;
+  #errors = 0;
+  #last = "";
+  #timer = null;
+
+  constructor(region) {
+    this.#region = region;
+  }
+
+  lines(number, errors, last) {
+    this.#lines += number;
+    this.#errors += errors;
+    this.#last = last;
+    this.#timer ??= setTimeout(() => this.#speak(), ANNOUNCE_MS);
+  }
+
+  say(text) {
+    this.#region.textContent = text;
+  }
+
+  #speak() {
+    this.#timer = null;
+    const errors = this.#errors > 0 ? `, ${count(this.#errors)} with errors` : "";
+    this.say(this.#lines === 1 ? this.#last.slice(0, 300) : `${count(this.#lines)} new lines${errors}`);
+    this.#lines = this.#errors = 0;
+  }
+}
+
+export function held(ring) {
+  return `${count(ring.lines)} ${ring.lines === 1 ? "line" : "lines"} held · ${size(ring.bytes)}`;
+}

@@ -1,0 +1,156 @@
+// The view: which lines are shown and which are marked, out of the filter, the levels and the files chosen.
+
+import { ALL_LEVELS, isCostly, isEmpty, marks, parse, textTest } from "./filter.js";
+import { Scan } from "./scan.js";
+
+const NOTHING = parse("");
+const AROUND = 5;
+
+export class View {
+  #ring;
+  #files;
+  #rows;
+  #changed;
+  #asked = NOTHING; // what is typed
+  #levels = ALL_LEVELS;
+  #filtered = false;
+  #around = new Set();
+
+  filter = NOTHING;
+  marking = false;
+  filterMarks = [];
+
+  // `changed(anew)` is called when rows came, or, with true, when they are others; `hit()` when other lines
+  // are known to be hits of a filter that only marks.
+  constructor({ ring, files, rows, around, changed, hit }) {
+    Object.assign(this, { shown: new Scan(ring, () => this.#scanned(), () => this.until) });
+    this.marked = new Scan(ring, hit, () => this.until);
+    [this.#ring, this.#files, this.#rows, this.#around, this.#changed] = [ring, files, rows, around, changed];
+  }
+
+  get until() {
+    return Math.min(this.#ring.end, this.#rows.cap);
+  }
+
+  // Where what is shown has been settled; a find looks no further.
+  get settled() {
+    return this.#filtered ? Math.min(this.until, this.shown.next) : this.until;
+  }
+
+  get isFiltered() {
+    return this.#filtered;
+  }
+
+  get error() {
+    return this.#asked.error ?? this.shown.error ?? this.marked.error;
+  }
+
+  // Begins anew with what is asked for.
+  set({ filter, marking, levels }) {
+    this.#asked = parse(filter);
+    this.#levels = levels;
+    this.marking = marking;
+    this.filter = this.#asked;
+    this.filterMarks = marks(this.filter);
+    this.again();
+  }
+
+  again() {
+    this.#around.clear();
+    const hiding = this.marking ? NOTHING : this.filter;
+    this.#filtered = !isEmpty(hiding) || this.#levels !== ALL_LEVELS || this.#files.shown !== null;
+    if (this.#filtered) {
+      this.shown.begin(this.#query(hiding, true));
+    } else {
+      this.shown.begin(null);
+      this.#rows.matches = null;
+      this.#changed(true);
+    }
+    this.marked.begin(this.marking && !isEmpty(this.filter) ? this.#query(this.filter, false) : null);
+  }
+
+  advance() {
+    if (this.#filtered) this.shown.advance();
+    if (this.marking) this.marked.advance();
+  }
+
+  retreat() {
+    this.shown.retreat();
+    this.marked.retreat();
+  }
+
+  // Entries were put in front; gives the number of rows they make.
+  async older(low, high) {
+    if (this.marking) await this.marked.older(low, high);
+    if (!this.#filtered) {
+      this.#changed(false);
+      return high - low;
+    }
+    return this.shown.older(low, high);
+  }
+
+  // Whether an entry is a row; for a find.
+  has(seq) {
+    if (typeof this.#ring.text(seq) !== "string") return false;
+    return !this.#filtered || this.shown.found.has(seq);
+  }
+
+  // Whether the filter points at an entry: true or false, or null where it needn't be said.
+  hits(seq) {
+    return this.marking ? this.marked.found.has(seq) : null;
+  }
+
+  // Shows the lines around one, of the same file; again: more of them.
+  surround(seq) {
+    if (!this.#filtered) return;
+    const near = [];
+    for (const step of [-1, 1]) {
+      for (let at = seq + step, found = 0; this.#ring.has(at) && at < this.until && found < AROUND; at += step) {
+        if (this.#ring.file(at) !== this.#ring.file(seq) || this.shown.found.has(at)) continue;
+        near.push(at);
+        found += 1;
+      }
+    }
+    for (const at of this.shown.found.insert(near)) this.#around.add(at);
+    this.#changed(true);
+  }
+
+  // The lines that the filter lets through, and all that are held: "87 of 104,213".
+  get counts() {
+    const lines = this.#ring.lines;
+    if (this.marking && !isEmpty(this.filter)) return { some: this.marked.found.length, all: lines };
+    if (!this.#filtered) return { some: lines, all: lines };
+    const events = this.#ring.events.filter((seq) => this.shown.found.has(seq)).length;
+    const around = [...this.#around].filter((seq) => this.#ring.has(seq)).length;
+    return { some: this.shown.found.length - events - around, all: lines };
+  }
+
+  #query(filter, events) {
+    const files = new Map();
+    const file = (number) => {
+      if (!files.has(number)) files.set(number, this.#accepts(filter, number));
+      return files.get(number);
+    };
+    const levels = filter.levels & this.#levels;
+    const accepts = (seq) => {
+      if (!file(this.#ring.file(seq))) return false;
+      if (typeof this.#ring.text(seq) !== "string") return events;
+      return levels === ALL_LEVELS || ((levels >> this.#ring.level(seq)) & 1) === 1;
+    };
+    if (isCostly(filter)) return { accepts, text: null, patterns: filter.patterns };
+    return { accepts, text: textTest(filter), patterns: null };
+  }
+
+  #accepts(filter, number) {
+    const name = this.#files.name(number).toLowerCase();
+    return this.#files.isShown(number) && filter.files.every((term) => name.includes(term.name) !== term.not);
+  }
+
+  // The rows that stood stay until the new ones are all known: no flicker while a reader types.
+  #scanned() {
+    if (!this.#filtered) return;
+    const anew = this.shown.complete && this.#rows.matches !== this.shown.found;
+    if (anew) this.#rows.matches = this.shown.found;
+    this.#changed(anew);
+  }
+}

@@ -1,0 +1,380 @@
+//! Owns the query parameters of the three streams: raw query in, [`StreamQuery`] or [`Refusal`] out.
+//!
+//! Ids and patterns stay text here: what an id means is the affair of `source`, what a pattern means that of
+//! [`super::filter`]. Unknown parameters are ignored, so that a page may keep its own beside ours.
+
+use crate::config::value::Lines;
+use crate::escape::shown;
+use crate::limits::ID_BYTES;
+use crate::serve::percent::{self, Plus};
+use crate::serve::refusal::Refusal;
+
+/// Which of the streams is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// `/ws`
+    Ws,
+    /// `/events`
+    Events,
+    /// `/stream`
+    Plain,
+}
+
+/// How lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Lines as they are.
+    Text,
+    /// An object a line.
+    Json,
+    /// An object for what arrived together; `/ws` alone.
+    Batch,
+}
+
+/// What a client asks of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamQuery {
+    /// Names of files; empty for all.
+    pub files: Vec<String>,
+    /// History; `None` for what `--lines` says.
+    pub lines: Option<Lines>,
+    /// Ids to resume after, one a file, of the right shape; empty for a new client.
+    pub after: Vec<String>,
+    /// The id of the place that ends a piece of history.
+    pub before: Option<String>,
+    /// Patterns that must all match.
+    pub grep: Vec<String>,
+    /// Patterns of which none may match.
+    pub exclude: Vec<String>,
+    /// Whether the patterns ignore case.
+    pub ignore_case: bool,
+    /// Whether the stream goes on after its history.
+    pub follow: bool,
+    /// `None` where nothing is said: then it depends on the stream and the number of files.
+    pub format: Option<Format>,
+}
+
+impl StreamQuery {
+    /// Reads the `query` of a request for `stream`. A parameter of one value that is given more than once
+    /// counts as it is given last. `last_event_id` is the header of that name; it wins over `after`, unless
+    /// it is empty.
+    pub fn read(
+        query: &[u8],
+        last_event_id: Option<&[u8]>,
+        stream: Stream,
+    ) -> Result<Self, Refusal> {
+        let mut asked = Self {
+            files: Vec::new(),
+            lines: None,
+            after: Vec::new(),
+            before: None,
+            grep: Vec::new(),
+            exclude: Vec::new(),
+            ignore_case: false,
+            follow: true,
+            format: None,
+        };
+        for (name, raw) in pairs(query) {
+            // A name that can't be decoded is an unknown one.
+            let Ok(name) = percent::decode(name, Plus::IsSpace) else {
+                continue;
+            };
+            let Some(parameter) = Parameter::named(&name) else {
+                continue;
+            };
+            let value = decode(parameter, raw)?;
+            asked.set(parameter, value, stream).map_err(|right| {
+                Refusal::bad_request(format!(
+                    "the parameter {}={} can't be used: it must be {right}",
+                    parameter.name(),
+                    shown(raw)
+                ))
+            })?;
+        }
+        if let Some(header) = last_event_id.filter(|value| !value.is_empty()) {
+            asked.after = str::from_utf8(header).ok().and_then(ids).ok_or_else(|| {
+                Refusal::bad_request(format!(
+                    "the header Last-Event-ID: {} can't be used: it must be {RIGHT_IDS}",
+                    shown(header)
+                ))
+            })?;
+        }
+        Ok(asked)
+    }
+
+    /// Takes one value over, or says what would be right.
+    fn set(
+        &mut self,
+        parameter: Parameter,
+        value: String,
+        stream: Stream,
+    ) -> Result<(), &'static str> {
+        match parameter {
+            Parameter::File if value.is_empty() => return Err("the name of a file"),
+            Parameter::File => self.files.push(value),
+            Parameter::Lines => self.lines = Some(Lines::parse(&value)?),
+            // An empty one says nothing, as an empty Last-Event-ID does.
+            Parameter::After if value.is_empty() => {}
+            Parameter::After => self.after.extend(ids(&value).ok_or(RIGHT_IDS)?),
+            Parameter::Before if is_id(&value) => self.before = Some(value),
+            Parameter::Before => return Err("one id, as a stream sent it"),
+            Parameter::Grep => self.grep.push(value),
+            Parameter::Exclude => self.exclude.push(value),
+            Parameter::IgnoreCase => self.ignore_case = truth(&value)?,
+            Parameter::Follow => self.follow = truth(&value)?,
+            Parameter::Format => {
+                self.format = Some(match (value.as_str(), stream) {
+                    ("text", _) => Format::Text,
+                    ("json", _) => Format::Json,
+                    ("batch", Stream::Ws) => Format::Batch,
+                    (_, Stream::Ws) => return Err("text, json or batch"),
+                    _ => return Err("text or json; batch is for /ws alone"),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The value of `token=` in any request's `query`: percent-decoded, but with `+` as itself, since tokens are
+/// often base64. `None` where there is none; one that can't be decoded matches no token.
+pub fn token(query: &[u8]) -> Option<Vec<u8>> {
+    let (_, raw) = pairs(query).find(|(name, _)| *name == b"token")?;
+    Some(percent::decode(raw, Plus::IsItself).unwrap_or_default())
+}
+
+/// `query` without its token: what may stand in an address bar.
+pub fn without_token(query: &[u8]) -> Vec<u8> {
+    let others = query
+        .split(|&byte| byte == b'&')
+        .filter(|pair| split_pair(pair).0 != b"token");
+    others.collect::<Vec<_>>().join(&b'&')
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Parameter {
+    File,
+    Lines,
+    After,
+    Before,
+    Grep,
+    Exclude,
+    IgnoreCase,
+    Follow,
+    Format,
+}
+
+impl Parameter {
+    const ALL: [Self; 9] = [
+        Self::File,
+        Self::Lines,
+        Self::After,
+        Self::Before,
+        Self::Grep,
+        Self::Exclude,
+        Self::IgnoreCase,
+        Self::Follow,
+        Self::Format,
+    ];
+
+    fn named(name: &[u8]) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|parameter| parameter.name().as_bytes() == name)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Lines => "lines",
+            Self::After => "after",
+            Self::Before => "before",
+            Self::Grep => "grep",
+            Self::Exclude => "exclude",
+            Self::IgnoreCase => "ignore_case",
+            Self::Follow => "follow",
+            Self::Format => "format",
+        }
+    }
+}
+
+/// The pairs of a query, nothing decoded. A name without `=` has an empty value.
+fn pairs(query: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    query
+        .split(|&byte| byte == b'&')
+        .filter(|pair| !pair.is_empty())
+        .map(split_pair)
+}
+
+fn split_pair(pair: &[u8]) -> (&[u8], &[u8]) {
+    match memchr::memchr(b'=', pair) {
+        Some(at) => (&pair[..at], &pair[at + 1..]),
+        None => (pair, b""),
+    }
+}
+
+fn decode(parameter: Parameter, raw: &[u8]) -> Result<String, Refusal> {
+    let bad = |why| {
+        let line = format!("the parameter {}={} {why}", parameter.name(), shown(raw));
+        Refusal::bad_request(line)
+    };
+    let value = percent::decode(raw, Plus::IsSpace)
+        .map_err(|_| bad("has a broken percent escape: a % is written %25"))?;
+    String::from_utf8(value).map_err(|_| bad("is not UTF-8"))
+}
+
+const RIGHT_IDS: &str = "an id as a stream sent it, or several joined by ~";
+
+/// The ids that `~` joins, if each has the shape of one.
+fn ids(text: &str) -> Option<Vec<String>> {
+    text.split('~')
+        .map(|id| is_id(id).then(|| id.to_owned()))
+        .collect()
+}
+
+fn is_id(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=ID_BYTES).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+fn truth(value: &str) -> Result<bool, &'static str> {
+    match value {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err("true or false"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(query: &str) -> StreamQuery {
+        StreamQuery::read(query.as_bytes(), None, Stream::Ws).expect(query)
+    }
+
+    fn refused(query: &str, stream: Stream) -> String {
+        let refusal = StreamQuery::read(query.as_bytes(), None, stream).expect_err(query);
+        assert_eq!(refusal.status, StatusCode::BAD_REQUEST);
+        refusal.line
+    }
+
+    #[test]
+    fn an_empty_query_asks_for_everything_as_it_comes() {
+        let asked = read("");
+        assert_eq!(asked, read("&&utterly=unknown&%zz=1&lines%00=2&x=%zz"));
+        assert!(asked.follow && asked.files.is_empty() && asked.lines.is_none());
+    }
+
+    #[test]
+    fn every_parameter_is_taken_over() {
+        let asked = read(
+            "file=a+b.log&file=%C3%A9&lines=all&lines=7&after=1.a~2-b&after=3_c&before=9&grep=a%2Bb&grep=c|d\
+             &exclude=&ignore_case=true&follow=false&format=batch&token=x",
+        );
+        let expected = StreamQuery {
+            files: vec!["a b.log".into(), "é".into()],
+            lines: Some(Lines::Last(7)),
+            after: vec!["1.a".into(), "2-b".into(), "3_c".into()],
+            before: Some("9".into()),
+            grep: vec!["a+b".into(), "c|d".into()],
+            exclude: vec![String::new()],
+            ignore_case: true,
+            follow: false,
+            format: Some(Format::Batch),
+        };
+        assert_eq!(asked, expected);
+        assert_eq!(read("l%69nes=0").lines, Some(Lines::Last(0)));
+        assert_eq!(read("lines=all").lines, Some(Lines::All));
+    }
+
+    #[test]
+    fn a_value_that_cant_be_used_is_named_in_one_line() {
+        for query in [
+            "lines=",
+            "lines",
+            "lines=x",
+            "lines=-1",
+            "lines=+1",
+            "lines=1.5",
+            "lines=99999999999999999999999",
+            "follow=no",
+            "follow",
+            "ignore_case=1",
+            "format=xml",
+            "file=",
+            "before=",
+            "before=a~b",
+            "after=a~",
+            "after=~",
+            "after=a%20b",
+            "after=é",
+            "grep=%",
+            "grep=%ff",
+            "grep=%C3",
+            "file=%zz",
+        ] {
+            let line = refused(query, Stream::Ws);
+            let name = query.split('=').next().expect("a name");
+            assert!(
+                line.contains(&format!("the parameter {name}=")),
+                "{query}: {line}"
+            );
+            assert!(!line.contains('\n'), "{query}: {line}");
+        }
+        let long = format!("after={}", "x".repeat(ID_BYTES + 1));
+        assert!(refused(&long, Stream::Ws).contains("an id as a stream sent it"));
+        assert_eq!(
+            refused("lines=%0Ax\n", Stream::Plain),
+            "the parameter lines=%0Ax\\n can't be used: it must be a number of lines, or all"
+        );
+    }
+
+    #[test]
+    fn batch_is_for_ws_alone() {
+        assert!(refused("format=batch", Stream::Events).contains("/ws alone"));
+        assert!(refused("format=batch", Stream::Plain).contains("/ws alone"));
+    }
+
+    #[test]
+    fn last_event_id_wins_unless_it_is_empty() {
+        let after = |query: &str, header: &[u8]| {
+            StreamQuery::read(query.as_bytes(), Some(header), Stream::Events)
+                .map(|asked| asked.after)
+        };
+        assert_eq!(after("after=a", b"b~c"), Ok(vec!["b".into(), "c".into()]));
+        assert_eq!(after("after=a", b""), Ok(vec!["a".into()]));
+        assert_eq!(after("after=", b""), Ok(vec![]));
+        assert!(after("", b"a b").is_err());
+        assert!(after("", b"\xff").is_err());
+    }
+
+    #[test]
+    fn a_plus_in_a_token_is_itself() {
+        assert_eq!(
+            token(b"lines=1&token=a+b%2Bc%20d&token=z").as_deref(),
+            Some(&b"a+b+c d"[..])
+        );
+        assert_eq!(token(b"lines=1&tokens=a"), None);
+        assert_eq!(token(b"token=%zz").as_deref(), Some(&b""[..]));
+        assert_eq!(without_token(b"a=1&token=x&b=2"), b"a=1&b=2");
+        assert_eq!(without_token(b"token=x"), b"");
+    }
+
+    proptest! {
+        #[test]
+        fn any_query_is_read_or_refused_in_one_line(
+            query in "((file|lines|after|before|grep|follow|format)=)?(\\PC|%[0-9a-f]{2}|&){0,20}",
+            header in proptest::option::of("\\PC{0,20}"),
+        ) {
+            let header = header.as_ref().map(String::as_bytes);
+            match StreamQuery::read(query.as_bytes(), header, Stream::Plain) {
+                Ok(asked) => prop_assert!(asked.after.iter().chain(&asked.before).all(|id| is_id(id))),
+                Err(refusal) => prop_assert!(!refusal.line.chars().any(char::is_control)),
+            }
+        }
+    }
+}

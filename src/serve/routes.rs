@@ -1,0 +1,239 @@
+//! Which path means what, and what all clients share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+
+use crate::config::value::{BasePath, Lines};
+use crate::escape::shown;
+use crate::hub::Selection;
+
+use super::access::Access;
+use super::answer::{Answer, TEXT};
+use super::cors::Cors;
+use super::guard::Guard;
+use super::head::{Method, Request};
+use super::query::Stream as Kind;
+use super::refusal::Refusal;
+use super::stream::Shared;
+use super::token::Scope;
+
+/// What all clients share.
+#[derive(Debug)]
+pub struct Routes {
+    /// The hub, turns, intervals.
+    pub shared: Shared,
+    /// Who may ask.
+    pub guard: Guard,
+    /// `--base-path`.
+    pub base_path: BasePath,
+    /// `--lines`.
+    pub lines: Lines,
+    /// `--max-clients`.
+    pub max_clients: usize,
+    /// The daemon was started with more than one FILE or with a pattern.
+    pub several: bool,
+    /// Streams now.
+    pub streams: AtomicUsize,
+    /// Set at stop.
+    pub stopping: AtomicBool,
+    /// Who may read.
+    pub access: Access,
+    /// The watcher, to know whether it runs.
+    pub watcher: crate::tail::Handle,
+}
+
+/// What is done with a request.
+#[derive(Debug)]
+pub enum Route {
+    /// An answer that is ready.
+    Answer(Answer),
+    /// A stream, with the token that was presented.
+    Stream(Kind, Option<Vec<u8>>),
+}
+
+/// A watcher that has not passed for this long is stuck.
+const STUCK: Duration = Duration::from_secs(90);
+
+impl Routes {
+    /// The daemon is stopping.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// What is done with `request`, and what an allowed foreign origin needs.
+    pub fn route(
+        &self,
+        request: &Request,
+        unix: bool,
+    ) -> Result<(Option<Cors>, Route), (Refusal, Option<Cors>)> {
+        let path = self
+            .base_path
+            .strip(&request.path)
+            .filter(|path| !path.is_empty() || !self.has_base());
+        let kind = match path {
+            Some("/ws") => Some(Kind::Ws),
+            Some("/events") => Some(Kind::Events),
+            Some("/stream") => Some(Kind::Plain),
+            _ => None,
+        };
+        let is_healthz = path == Some("/healthz");
+        let cors = self
+            .guard
+            .check(request, unix, kind.is_some(), is_healthz)
+            .map_err(|refusal| (refusal, None))?;
+        let refused = |refusal: Refusal| (refusal, cors.clone());
+        match request.method {
+            Method::Get | Method::Head => {}
+            Method::Options => {
+                let answer = self.guard.preflight(request).map_err(refused)?;
+                return Ok((cors, Route::Answer(answer)));
+            }
+            _ => return Err(refused(Refusal::method_not_allowed())),
+        }
+        let (scope, token) = if is_healthz {
+            (Scope::all(), None)
+        } else {
+            self.access.check(request).map_err(refused)?
+        };
+        if let Some(kind) = kind {
+            return Ok((cors, Route::Stream(kind, token)));
+        }
+        if path == Some("/")
+            && let Some(presented) = &token
+            && let Some(answer) = self.access.sign_in(request, presented)
+        {
+            return Ok((cors, Route::Answer(answer)));
+        }
+        let answer = match path {
+            Some("/healthz") => self.health(),
+            Some("/files") => Answer::new(StatusCode::OK, "application/json", self.files(&scope))
+                .with("Cache-Control", "no-store"),
+            Some(path) => super::assets::answer(path.strip_prefix('/').unwrap_or(path), request)
+                .ok_or_else(|| refused(self.not_found(request)))?,
+            None if self.has_base() && request.path == self.base_path.as_str() => {
+                let last = self
+                    .base_path
+                    .as_str()
+                    .rsplit('/')
+                    .next()
+                    .unwrap_or_default();
+                Answer::redirect(StatusCode::PERMANENT_REDIRECT, &format!("{last}/"))
+            }
+            None => return Err(refused(self.not_found(request))),
+        };
+        Ok((cors, Route::Answer(answer)))
+    }
+
+    fn has_base(&self) -> bool {
+        !self.base_path.as_str().is_empty()
+    }
+
+    fn not_found(&self, request: &Request) -> Refusal {
+        let base = self.base_path.as_str();
+        let path = shown(request.path.as_bytes());
+        Refusal::not_found(format!(
+            "nothing is at {path}; streams are {base}/ws, {base}/events and {base}/stream"
+        ))
+    }
+
+    /// How `request` is told of `refusal`.
+    pub fn refuse(&self, request: &Request, refusal: &Refusal) -> Answer {
+        let is_page = self.base_path.strip(&request.path) == Some("/");
+        let browser = request
+            .header("Accept")
+            .is_some_and(|accept| memmem(accept, b"text/html"));
+        if refusal.status == StatusCode::UNAUTHORIZED && is_page && browser {
+            return Access::ask(refusal);
+        }
+        Answer::refusal(refusal)
+    }
+
+    fn health(&self) -> Answer {
+        let quiet = Instant::now().saturating_duration_since(self.watcher.last_pass());
+        if quiet > STUCK || self.is_stopping() {
+            let line = if self.is_stopping() {
+                "the daemon is stopping".to_owned()
+            } else {
+                format!("the watcher has not passed for {} s", quiet.as_secs())
+            };
+            return Answer::refusal(&Refusal::unavailable(line));
+        }
+        Answer::new(StatusCode::OK, TEXT, "ok\n").with("Cache-Control", "no-store")
+    }
+
+    /// The followed files as JSON.
+    fn files(&self, scope: &Scope) -> Vec<u8> {
+        let mut out = vec![b'['];
+        let sources = self.shared.hub.sources();
+        let sources = sources.iter().filter(|state| scope.may(&state.source.name));
+        for (n, state) in sources.enumerate() {
+            if n > 0 {
+                out.push(b',');
+            }
+            let size = state
+                .generation
+                .as_ref()
+                .and_then(|generation| generation.file.metadata().ok())
+                .map_or(0, |stat| stat.len());
+            let path = std::os::unix::ffi::OsStrExt::as_bytes(state.source.path.as_os_str());
+            out.extend_from_slice(b"{\"name\":");
+            super::wire::json_string(state.source.name.as_bytes(), &mut out);
+            out.extend_from_slice(b",\"path\":");
+            super::wire::json_string(path, &mut out);
+            out.extend_from_slice(
+                format!(",\"size\":{size},\"present\":{}}}", state.present).as_bytes(),
+            );
+        }
+        out.extend_from_slice(b"]\n");
+        out
+    }
+
+    /// The sources called `names` (all, where there are none), and how many.
+    pub fn select(
+        &self,
+        names: &[String],
+        token: Option<&[u8]>,
+    ) -> Result<(Selection, usize), Refusal> {
+        let mut sources = self.shared.hub.sources();
+        let scope = match token {
+            Some(token) => self.access.scope(token).ok_or_else(Refusal::unauthorized)?,
+            None => Scope::all(),
+        };
+        let all = sources.len();
+        sources.retain(|state| scope.may(&state.source.name));
+        let count = sources.len();
+        if names.is_empty() && scope != Scope::all() {
+            // Files that come later are not looked at again; a limited token names what it wants.
+            let indexes: Vec<u32> = sources.iter().map(|state| state.source.index).collect();
+            return Ok((Selection::Only(Arc::from(indexes)), count));
+        }
+        if names.is_empty() {
+            debug_assert_eq!(all, count);
+            return Ok((Selection::All, count));
+        }
+        let mut indexes = Vec::new();
+        for name in names {
+            let found = sources
+                .iter()
+                .find(|state| state.source.name == *name)
+                .ok_or_else(|| {
+                    Refusal::not_found(format!(
+                        "no file is called \"{}\"; /files lists them",
+                        shown(name.as_bytes())
+                    ))
+                })?;
+            indexes.push(found.source.index);
+        }
+        indexes.sort_unstable();
+        indexes.dedup();
+        let count = indexes.len();
+        Ok((Selection::Only(Arc::from(indexes)), count))
+    }
+}
+
+fn memmem(text: &[u8], part: &[u8]) -> bool {
+    memchr::memmem::find(text, part).is_some()
+}

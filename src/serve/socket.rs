@@ -1,0 +1,152 @@
+//! A client's socket: TCP or Unix, read and written without blocking, shut from any thread.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{setsockopt, sockopt};
+
+use crate::limits::SEND_BUFFER_BYTES;
+
+/// See the module.
+#[derive(Debug)]
+pub enum Socket {
+    /// TCP.
+    Tcp(TcpStream),
+    /// A Unix socket.
+    Unix(UnixStream),
+}
+
+impl Socket {
+    /// Bounds and delays: non-blocking, no Nagle, a bounded send buffer.
+    pub fn prepare(&self) -> io::Result<()> {
+        match self {
+            Socket::Tcp(stream) => {
+                stream.set_nonblocking(true)?;
+                stream.set_nodelay(true)?;
+            }
+            Socket::Unix(stream) => stream.set_nonblocking(true)?,
+        }
+        setsockopt(&self.as_fd(), sockopt::SndBuf, &SEND_BUFFER_BYTES)?;
+        Ok(())
+    }
+
+    /// Lets the kernel find out within about two `interval`s that a peer has vanished.
+    pub fn keep_alive(&self, interval: Duration) {
+        if let Socket::Tcp(stream) = self {
+            let seconds = u32::try_from(interval.as_secs().max(1)).unwrap_or(u32::MAX);
+            let fd = stream.as_fd();
+            // An option that can't be set leaves the kernel's own, slower ways.
+            let _ = setsockopt(&fd, sockopt::KeepAlive, &true);
+            let _ = setsockopt(&fd, sockopt::TcpKeepIdle, &seconds);
+            let _ = setsockopt(&fd, sockopt::TcpKeepInterval, &seconds);
+            let _ = setsockopt(&fd, sockopt::TcpKeepCount, &1);
+        }
+    }
+
+    /// Writes what the kernel takes now.
+    pub fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        loop {
+            let written = match self {
+                Socket::Tcp(stream) => (&*stream).write_vectored(slices),
+                Socket::Unix(stream) => (&*stream).write_vectored(slices),
+            };
+            match written {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                written => return written,
+            }
+        }
+    }
+
+    /// Reads what is there now.
+    pub fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = match self {
+                Socket::Tcp(stream) => (&*stream).read(buf),
+                Socket::Unix(stream) => (&*stream).read(buf),
+            };
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => return read,
+            }
+        }
+    }
+
+    /// Shuts it; an already closed one is as good.
+    pub fn shutdown(&self, how: Shutdown) {
+        let _ = match self {
+            Socket::Tcp(stream) => stream.shutdown(how),
+            Socket::Unix(stream) => stream.shutdown(how),
+        };
+    }
+
+    /// Waits until it can be read (or, with `to_write`, written) or `deadline` has come; whether it can. Woken by the
+    /// peer, and by a shutdown of the socket.
+    pub fn wait(&self, to_write: bool, deadline: Instant) -> io::Result<Ready> {
+        let wanted = if to_write {
+            PollFlags::POLLIN | PollFlags::POLLOUT
+        } else {
+            PollFlags::POLLIN
+        };
+        self.poll(wanted, deadline)
+    }
+
+    /// Waits until it can be written or `deadline` has come.
+    pub fn wait_to_write(&self, deadline: Instant) -> io::Result<Ready> {
+        self.poll(PollFlags::POLLOUT, deadline)
+    }
+
+    fn poll(&self, wanted: PollFlags, deadline: Instant) -> io::Result<Ready> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let ms =
+                i32::try_from(left.as_millis() + u128::from(left.subsec_nanos() % 1_000_000 != 0));
+            let timeout = ms
+                .ok()
+                .and_then(|ms| PollTimeout::try_from(ms).ok())
+                .unwrap_or(PollTimeout::MAX);
+            let mut fds = [PollFd::new(self.as_fd(), wanted)];
+            match poll(&mut fds, timeout) {
+                Ok(0) => {
+                    return Ok(Ready {
+                        read: false,
+                        write: false,
+                    });
+                }
+                Ok(_) => {
+                    let got = fds[0].revents().unwrap_or(PollFlags::empty());
+                    let broken = got
+                        .intersects(PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL);
+                    return Ok(Ready {
+                        read: broken || got.contains(PollFlags::POLLIN),
+                        write: broken || got.contains(PollFlags::POLLOUT),
+                    });
+                }
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// What a wait ended with; both false at its deadline.
+#[derive(Clone, Copy, Debug)]
+pub struct Ready {
+    /// There is something to read, or an end.
+    pub read: bool,
+    /// There is room to write, or an end.
+    pub write: bool,
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Socket::Tcp(stream) => stream.as_fd(),
+            Socket::Unix(stream) => stream.as_fd(),
+        }
+    }
+}

@@ -1,0 +1,512 @@
+//! A client's life as a stream: read the file up to the live edge, be carried live from there, fall back to the file
+//! when slow, say goodbye.
+
+use std::io;
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tungstenite::protocol::CloseFrame;
+use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::{Error, Message};
+
+use crate::hub::{Hub, Subscriber};
+use crate::limits::{
+    CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNKS_BYTES, DRAIN, STALL_HOLD, WS_READS_MAX,
+};
+use crate::reader::Reader;
+use crate::source::{Kind, Segment};
+
+use super::link::Carried;
+use super::peer::Peer;
+use super::turnstile::Turnstile;
+
+/// Why a stream ended. None of these is a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// All that was asked for is sent.
+    Complete,
+    /// The peer has left, or is broken.
+    PeerLeft,
+    /// The peer has sent a close frame, and has its answer.
+    PeerClosed,
+    /// The peer neither answers nor takes anything.
+    Silent,
+    /// The daemon stops.
+    Stopping,
+    /// Its token was withdrawn.
+    Withdrawn,
+    /// The peer broke the protocol: to be closed with this code.
+    Refused(CloseCode, &'static str),
+}
+
+/// What all streams share.
+#[derive(Debug)]
+pub struct Shared {
+    /// The files' hub.
+    pub hub: Arc<Hub>,
+    /// Turns at reading.
+    pub turnstile: Turnstile,
+    /// Clients that catch up now.
+    pub catching_up: AtomicUsize,
+    /// `--queue`.
+    pub queue_batches: usize,
+    /// `--ping-interval`.
+    pub ping_interval: Duration,
+}
+
+/// See the module.
+pub struct Stream<'a> {
+    shared: &'a Shared,
+    peer: Arc<Peer>,
+    reader: Option<Reader>,
+    /// Segments that were read already.
+    first: Vec<Segment>,
+    follow: bool,
+    /// How it subscribed, while it is.
+    key: Option<u64>,
+    ping_due: Instant,
+    /// When the peer last showed that it lives.
+    sign: Instant,
+    progress: u64,
+    /// Progress at the last ping, to know a quiet stream by.
+    progress_at_ping: u64,
+    /// The socket was full since the last sign.
+    blocked: bool,
+}
+
+/// A client that catches up, counted as long as it does.
+struct CatchingUp<'a>(&'a AtomicUsize);
+
+impl Drop for CatchingUp<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Stream<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key.take() {
+            self.shared.hub.leave(key);
+        }
+    }
+}
+
+impl<'a> Stream<'a> {
+    /// A stream to `peer` of what `reader` reads, beginning with `first`.
+    pub fn new(
+        shared: &'a Shared,
+        peer: Arc<Peer>,
+        reader: Reader,
+        first: Vec<Segment>,
+        follow: bool,
+    ) -> Self {
+        let now = Instant::now();
+        Stream {
+            shared,
+            peer,
+            reader: Some(reader),
+            first,
+            follow,
+            key: None,
+            ping_due: now + shared.ping_interval,
+            sign: now,
+            progress: 0,
+            progress_at_ping: 0,
+            blocked: false,
+        }
+    }
+
+    /// Runs it to its end, goodbye included. Blocks for as long as the client stays.
+    pub fn run(mut self) -> Ended {
+        let ended = loop {
+            match self.catch_up() {
+                Ok(()) => {}
+                Err(ended) => break ended,
+            }
+            match self.live() {
+                Ok(()) => {}
+                Err(ended) => break ended,
+            }
+        };
+        self.say_goodbye(ended);
+        ended
+    }
+
+    // -- reading the file
+
+    /// Reads and sends until the live edge is reached and the queue begins there.
+    fn catch_up(&mut self) -> Result<(), Ended> {
+        let shared = self.shared;
+        shared.catching_up.fetch_add(1, Ordering::Relaxed);
+        let _counted = CatchingUp(&shared.catching_up);
+        let Some(mut reader) = self.reader.take() else {
+            return Err(Ended::PeerLeft);
+        };
+        for segment in std::mem::take(&mut self.first) {
+            self.peer.link.lock().push_segment(&segment);
+        }
+        self.send(&mut reader)?;
+        loop {
+            self.attend()?;
+            if self.key.is_some() && self.peer.is_lost() {
+                self.fell_back(&mut reader);
+            }
+            if self.follow && self.key.is_none() && reader.is_close() {
+                self.join(&mut reader)?;
+            }
+            let turn = shared.turnstile.enter();
+            let chunk = (CHUNKS_BYTES / shared.catching_up.load(Ordering::Relaxed).max(1))
+                .clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
+            let segment = reader.next(chunk).map_err(|error| {
+                log::warn!("a client's history can't be read: {error}");
+                Ended::PeerLeft
+            })?;
+            let Some(segment) = segment else {
+                drop(turn);
+                if self.key.is_some() && !self.peer.is_lost() {
+                    let mut link = self.peer.link.lock();
+                    link.reader = Some(reader);
+                    link.live = true;
+                    return Ok(());
+                }
+                if !self.follow {
+                    for end in reader.ends() {
+                        self.peer.link.lock().push_segment(&end);
+                    }
+                    self.send(&mut reader)?;
+                    return Err(Ended::Complete);
+                }
+                continue;
+            };
+            self.peer.link.lock().push_segment(&segment);
+            drop(turn);
+            if matches!(segment.kind, Kind::Lines(_)) {
+                drop(segment);
+            }
+            self.send(&mut reader)?;
+        }
+    }
+
+    /// Subscribes: the rest is read up to where the queue begins.
+    fn join(&mut self, reader: &mut Reader) -> Result<(), Ended> {
+        self.peer.joins();
+        let subscriber: Arc<dyn Subscriber> = Arc::clone(&self.peer) as Arc<dyn Subscriber>;
+        let joined = self
+            .shared
+            .hub
+            .join(
+                subscriber,
+                reader.selection().clone(),
+                self.shared.queue_batches,
+            )
+            .map_err(|_| Ended::Stopping)?;
+        self.key = Some(joined.key);
+        self.peer.link.lock().queue = Some(joined.queue);
+        // Race: the sender was dropped between the two lines above; the queue is then found disconnected, or `is_lost`.
+        reader.stop_at(&joined.edges);
+        Ok(())
+    }
+
+    fn fell_back(&mut self, reader: &mut Reader) {
+        if let Some(key) = self.key.take() {
+            self.shared.hub.leave(key);
+        }
+        self.peer.link.lock().queue = None;
+        reader.stop_nowhere();
+    }
+
+    /// Writes what the link holds of its own, waiting for the peer where need be. A peer that takes nothing for a moment
+    /// keeps only what is half on the wire.
+    fn send(&mut self, reader: &mut Reader) -> Result<(), Ended> {
+        let mut since = None;
+        loop {
+            match self.peer.carry_here() {
+                Ok(Carried::Blocked) => {}
+                Ok(_) => return Ok(()),
+                Err(_) => return Err(Ended::PeerLeft),
+            }
+            let now = Instant::now();
+            if self.note_progress() {
+                since = None;
+            }
+            let hold_until = *since.get_or_insert(now) + STALL_HOLD;
+            if now >= hold_until
+                && let Some((index, position)) = self.peer.link.lock().trim()
+            {
+                reader.go_back(index, position);
+            }
+            let until = if now >= hold_until {
+                None
+            } else {
+                Some(hold_until)
+            };
+            self.wait_for_room(until)?;
+        }
+    }
+
+    // -- live
+
+    /// Carries and waits until the queue is lost.
+    fn live(&mut self) -> Result<(), Ended> {
+        loop {
+            match self.peer.carry_here() {
+                Ok(Carried::Drained | Carried::OwnThread) => {
+                    self.attend()?;
+                    if !self.peer.visitor.has_said() && !self.peer.visitor.is_ended() {
+                        self.note_progress();
+                        thread::park_timeout(
+                            self.ping_due.saturating_duration_since(Instant::now()),
+                        );
+                    }
+                }
+                Ok(Carried::Blocked) => {
+                    self.attend()?;
+                    if self.peer.is_lost() {
+                        self.peer.link.lock().forsake();
+                    }
+                    self.wait_for_room(None)?;
+                    self.note_progress();
+                }
+                Ok(Carried::Lost) => {
+                    if self.peer.visitor.is_ended() {
+                        return Err(self.why_ended());
+                    }
+                    let mut link = self.peer.link.lock();
+                    link.live = false;
+                    let reader = link.reader.take();
+                    drop(link);
+                    let Some(mut reader) = reader else {
+                        return Err(Ended::PeerLeft);
+                    };
+                    self.fell_back(&mut reader);
+                    self.reader = Some(reader);
+                    return Ok(());
+                }
+                Err(_) => return Err(Ended::PeerLeft),
+            }
+        }
+    }
+
+    /// Waits until the socket takes more, the peer says something, a ping is due, or `until`.
+    fn wait_for_room(&mut self, until: Option<Instant>) -> Result<(), Ended> {
+        self.blocked = true;
+        let deadline = until.map_or(self.ping_due, |until| until.min(self.ping_due));
+        let socket = Arc::clone(&self.peer.visitor.socket);
+        let waited = self.peer.visitor.wait(|| {
+            if self.peer.is_lost() && self.peer.link.lock().live {
+                return Ok(None);
+            }
+            socket.wait(true, deadline).map(Some)
+        });
+        match waited {
+            None => return Err(self.why_ended()),
+            Some(Err(_)) => return Err(Ended::PeerLeft),
+            Some(Ok(Some(ready))) if ready.read => {
+                self.peer.visitor.hears();
+                if !ready.write {
+                    // Its words are read in `attend`; an end that is no end (a half-closed peer) must not spin.
+                    self.attend()?;
+                    if self.peer.visitor.is_deaf()
+                        && let Some(Err(_)) =
+                            self.peer.visitor.wait(|| socket.wait_to_write(deadline))
+                    {
+                        return Err(Ended::PeerLeft);
+                    }
+                }
+            }
+            Some(Ok(_)) => {}
+        }
+        self.attend()
+    }
+
+    fn note_progress(&mut self) -> bool {
+        let progress = self.peer.link.lock().progress();
+        let moved = progress != self.progress;
+        if moved && self.blocked {
+            self.sign = Instant::now();
+            self.blocked = false;
+        }
+        self.progress = progress;
+        moved
+    }
+
+    // -- what is due
+
+    /// Ends where it is to end, hears what the peer says, pings.
+    fn attend(&mut self) -> Result<(), Ended> {
+        if self.peer.visitor.is_ended() {
+            return Err(self.why_ended());
+        }
+        if self.peer.visitor.take_said() {
+            self.hear()?;
+        }
+        let now = Instant::now();
+        if now < self.ping_due {
+            return Ok(());
+        }
+        self.note_progress();
+        self.ping_due = now + self.shared.ping_interval;
+        let mut link = self.peer.link.lock();
+        let waits_for_pong = link.is_websocket() || self.blocked;
+        if waits_for_pong && now.duration_since(self.sign) >= 2 * self.shared.ping_interval {
+            return Err(Ended::Silent);
+        }
+        if link.is_websocket() {
+            link.ping();
+        }
+        let quiet = self.progress == self.progress_at_ping && link.is_clear() && link.live;
+        if quiet {
+            let standing: Vec<_> = match (&link.reader, link.wire.filter()) {
+                (Some(reader), Some(_)) => reader
+                    .ids()
+                    .into_iter()
+                    .map(|(index, id)| {
+                        (index, self.shared.hub.source(index).source.name.clone(), id)
+                    })
+                    .collect(),
+                _ => Vec::new(),
+            };
+            let heartbeat = link.wire.heartbeat(&standing);
+            link.push_raw(&heartbeat);
+        }
+        drop(link);
+        // What was queued here goes out with the next carry; in the live loop that is the next thing done.
+        if self.peer.carry_here().is_err() {
+            return Err(Ended::PeerLeft);
+        }
+        self.note_progress();
+        self.progress_at_ping = self.progress;
+        Ok(())
+    }
+
+    fn why_ended(&self) -> Ended {
+        if self.peer.visitor.is_withdrawn() {
+            Ended::Withdrawn
+        } else {
+            Ended::Stopping
+        }
+    }
+
+    /// Reads what the peer says, to the end of what is there: edge-triggered readiness comes once.
+    fn hear(&mut self) -> Result<(), Ended> {
+        if !self.peer.link.lock().is_websocket() {
+            return self.hear_bytes();
+        }
+        for _ in 0..WS_READS_MAX {
+            let read = self.peer.link.lock().read_message();
+            match read {
+                Ok(Some(Message::Close(_))) => return Err(Ended::PeerClosed),
+                Ok(Some(_)) => self.sign = Instant::now(),
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(ended_by(&error)),
+            }
+        }
+        // There may be more: it has its turn after the lines.
+        self.peer.visitor.hears();
+        Ok(())
+    }
+
+    fn hear_bytes(&mut self) -> Result<(), Ended> {
+        let mut buf = [0; 512];
+        for _ in 0..WS_READS_MAX {
+            match self.peer.visitor.socket.read(&mut buf) {
+                Ok(0) if self.follow && !self.peer.visitor.may_half_close() => {
+                    return Err(Ended::PeerLeft);
+                }
+                Ok(0) => {
+                    self.peer.visitor.goes_deaf();
+                    return Ok(());
+                }
+                Ok(_) => self.sign = Instant::now(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(_) => return Err(Ended::PeerLeft),
+            }
+        }
+        self.peer.visitor.hears();
+        Ok(())
+    }
+
+    // -- the end
+
+    fn say_goodbye(&mut self, ended: Ended) {
+        if matches!(ended, Ended::PeerLeft) {
+            return;
+        }
+        let socket = Arc::clone(&self.peer.visitor.socket);
+        if let Some(key) = self.key.take() {
+            self.shared.hub.leave(key);
+        }
+        let deadline = Instant::now() + DRAIN;
+        let mut link = self.peer.link.lock();
+        if matches!(ended, Ended::Stopping) && link.live {
+            // What is queued is flushed.
+            let _ = link.carry(true);
+        }
+        link.live = false;
+        match ended {
+            Ended::Complete => {
+                let ending = link.wire.ending();
+                link.push_raw(ending);
+                link.close(frame(CloseCode::Normal, ""));
+            }
+            Ended::Stopping => link.close(frame(CloseCode::Away, "stopping; resume by id")),
+            Ended::Withdrawn => link.close(frame(CloseCode::Policy, "the token was withdrawn")),
+            Ended::Refused(code, why) => link.close(frame(code, why)),
+            Ended::Silent | Ended::PeerClosed | Ended::PeerLeft => {}
+        }
+        loop {
+            match link.carry(true) {
+                Ok(Carried::Blocked) if Instant::now() < deadline => {}
+                _ => break,
+            }
+            if socket.wait_to_write(deadline).is_err() {
+                break;
+            }
+        }
+        drop(link);
+        drain(&socket, deadline);
+    }
+}
+
+/// Shuts `socket` for writing and throws away what still comes, until the peer's end or `deadline`: closing with unread
+/// bytes resets the connection, and the peer would never see what it was told.
+pub fn drain(socket: &super::socket::Socket, deadline: Instant) {
+    socket.shutdown(Shutdown::Write);
+    let mut buf = [0; 1024];
+    loop {
+        match socket.read(&mut buf) {
+            Ok(0) => return,
+            Ok(_) if Instant::now() < deadline => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                match socket.wait(false, deadline) {
+                    Ok(ready) if ready.read => {}
+                    _ => return,
+                }
+            }
+            _ => return,
+        }
+    }
+}
+
+fn frame(code: CloseCode, reason: &'static str) -> CloseFrame {
+    CloseFrame {
+        code,
+        reason: reason.into(),
+    }
+}
+
+fn ended_by(error: &Error) -> Ended {
+    match error {
+        Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
+            Ended::PeerLeft
+        }
+        Error::Protocol(_) => Ended::Refused(CloseCode::Protocol, "protocol error"),
+        Error::Utf8(_) => Ended::Refused(CloseCode::Invalid, "text is not UTF-8"),
+        Error::Capacity(_) => Ended::Refused(CloseCode::Size, "message over 4 KiB"),
+        Error::ConnectionClosed | Error::AlreadyClosed => Ended::PeerClosed,
+        _ => Ended::PeerLeft,
+    }
+}

@@ -1,0 +1,133 @@
+//! What the watcher publishes and everything downstream passes on: an immutable batch of segments, each the lines of
+//! one source or one event, with the wire forms made of it so far.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use super::{Id, Lines, Position, Source};
+
+/// How many wire forms of a segment can be shared; the forms themselves are named where they are encoded.
+pub const FORMS: usize = 14;
+
+/// What was published at once.
+#[derive(Debug)]
+pub struct Batch {
+    /// Counts up from 1 over the hub's life.
+    pub sequence: u64,
+    /// In the order in which they happened, source by source.
+    pub segments: Vec<Segment>,
+}
+
+/// Lines of one source, or one event.
+#[derive(Debug)]
+pub struct Segment {
+    /// Whose.
+    pub source: Arc<Source>,
+    /// What.
+    pub kind: Kind,
+    forms: [OnceLock<Box<[u8]>>; FORMS],
+    form_bytes: AtomicUsize,
+}
+
+/// Lines or an event.
+#[derive(Debug)]
+pub enum Kind {
+    /// Whole lines.
+    Lines(Lines),
+    /// Something happened to the source.
+    Event(Event),
+}
+
+/// Something that happened to a source.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// What.
+    pub kind: EventKind,
+    /// The id of the place where the stream now stands.
+    pub id: Id,
+    /// The same as a position.
+    pub at: Position,
+    /// Number of the last aside that a stream which has this event has been told.
+    pub aside: u64,
+}
+
+/// What can happen to a source, as a client sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// The stream of this source begins here.
+    Start,
+    /// A new file under the name.
+    Rotated,
+    /// The file was truncated or rewritten.
+    Truncated,
+    /// Bytes are gone for good.
+    Gap {
+        /// How many, where that is known.
+        lost_bytes: Option<u64>,
+        /// Why.
+        reason: &'static str,
+    },
+    /// The name has led nowhere for a second.
+    Missing,
+    /// The stream of this source ends here, as asked for.
+    End,
+}
+
+impl EventKind {
+    /// Its name on the wire.
+    pub fn name(&self) -> &'static str {
+        match self {
+            EventKind::Start => "start",
+            EventKind::Rotated => "rotated",
+            EventKind::Truncated => "truncated",
+            EventKind::Gap { .. } => "gap",
+            EventKind::Missing => "missing",
+            EventKind::End => "end",
+        }
+    }
+}
+
+impl Segment {
+    /// A segment with no wire form yet.
+    pub fn new(source: Arc<Source>, kind: Kind) -> Segment {
+        Segment {
+            source,
+            kind,
+            forms: Default::default(),
+            form_bytes: AtomicUsize::new(0),
+        }
+    }
+
+    /// Where a stream stands that has all of this segment.
+    pub fn end(&self) -> Position {
+        match &self.kind {
+            Kind::Lines(lines) => lines.end(),
+            Kind::Event(event) => event.at,
+        }
+    }
+
+    /// The wire form number `form`, made by `make` on first use, once for all clients.
+    pub fn form(&self, form: usize, make: impl FnOnce() -> Vec<u8>) -> &[u8] {
+        self.forms[form].get_or_init(|| {
+            let bytes = make().into_boxed_slice();
+            self.form_bytes.fetch_add(bytes.len(), Ordering::Relaxed);
+            bytes
+        })
+    }
+
+    /// Bytes that this segment pins: its own and those of every wire form made so far.
+    pub fn pinned_bytes(&self) -> usize {
+        let own = match &self.kind {
+            Kind::Lines(lines) => lines.bytes.capacity() + lines.ends.capacity() * size_of::<u32>(),
+            Kind::Event(_) => 0,
+        };
+        own + self.form_bytes.load(Ordering::Relaxed)
+    }
+}
+
+impl Batch {
+    /// Bytes that this batch pins as long as anyone holds it.
+    pub fn pinned_bytes(&self) -> usize {
+        self.segments.iter().map(Segment::pinned_bytes).sum()
+    }
+}

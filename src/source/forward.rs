@@ -1,0 +1,163 @@
+//! Reading a generation forwards, with the overlap that shows whether the file is still the one we think.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use crate::limits::{HEAD_CHECKED_BYTES, OVERLAP_BYTES, TAIL_CHECKED_BYTES};
+
+use super::{Generation, Id, IdMaker, Lines, Source, lines};
+
+/// What a read of a generation found.
+#[derive(Debug)]
+pub enum Read {
+    /// Whole lines, at least one.
+    Lines(Lines),
+    /// The bytes that were there are not there any more, or others are.
+    Changed,
+}
+
+/// Where a reader stands in one generation, with what it needs to know that the bytes before are still the same.
+#[derive(Clone, Debug, Default)]
+pub struct Footing {
+    /// The last bytes before the place, as they were when they were read: [`OVERLAP_BYTES`] or all there are.
+    pub overlap: Vec<u8>,
+    /// The first bytes of the generation, as far as they are read: at most [`HEAD_CHECKED_BYTES`].
+    pub head: Option<Arc<[u8]>>,
+}
+
+/// Reads from `file` at `offset` until `buf` is full or the file ends; returns how many bytes. Blocks on the disk.
+pub fn read_full(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut done = 0;
+    while done < buf.len() {
+        match file.read_at(&mut buf[done..], offset + done as u64) {
+            Ok(0) => break,
+            Ok(n) => done += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(done)
+}
+
+impl Footing {
+    /// Takes the place `offset` in `file` on trust: reads the head and the bytes before it.
+    pub fn take(file: &File, offset: u64) -> io::Result<Footing> {
+        let mut head =
+            vec![0; HEAD_CHECKED_BYTES.min(usize::try_from(offset).unwrap_or(usize::MAX))];
+        let n = read_full(file, &mut head, 0)?;
+        head.truncate(n);
+        let mut overlap = vec![0; OVERLAP_BYTES.min(usize::try_from(offset).unwrap_or(usize::MAX))];
+        let from = offset - overlap.len() as u64;
+        let n = read_full(file, &mut overlap, from)?;
+        overlap.truncate(n);
+        Ok(Footing {
+            overlap,
+            head: Some(Arc::from(head)),
+        })
+    }
+
+    /// The id of the place.
+    pub fn id(&self, source: &Source, inode: u64, offset: u64) -> Id {
+        let head = self.head.clone().unwrap_or_else(|| Arc::from([]));
+        IdMaker::new(source.name_hash, inode, head, &self.overlap).id(offset, &[])
+    }
+
+    /// True where this footing is what `id` was made from.
+    pub fn is_at(&self, id: &Id) -> bool {
+        let head: &[u8] = self.head.as_deref().unwrap_or_default();
+        id.matches(
+            head,
+            &self.overlap[self.overlap.len().saturating_sub(TAIL_CHECKED_BYTES)..],
+        )
+    }
+}
+
+/// Reads whole lines of `generation` from `from` on, about `chunk_bytes` and at least one line, not beyond `limit`,
+/// which is the end of a line or piece. `sealed` says that the generation ends at `limit`. `footing` moves along.
+/// Blocks on the disk.
+pub fn read_lines(
+    source: &Source,
+    generation: &Generation,
+    from: u64,
+    limit: u64,
+    sealed: bool,
+    chunk_bytes: usize,
+    line_bytes_max: usize,
+    footing: &mut Footing,
+) -> io::Result<Read> {
+    let left = usize::try_from(limit - from).unwrap_or(usize::MAX);
+    let mut want = left.min(chunk_bytes);
+    let lead = footing.overlap.len();
+    let mut buf = vec![0; lead + want];
+    let mut have = 0;
+    let mut ends = Vec::new();
+    let used = loop {
+        let n = read_full(
+            &generation.file,
+            &mut buf[have..],
+            from - lead as u64 + have as u64,
+        )?;
+        have += n;
+        if have < lead + want || buf[..lead] != footing.overlap[..] {
+            return Ok(Read::Changed);
+        }
+        ends.clear();
+        let used = lines::split(&buf[lead..], want == left, line_bytes_max, &mut ends);
+        if used > 0 {
+            break used;
+        }
+        // Not even one line: take more at once. A line or a piece is never longer than `cut_when`.
+        want = left.min((want * 4).min(lines::cut_when(line_bytes_max).max(want + 1)));
+        buf.resize(lead + want, 0);
+    };
+    let head = head_up_to(generation, footing, from, &buf[lead..lead + used])?;
+    let ids = IdMaker::new(
+        source.name_hash,
+        generation.inode,
+        Arc::clone(&head),
+        &buf[..lead],
+    );
+    let end = lead + used;
+    let unfinished = sealed && from + used as u64 == limit && buf[end - 1] != b'\n';
+    *footing = Footing {
+        overlap: buf[end.saturating_sub(OVERLAP_BYTES)..end].to_vec(),
+        head: Some(head),
+    };
+    buf.truncate(end);
+    buf.drain(..lead);
+    Ok(Read::Lines(Lines {
+        generation: generation.number,
+        from,
+        bytes: buf,
+        ends,
+        unfinished,
+        ids,
+    }))
+}
+
+/// The generation's first bytes, at least up to the end of `bytes`, which stand at `from`.
+fn head_up_to(
+    generation: &Generation,
+    footing: &Footing,
+    from: u64,
+    bytes: &[u8],
+) -> io::Result<Arc<[u8]>> {
+    let known = footing.head.clone().unwrap_or_else(|| Arc::from([]));
+    let end = from + bytes.len() as u64;
+    if known.len() >= HEAD_CHECKED_BYTES || known.len() as u64 >= end {
+        return Ok(known);
+    }
+    if known.len() as u64 >= from {
+        // The new bytes continue what is known.
+        let mut head = known.to_vec();
+        let have = known.len() - from as usize;
+        head.extend(bytes[have..].iter().take(HEAD_CHECKED_BYTES - head.len()));
+        return Ok(Arc::from(head));
+    }
+    let mut head = vec![0; HEAD_CHECKED_BYTES.min(usize::try_from(end).unwrap_or(usize::MAX))];
+    let n = read_full(&generation.file, &mut head, 0)?;
+    head.truncate(n);
+    Ok(Arc::from(head))
+}

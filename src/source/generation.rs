@@ -1,0 +1,147 @@
+//! A generation: the bytes under a name, from the moment they begin anew (another inode, or a truncation) until they
+//! begin anew once more.
+
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
+
+use parking_lot::Mutex;
+
+/// How a generation began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Began {
+    /// The first one under this name: it stood there at the start, or appeared later.
+    First,
+    /// A new file under the name.
+    Rotated,
+    /// The same file, truncated or rewritten.
+    Truncated,
+}
+
+/// Bytes that are gone for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// How many, where that is known.
+    pub lost_bytes: Option<u64>,
+    /// Why, in a few words for the user.
+    pub reason: &'static str,
+}
+
+/// One generation of a source. It never knows its successor: a chain would be kept whole by one straggler, and its
+/// release recurses.
+#[derive(Debug)]
+pub struct Generation {
+    /// Counts up from 0 in each source, without holes.
+    pub number: u64,
+    /// Opened with O_NONBLOCK and known to be a regular file.
+    pub file: Arc<File>,
+    /// The file's device.
+    pub device: u64,
+    /// The file's inode.
+    pub inode: u64,
+    /// How it began.
+    pub began: Began,
+    /// What was lost between the generation before and this one.
+    pub gap: Option<Gap>,
+    /// Bytes of all the generations before, so that what a straggler lost can be told in bytes. Set by the hub.
+    base: AtomicU64,
+    /// Where its first line begins: 0, or the end of a run of NULs that a writer without O_APPEND left after a
+    /// truncation.
+    start: AtomicU64,
+    /// Its length once nothing more of it is taken.
+    sealed: OnceLock<u64>,
+    /// Its bytes were overwritten or cut off: whoever has not read them can't any more.
+    gone: AtomicBool,
+    last_read: Mutex<Instant>,
+}
+
+impl Generation {
+    /// A generation of `file`, not yet sealed. One fstat(2).
+    pub fn new(
+        number: u64,
+        file: Arc<File>,
+        began: Began,
+        gap: Option<Gap>,
+    ) -> std::io::Result<Generation> {
+        let stat = file.metadata()?;
+        let inode = (stat.dev(), stat.ino());
+        Ok(Generation::with_identity(number, file, inode, began, gap))
+    }
+
+    /// The same where the file's device and inode are known.
+    pub fn with_identity(
+        number: u64,
+        file: Arc<File>,
+        (device, inode): (u64, u64),
+        began: Began,
+        gap: Option<Gap>,
+    ) -> Generation {
+        Generation {
+            number,
+            device,
+            inode,
+            file,
+            began,
+            gap,
+            base: AtomicU64::new(0),
+            start: AtomicU64::new(0),
+            sealed: OnceLock::new(),
+            gone: AtomicBool::new(false),
+            last_read: Mutex::new(Instant::now()),
+        }
+    }
+
+    /// Bytes of all the generations before, those that were lost included where their number is known.
+    pub fn base(&self) -> u64 {
+        self.base.load(Ordering::Acquire)
+    }
+
+    /// Says what [`Generation::base`] is. Said by the hub, as it takes the generation in.
+    pub fn set_base(&self, base: u64) {
+        self.base.store(base, Ordering::Release);
+    }
+
+    /// Where its first line begins.
+    pub fn start(&self) -> u64 {
+        self.start.load(Ordering::Acquire)
+    }
+
+    /// Its first line begins only at `offset`, after a hole. Said by the watcher before it publishes a line of it.
+    pub fn skip_to(&self, offset: u64) {
+        self.start.store(offset, Ordering::Release);
+    }
+
+    /// Its length, once it is known that nothing more of it is taken.
+    pub fn sealed(&self) -> Option<u64> {
+        self.sealed.get().copied()
+    }
+
+    /// Nothing beyond `length` is taken of it. Said by the hub, once.
+    pub fn seal(&self, length: u64) {
+        let first = self.sealed.set(length);
+        debug_assert!(first.is_ok(), "a generation is sealed once");
+    }
+
+    /// True when its bytes were overwritten or cut off.
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
+    /// Its bytes can't be read any more. Said by the hub.
+    pub fn set_gone(&self) {
+        self.gone.store(true, Ordering::Release);
+    }
+
+    /// A reader has just taken bytes of it.
+    pub fn touch(&self) {
+        *self.last_read.lock() = Instant::now();
+    }
+
+    /// When a reader last took bytes of it.
+    pub fn last_read(&self) -> Instant {
+        *self.last_read.lock()
+    }
+}

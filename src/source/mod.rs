@@ -1,0 +1,52 @@
+//! The file as data: names, generations, positions and ids, lines, batches. Plain values and functions over bytes
+//! and files; no thread and no socket.
+
+pub mod back;
+pub mod batch;
+pub mod forward;
+pub mod generation;
+pub mod id;
+pub mod lines;
+pub mod siblings;
+
+use std::path::PathBuf;
+
+pub use batch::{Batch, Event, EventKind, Kind, Segment};
+pub use generation::{Began, Gap, Generation};
+pub use id::{Id, IdMaker};
+pub use lines::Lines;
+
+/// A place in a source: a generation by number, and a byte offset in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The generation's number.
+    pub generation: u64,
+    /// Bytes from the beginning of that generation's file.
+    pub offset: u64,
+}
+
+/// A followed name. Everything in it is settled when the name is first seen.
+#[derive(Debug)]
+pub struct Source {
+    /// Its place in the hub's list.
+    pub index: u32,
+    /// What it is called on the wire: its base name, or the path as given where that was taken.
+    pub name: String,
+    /// The path that is followed.
+    pub path: PathBuf,
+    /// Tells the sources of ids apart.
+    pub name_hash: u32,
+}
+
+impl Source {
+    /// A source called `name` that follows `path`.
+    pub fn new(index: u32, name: String, path: PathBuf) -> Source {
+        let name_hash = id::name_hash(&name);
+        Source {
+            index,
+            name,
+            path,
+            name_hash,
+        }
+    }
+}

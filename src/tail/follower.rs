@@ -1,0 +1,299 @@
+//! One followed name: the procedure that finds the truth, the same for every event, for lost events and for none.
+//!
+//! A look reads the held file to its end, sees where the name leads, and goes on to the next file when the held one is
+//! done with. What it finds goes out as changes, in order, within the bounds of a turn. What can't be decided yet (is
+//! the old file quiet? is the name really gone?) is left with a time at which to look again.
+
+mod arming;
+mod arrivals;
+mod goal;
+mod handover;
+mod lookup;
+
+pub(super) use goal::Goal;
+
+use arrivals::Arrivals;
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::hub::{Change, Hub};
+use crate::limits::{RETRY, SAFETY_LOOK, SAFETY_LOOK_TRUSTED};
+use crate::source::{Began, Gap, Generation, Source, back, forward::Footing};
+
+use super::held::{Found, Held};
+use super::identity::{Identity, Known, stamp_now};
+use super::name::{Name, not_regular};
+use super::sealed::Sealed;
+use super::successor::{self, Successors};
+use super::trust;
+use super::watches::{User, Watches};
+
+/// What a look works with.
+pub(super) struct Turn<'a> {
+    pub(super) now: Instant,
+    /// Of [`super::held::READ_BYTES`].
+    pub(super) buf: &'a mut [u8],
+    /// New bytes that may still be read.
+    pub(super) room: usize,
+    pub(super) watches: &'a mut Watches,
+    pub(super) known: &'a mut Known,
+    pub(super) hub: &'a Hub,
+    /// What was found.
+    pub(super) changes: &'a mut Vec<(Arc<Source>, Change)>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Follower {
+    /// Its place in the watcher's list, by which watches and files know it.
+    index: usize,
+    source: Arc<Source>,
+    /// It was brought in by a pattern: it doesn't take over files that others follow, and its end is nothing special.
+    by_pattern: bool,
+    name: Name,
+    held: Option<Held>,
+    successors: Successors,
+    sealed: VecDeque<Sealed>,
+    /// The number of the next generation.
+    next_number: u64,
+    /// When, by the clock that files are stamped with, the name was last seen to lead to the newest file.
+    verified: SystemTime,
+    arrivals: Arrivals,
+    /// The files with rotated names are to be listed.
+    pub(super) siblings_changed: bool,
+    /// Something has changed in its directories since the last look.
+    stirred: bool,
+    /// Those listed just now, and those that are known to be none of ours.
+    listed: Vec<Identity>,
+    foreign: Vec<Identity>,
+    /// The watches on its trail.
+    steps: Vec<(i32, User)>,
+    /// The trail is to be walked again.
+    rearm: bool,
+    /// All its watches are in place.
+    armed: bool,
+    /// The held file's system is known to send all events.
+    trusted: bool,
+    /// The held file can't be read: said.
+    read_failed: bool,
+    /// When to look again, whatever happens.
+    pub(super) look_at: Instant,
+}
+
+impl Follower {
+    /// A follower of `source` that has not looked yet.
+    pub(super) fn new(index: usize, source: Arc<Source>, by_pattern: bool) -> Follower {
+        Follower {
+            index,
+            source,
+            by_pattern,
+            name: Name::default(),
+            held: None,
+            successors: Successors::default(),
+            sealed: VecDeque::new(),
+            next_number: 0,
+            verified: SystemTime::UNIX_EPOCH,
+            arrivals: Arrivals::default(),
+            siblings_changed: false,
+            stirred: false,
+            listed: Vec::new(),
+            foreign: Vec::new(),
+            steps: Vec::new(),
+            rearm: true,
+            armed: false,
+            trusted: false,
+            read_failed: false,
+            look_at: Instant::now(),
+        }
+    }
+
+    /// The first look, before anybody is served: what stands there is history. Blocks on the disk.
+    pub(super) fn start(&mut self, turn: &mut Turn) {
+        self.arm(turn.watches);
+        match self.found_at_start(turn) {
+            Ok(()) => turn.hub.set_present(&self.source, true),
+            Err(e) => {
+                self.name
+                    .at_start(&self.source.path, &e, self.by_pattern, turn.now);
+                self.look_at = turn.now + RETRY;
+            }
+        }
+    }
+
+    fn found_at_start(&mut self, turn: &mut Turn) -> io::Result<()> {
+        let path = &self.source.path;
+        let before = stamp_now();
+        let stat = fs::metadata(path)?;
+        if !stat.is_file() {
+            return Err(not_regular(&stat));
+        }
+        let (file, identity) = successor::open(path)?;
+        let mut held = Held::new(Arc::clone(&file), identity, 0, true);
+        let begin = held.skip_holes(turn.buf)?;
+        let length = file.metadata()?.len();
+        let edge = match back::last_boundary(&file, length, turn.hub.line_bytes_max()) {
+            // Truncated just now: what it holds then is new.
+            Err(e) if e.kind() == ErrorKind::UnexpectedEof => begin,
+            outcome => outcome?.max(begin),
+        };
+        held.stand_at(edge, Footing::take(&file, edge)?);
+        let generation = Arc::new(Generation::new(0, file, Began::First, None)?);
+        generation.skip_to(begin);
+        turn.hub.found_at_start(
+            &self.source,
+            generation,
+            edge,
+            held.id(self.source.name_hash),
+        );
+        self.verified = before;
+        self.next_number = 1;
+        self.hold(held, turn);
+        self.look_at = turn.now;
+        Ok(())
+    }
+
+    /// Whether it has ever had a file.
+    fn has_begun(&self) -> bool {
+        self.next_number > 0
+    }
+
+    // -- looking
+
+    /// Looks; whether there is more to be had at once.
+    pub(super) fn look(&mut self, turn: &mut Turn) -> bool {
+        self.look_at = turn.now + self.safety();
+        if std::mem::take(&mut self.rearm) {
+            self.arm(turn.watches);
+        }
+        let mut more = self.read(turn);
+        if std::mem::take(&mut self.siblings_changed) {
+            self.stirred = true;
+            self.list_siblings(turn);
+        }
+        self.notice(turn);
+        self.listed.clear();
+        self.stirred = false;
+        if !more {
+            more = self.advance(turn);
+        }
+        self.look_at_sealed(turn);
+        more
+    }
+
+    fn safety(&self) -> Duration {
+        match self.armed && self.trusted {
+            true => SAFETY_LOOK_TRUSTED,
+            false => SAFETY_LOOK,
+        }
+    }
+
+    fn wait_until(&mut self, at: Instant) {
+        self.look_at = self.look_at.min(at);
+    }
+
+    fn tell(&self, turn: &mut Turn, change: Change) {
+        turn.changes.push((Arc::clone(&self.source), change));
+    }
+
+    /// Step 1 and 2: reads the held file to its end or the end of the turn. Whether the turn was cut.
+    fn read(&mut self, turn: &mut Turn) -> bool {
+        let line_bytes_max = turn.hub.line_bytes_max();
+        let Some(held) = &mut self.held else {
+            return false;
+        };
+        if turn.room == 0 {
+            return true;
+        }
+        let before = held.scanned();
+        match held.read(turn.buf, turn.room, self.source.name_hash, line_bytes_max) {
+            Ok(Found::Bytes { skip, lines }) => {
+                let read = held.scanned().saturating_sub(before.max(skip.unwrap_or(0)));
+                turn.room = turn
+                    .room
+                    .saturating_sub(usize::try_from(read).unwrap_or(usize::MAX));
+                let more = !held.at_end();
+                self.read_failed = false;
+                if let Some(place) = skip {
+                    self.tell(turn, Change::Skip(place));
+                }
+                if let Some(lines) = lines {
+                    self.tell(turn, Change::Lines(lines));
+                }
+                more
+            }
+            Ok(Found::Changed) => {
+                self.truncated(turn);
+                true
+            }
+            Err(e) => {
+                if !std::mem::replace(&mut self.read_failed, true) {
+                    log::warn!("read {:?}: {e}", self.source.path);
+                }
+                self.wait_until(turn.now + RETRY);
+                false
+            }
+        }
+    }
+
+    /// The held file begins anew, from its first byte.
+    fn truncated(&mut self, turn: &mut Turn) {
+        let Some(mut held) = self.held.take() else {
+            return;
+        };
+        // How many were lost is not known: more may have come after the last look.
+        let gap = held.has_unread().then_some(Gap {
+            lost_bytes: None,
+            reason: "truncated before it was read",
+        });
+        self.seal(&mut held, turn);
+        let mut anew = Held::new(
+            Arc::clone(&held.file),
+            held.identity,
+            self.next_number,
+            true,
+        );
+        anew.watch = held.watch;
+        self.begin(&anew, Began::Truncated, gap, turn);
+        self.held = Some(anew);
+    }
+
+    /// The held file's unfinished last line is sent as it is.
+    ///
+    /// Invariant: it goes out in the same publish as the beginning of the next generation, for a reader takes what
+    /// stands before a live edge as whole lines only as long as the generation is not sealed.
+    fn seal(&self, held: &mut Held, turn: &mut Turn) {
+        let line_bytes_max = turn.hub.line_bytes_max();
+        if let Some(lines) = held.unfinished(self.source.name_hash, line_bytes_max) {
+            self.tell(turn, Change::Lines(lines));
+        }
+    }
+
+    fn begin(&mut self, held: &Held, began: Began, gap: Option<Gap>, turn: &mut Turn) {
+        let generation = Generation::with_identity(
+            held.number,
+            Arc::clone(&held.file),
+            (held.identity.device, held.identity.inode),
+            began,
+            gap,
+        );
+        self.next_number = held.number + 1;
+        self.tell(turn, Change::Begin(Arc::new(generation)));
+    }
+
+    /// Holds a file: watched, known, and reading goes on in it.
+    fn hold(&mut self, mut held: Held, turn: &mut Turn) {
+        if held.watch.is_none() {
+            held.watch = turn
+                .watches
+                .file(User::File(self.index), &held.file, &self.source.path);
+            self.armed &= held.watch.is_some();
+            turn.known.add(held.identity, self.index);
+        }
+        self.trusted = trust::sends_events(&held.file);
+        self.held = Some(held);
+    }
+}

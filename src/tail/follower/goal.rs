@@ -1,0 +1,48 @@
+//! How far a look has got that a reader waits for.
+
+use std::time::Instant;
+
+use super::Follower;
+use crate::tail::identity::Identity;
+
+/// Up to where a look that a reader asked for has to get: the newest file, and its length then.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::tail) struct Goal {
+    file: Option<Identity>,
+    bytes: u64,
+}
+
+impl Follower {
+    /// What a look that begins now has to get to.
+    pub(in crate::tail) fn goal(&self) -> Goal {
+        let newest = self.newest();
+        Goal {
+            file: newest.map(|(_, identity)| identity),
+            bytes: newest.map_or(0, |(file, _)| file.metadata().map_or(0, |stat| stat.len())),
+        }
+    }
+
+    /// Whether a look has got there.
+    pub(in crate::tail) fn has_got_to(&mut self, goal: &Goal, now: Instant) -> bool {
+        let Some(file) = &goal.file else {
+            return true;
+        };
+        let Some(held) = &self.held else {
+            return false;
+        };
+        if held.identity.is_inode(file) {
+            return held.at_end() || held.scanned() >= goal.bytes || self.read_failed;
+        }
+        // Either it was left behind, or its turn comes when the held file is quiet; nobody waits for empty ones.
+        !self.successors.has(file)
+            || (held.at_end() && self.successors.nonempty_since(now).is_none())
+    }
+
+    /// Bytes that wait in the held file, as far as a stat can tell.
+    pub(in crate::tail) fn waiting_bytes(&self) -> u64 {
+        self.held.as_ref().map_or(0, |held| {
+            let length = held.file.metadata().map_or(0, |stat| stat.len());
+            length.saturating_sub(held.scanned())
+        })
+    }
+}

@@ -1,0 +1,117 @@
+//! The handover from the held file to the next: when it is due, and what a laggard still writes to the old one.
+
+use std::time::Instant;
+
+use crate::hub::Change;
+use crate::limits::{QUIET, QUIET_MAX, SEALED_KNOWN_MAX};
+use crate::source::{Began, EventKind};
+
+use super::lookup::GONE_UNSEEN;
+use super::{Follower, Turn};
+use crate::tail::held::Held;
+use crate::tail::sealed::Sealed;
+use crate::tail::trust;
+use crate::tail::watches::User;
+
+impl Follower {
+    /// Goes on to the next file, when the held one is done with. Whether there is more to be had at once.
+    pub(super) fn advance(&mut self, turn: &mut Turn) -> bool {
+        if self.held.is_some() {
+            // Writers go on with the old file until they are told to reopen: as long as the next is empty, that is so.
+            let Some(since) = self.successors.nonempty_since(turn.now) else {
+                return false;
+            };
+            let quiet_at = self.quiet_at(turn.now).min(since + QUIET_MAX);
+            if turn.now < quiet_at {
+                self.wait_until(quiet_at);
+                return false;
+            }
+            // A file that was missed is older than those that were found, so it comes before them.
+            if let Some(since) = self.successors.take_unsure() {
+                self.take_missed(since, turn);
+                self.arrivals.settle(turn.now);
+            }
+            // Whatever came since the read at the beginning of this look.
+            if self.read(turn) {
+                return true;
+            }
+        }
+        let Some(mut next) = self.successors.pop() else {
+            return false;
+        };
+        if self.arrivals.take_lost() {
+            next.gap.get_or_insert(GONE_UNSEEN);
+        }
+        if let Some(mut old) = self.held.take() {
+            self.seal(&mut old, turn);
+            self.put_away(&old, turn);
+        }
+        let began = match self.has_begun() {
+            true => Began::Rotated,
+            false => Began::First,
+        };
+        let mut held = Held::new(next.file, next.identity, self.next_number, false);
+        held.watch = next.watch;
+        self.begin(&held, began, next.gap, turn);
+        self.trusted = trust::sends_events(&held.file);
+        self.held = Some(held);
+        true
+    }
+
+    /// Keeps a file that is done with in mind.
+    fn put_away(&mut self, old: &Held, turn: &mut Turn) {
+        if self.successors.has(&old.identity) {
+            // The name leads to it again: it is to be read again, as the new file that it is under this name.
+            turn.known.remove(&old.identity, self.index);
+            return;
+        }
+        if let Some(watch) = old.watch {
+            turn.watches.release(watch, &User::File(self.index));
+        }
+        self.keep_sealed(Sealed::new(old, turn.now), turn);
+    }
+
+    pub(super) fn keep_sealed(&mut self, sealed: Sealed, turn: &mut Turn) {
+        self.sealed.push_back(sealed);
+        if self.sealed.len() > SEALED_KNOWN_MAX
+            && let Some(forgotten) = self.sealed.pop_front()
+        {
+            turn.known.remove(&forgotten.identity, self.index);
+        }
+    }
+
+    /// When the held file will have been quiet for long enough. By its own time of writing, so that a backlog of
+    /// rotations passes at once; and by what was seen, for that time can be set back.
+    fn quiet_at(&mut self, now: Instant) -> Instant {
+        let Some(held) = &mut self.held else {
+            return now;
+        };
+        let mut grew = held.grew();
+        if let Ok(stat) = held.file.metadata() {
+            held.see(stat.len(), now);
+            let ago = stat.modified().ok().and_then(|at| at.elapsed().ok());
+            grew = held.grew().max(ago.and_then(|ago| now.checked_sub(ago)));
+        }
+        grew.map_or(now, |grew| grew + QUIET)
+    }
+
+    /// What a laggard wrote to a file that was sealed already is told as lost.
+    pub(super) fn look_at_sealed(&mut self, turn: &mut Turn) {
+        let mut lost = Vec::new();
+        let mut next = None;
+        for sealed in &mut self.sealed {
+            lost.extend(sealed.look(turn.now));
+            next = next.or(sealed.look_at());
+        }
+        for lost in lost {
+            let kind = EventKind::Gap {
+                lost_bytes: Some(lost),
+                reason: "written to a rotated file too late",
+            };
+            self.tell(turn, Change::Aside(kind));
+        }
+        if let Some(next) = next {
+            self.wait_until(next);
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! The held file: the one that a follower reads, with what is needed to know that it still is what it was.
+//!
+//! Every read takes in the last bytes already read once more. If they differ, the file was truncated or rewritten, even
+//! if it is longer than before. The bytes after the last newline (the fragment) are kept in memory, for after a
+//! truncation they exist nowhere else and are still to be sent.
+//!
+//! The size of a file grows page by page inside one write(2), so the end of what is there is often the middle of a
+//! line, or NULs that are not there yet: only whole lines are taken, and NULs at the end wait.
+
+mod hole;
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use memchr::memchr;
+
+use crate::limits::{
+    HEAD_CHECKED_BYTES, OVERLAP_BYTES, PAGE_BYTES, TAIL_CHECKED_BYTES, TURN_BYTES,
+};
+use crate::source::forward::Footing;
+use crate::source::{Id, IdMaker, Lines, lines};
+
+use super::identity::Identity;
+
+/// Room for one read: a turn, and the overlap before it.
+pub(super) const READ_BYTES: usize = OVERLAP_BYTES + TURN_BYTES;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) file: Arc<File>,
+    pub(super) identity: Identity,
+    /// The generation's number.
+    pub(super) number: u64,
+    /// The watch on it.
+    pub(super) watch: Option<i32>,
+    /// The live edge in it: up to there its lines are published.
+    edge: u64,
+    /// The last bytes before the edge (`lead` of them), then the fragment: together they end where reading goes on.
+    tail: Vec<u8>,
+    lead: usize,
+    /// Its first bytes, as far as they are read; at most [`HEAD_CHECKED_BYTES`].
+    head: Arc<[u8]>,
+    /// Where NULs at its beginning are known to reach, as long as there was nothing else. `None`: they are content.
+    hole: Option<u64>,
+    /// Its size when last seen, and when it was last seen to grow.
+    seen_bytes: u64,
+    grew: Option<Instant>,
+    /// The last read came to the end of the file.
+    at_end: bool,
+}
+
+/// What a read found.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// New bytes or none: the hole that ended, if one did, and the lines that came.
+    Bytes {
+        /// The first line begins only here.
+        skip: Option<u64>,
+        /// Whole lines, right after the edge.
+        lines: Option<Lines>,
+    },
+    /// The bytes before are not there any more, or others are: truncated, or rewritten in place.
+    Changed,
+}
+
+impl Held {
+    /// A file whose first byte is the next to be read. Where `may_have_hole`, NULs at its beginning are skipped.
+    pub(super) fn new(
+        file: Arc<File>,
+        identity: Identity,
+        number: u64,
+        may_have_hole: bool,
+    ) -> Held {
+        Held {
+            file,
+            identity,
+            number,
+            watch: None,
+            edge: 0,
+            tail: Vec::new(),
+            lead: 0,
+            head: Arc::from([]),
+            hole: may_have_hole.then_some(0),
+            seen_bytes: 0,
+            grew: None,
+            at_end: false,
+        }
+    }
+
+    /// Goes to the end `edge` of a line, with what stands before it.
+    pub(super) fn stand_at(&mut self, edge: u64, footing: Footing) {
+        self.edge = edge;
+        self.lead = footing.overlap.len();
+        self.tail = footing.overlap;
+        if let Some(head) = footing.head {
+            self.head = head;
+        }
+        self.hole = None;
+    }
+
+    /// The id of the live edge.
+    pub(super) fn id(&self, name_hash: u32) -> Id {
+        let lead = &self.tail[..self.lead];
+        IdMaker::new(name_hash, self.identity.inode, Arc::clone(&self.head), lead)
+            .id(self.edge, &[])
+    }
+
+    /// Where reading goes on.
+    pub(super) fn scanned(&self) -> u64 {
+        self.edge + (self.tail.len() - self.lead) as u64
+    }
+
+    /// The file was seen to be that long.
+    pub(super) fn see(&mut self, bytes: u64, now: Instant) {
+        if bytes > self.seen_bytes && self.seen_bytes > 0 {
+            self.grew = Some(now);
+        }
+        self.seen_bytes = bytes;
+    }
+
+    /// When it was last seen to grow.
+    pub(super) fn grew(&self) -> Option<Instant> {
+        self.grew
+    }
+
+    /// The last read came to the end of what was there.
+    pub(super) fn at_end(&self) -> bool {
+        self.at_end
+    }
+
+    /// Bytes are known to have been there that no read has taken.
+    pub(super) fn has_unread(&self) -> bool {
+        !self.at_end && self.seen_bytes > self.scanned()
+    }
+
+    /// Reads on, into `buf` (of [`READ_BYTES`]), at most `room` bytes more. Blocks on the disk.
+    pub(super) fn read(
+        &mut self,
+        buf: &mut [u8],
+        room: usize,
+        name_hash: u32,
+        line_bytes_max: usize,
+    ) -> io::Result<Found> {
+        let mut skip = None;
+        if let Some(at) = self.hole {
+            match self.skip_hole(at, &mut buf[..room])? {
+                None => {
+                    return Ok(Found::Bytes {
+                        skip: None,
+                        lines: None,
+                    });
+                }
+                Some(place) => skip = (place > 0).then_some(place),
+            }
+        }
+        let overlap = self.tail.len().min(OVERLAP_BYTES);
+        let from = self.scanned() - overlap as u64;
+        let buf = &mut buf[..overlap + room];
+        let mut n = read_once(&self.file, buf, from)?;
+        if n < overlap {
+            return Ok(Found::Changed);
+        }
+        if !self.overlaps(&buf[..overlap]) {
+            // It may have been half written just then: once more, and if the overlap is right now, the head must be,
+            // too.
+            n = read_once(&self.file, buf, from)?;
+            if n < overlap || !self.overlaps(&buf[..overlap]) || !self.head_stands()? {
+                return Ok(Found::Changed);
+            }
+        }
+        // Race: between two pages of this read the file may have been truncated and rewritten to more. What was read
+        // is of one content only if the overlap is still the same after it.
+        if n - overlap > PAGE_BYTES && overlap > 0 {
+            let mut again = [0; OVERLAP_BYTES];
+            let have = read_once(&self.file, &mut again[..overlap], from)?;
+            if have < overlap || !self.overlaps(&again[..overlap]) {
+                return Ok(Found::Changed);
+            }
+        }
+        self.at_end = n < buf.len();
+        let mut new = &buf[overlap..n];
+        if self.at_end {
+            // Invariant: a NUL at the end of the file is not taken before something follows it, for the page it is in
+            // may have been added before the bytes that belong there were.
+            let end = new
+                .iter()
+                .rposition(|&byte| byte != 0)
+                .map_or(0, |last| last + 1);
+            new = &new[..end];
+        }
+        self.grow_head(new);
+        let lines = self.take(new, name_hash, line_bytes_max);
+        self.seen_bytes = self.seen_bytes.max(self.scanned());
+        Ok(Found::Bytes { skip, lines })
+    }
+
+    fn overlaps(&self, bytes: &[u8]) -> bool {
+        self.tail.ends_with(bytes)
+    }
+
+    fn head_stands(&self) -> io::Result<bool> {
+        let mut head = [0; HEAD_CHECKED_BYTES];
+        let head = &mut head[..self.head.len()];
+        Ok(read_once(&self.file, head, 0)? == head.len() && *head == *self.head)
+    }
+
+    fn grow_head(&mut self, new: &[u8]) {
+        let known = self.head.len();
+        if known < HEAD_CHECKED_BYTES && known as u64 == self.scanned() && !new.is_empty() {
+            let mut head = self.head.to_vec();
+            head.extend(new.iter().take(HEAD_CHECKED_BYTES - known));
+            self.head = Arc::from(head);
+        }
+    }
+
+    /// Appends `new` to the fragment and takes the whole lines out.
+    fn take(&mut self, new: &[u8], name_hash: u32, line_bytes_max: usize) -> Option<Lines> {
+        let fragment = self.tail.len() - self.lead;
+        let too_short = fragment + new.len() < lines::cut_when(line_bytes_max);
+        if new.is_empty() || (too_short && memchr(b'\n', new).is_none()) {
+            self.tail.extend_from_slice(new);
+            return None;
+        }
+        let mut ends = Vec::new();
+        let lead = self.tail[..self.lead].to_vec();
+        let (bytes, rest) = if fragment == 0 {
+            let used = lines::split(new, false, line_bytes_max, &mut ends);
+            (new[..used].to_vec(), new[used..].to_vec())
+        } else {
+            let mut bytes = Vec::with_capacity(fragment + new.len());
+            bytes.extend_from_slice(&self.tail[self.lead..]);
+            bytes.extend_from_slice(new);
+            let used = lines::split(&bytes, false, line_bytes_max, &mut ends);
+            let rest = bytes.split_off(used);
+            (bytes, rest)
+        };
+        let from = self.edge;
+        self.pass(&lead, &bytes);
+        self.tail.extend_from_slice(&rest);
+        if ends.is_empty() {
+            return None;
+        }
+        Some(Lines {
+            generation: self.number,
+            from,
+            bytes,
+            ends,
+            unfinished: false,
+            ids: IdMaker::new(
+                name_hash,
+                self.identity.inode,
+                Arc::clone(&self.head),
+                &lead,
+            ),
+        })
+    }
+
+    /// Moves the edge over `bytes`, which stood after `lead`; the fragment is empty then.
+    fn pass(&mut self, lead: &[u8], bytes: &[u8]) {
+        self.edge += bytes.len() as u64;
+        let more = TAIL_CHECKED_BYTES.saturating_sub(bytes.len());
+        let mut tail = lead[lead.len().saturating_sub(more)..].to_vec();
+        tail.extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL_CHECKED_BYTES)..]);
+        self.lead = tail.len();
+        self.tail = tail;
+    }
+
+    /// The fragment, as the last line of a generation that is about to be sealed.
+    pub(super) fn unfinished(&mut self, name_hash: u32, line_bytes_max: usize) -> Option<Lines> {
+        let bytes = self.tail.split_off(self.lead);
+        if bytes.is_empty() {
+            return None;
+        }
+        let mut ends = Vec::new();
+        lines::split(&bytes, true, line_bytes_max, &mut ends);
+        let lead = std::mem::take(&mut self.tail);
+        let from = self.edge;
+        self.pass(&lead, &bytes);
+        Some(Lines {
+            generation: self.number,
+            from,
+            bytes,
+            ends,
+            unfinished: true,
+            ids: IdMaker::new(
+                name_hash,
+                self.identity.inode,
+                Arc::clone(&self.head),
+                &lead,
+            ),
+        })
+    }
+}
+
+/// One read, as much of one moment as the kernel gives: short only at the end of the file.
+fn read_once(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+    loop {
+        match file.read_at(buf, offset) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            outcome => return outcome,
+        }
+    }
+}

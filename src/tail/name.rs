@@ -1,0 +1,146 @@
+//! Where a followed name leads, as far as the log and the clients are told: said once when it is lost, once when it is
+//! found again, and not at all for the moment that a rotation takes.
+
+use std::fs::Metadata;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+use std::time::Instant;
+
+use crate::limits::MISSING_AFTER;
+
+/// Where a name leads to, other than to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leads {
+    /// There is nothing.
+    Nowhere,
+    /// There is something, but it can't be opened or is no regular file.
+    Elsewhere,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    /// To a file.
+    #[default]
+    Found,
+    /// Lost since then; `told` what about it.
+    Lost { since: Instant, told: Option<Leads> },
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Name {
+    state: State,
+    changed: bool,
+}
+
+impl Name {
+    /// It could not be followed when the program started: said at once.
+    pub(super) fn at_start(
+        &mut self,
+        path: &Path,
+        error: &io::Error,
+        by_pattern: bool,
+        now: Instant,
+    ) {
+        let leads = leads(error);
+        self.state = State::Lost {
+            since: now,
+            told: Some(leads),
+        };
+        say_lost(path, error, leads, by_pattern);
+    }
+
+    /// It leads to a file.
+    pub(super) fn found(&mut self, path: &Path, has_begun: bool, by_pattern: bool) {
+        let State::Lost { told, .. } = std::mem::take(&mut self.state) else {
+            return;
+        };
+        self.changed = true;
+        if told.is_some() && !by_pattern {
+            log::info!(
+                "{path:?} {}",
+                if has_begun { "is back" } else { "is there" }
+            );
+        }
+    }
+
+    /// It does not lead to a file. Returns what clients and the log are told now, if anything.
+    pub(super) fn lost(
+        &mut self,
+        path: &Path,
+        error: &io::Error,
+        by_pattern: bool,
+        now: Instant,
+    ) -> Option<Leads> {
+        let leads = leads(error);
+        match &mut self.state {
+            State::Found => {
+                self.changed = true;
+                self.state = State::Lost {
+                    since: now,
+                    told: None,
+                };
+                None
+            }
+            State::Lost { told, .. } if *told == Some(leads) => None,
+            // After it was said that it is not there, that it is there and can't be opened is news; and the other way.
+            State::Lost { since, told } => {
+                if told.is_none() && now < *since + MISSING_AFTER {
+                    return None;
+                }
+                *told = Some(leads);
+                say_lost(path, error, leads, by_pattern);
+                Some(leads)
+            }
+        }
+    }
+
+    /// Since when it is lost, if it is.
+    pub(super) fn lost_since(&self) -> Option<Instant> {
+        match self.state {
+            State::Found => None,
+            State::Lost { since, .. } => Some(since),
+        }
+    }
+
+    pub(super) fn leads(&self) -> bool {
+        matches!(self.state, State::Found)
+    }
+
+    /// Whether that has changed since this was last asked.
+    pub(super) fn changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+}
+
+fn leads(error: &io::Error) -> Leads {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => Leads::Nowhere,
+        _ if error.raw_os_error() == Some(nix::errno::Errno::ELOOP as i32) => Leads::Nowhere,
+        _ => Leads::Elsewhere,
+    }
+}
+
+fn say_lost(path: &Path, error: &io::Error, leads: Leads, by_pattern: bool) {
+    match leads {
+        Leads::Nowhere if by_pattern => log::debug!("{path:?} is gone"),
+        Leads::Nowhere => log::warn!("{path:?} leads nowhere ({error}): waiting for it"),
+        Leads::Elsewhere => log::warn!("{path:?} can't be followed ({error}): trying again"),
+    }
+}
+
+/// Why a name that leads to something other than a regular file can't be followed.
+pub(super) fn not_regular(stat: &Metadata) -> io::Error {
+    let kind = stat.file_type();
+    let what = if kind.is_dir() {
+        "a directory"
+    } else if kind.is_fifo() {
+        "a FIFO"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    };
+    io::Error::other(format!("it is {what}"))
+}

@@ -1,0 +1,76 @@
+//! What followed files are called on the wire: settled when a file is first seen, never changed.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::hub::Hub;
+use crate::source::Source;
+
+/// The names and paths that are taken.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    names: HashSet<String>,
+    paths: HashSet<PathBuf>,
+}
+
+impl Names {
+    /// Adds a source for `path` to the hub; `None` where that path is followed already.
+    pub(super) fn add(&mut self, path: &Path, hub: &Hub) -> Option<Arc<Source>> {
+        if !self.paths.insert(path.to_owned()) {
+            return None;
+        }
+        let name = self.settle(path);
+        Some(hub.add_source(name, path.to_owned()))
+    }
+
+    /// Whether that path is followed.
+    pub(super) fn has(&self, path: &Path) -> bool {
+        self.paths.contains(path)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.paths.len()
+    }
+
+    /// The base name; where another file has that already, the path as given.
+    fn settle(&mut self, path: &Path) -> String {
+        let whole = path.to_string_lossy();
+        let base = path
+            .file_name()
+            .map_or(whole.clone(), |base| base.to_string_lossy());
+        let mut name = match self.names.contains(&*base) {
+            true => whole.into_owned(),
+            false => base.into_owned(),
+        };
+        // Two paths can still look the same once what is not UTF-8 in them is replaced.
+        while !self.names.insert(name.clone()) {
+            name.push('\u{fffd}');
+        }
+        name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    #[test]
+    fn a_file_is_called_by_its_base_name_and_by_its_path_where_that_is_taken() {
+        let hub = Hub::new(100).expect("a hub");
+        let mut names = Names::default();
+        let mut name = |path: &[u8]| {
+            names
+                .add(Path::new(OsStr::from_bytes(path)), &hub)
+                .map(|source| source.name.clone())
+        };
+        assert_eq!(name(b"/a/x y%.log").as_deref(), Some("x y%.log"));
+        assert_eq!(name(b"/b/x y%.log").as_deref(), Some("/b/x y%.log"));
+        assert_eq!(name(b"/b/x y%.log"), None);
+        assert_eq!(name(b"\xff.log").as_deref(), Some("\u{fffd}.log"));
+        assert_eq!(name(b"\xfe.log").as_deref(), Some("\u{fffd}.log\u{fffd}"));
+        assert_eq!(name("gr\u{fc}n".as_bytes()).as_deref(), Some("gr\u{fc}n"));
+    }
+}

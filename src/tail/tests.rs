@@ -1,0 +1,10 @@
+//! The watcher on real files: what comes out of the hub is what was written, once, in order, and what can't be is told.
+
+mod rig;
+
+mod bounds;
+mod following;
+mod kernel;
+mod names;
+mod rotation;
+mod truncation;

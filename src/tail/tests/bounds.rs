@@ -1,0 +1,167 @@
+//! Bounds: what one file may take from the others, and from memory.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::unistd::gettid;
+
+use super::rig::*;
+use crate::hub::{Selection, Subscriber};
+use crate::limits::TURN_BYTES;
+use crate::source::lines::cut_when;
+use crate::tail::Options;
+
+#[test]
+fn a_busy_file_does_not_starve_a_quiet_one() {
+    let dir = dir();
+    for name in ["busy.log", "quiet.log"] {
+        append(&dir.path().join(name), "old\n");
+    }
+    // Batches without a line of the quiet one are not queued: a test in debug mode is too slow for the busy one.
+    let (options, only) = (Options::default(), Selection::Only(Arc::from([1])));
+    let names = ["busy.log", "quiet.log"];
+    let mut rig = Rig::selecting(dir, &names, 1 << 20, options, Arc::new(Quiet), only);
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut busy = appender(&rig.path("busy.log"));
+    let writer = thread::spawn({
+        let stop = Arc::clone(&stop);
+        move || {
+            let lines = "x".repeat(99).add("\n").repeat(1000);
+            let mut written = 0;
+            while !stop.load(Ordering::Relaxed) && written < 2_000_000_000 {
+                busy.write_all(lines.as_bytes()).expect("write");
+                written += lines.len();
+            }
+        }
+    });
+    let mut slowest = Duration::ZERO;
+    for n in 0..50 {
+        let line = format!("quiet {n}");
+        let begun = Instant::now();
+        append(&rig.path("quiet.log"), &format!("{line}\n"));
+        rig.until(&line, |got| {
+            got.iter()
+                .rev()
+                .take(20_000)
+                .any(|got| matches!(got, Got::Line(_, l) if *l == line))
+        });
+        slowest = slowest.max(begun.elapsed());
+        rig.got.clear();
+    }
+    stop.store(true, Ordering::Relaxed);
+    writer.join().expect("the writer");
+    eprintln!("slowest of 50 quiet lines: {slowest:?}");
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+}
+
+trait Add {
+    fn add(self, end: &str) -> String;
+}
+
+impl Add for String {
+    fn add(mut self, end: &str) -> String {
+        self.push_str(end);
+        self
+    }
+}
+
+#[test]
+fn a_file_of_ten_gigabytes_is_taken_up_at_its_end_at_once() {
+    let dir = dir();
+    let log = File::create(dir.path().join("a.log")).expect("create");
+    log.write_all_at(b"first\n", 0).expect("write");
+    log.write_all_at(b"\nlast\nhalf", 10 << 30).expect("write");
+    let begun = Instant::now();
+    let mut rig = Rig::new(dir, &["a.log"]);
+    append(&rig.path("a.log"), " a line\n");
+    rig.expect_lines(&["half a line"]);
+    assert!(begun.elapsed() < Duration::from_secs(1));
+}
+
+#[test]
+fn a_line_without_an_end_comes_in_pieces_and_no_batch_grows_with_it() {
+    let max = 100_000;
+    let dir = dir();
+    append(&dir.path().join("a.log"), "old\n");
+    let mut rig = Rig::with(dir, &["a.log"], max, Options::default(), Arc::new(Quiet));
+    let mut log = appender(&rig.path("a.log"));
+    let piece = vec![b'x'; 1 << 20];
+    for _ in 0..64 {
+        log.write_all(&piece).expect("write");
+    }
+    log.write_all(b"\nend\n").expect("write");
+    rig.until("the end", |got| {
+        got.iter()
+            .rev()
+            .any(|got| matches!(got, Got::Line(_, line) if line == "end"))
+    });
+    let (end, pieces) = rig
+        .lines()
+        .split_last()
+        .map(|(end, pieces)| (*end, pieces.len()))
+        .expect("lines");
+    assert_eq!((end, pieces), ("end", (64usize << 20).div_ceil(max)));
+    assert!(
+        rig.batch_bytes_max <= TURN_BYTES + cut_when(max) + 64 * 1024,
+        "{}",
+        rig.batch_bytes_max
+    );
+}
+
+/// Notes which thread carries to it: the watcher's.
+#[derive(Debug, Default)]
+struct Noting(AtomicI32);
+
+impl Subscriber for Noting {
+    fn carry(&self) {
+        self.0.store(gettid().as_raw(), Ordering::Release);
+    }
+
+    fn dropped(&self) {}
+
+    fn done(&self) -> u64 {
+        u64::MAX
+    }
+}
+
+#[test]
+fn a_thousand_quiet_files_wake_nobody() {
+    // Not in the directory in which all the other tests make theirs: it is watched, too, and each would wake it.
+    let Ok(dir) = tempfile::tempdir_in("target") else {
+        eprintln!("skipped: no target directory here");
+        return;
+    };
+    for n in 0..1000 {
+        append(&dir.path().join(format!("{n}.log")), "old\n");
+    }
+    // Elsewhere the safety look is every few seconds.
+    let home = File::open(dir.path()).expect("open");
+    let trusted = crate::tail::trust::sends_events(&home);
+    let noting = Arc::new(Noting::default());
+    let mut rig = Rig::with(dir, &["*.log"], 1 << 20, Options::default(), noting.clone());
+    append(&rig.path("7.log"), "one\n");
+    rig.expect_lines(&["one"]);
+    rig.look();
+    let thread = noting.0.load(Ordering::Acquire);
+    let switches = || {
+        let status = std::fs::read_to_string(format!("/proc/self/task/{thread}/status"));
+        let status = status.expect("the watcher's status");
+        let count = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))
+            .and_then(|count| count.trim().parse::<u64>().ok());
+        count.expect("a count")
+    };
+    let before = switches();
+    // Nothing comes in this time.
+    let idle = Duration::from_secs(4);
+    assert!(rig.queue.recv_timeout(idle).is_err());
+    let woken = switches() - before;
+    eprintln!("woken {woken} times in {idle:?}");
+    assert!(!trusted || woken <= 3, "{woken}");
+}

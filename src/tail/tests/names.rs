@@ -1,0 +1,267 @@
+//! Names: links that are re-pointed, patterns, odd names, and names of what can't be followed.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::symlink;
+
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+
+use super::rig::*;
+use crate::source::EventKind;
+use crate::tail::check_name;
+
+#[test]
+fn a_link_that_is_re_pointed_leads_to_a_new_file() {
+    let dir = dir();
+    append(&dir.path().join("1.log"), "old\n");
+    append(&dir.path().join("2.log"), "made before\n");
+    symlink("1.log", dir.path().join("a.log")).expect("symlink");
+    let mut rig = Rig::new(dir, &["a.log"]);
+    append(&rig.path("1.log"), "one\n");
+    rig.expect_lines(&["one"]);
+    symlink("2.log", rig.path("next")).expect("symlink");
+    fs::rename(rig.path("next"), rig.path("a.log")).expect("rename");
+    append(&rig.path("2.log"), "two\n");
+    rig.expect_lines(&["one", "made before", "two"]);
+    assert_eq!(rig.events(), [EventKind::Rotated]);
+}
+
+#[test]
+fn a_directory_called_current_that_is_re_pointed_is_followed() {
+    let dir = dir();
+    for release in ["v1", "v2"] {
+        fs::create_dir_all(dir.path().join(release).join("log")).expect("mkdir");
+    }
+    append(&dir.path().join("v1/log/a.log"), "old\n");
+    symlink("v1", dir.path().join("current")).expect("symlink");
+    let mut rig = Rig::new(dir, &["current/log/a.log"]);
+    append(&rig.path("v1/log/a.log"), "one\n");
+    rig.expect_lines(&["one"]);
+    fs::remove_file(rig.path("current")).expect("unlink");
+    symlink(rig.path("v2"), rig.path("current")).expect("symlink");
+    append(&rig.path("v1/log/a.log"), "last\n");
+    append(&rig.path("v2/log/a.log"), "two\n");
+    rig.expect_lines(&["one", "last", "two"]);
+    assert_eq!(rig.events(), [EventKind::Rotated]);
+}
+
+#[test]
+fn a_link_whose_target_appears_later_is_followed() {
+    let dir = dir();
+    symlink("deep/down/b.log", dir.path().join("a.log")).expect("symlink");
+    let mut rig = Rig::new(dir, &["a.log"]);
+    rig.look();
+    fs::create_dir_all(rig.path("deep/down")).expect("mkdir");
+    append(&rig.path("deep/down/b.log"), "one\n");
+    rig.expect_lines(&["one"]);
+}
+
+#[test]
+fn a_rotation_behind_a_link_finds_what_was_missed_beside_the_target() {
+    let dir = dir();
+    fs::create_dir(dir.path().join("real")).expect("mkdir");
+    append(&dir.path().join("real/b.log"), "old\n");
+    symlink("real/b.log", dir.path().join("a.log")).expect("symlink");
+    let mut rig = Rig::new(dir, &["a.log"]);
+    for n in 0..20 {
+        for k in (1..30).rev() {
+            let from = rig.path(&format!("real/b.log.{k}"));
+            let _ = fs::rename(from, rig.path(&format!("real/b.log.{}", k + 1)));
+        }
+        fs::rename(rig.path("real/b.log"), rig.path("real/b.log.1")).expect("rename");
+        append(&rig.path("real/b.log"), &format!("line {n}\n"));
+    }
+    let want: Vec<String> = (0..20).map(|n| format!("line {n}")).collect();
+    let want: Vec<&str> = want.iter().map(String::as_str).collect();
+    rig.expect_lines(&want);
+}
+
+#[test]
+fn odd_names_are_followed_as_they_are() {
+    let names = [
+        "a b%20c.log",
+        "gr\u{fc}\u{df}e \u{65e5}\u{672c}.log",
+        "[brackets]*.log",
+        "new\nline?.log",
+    ];
+    let dir = dir();
+    for name in names {
+        append(&dir.path().join(name), "old\n");
+    }
+    let mut rig = Rig::new(dir, &names);
+    for name in names {
+        append(&rig.path(name), &format!("in {name:?}\n"));
+    }
+    rig.until("a line of each", |got| got.len() >= names.len());
+    for name in names {
+        assert_eq!(rig.lines_of(name), [format!("in {name:?}")]);
+    }
+}
+
+#[test]
+fn two_names_of_one_file_are_both_followed_and_one_may_go() {
+    let dir = dir();
+    append(&dir.path().join("a.log"), "old\n");
+    fs::hard_link(dir.path().join("a.log"), dir.path().join("b.log")).expect("link");
+    let mut rig = Rig::new(dir, &["a.log", "b.log"]);
+    append(&rig.path("a.log"), "one\n");
+    rig.until("the line twice", |got| got.len() >= 2);
+    // Both have the same watch: it has to stay for the other when one doesn't need it any more.
+    fs::remove_file(rig.path("a.log")).expect("unlink");
+    append(&rig.path("a.log"), "new\n");
+    rig.until("the new file", |got| {
+        got.iter()
+            .any(|got| matches!(got, Got::Line(_, line) if line == "new"))
+    });
+    append(&rig.path("b.log"), "two\n");
+    rig.until("the other goes on", |got| {
+        got.iter()
+            .any(|got| matches!(got, Got::Line(_, line) if line == "two"))
+    });
+    assert_eq!(rig.lines_of("a.log"), ["one", "new"]);
+    assert_eq!(rig.lines_of("b.log"), ["one", "two"]);
+}
+
+#[test]
+fn the_same_path_twice_is_followed_once() {
+    let rig = Rig::new(dir(), &["a.log", "a.log"]);
+    assert_eq!(rig.hub.sources_len(), 1);
+}
+
+#[test]
+fn a_directory_or_a_fifo_is_tried_again_until_there_is_a_file() {
+    let dir = dir();
+    fs::create_dir(dir.path().join("a.log")).expect("mkdir");
+    mkfifo(&dir.path().join("b.log"), Mode::S_IRWXU).expect("mkfifo");
+    let mut rig = Rig::new(dir, &["a.log", "b.log"]);
+    rig.look();
+    assert!(rig.got.is_empty());
+    fs::remove_dir(rig.path("a.log")).expect("rmdir");
+    append(&rig.path("a.log"), "one\n");
+    rig.expect_lines(&["one"]);
+    fs::remove_file(rig.path("b.log")).expect("unlink");
+    append(&rig.path("b.log"), "two\n");
+    rig.expect_lines(&["one", "two"]);
+}
+
+#[test]
+fn matches_of_a_pattern_that_come_later_are_picked_up_and_read_from_the_first_byte() {
+    let dir = dir();
+    append(&dir.path().join("a.log"), "old\n");
+    append(&dir.path().join("a.txt"), "old\n");
+    append(&dir.path().join(".hidden.log"), "old\n");
+    fs::create_dir(dir.path().join("dir.log")).expect("mkdir");
+    let mut rig = Rig::new(dir, &["*.log"]);
+    assert_eq!(rig.hub.sources_len(), 1);
+    append(&rig.path("a.log"), "one\n");
+    rig.expect_lines(&["one"]);
+    append(&rig.path("b.log"), "first\n");
+    append(&rig.path("b.log"), "second\n");
+    rig.expect_lines(&["one", "first", "second"]);
+    assert_eq!(rig.events(), [EventKind::Start]);
+    assert_eq!(rig.lines_of("b.log"), ["first", "second"]);
+    fs::remove_file(rig.path("b.log")).expect("unlink");
+    rig.expect_event(&EventKind::Missing);
+    append(&rig.path("b.log"), "back\n");
+    rig.expect_lines(&["one", "first", "second", "back"]);
+    assert_eq!(rig.hub.sources_len(), 2);
+}
+
+#[test]
+fn a_pattern_in_a_directory_finds_directories_that_come_later() {
+    let mut rig = Rig::new(dir(), &["apps/*/log/[ab].log"]);
+    rig.look();
+    fs::create_dir_all(rig.path("apps/one/log")).expect("mkdir");
+    append(&rig.path("apps/one/log/a.log"), "1a\n");
+    append(&rig.path("apps/one/log/c.log"), "no\n");
+    rig.expect_lines(&["1a"]);
+    fs::create_dir_all(rig.path("apps/two/log")).expect("mkdir");
+    append(&rig.path("apps/two/log/b.log"), "2b\n");
+    rig.expect_lines(&["1a", "2b"]);
+    append(&rig.path("apps/two/log/a.log"), "2a\n");
+    rig.expect_lines(&["1a", "2b", "2a"]);
+    let whole = rig.path("apps/two/log/a.log");
+    assert_eq!(
+        rig.lines_of(&whole.to_string_lossy()),
+        ["2a"],
+        "the base name was taken"
+    );
+}
+
+#[test]
+fn a_rotated_name_that_matches_the_pattern_is_no_new_file() {
+    let dir = dir();
+    append(&dir.path().join("app.log"), "old\n");
+    let mut rig = Rig::new(dir, &["app*"]);
+    let mut want = Vec::new();
+    for turn in 0..4 {
+        append(&rig.path("app.log"), &format!("before {turn}\n"));
+        for k in (1..9).rev() {
+            let _ = fs::rename(
+                rig.path(&format!("app.log.{k}")),
+                rig.path(&format!("app.log.{}", k + 1)),
+            );
+        }
+        fs::rename(rig.path("app.log"), rig.path("app.log.1")).expect("rename");
+        append(&rig.path("app.log.0.gz"), "compressed");
+        append(&rig.path("app.log"), &format!("after {turn}\n"));
+        want.extend([format!("before {turn}"), format!("after {turn}")]);
+        let want: Vec<&str> = want.iter().map(String::as_str).collect();
+        rig.expect_lines(&want);
+    }
+    rig.look();
+    assert_eq!(rig.hub.sources_len(), 1);
+    assert_same(&rig.lines_of("app.log"), &want);
+}
+
+#[test]
+fn rotated_files_that_matched_at_the_start_do_not_begin_anew_when_they_are_renamed() {
+    let dir = dir();
+    append(&dir.path().join("app.log"), "old\n");
+    append(&dir.path().join("app.log.1"), "older\n");
+    let mut rig = Rig::new(dir, &["app*"]);
+    assert_eq!(rig.hub.sources_len(), 2);
+    fs::rename(rig.path("app.log.1"), rig.path("app.log.2")).expect("rename");
+    fs::rename(rig.path("app.log"), rig.path("app.log.1")).expect("rename");
+    append(&rig.path("app.log"), "new\n");
+    rig.expect_lines(&["new"]);
+    rig.look();
+    rig.look();
+    assert_eq!(rig.lines(), ["new"]);
+    assert_eq!(rig.hub.sources_len(), 2);
+}
+
+#[test]
+fn a_pattern_that_names_a_file_is_that_file() {
+    let dir = dir();
+    append(&dir.path().join("a*.log"), "old\n");
+    append(&dir.path().join("ab.log"), "old\n");
+    let mut rig = Rig::new(dir, &["a*.log"]);
+    append(&rig.path("a*.log"), "one\n");
+    rig.expect_lines(&["one"]);
+    assert_eq!(rig.hub.sources_len(), 1);
+    assert!(check_name(&rig.path("[")).is_err());
+    append(&rig.path("["), "");
+    assert!(check_name(&rig.path("[")).is_ok());
+}
+
+#[test]
+fn a_thousand_files_are_followed_at_once() {
+    let dir = dir();
+    for n in 0..1000 {
+        append(&dir.path().join(format!("{n}.log")), "old\n");
+    }
+    let mut rig = Rig::new(dir, &["*.log"]);
+    assert_eq!(rig.hub.sources_len(), 1000);
+    for n in 0..1000 {
+        let mut log = appender(&rig.path(&format!("{n}.log")));
+        log.write_all(format!("one {n}\n").as_bytes())
+            .expect("write");
+    }
+    rig.until("a line of each", |got| got.len() >= 1000);
+    let mut lines = rig.lines();
+    lines.sort();
+    lines.dedup();
+    assert_eq!(lines.len(), 1000);
+}

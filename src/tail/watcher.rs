@@ -1,0 +1,356 @@
+//! The watcher's thread: whose turn it is, when to wait, and for how long.
+//!
+//! It waits in poll(2) for an event of the kernel, a wake-up (a reader that wants a look, a round that is over, stop),
+//! or the next time at which something is to be looked at. While a round runs or rests it leaves the bytes in the
+//! files: under load a batch then carries more lines.
+
+mod asked;
+mod turns;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
+use parking_lot::Mutex;
+
+use crate::courier::{Pace, Rounds};
+use crate::hub::{Change, Hub};
+use crate::limits::{FAST_BYTES, FORGET_EVERY, REST_SLICE, TURN_BYTES};
+use crate::source::Source;
+use crate::stop::{Reason, Stop};
+
+use asked::Asked;
+
+use super::follower::{Follower, Turn};
+use super::glob::Glob;
+use super::held::READ_BYTES;
+use super::identity::Known;
+use super::names::Names;
+use super::pattern;
+use super::watches::Watches;
+
+/// Whether FILE can be followed or is a pattern that can be read; else what is wrong with it.
+pub fn check_name(file: &Path) -> Result<(), String> {
+    match is_glob(file) {
+        true => pattern::check(file),
+        false => Ok(()),
+    }
+}
+
+/// A pattern, unless a file has just that name.
+fn is_glob(file: &Path) -> bool {
+    pattern::is_pattern(file.as_os_str()) && fs::symlink_metadata(file).is_err()
+}
+
+/// How the watcher is run.
+#[derive(Default)]
+pub struct Options {
+    /// At least this often a pass is made and `on_pass` is called, though nothing happens.
+    pub beat: Option<Duration>,
+    /// Called by the watcher after a pass, at most about once a beat.
+    pub on_pass: Option<Box<dyn FnMut() + Send>>,
+    /// Never use inotify: every file is looked at every few seconds.
+    pub poll_only: bool,
+}
+
+/// Ends the watcher, and tells whether it is alive.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    hub: Arc<Hub>,
+    quit: Arc<AtomicBool>,
+    last_pass: Arc<Mutex<Instant>>,
+}
+
+impl Handle {
+    /// Ends the thread after what it is at. Never blocks.
+    pub fn quit(&self) {
+        self.quit.store(true, Ordering::Release);
+        self.hub.looks.wake();
+    }
+
+    /// When the last pass over what was due ended.
+    pub fn last_pass(&self) -> Instant {
+        *self.last_pass.lock()
+    }
+}
+
+/// See the module.
+pub struct Watcher {
+    hub: Arc<Hub>,
+    rounds: Arc<Rounds>,
+    options: Options,
+    quit: Arc<AtomicBool>,
+    last_pass: Arc<Mutex<Instant>>,
+    next_beat: Instant,
+    followers: Vec<Follower>,
+    globs: Vec<Glob>,
+    names: Names,
+    known: Known,
+    watches: Watches,
+    buf: Vec<u8>,
+    /// Whose turn it is, in order; `queued` says who is in it.
+    ready: VecDeque<usize>,
+    queued: Vec<bool>,
+    /// When to look at whom without an event. `timed` holds each follower's entry.
+    times: BTreeSet<(Instant, usize)>,
+    timed: Vec<Option<Instant>>,
+    asked: Option<Asked>,
+    /// Who took part in the last batch that was not empty, and how many bytes it had.
+    active: Vec<usize>,
+    batch_bytes: usize,
+    forget_at: Option<Instant>,
+}
+
+impl Watcher {
+    /// Takes the first look: what stands in the files now is history. Blocks on the disk. A pattern that can't be read,
+    /// and no eventfd, are errors; a file that can't be followed is not.
+    pub fn new(
+        files: &[PathBuf],
+        hub: Arc<Hub>,
+        rounds: Arc<Rounds>,
+        options: Options,
+    ) -> io::Result<Watcher> {
+        let now = Instant::now();
+        let mut watcher = Watcher {
+            quit: Arc::default(),
+            last_pass: Arc::new(Mutex::new(now)),
+            next_beat: now,
+            followers: Vec::new(),
+            globs: Vec::new(),
+            names: Names::default(),
+            known: Known::default(),
+            watches: Watches::new(options.poll_only),
+            buf: vec![0; READ_BYTES],
+            ready: VecDeque::new(),
+            queued: Vec::new(),
+            times: BTreeSet::new(),
+            timed: Vec::new(),
+            asked: None,
+            active: Vec::new(),
+            batch_bytes: 0,
+            forget_at: None,
+            hub,
+            rounds,
+            options,
+        };
+        for file in files {
+            check_name(file).map_err(|e| io::Error::other(format!("{file:?}: {e}")))?;
+            if is_glob(file) {
+                let mut glob = Glob::new(watcher.globs.len(), file.clone());
+                let new = glob.scan(&mut watcher.watches, &watcher.known, &watcher.names);
+                watcher.globs.push(glob);
+                for path in new {
+                    watcher.add(&path, true, true);
+                }
+            } else {
+                watcher.add(file, false, true);
+            }
+        }
+        watcher.take_events();
+        watcher
+            .followers
+            .iter_mut()
+            .for_each(Follower::begin_arrivals);
+        Ok(watcher)
+    }
+
+    /// To end it by, and to see it alive.
+    pub fn handle(&self) -> Handle {
+        Handle {
+            hub: Arc::clone(&self.hub),
+            quit: Arc::clone(&self.quit),
+            last_pass: Arc::clone(&self.last_pass),
+        }
+    }
+
+    /// Starts the thread. It runs until its [`Handle`] ends it; if it ends otherwise, `stop` is set.
+    pub fn start(mut self, stop: Arc<Stop>) -> io::Result<JoinHandle<()>> {
+        thread::Builder::new()
+            .name("watcher".to_owned())
+            .spawn(move || {
+                let mut lost = Lost(Some(stop));
+                self.run();
+                lost.0 = None;
+            })
+    }
+
+    fn add(&mut self, path: &Path, by_pattern: bool, at_start: bool) {
+        let Some(source) = self.names.add(path, &self.hub) else {
+            return;
+        };
+        let index = self.followers.len();
+        let mut follower = Follower::new(index, source, by_pattern);
+        if at_start {
+            let mut changes = Vec::new();
+            follower.start(&mut Turn {
+                now: Instant::now(),
+                buf: &mut self.buf,
+                room: TURN_BYTES,
+                watches: &mut self.watches,
+                known: &mut self.known,
+                hub: &self.hub,
+                changes: &mut changes,
+            });
+        }
+        self.followers.push(follower);
+        self.queued.push(false);
+        self.timed.push(None);
+        if let Some(asked) = &mut self.asked {
+            asked.leave_out();
+        }
+        self.make_ready(index);
+    }
+
+    // -- the loop
+
+    fn run(&mut self) {
+        while !self.quit.load(Ordering::Acquire) {
+            match self.rounds.pace() {
+                Pace::Go => {
+                    self.pass();
+                    if self.ready.is_empty() {
+                        self.wait(true, self.next_time());
+                    }
+                }
+                // Its end wakes us. The kernel's events are not waited for: they would end every wait.
+                Pace::RoundRuns => {
+                    self.wait(false, self.options.beat.map(|beat| Instant::now() + beat))
+                }
+                Pace::RestUntil(_) if self.full_batch_waits() => self.rounds.no_rest(),
+                Pace::RestUntil(until) => self.wait(false, Some(self.rest(until))),
+            }
+        }
+    }
+
+    /// While lines come fast a rest is cut in slices, to see in between whether a full batch waits.
+    fn rest(&self, until: Instant) -> Instant {
+        match self.batch_bytes >= FAST_BYTES {
+            true => until.min(Instant::now() + REST_SLICE),
+            false => until,
+        }
+    }
+
+    fn full_batch_waits(&self) -> bool {
+        if self.batch_bytes < FAST_BYTES {
+            return false;
+        }
+        let waiting = |&index: &usize| self.followers[index].waiting_bytes();
+        self.active.iter().map(waiting).sum::<u64>() >= TURN_BYTES as u64
+    }
+
+    /// Takes what has come, looks at whose turn it is, and publishes what that finds.
+    fn pass(&mut self) {
+        let now = Instant::now();
+        self.take_events();
+        self.take_asked();
+        self.take_times(now);
+        let mut changes = Vec::new();
+        self.scan_globs(now, &mut changes);
+        let mut read = 0;
+        self.active.clear();
+        for _ in 0..self.ready.len() {
+            let Some(index) = self.ready.pop_front() else {
+                break;
+            };
+            self.queued[index] = false;
+            read += self.look_at(index, now, &mut changes);
+            if read >= TURN_BYTES {
+                break;
+            }
+        }
+        self.publish(changes, read, now);
+        self.serve_asked();
+        *self.last_pass.lock() = now;
+        if let Some(beat) = self.options.beat
+            && now >= self.next_beat
+        {
+            self.next_beat = now + beat;
+            if let Some(on_pass) = &mut self.options.on_pass {
+                on_pass();
+            }
+        }
+    }
+
+    /// One follower's turn; how many bytes it read.
+    fn look_at(
+        &mut self,
+        index: usize,
+        now: Instant,
+        changes: &mut Vec<(Arc<Source>, Change)>,
+    ) -> usize {
+        let before = changes.len();
+        let mut turn = Turn {
+            now,
+            buf: &mut self.buf,
+            room: TURN_BYTES,
+            watches: &mut self.watches,
+            known: &mut self.known,
+            hub: &self.hub,
+            changes,
+        };
+        let follower = &mut self.followers[index];
+        let more = follower.look(&mut turn);
+        let read = TURN_BYTES - turn.room;
+        let look_at = follower.look_at;
+        if changes.len() > before {
+            self.active.push(index);
+        }
+        if more {
+            self.make_ready(index);
+        }
+        self.look_again_at(index, look_at);
+        self.aim(index, now);
+        read
+    }
+
+    fn publish(&mut self, changes: Vec<(Arc<Source>, Change)>, read: usize, now: Instant) {
+        if changes.is_empty() {
+            return;
+        }
+        self.batch_bytes = read;
+        if changes
+            .iter()
+            .any(|(_, change)| matches!(change, Change::Begin(_)))
+        {
+            self.forget_at.get_or_insert(now + FORGET_EVERY);
+        }
+        if let Some(subscribers) = self.hub.publish(changes)
+            && !subscribers.is_empty()
+        {
+            self.rounds.run(subscribers);
+        }
+    }
+
+    /// Waits for a wake-up, for an event if `events`, and no longer than until `deadline`.
+    fn wait(&mut self, events: bool, deadline: Option<Instant>) {
+        let waker = self.hub.looks.waker();
+        let mut fds = vec![PollFd::new(waker, PollFlags::POLLIN)];
+        if events && let Some(inotify) = self.watches.fd() {
+            fds.push(PollFd::new(inotify, PollFlags::POLLIN));
+        }
+        let left = deadline.map(|at| TimeSpec::from(at.saturating_duration_since(Instant::now())));
+        // An interrupted wait is a wake-up like any other.
+        let _ = ppoll(&mut fds, left, None);
+        if fds[0].revents().is_some_and(|events| !events.is_empty()) {
+            self.hub.looks.take_wakes();
+        }
+    }
+}
+
+/// Sets the latch when the thread ends without having been told to.
+struct Lost(Option<Arc<Stop>>);
+
+impl Drop for Lost {
+    fn drop(&mut self) {
+        if let Some(stop) = self.0.take() {
+            stop.set(Reason::Lost("the watcher ended".to_owned()));
+        }
+    }
+}

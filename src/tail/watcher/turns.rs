@@ -1,0 +1,139 @@
+//! Whose turn it is: who was named by an event, whose time has come, and what patterns bring in.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::hub::Change;
+use crate::limits::FORGET_EVERY;
+use crate::source::Source;
+
+use super::Watcher;
+use crate::tail::follower::{Follower, Turn};
+use crate::tail::glob::Glob;
+use crate::tail::watches::Hit;
+
+impl Watcher {
+    pub(super) fn make_ready(&mut self, index: usize) {
+        if !std::mem::replace(&mut self.queued[index], true) {
+            self.ready.push_back(index);
+        }
+    }
+
+    pub(super) fn make_all_ready(&mut self) {
+        for index in 0..self.followers.len() {
+            self.make_ready(index);
+        }
+    }
+
+    pub(super) fn take_events(&mut self) {
+        let mut hits = Vec::new();
+        self.watches.drain(&mut |hit| {
+            if hits.last() != Some(&hit) || matches!(hit, Hit::Arrival(..)) {
+                hits.push(hit);
+            }
+        });
+        for hit in hits {
+            match hit {
+                Hit::Follower(index) => self.make_ready(index),
+                Hit::Path(index) => {
+                    self.followers[index].stir();
+                    self.make_ready(index);
+                }
+                Hit::Arrival(index, made) => self.followers[index].tell_arrival(made),
+                Hit::Siblings(index) => {
+                    self.followers[index].siblings_changed = true;
+                    self.make_ready(index);
+                }
+                Hit::Glob(index) => self.globs[index].due = true,
+                Hit::All => {
+                    log::debug!("events were lost: looking at everything");
+                    self.globs.iter_mut().for_each(|glob| glob.due = true);
+                    self.followers.iter_mut().for_each(Follower::events_lost);
+                    self.make_all_ready();
+                }
+            }
+        }
+    }
+
+    pub(super) fn take_times(&mut self, now: Instant) {
+        while let Some(&(at, index)) = self.times.first() {
+            if at > now {
+                break;
+            }
+            self.times.pop_first();
+            self.timed[index] = None;
+            let look_at = self.followers[index].look_at;
+            if look_at <= now {
+                self.followers[index].check_watches();
+                self.make_ready(index);
+            } else {
+                self.look_again_at(index, look_at);
+            }
+        }
+        if self.forget_at.is_some_and(|at| at <= now) {
+            self.hub.forget_old();
+            let old =
+                (0..self.followers.len() as u32).any(|index| self.hub.generations(index).len() > 1);
+            self.forget_at = old.then(|| now + FORGET_EVERY);
+        }
+    }
+
+    /// A follower's time may move on without its entry moving along: when that is due, it is entered anew.
+    pub(super) fn look_again_at(&mut self, index: usize, at: Instant) {
+        match self.timed[index] {
+            Some(entered) if entered <= at => return,
+            Some(entered) => {
+                self.times.remove(&(entered, index));
+            }
+            None => {}
+        }
+        self.timed[index] = Some(at);
+        self.times.insert((at, index));
+    }
+
+    pub(super) fn next_time(&self) -> Option<Instant> {
+        let look = self.times.first().map(|&(at, _)| at);
+        let scan = self.globs.iter().map(Glob::wants).min();
+        let beat = self.options.beat.map(|_| self.next_beat);
+        [look, scan, beat, self.forget_at]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    pub(super) fn scan_globs(&mut self, now: Instant, changes: &mut Vec<(Arc<Source>, Change)>) {
+        for at in 0..self.globs.len() {
+            if self.globs[at].wants() > now {
+                continue;
+            }
+            // Whoever follows a file that was just rotated takes the rotated file first: it matches the pattern, too.
+            for index in std::mem::take(&mut self.ready) {
+                self.queued[index] = false;
+                self.look_at_name(index, now, changes);
+            }
+            let new = self.globs[at].scan(&mut self.watches, &self.known, &self.names);
+            for path in new {
+                self.add(&path, true, false);
+            }
+        }
+    }
+
+    pub(super) fn look_at_name(
+        &mut self,
+        index: usize,
+        now: Instant,
+        changes: &mut Vec<(Arc<Source>, Change)>,
+    ) {
+        let mut turn = Turn {
+            now,
+            buf: &mut self.buf,
+            room: 0,
+            watches: &mut self.watches,
+            known: &mut self.known,
+            hub: &self.hub,
+            changes,
+        };
+        self.followers[index].look(&mut turn);
+        self.make_ready(index);
+    }
+}

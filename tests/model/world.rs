@@ -1,0 +1,402 @@
+//! The toy model: a directory in which a script plays a logger and a log rotator, and the lines that a client is to get.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+
+/// One step of a script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Op {
+    /// So many lines in one write.
+    Append(u8),
+    /// So many writes of a line each.
+    Flow(u8),
+    /// A large write, of many pages.
+    Bulk,
+    /// The beginning of a line; the next write goes on with it.
+    Half,
+    /// Everyone gets what is there.
+    Settle,
+    /// Renamed, and so many more lines to the renamed file before the logger opens the new one.
+    Rotate { late: u8, created: bool },
+    /// Renamed and no new file until so many lines later.
+    RotateAlone { late: u8 },
+    /// Many rotations at once, with a few lines in each file.
+    RotateOften(u8),
+    /// Moved away and back.
+    Away,
+    /// Deleted, once everyone has what is there; so many more lines to the deleted file.
+    Delete { late: u8 },
+    /// Another file, with so many lines in it, is moved over it.
+    Replace(u8),
+    /// Its directory is moved away and made anew.
+    Directory,
+    /// Copied, and then cut to nothing: what comes between is lost.
+    CopyTruncate,
+    /// Written anew in place, with so many lines.
+    Rewrite(u8),
+}
+
+impl Op {
+    /// Whether all bytes are still there after it, for one who comes later.
+    pub(crate) fn keeps_all(&self) -> bool {
+        !matches!(
+            self,
+            Op::Delete { .. } | Op::Replace(_) | Op::Directory | Op::CopyTruncate | Op::Rewrite(_)
+        )
+    }
+}
+
+/// Steps; where `may_lose`, also such that lose lines.
+pub(crate) fn op(may_lose: bool) -> impl Strategy<Value = Op> {
+    let keeping = prop_oneof![
+        4 => (1u8..9).prop_map(Op::Append),
+        3 => (1u8..40).prop_map(Op::Flow),
+        1 => Just(Op::Bulk),
+        2 => Just(Op::Half),
+        2 => Just(Op::Settle),
+        3 => (0u8..4, any::<bool>()).prop_map(|(late, created)| Op::Rotate { late, created }),
+        1 => (0u8..4).prop_map(|late| Op::RotateAlone { late }),
+        1 => (2u8..12).prop_map(Op::RotateOften),
+        1 => Just(Op::Away),
+        1 => (0u8..3).prop_map(|late| Op::Delete { late }),
+        1 => (0u8..3).prop_map(Op::Replace),
+        1 => Just(Op::Directory),
+    ];
+    let losing = prop_oneof![
+        2 => Just(Op::CopyTruncate),
+        1 => (1u8..30).prop_map(Op::Rewrite),
+    ];
+    let weight = if may_lose { 6 } else { 0 };
+    prop_oneof![20 => keeping.boxed(), weight => losing.boxed()]
+}
+
+/// See the module.
+pub(crate) struct World {
+    home: PathBuf,
+    writer: File,
+    /// Line by line what was written, as a client is to get it. Line `n` begins with `line n `.
+    pub(crate) lines: Vec<String>,
+    /// How many there were when the last newline was written.
+    whole: usize,
+    /// The last of them has no newline yet.
+    half: bool,
+    /// Files that there have been.
+    pub(crate) files: usize,
+    /// There is no whole line yet in the file that the name leads to.
+    pub(crate) current_is_empty: bool,
+    /// How often files have vanished, or what was in them.
+    pub(crate) vanished: usize,
+    rotations: usize,
+    /// Rotated files are called by number, so that each rotation renames them all; else by a date.
+    numbered: bool,
+    /// Lines may have been lost.
+    pub(crate) lossy: bool,
+}
+
+impl World {
+    pub(crate) fn new(home: &Path, numbered: bool) -> World {
+        fs::create_dir_all(home.join("logs")).expect("mkdir");
+        let writer = open(&home.join("logs/app.log"));
+        World {
+            home: home.to_owned(),
+            writer,
+            lines: Vec::new(),
+            whole: 0,
+            half: false,
+            files: 1,
+            current_is_empty: true,
+            vanished: 0,
+            rotations: 0,
+            numbered,
+            lossy: false,
+        }
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        self.home.join("logs/app.log")
+    }
+
+    /// Up to and with the last line that has its newline: one without comes only when another file is read.
+    pub(crate) fn whole_lines(&self) -> usize {
+        self.whole
+    }
+
+    /// Plays one step; `settle` waits until everyone has all the lines there are.
+    pub(crate) fn play(&mut self, op: &Op, settle: &mut dyn FnMut(&World)) {
+        self.do_op(op, settle);
+        self.vanished += usize::from(!op.keeps_all());
+    }
+
+    fn do_op(&mut self, op: &Op, settle: &mut dyn FnMut(&World)) {
+        match *op {
+            Op::Append(lines) => self.append(lines),
+            Op::Flow(lines) => (0..lines).for_each(|_| self.append(1)),
+            Op::Bulk => {
+                let text: String = (0..400).map(|_| self.line(60)).collect();
+                self.write(&text);
+            }
+            Op::Half => self.begin_line(),
+            Op::Settle => settle(self),
+            Op::Rotate { late, created } => {
+                self.rename_away();
+                if created {
+                    open(&self.log());
+                }
+                (0..late).for_each(|_| self.append(1));
+                self.reopen();
+            }
+            Op::RotateAlone { late } => {
+                self.rename_away();
+                self.append(late);
+                settle(self);
+                self.append(late);
+                self.reopen();
+            }
+            Op::RotateOften(times) => {
+                for _ in 0..times {
+                    self.append(3);
+                    self.rename_away();
+                    self.reopen();
+                }
+            }
+            Op::Away => {
+                let away = self.home.join("logs/away");
+                fs::rename(self.log(), &away).expect("rename");
+                self.append(2);
+                fs::rename(&away, self.log()).expect("rename");
+            }
+            Op::Delete { late } => {
+                settle(self);
+                fs::remove_file(self.log()).expect("unlink");
+                self.append(late);
+                self.reopen();
+            }
+            Op::Replace(lines) => {
+                settle(self);
+                self.end_file();
+                let next = self.home.join("logs/next");
+                self.writer = open(&next);
+                self.append(lines);
+                fs::rename(&next, self.log()).expect("rename");
+            }
+            Op::Directory => {
+                settle(self);
+                self.rotations += 1;
+                let old = self.home.join(format!("old{}", self.rotations));
+                fs::rename(self.home.join("logs"), old).expect("rename");
+                fs::create_dir(self.home.join("logs")).expect("mkdir");
+                self.append(1);
+                self.reopen();
+            }
+            Op::CopyTruncate => {
+                self.be_seen(settle);
+                self.shift();
+                fs::copy(self.log(), self.rotated_name()).expect("copy");
+                self.wait_for_a_tick();
+                self.append(1);
+                self.end_file();
+                self.writer.set_len(0).expect("truncate");
+                // A copy that is renamed by a rotation before anyone has seen it looks like a rotated file.
+                settle(self);
+            }
+            Op::Rewrite(lines) => {
+                self.be_seen(settle);
+                self.end_file();
+                let text: String = (0..lines).map(|_| self.line(20)).collect();
+                fs::write(self.log(), text).expect("write");
+            }
+        }
+    }
+
+    /// Something of the file is read before it is cut: a file that is written to and emptied between two looks can't be
+    /// told from one that nothing was written to.
+    fn be_seen(&mut self, settle: &mut dyn FnMut(&World)) {
+        self.append(1);
+        self.lossy = true;
+        settle(self);
+    }
+
+    /// Until the clock has moved on with which the kernel stamps files: no log is rotated and written within one tick.
+    fn wait_for_a_tick(&self) {
+        let path = self.home.join("tick");
+        let stamp = || {
+            let _ = fs::remove_file(&path);
+            open(&path);
+            fs::metadata(&path)
+                .and_then(|stat| stat.modified())
+                .expect("a time")
+        };
+        let first = stamp();
+        while stamp() == first {}
+    }
+
+    /// One last line, whole.
+    pub(crate) fn finish(&mut self) {
+        self.append(1);
+    }
+
+    fn append(&mut self, lines: u8) {
+        if lines > 0 {
+            let text: String = (0..lines).map(|n| self.line(usize::from(n))).collect();
+            self.write(&text);
+        }
+    }
+
+    /// The text of a new line, or of the rest of a begun one.
+    fn line(&mut self, padding: usize) -> String {
+        if std::mem::take(&mut self.half) {
+            let n = self.lines.len() - 1;
+            self.lines[n].push_str("rest");
+            self.whole = self.lines.len();
+            return "rest\n".to_owned();
+        }
+        let line = format!("line {} {}", self.lines.len(), "x".repeat(padding));
+        self.lines.push(line.clone());
+        self.whole = self.lines.len();
+        line + "\n"
+    }
+
+    fn begin_line(&mut self) {
+        if !self.half {
+            let line = format!("line {} half ", self.lines.len());
+            self.write(&line);
+            self.lines.push(line);
+            self.half = true;
+        }
+    }
+
+    fn write(&mut self, text: &str) {
+        self.current_is_empty &= !text.ends_with('\n');
+        self.writer.write_all(text.as_bytes()).expect("write");
+    }
+
+    /// A begun line stays as it is: what comes next is another file.
+    fn end_file(&mut self) {
+        self.files += 1;
+        self.current_is_empty = true;
+        self.half = false;
+    }
+
+    fn reopen(&mut self) {
+        self.files += 1;
+        self.current_is_empty = true;
+        self.end_file();
+        self.writer = open(&self.log());
+    }
+
+    fn rename_away(&mut self) {
+        self.shift();
+        fs::rename(self.log(), self.rotated_name()).expect("rename");
+    }
+
+    fn shift(&mut self) {
+        self.rotations += 1;
+        if self.numbered {
+            let name = |n: usize| self.home.join(format!("logs/app.log.{n}"));
+            for n in (1..=self.rotations).rev() {
+                let _ = fs::rename(name(n), name(n + 1));
+            }
+        }
+    }
+
+    fn rotated_name(&self) -> PathBuf {
+        match self.numbered {
+            true => self.home.join("logs/app.log.1"),
+            false => self
+                .home
+                .join(format!("logs/app.log-2026{:04}", self.rotations)),
+        }
+    }
+}
+
+fn open(path: &Path) -> File {
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+        .expect("open for appending")
+}
+
+/// What a client gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Got {
+    Line(String),
+    Event(String),
+}
+
+/// What a client is promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// All lines, once, in order, and no gap.
+    All,
+    /// An ordered selection of them, with every loss told.
+    Told,
+    /// An ordered selection.
+    Order,
+}
+
+/// Whether `got` is what a client is to get of `lines`.
+pub(crate) fn check(got: &[Got], lines: &[String], promise: Promise) -> Result<(), String> {
+    let mut next = 0;
+    let mut told = false;
+    for (at, what) in got.iter().enumerate() {
+        match what {
+            Got::Event(event) if is_gap(event) && promise == Promise::All => {
+                let e = format!("{event} before line {next} though nothing can be lost");
+                return Err(around(got, at, &e));
+            }
+            Got::Event(event) => told |= is_loss(event),
+            Got::Line(line) => {
+                let torn = matches!(got.get(at + 1), Some(Got::Event(event)) if is_loss(event));
+                let number =
+                    check_line(line, lines, next, torn).map_err(|e| around(got, at, &e))?;
+                if number > next && (promise == Promise::All || (promise == Promise::Told && !told))
+                {
+                    let e = format!("{} lines before line {number} are missing", number - next);
+                    return Err(around(got, at, &e));
+                }
+                next = number + 1;
+                told = false;
+            }
+        }
+    }
+    match next == lines.len() {
+        true => Ok(()),
+        false => Err(format!("the last lines are missing, from {next} on")),
+    }
+}
+
+/// The number of a line, if it is one of ours and comes in order. A file may be cut while a line is half read: then it
+/// is `torn`, and what was cut is told next.
+fn check_line(line: &str, lines: &[String], next: usize, torn: bool) -> Result<usize, String> {
+    let number = line.split(' ').nth(1).and_then(|n| n.parse::<usize>().ok());
+    let Some(number) = number.filter(|&n| n < lines.len()) else {
+        return Err(format!("no line of ours: {line:?}"));
+    };
+    let want = &lines[number];
+    if line != want && !(torn && want.starts_with(line)) {
+        return Err(format!("{line:?} instead of {want:?}"));
+    }
+    if number < next {
+        return Err(format!(
+            "line {number} once more, or too late: {next} was next"
+        ));
+    }
+    Ok(number)
+}
+
+fn is_gap(event: &str) -> bool {
+    event.starts_with("Gap")
+}
+
+fn is_loss(event: &str) -> bool {
+    is_gap(event) || event.starts_with("Truncated")
+}
+
+fn around(got: &[Got], at: usize, e: &str) -> String {
+    let around = &got[at.saturating_sub(8)..got.len().min(at + 4)];
+    format!("{e}; around: {around:?}")
+}
