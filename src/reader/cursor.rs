@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::hub::{Edge, Hub, Stand, Standing};
 use crate::limits::OVERLAP_BYTES;
-use crate::source::forward::{Footing, Read, read_lines};
+use crate::source::forward::{Footing, Read, Stretch, read_lines};
 use crate::source::{Event, EventKind, Generation, Id, Kind, Lines, Position, Segment, Source};
 
 use super::past::Past;
@@ -164,11 +164,13 @@ impl Cursor {
         read_lines(
             source,
             generation,
-            from,
-            limit,
-            sealed,
-            chunk_bytes,
-            line_bytes_max,
+            Stretch {
+                from,
+                limit,
+                sealed,
+                chunk_bytes,
+                line_bytes_max,
+            },
             footing,
         )
     }

@@ -14,7 +14,7 @@ use std::time::SystemTime;
 use nix::fcntl::OFlag;
 
 use crate::hub::Hub;
-use crate::source::forward::{Footing, Read, read_lines};
+use crate::source::forward::{Footing, Read, Stretch, read_lines};
 use crate::source::siblings::{self, Sibling};
 use crate::source::{Began, Event, EventKind, Generation, Id, IdMaker, Lines, Position, Source};
 
@@ -107,11 +107,13 @@ impl Past {
         let read = read_lines(
             source,
             &self.generation,
-            from,
-            limit,
-            sealed,
-            chunk_bytes,
-            line_bytes_max,
+            Stretch {
+                from,
+                limit,
+                sealed,
+                chunk_bytes,
+                line_bytes_max,
+            },
             &mut footing,
         )?;
         self.footing = Some(footing);

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::hub::{Edge, Hub, Selection, SourceState, Standing};
-use crate::source::back::Back;
+use crate::source::back::{Back, Passes};
 use crate::source::forward::Footing;
 use crate::source::{Event, EventKind, Generation, Id, IdMaker, Position, Source};
 
@@ -33,7 +33,7 @@ pub struct Begin<'a> {
     /// Whether it goes on after what was published when it began.
     pub follow: bool,
     /// Which lines count as lines of history; `None` means all.
-    pub passes: Option<&'a dyn Fn(&[u8]) -> bool>,
+    pub passes: Option<Passes<'a>>,
     /// Called between blocks while looking back, with their bytes; see [`Back::pause`].
     pub pause: &'a mut dyn FnMut(u64) -> ControlFlow<()>,
 }

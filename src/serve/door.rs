@@ -211,13 +211,15 @@ impl Door {
             match listener.accept() {
                 Ok(socket) => self.take_in(socket, listener)?,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => match error.raw_os_error().map(Errno::from_raw) {
-                    Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM) => {
+                Err(error) => {
+                    let errno = error.raw_os_error().map(Errno::from_raw);
+                    // With anything else the peer gave up before it was accepted: accept(2) says to go on.
+                    if let Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM) =
+                        errno
+                    {
                         return Err(error);
                     }
-                    // The peer gave up before it was accepted: accept(2) says to go on.
-                    _ => {}
-                },
+                }
             }
         }
         Ok(())

@@ -103,8 +103,9 @@ impl Socket {
     fn poll(&self, wanted: PollFlags, deadline: Instant) -> io::Result<Ready> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let ms =
-                i32::try_from(left.as_millis() + u128::from(left.subsec_nanos() % 1_000_000 != 0));
+            let ms = i32::try_from(
+                left.as_millis() + u128::from(!left.subsec_nanos().is_multiple_of(1_000_000)),
+            );
             let timeout = ms
                 .ok()
                 .and_then(|ms| PollTimeout::try_from(ms).ok())

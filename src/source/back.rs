@@ -15,6 +15,9 @@ use crate::limits::BACK_BLOCK_BYTES;
 use super::forward::read_full;
 use super::lines::{self, content, cut_when};
 
+/// Which lines count, by their content without its ending.
+pub type Passes<'a> = &'a dyn Fn(&[u8]) -> bool;
+
 /// How to look back.
 pub struct Back<'a> {
     /// The file, readable by position.
@@ -24,7 +27,7 @@ pub struct Back<'a> {
     /// Longest piece of a line.
     pub line_bytes_max: usize,
     /// Which lines count, by their content; `None` means all, and spares the reading of long ones.
-    pub passes: Option<&'a dyn Fn(&[u8]) -> bool>,
+    pub passes: Option<Passes<'a>>,
     /// Called between blocks with the bytes just read, to let others read, too, or to give up.
     pub pause: &'a mut dyn FnMut(u64) -> ControlFlow<()>,
 }
@@ -223,7 +226,7 @@ mod tests {
         ends.iter().map(|&end| u64::from(end)).collect()
     }
 
-    fn last(bytes: &[u8], max: usize, wanted: u64, passes: Option<&dyn Fn(&[u8]) -> bool>) -> u64 {
+    fn last(bytes: &[u8], max: usize, wanted: u64, passes: Option<Passes<'_>>) -> u64 {
         let file = file(bytes);
         let mut pause = |_| ControlFlow::Continue(());
         let mut back = Back {
@@ -270,7 +273,7 @@ mod tests {
             let mut ends = Vec::new();
             bytes.extend(b"zz");
             let used = lines::split(&bytes, false, max, &mut ends);
-            prop_assert_eq!(last_boundary(&file(&bytes), bytes.len() as u64, max).unwrap(), used as u64);
+            prop_assert_eq!(last_boundary(&file(&bytes), bytes.len() as u64, max).expect("readable"), used as u64);
         }
     }
 }

@@ -74,19 +74,35 @@ impl Footing {
     }
 }
 
-/// Reads whole lines of `generation` from `from` on, about `chunk_bytes` and at least one line, not beyond `limit`,
-/// which is the end of a line or piece. `sealed` says that the generation ends at `limit`. `footing` moves along.
-/// Blocks on the disk.
+/// What to read of a generation.
+#[derive(Clone, Copy, Debug)]
+pub struct Stretch {
+    /// Where to begin: where a line or piece begins.
+    pub from: u64,
+    /// Where to end at the latest: where a line or piece ends.
+    pub limit: u64,
+    /// The generation ends at `limit`.
+    pub sealed: bool,
+    /// About how many bytes to take, but at least one line.
+    pub chunk_bytes: usize,
+    /// Longer lines are cut.
+    pub line_bytes_max: usize,
+}
+
+/// Reads whole lines of a stretch of `generation`. `footing` moves along. Blocks on the disk.
 pub fn read_lines(
     source: &Source,
     generation: &Generation,
-    from: u64,
-    limit: u64,
-    sealed: bool,
-    chunk_bytes: usize,
-    line_bytes_max: usize,
+    stretch: Stretch,
     footing: &mut Footing,
 ) -> io::Result<Read> {
+    let Stretch {
+        from,
+        limit,
+        sealed,
+        chunk_bytes,
+        line_bytes_max,
+    } = stretch;
     let left = usize::try_from(limit - from).unwrap_or(usize::MAX);
     let mut want = left.min(chunk_bytes);
     let lead = footing.overlap.len();

@@ -19,6 +19,10 @@ export function deeds(page) {
     pause: () => page.pause(!page.paused),
     filter: () => element("filter").select(),
     find: () => find.open(),
+    unfind: () => {
+      find.close();
+      element("log").focus({ preventScroll: true });
+    },
     next: () => (find.text === "" ? find.open() : find.step(1)),
     previous: () => (find.text === "" ? find.open() : find.step(-1)),
     end: () => {
@@ -111,7 +115,7 @@ export function deeds(page) {
 function wire(page, all) {
   const { find, list, ring } = page;
   const buttons = {
-    pause: all.pause, fresh: all.end, seek: all.find, next: all.next, previous: all.previous, unfind: () => find.close(),
+    pause: all.pause, fresh: all.end, seek: all.find, next: all.next, previous: all.previous, unfind: all.unfind,
     time: all.time, wrap: all.wrap, colours: all.colours, smaller: all.smaller, larger: all.larger, theme: all.theme,
     clear: all.clear, save: all.save, help: all.help, older: () => page.older.fetch(),
     connection: () => page.connection.now(),

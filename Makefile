@@ -1,0 +1,55 @@
+# The one door for people; CI calls what a person calls.
+
+SHELL   := /bin/bash
+CARGO   ?= cargo
+PREFIX  ?= /usr/local
+DESTDIR ?=
+FILE    ?=
+ARGS    ?=
+
+BINDIR  := $(DESTDIR)$(PREFIX)/bin
+UNITDIR := $(DESTDIR)$(PREFIX)/lib/systemd/system
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test soak check bench build install clean
+
+help: ## this list
+	@echo "make TARGET, where TARGET is:"
+	@sed -nE 's/^([a-z]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+run: ## follow files: make run FILE=/var/log/syslog (options of tailcast in ARGS=)
+	@test -n "$(FILE)" || { echo "which file? make run FILE=/var/log/syslog" >&2; exit 2; }
+	@$(CARGO) run --release -q -- $(ARGS) $(FILE)
+
+demo: ## a sample log that grows and rotates by itself, and tailcast on it
+	@$(CARGO) build --release -q
+	@scripts/demo.sh $(ARGS)
+
+test: ## all tests
+	$(CARGO) test
+
+soak: ## ten minutes of random scripts of logger, rotator and clients
+	TAILCAST_SOAK_SECONDS=600 $(CARGO) test --release --test model -- --nocapture
+
+check: ## format, lints, documentation, and that no async runtime came in
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps
+	scripts/check-no-async.sh
+
+bench: ## measure against the floor (what is measured: make bench ARGS=--help)
+	@$(CARGO) bench --bench bench -- $(ARGS)
+
+build: ## the release build: target/release/tailcast
+	$(CARGO) build --release
+
+# Does not build: `make build` as yourself, then `sudo make install`.
+install: ## into DESTDIR/PREFIX: the program and its systemd unit (after make build)
+	@test -x target/release/tailcast || { echo "nothing to install yet: make build" >&2; exit 1; }
+	install -D -m 755 target/release/tailcast $(BINDIR)/tailcast
+	install -d $(UNITDIR)
+	sed 's|/usr/bin/|$(PREFIX)/bin/|' scripts/systemd/tailcast.service >$(UNITDIR)/tailcast.service
+	chmod 644 $(UNITDIR)/tailcast.service
+
+clean: ## remove what was built
+	$(CARGO) clean

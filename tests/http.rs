@@ -1,0 +1,251 @@
+//! What HTTP clients get: the plain stream, the events, and the small answers.
+
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use support::{Daemon, Logs, append};
+
+/// What `tail` prints.
+fn tail(lines: &str, path: &Path) -> Vec<u8> {
+    let output = Command::new("tail").args(["-n", lines]).arg(path).output();
+    output.expect("run tail").stdout
+}
+
+#[test]
+fn the_plain_stream_is_what_tail_prints() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", b"1\nwith cr lf\r\n\n\xff not UTF-8 \0\n5\n");
+    let daemon = Daemon::follow(&[&log]);
+    for lines in ["0", "1", "3", "5", "100"] {
+        let answer = daemon.get(&format!("/stream?follow=false&lines={lines}"));
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.body, tail(lines, &log), "lines={lines}");
+    }
+    let all = daemon.get("/stream?follow=false&lines=all");
+    assert_eq!(all.body, tail("+1", &log));
+    let kind = all.field("content-type").unwrap_or_default();
+    assert!(kind.starts_with("text/plain"), "{kind}");
+    assert_eq!(all.field("cache-control"), Some("no-store"));
+    assert_eq!(all.field("x-accel-buffering"), Some("no"));
+    assert_eq!(all.field("x-content-type-options"), Some("nosniff"));
+}
+
+#[test]
+fn a_large_file_comes_whole() {
+    let logs = Logs::new();
+    let numbered: String = (0..200_000).map(|n| format!("line {n}\n")).collect();
+    let log = logs.file("a.log", &numbered);
+    let daemon = Daemon::follow(&[&log]);
+    let answer = daemon.get("/stream?follow=false&lines=all");
+    assert!(answer.body == numbered.as_bytes(), "it differs");
+    let last = daemon.get("/stream?follow=false&lines=150000");
+    assert!(last.body == tail("150000", &log), "it differs");
+}
+
+#[test]
+fn what_was_written_before_the_request_is_in_the_history() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    let daemon = Daemon::follow(&[&log]);
+    for number in 0..50 {
+        append(&log, format!("{number}\n"));
+        let answer = daemon.get("/stream?follow=false&lines=1");
+        assert_eq!(answer.text(), format!("{number}\n"));
+    }
+}
+
+#[test]
+fn the_plain_stream_follows() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "1\n2\n");
+    let daemon = Daemon::follow(&[&log]);
+    let mut live = daemon.live("/stream?lines=1");
+    assert_eq!(live.line(), "2\n");
+    append(&log, "3\n4");
+    assert_eq!(live.line(), "3\n");
+    append(&log, "th\r\n");
+    assert_eq!(live.line(), "4th\r\n");
+}
+
+#[test]
+fn the_plain_stream_can_be_json_lines() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", b"1\n\xff\n");
+    let daemon = Daemon::follow(&[&log]);
+    let text = daemon.get("/stream?follow=false&format=json").text();
+    let objects: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(objects[0]["event"], "start");
+    assert_eq!(objects[1]["line"], "1");
+    assert_eq!(objects[2]["line"], "\u{fffd}");
+    assert_eq!(objects[3]["event"], "end");
+    assert_eq!(objects.len(), 4);
+}
+
+#[test]
+fn the_plain_stream_of_several_files_has_the_headers_of_tail() {
+    let logs = Logs::new();
+    let (a, b) = (logs.file("a.log", "a1\n"), logs.file("b.log", "b1\n"));
+    let daemon = Daemon::follow(&[&a, &b]);
+    let text = daemon.get("/stream?follow=false").text();
+    assert!(text.contains("==> a.log <==\na1\n"), "{text}");
+    assert!(text.contains("==> b.log <==\nb1\n"), "{text}");
+    assert_eq!(daemon.get("/stream?follow=false&file=b.log").text(), "b1\n");
+}
+
+#[test]
+fn an_event_stream_is_resumed_by_the_last_id() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "1\n2\n");
+    let daemon = Daemon::follow(&[&log]);
+    let mut live = daemon.live("/events?lines=1");
+    assert_eq!(live.field("retry"), "1000");
+    let start = live.field("id");
+    let id = live.field("id");
+    assert_ne!(start, id);
+    assert_eq!(live.field("data"), "2");
+    append(&log, "3\n");
+    assert_eq!(live.field("data"), "3");
+
+    let header = format!("Last-Event-ID: {id}");
+    let resumed = daemon.ask("GET", "/events?follow=false&lines=all", &[&header]);
+    let kind = resumed.field("content-type").unwrap_or_default();
+    assert!(kind.starts_with("text/event-stream"), "{kind}");
+    let text = resumed.text();
+    assert!(text.starts_with("retry: 1000\n"), "{text}");
+    let data: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("data: "))
+        .collect();
+    assert_eq!(data[0], "data: 3", "{text}");
+    assert!(text.contains("event: end\n"), "{text}");
+
+    // The header wins over the parameter, and an empty one says nothing.
+    let both = daemon.ask(
+        "GET",
+        &format!("/events?follow=false&after={start}"),
+        &[&header],
+    );
+    assert!(!both.text().contains("data: 2\n"));
+    let parameter = format!("/events?follow=false&after={start}");
+    let empty = daemon.ask("GET", &parameter, &["Last-Event-ID:"]);
+    assert!(empty.text().contains("data: 2\n"));
+}
+
+#[test]
+fn an_event_stream_with_nothing_more_to_give_is_204() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "1\n2\n");
+    let daemon = Daemon::follow(&[&log]);
+    let text = daemon.get("/events?follow=false").text();
+    let id = text
+        .lines()
+        .rev()
+        .find_map(|line| line.strip_prefix("id: "));
+    let header = format!("Last-Event-ID: {}", id.expect("an id"));
+    let answer = daemon.ask("GET", "/events?follow=false", &[&header]);
+    assert_eq!(answer.status, 204);
+    assert!(answer.body.is_empty());
+    append(&log, "3\n");
+    let answer = daemon.ask("GET", "/events?follow=false", &[&header]);
+    assert_eq!(answer.status, 200);
+    assert!(answer.text().contains("data: 3\n"));
+}
+
+#[test]
+fn events_of_several_files_are_json_and_their_id_names_each_file() {
+    let logs = Logs::new();
+    let (a, b) = (logs.file("a.log", "a1\n"), logs.file("b.log", "b1\n"));
+    let daemon = Daemon::follow(&[&a, &b]);
+    let text = daemon.get("/events?follow=false").text();
+    let id = text
+        .lines()
+        .rev()
+        .find_map(|line| line.strip_prefix("id: "));
+    let id = id.expect("an id");
+    assert_eq!(id.split('~').count(), 2, "{id}");
+    let lines: Vec<Value> = text
+        .lines()
+        .filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok())
+        .filter(|object: &Value| object.get("line").is_some())
+        .collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    append(&b, "b2\n");
+    let resumed = daemon
+        .get(&format!("/events?follow=false&after={id}"))
+        .text();
+    assert!(
+        resumed.contains("b2") && !resumed.contains("b1"),
+        "{resumed}"
+    );
+    assert!(!resumed.contains("a1"), "{resumed}");
+}
+
+#[test]
+fn a_rotation_is_an_event_of_its_own() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "1\n");
+    let daemon = Daemon::follow(&[&log]);
+    let mut live = daemon.live("/events");
+    assert_eq!(live.field("data"), "1");
+    std::fs::rename(&log, logs.path("a.log.1")).expect("rotate");
+    append(&log, "2\n");
+    assert_eq!(live.field("event"), "rotated");
+    let event: Value = serde_json::from_str(&live.field("data")).expect("JSON");
+    assert_eq!(event["file"], "a.log");
+    assert_eq!(live.field("data"), "2");
+}
+
+#[test]
+fn the_files_are_listed() {
+    let logs = Logs::new();
+    let (a, b) = (logs.file("a.log", "12345\n"), logs.path("b.log"));
+    let daemon = Daemon::follow(&[&a, &b]);
+    let answer = daemon.get("/files");
+    assert_eq!(answer.field("content-type"), Some("application/json"));
+    let files: Value = serde_json::from_slice(&answer.body).expect("JSON");
+    assert_eq!(files[0]["name"], "a.log");
+    assert_eq!(files[0]["path"], a.to_str().expect("a path in UTF-8"));
+    assert_eq!(files[0]["size"], 6);
+    assert_eq!(files[0]["present"], true);
+    assert_eq!(files[1]["name"], "b.log");
+    assert_eq!(files[1]["present"], false);
+}
+
+#[test]
+fn health_is_one_word() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    let daemon = Daemon::follow(&[&log]);
+    let answer = daemon.get("/healthz");
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.text().trim_end(), "ok");
+}
+
+#[test]
+fn head_is_the_same_head_without_a_body() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "1\n");
+    let daemon = Daemon::follow(&[&log]);
+    for (target, status) in [
+        ("/", 200),
+        ("/stream", 200),
+        ("/events", 200),
+        ("/files", 200),
+        ("/healthz", 200),
+        ("/ws", 426),
+        ("/nothing", 404),
+    ] {
+        let answer = daemon.ask("HEAD", target, &[]);
+        assert_eq!(answer.status, status, "{target}");
+        assert!(answer.body.is_empty(), "{target}");
+    }
+    let (head, get) = (daemon.ask("HEAD", "/files", &[]), daemon.get("/files"));
+    assert_eq!(head.field("content-type"), get.field("content-type"));
+    assert_eq!(head.field("content-length"), get.field("content-length"));
+}

@@ -1,0 +1,211 @@
+//! The built program as a child process, and clients that speak to it. Every wait has a deadline; nothing else waits.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+pub(crate) mod http;
+pub(crate) mod websocket;
+
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+/// Nothing waits that long when it works.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Between two looks at a condition that nobody tells of.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Waits until `condition` holds, and says whether it did.
+pub(crate) fn wait_until(deadline: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + deadline;
+    while !condition() {
+        if Instant::now() >= end {
+            return false;
+        }
+        thread::park_timeout(LOOK_EVERY);
+    }
+    true
+}
+
+/// A directory for the logs of one test.
+pub(crate) struct Logs(TempDir);
+
+impl Logs {
+    pub(crate) fn new() -> Logs {
+        Logs(tempfile::tempdir().expect("a directory"))
+    }
+
+    /// The path of `name`, which need not exist.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// A file `name` that holds `text`.
+    pub(crate) fn file(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, text).expect("write a file");
+        path
+    }
+}
+
+/// One write at the end of `path`, which is made where it is missing.
+pub(crate) fn append(path: &Path, text: impl AsRef<[u8]>) {
+    let mut file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+        .expect("open a log");
+    file.write_all(text.as_ref()).expect("append to a log");
+}
+
+/// The program with a clean environment.
+pub(crate) fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tailcast"));
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("TAILCAST_") || text == "RUST_LOG" || text == "JOURNAL_STREAM" {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
+/// What a run that ends by itself leaves behind.
+pub(crate) fn run(args: &[&str]) -> Output {
+    let mut command = program();
+    command.args(args).stdin(Stdio::null());
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = Reaped(child.expect("start tailcast"));
+    assert!(
+        wait_until(DEADLINE, || child.0.try_wait().expect("wait").is_some()),
+        "tailcast {args:?} did not end"
+    );
+    let mut output = Output {
+        status: child.0.wait().expect("wait"),
+        stdout: Vec::new(),
+        stderr: Vec::new(),
+    };
+    let (out, err) = (child.0.stdout.take(), child.0.stderr.take());
+    std::io::copy(&mut out.expect("a pipe"), &mut output.stdout).expect("read standard output");
+    std::io::copy(&mut err.expect("a pipe"), &mut output.stderr).expect("read standard error");
+    output
+}
+
+/// A child that doesn't outlive its test.
+struct Reaped(Child);
+
+impl Drop for Reaped {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What the daemon said on standard error, so far.
+#[derive(Default)]
+struct Said {
+    lines: Mutex<Vec<String>>,
+    more: Condvar,
+}
+
+impl Said {
+    /// The first line for which `pick` finds something.
+    fn find<T>(&self, pick: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let end = Instant::now() + DEADLINE;
+        let mut lines = self.lines.lock().expect("no poison");
+        loop {
+            if let Some(found) = lines.iter().find_map(|line| pick(line)) {
+                return Some(found);
+            }
+            let left = end.checked_duration_since(Instant::now())?;
+            lines = self.more.wait_timeout(lines, left).expect("no poison").0;
+        }
+    }
+}
+
+/// A running daemon; killed when dropped.
+pub(crate) struct Daemon {
+    child: Reaped,
+    said: Arc<Said>,
+    pub(crate) port: u16,
+}
+
+impl Daemon {
+    /// A daemon on a free port of loopback that follows `files`.
+    pub(crate) fn follow(files: &[&Path]) -> Daemon {
+        Self::with(&[], files)
+    }
+
+    /// The same, with options. It serves when this returns.
+    pub(crate) fn with(options: &[&str], files: &[&Path]) -> Daemon {
+        let mut command = program();
+        command.args(["--listen", "127.0.0.1:0"]);
+        command.args(options).args(files);
+        Self::start(command)
+    }
+
+    /// Starts `command`, which ends up as a daemon that serves HTTP on loopback.
+    pub(crate) fn start(mut command: Command) -> Daemon {
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let child = command.stderr(Stdio::piped()).spawn();
+        let mut child = Reaped(child.expect("start tailcast"));
+        let stderr = child.0.stderr.take().expect("a pipe");
+        let said = Arc::new(Said::default());
+        let hears = Arc::clone(&said);
+        // Ends with the pipe, and so with the child.
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                hears.lines.lock().expect("no poison").push(line);
+                hears.more.notify_all();
+            }
+        });
+        let port = said.find(|line| {
+            let (_, url) = line.split_once("listening on http://")?;
+            url.rsplit_once(':')?.1.trim_end_matches('/').parse().ok()
+        });
+        let port = port.unwrap_or_else(|| panic!("never listened: {:?}", said.lines.lock()));
+        Daemon { child, said, port }
+    }
+
+    /// A connection to it, whose reads and writes end by the deadline.
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).expect("connect");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        stream.set_write_timeout(Some(DEADLINE)).expect("a timeout");
+        stream
+    }
+
+    /// Whether it says a line that holds `text`, by the deadline.
+    pub(crate) fn says(&self, text: &str) -> bool {
+        self.said
+            .find(|line| line.contains(text).then_some(()))
+            .is_some()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.0.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.pid()).expect("a pid");
+        kill(Pid::from_raw(pid), signal).expect("send a signal");
+    }
+
+    /// How it ended, if it does so in time.
+    pub(crate) fn ended(&mut self, deadline: Duration) -> Option<ExitStatus> {
+        let child = &mut self.child.0;
+        wait_until(deadline, || child.try_wait().expect("wait").is_some())
+            .then(|| child.wait().expect("wait"))
+    }
+}

@@ -1,0 +1,125 @@
+//! A WebSocket client that reads with a deadline and can also misbehave.
+
+use std::io::Write;
+use std::net::TcpStream;
+
+use serde_json::Value;
+use tungstenite::error::Error;
+use tungstenite::{Message, WebSocket};
+
+use super::Daemon;
+
+/// A client of `/ws`.
+pub(crate) struct Client(WebSocket<TcpStream>);
+
+impl Daemon {
+    /// Opens `target`, which begins with `/ws`.
+    pub(crate) fn websocket(&self, target: &str) -> Client {
+        match self.try_websocket(target) {
+            Ok(client) => client,
+            Err(status) => panic!("{target} was answered {status}"),
+        }
+    }
+
+    /// The same, or the status of the refusal.
+    pub(crate) fn try_websocket(&self, target: &str) -> Result<Client, u16> {
+        let url = format!("ws://127.0.0.1:{}{target}", self.port);
+        match tungstenite::client::client(url, self.connect()) {
+            Ok((socket, _)) => Ok(Client(socket)),
+            Err(tungstenite::HandshakeError::Failure(Error::Http(answer))) => {
+                Err(answer.status().as_u16())
+            }
+            Err(error) => panic!("the handshake for {target} failed: {error}"),
+        }
+    }
+}
+
+impl Client {
+    /// The next message that is not a ping.
+    pub(crate) fn message(&mut self) -> Message {
+        loop {
+            match self.0.read() {
+                Ok(Message::Ping(_)) => {}
+                Ok(message) => return message,
+                Err(error) => panic!("no message by the deadline: {error}"),
+            }
+        }
+    }
+
+    /// The next text.
+    pub(crate) fn text(&mut self) -> String {
+        match self.message() {
+            Message::Text(text) => text.as_str().to_owned(),
+            other => panic!("not a text: {other:?}"),
+        }
+    }
+
+    /// The next `count` texts.
+    pub(crate) fn texts(&mut self, count: usize) -> Vec<String> {
+        (0..count).map(|_| self.text()).collect()
+    }
+
+    /// The next text, which is JSON.
+    pub(crate) fn json(&mut self) -> Value {
+        let text = self.text();
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+
+    /// The next JSON object that has `key`; others are skipped.
+    pub(crate) fn json_with(&mut self, key: &str) -> Value {
+        loop {
+            let object = self.json();
+            if object.get(key).is_some() {
+                return object;
+            }
+        }
+    }
+
+    /// The code of the close that comes, whatever comes before it.
+    pub(crate) fn close_code(&mut self) -> u16 {
+        loop {
+            if let Message::Close(frame) = self.message() {
+                return frame.map_or(1005, |frame| frame.code.into());
+            }
+        }
+    }
+
+    pub(crate) fn send(&mut self, message: Message) {
+        self.0.send(message).expect("send a message");
+    }
+
+    /// Starts the close handshake.
+    pub(crate) fn close(&mut self) {
+        self.0.close(None).expect("send a close");
+    }
+
+    /// Whether the connection ends without another message.
+    pub(crate) fn is_shut(&mut self) -> bool {
+        matches!(
+            self.0.read(),
+            Err(Error::ConnectionClosed | Error::AlreadyClosed)
+        )
+    }
+
+    /// Sends bytes as they are.
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
+        self.0.get_mut().write_all(bytes).expect("send bytes");
+    }
+}
+
+/// A masked frame. The first byte is FIN, the reserved bits and the opcode (RFC 6455, section 5.2). The mask is of
+/// zeros, so that the payload stands there as it is.
+pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![first];
+    match u8::try_from(payload.len()) {
+        Ok(length) if length < 126 => bytes.push(0x80 | length),
+        _ => {
+            bytes.push(0x80 | 126);
+            let length = u16::try_from(payload.len()).expect("a payload under 64 KiB");
+            bytes.extend(length.to_be_bytes());
+        }
+    }
+    bytes.extend([0; 4]);
+    bytes.extend(payload);
+    bytes
+}
