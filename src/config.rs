@@ -1,6 +1,6 @@
 //! Owns the settings of the program: command line and environment in, a [`Config`] that can be used out.
 //!
-//! [`arguments`] is the one table of options, for the parser and the help. The environment is read here and
+//! `arguments` is the one table of options, for the parser and the help. The environment is read here and
 //! not by `clap`: its way of splitting a list at commas would split FILEs of the command line as well.
 
 use std::ffi::{OsStr, OsString};

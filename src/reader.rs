@@ -20,7 +20,7 @@ use crate::source::{Event, EventKind, Kind, Lines, Position, Segment};
 
 use cursor::Cursor;
 
-pub use start::{Begin, From};
+pub use start::{Begin, From, note};
 
 /// See the module.
 #[derive(Debug)]

@@ -90,9 +90,9 @@ fn clients_that_join_while_lines_come_get_each_once_and_in_order() {
                 assert!(wait_until(DEADLINE * 3, reached), "the writer is stuck");
                 let mut tally = Tally::default();
                 match index % 4 {
-                    0 => tally.take_batches(daemon.websocket("/ws?format=batch&lines=1")),
+                    0 => tally.take_batches(daemon.websocket("/ws?format=batch&lines=2")),
                     1 => tally.take_stream(daemon.live("/stream?lines=all")),
-                    _ => tally.take_stream(daemon.live("/stream?lines=1")),
+                    _ => tally.take_stream(daemon.live("/stream?lines=2")),
                 }
                 assert_eq!(tally.last, Some(LINES), "client {index}");
             });

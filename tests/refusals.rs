@@ -29,7 +29,7 @@ fn a_value_that_can_not_be_used_is_400_and_named() {
         ("/stream?lines=ten", "lines"),
         ("/stream?lines=-1", "lines"),
         ("/stream?after=%21", "after"),
-        ("/stream?after=no-such-id", "after"),
+        ("/stream?after=no-such-id", "no-such-id"),
         ("/stream?follow=maybe", "follow"),
         ("/stream?format=xml", "format"),
         ("/stream?format=batch", "format"),

@@ -21,7 +21,7 @@ pub struct Edge {
     /// Its id.
     pub id: Id,
     /// The number of the last aside told. One that a new client should still be told (the name leads nowhere right
-    /// now) is not counted: see [`Stream::edge_for_new`].
+    /// now) is not counted: see `Stream::edge_for_new`.
     pub aside: u64,
 }
 

@@ -38,17 +38,27 @@ pub struct Begin<'a> {
     pub pause: &'a mut dyn FnMut(u64) -> ControlFlow<()>,
 }
 
+/// The sources as they stand now: what was written before this call is published first, by a look of the watcher. A
+/// stream begins here, so this is done before its peer is told that it is connected.
+pub fn note(hub: &Hub) -> Vec<SourceState> {
+    hub.looks.ask();
+    hub.sources()
+}
+
 /// Tries to look back into a file that changes meanwhile; then it starts with what the file holds.
 const TRIES_MAX: u32 = 3;
 
 impl Begin<'_> {
-    /// A reader that starts, in each selected source, where `from` says. What was written before is published first:
-    /// the watcher is asked for a look. `None` where `pause` gave up. Blocks on the disk.
-    pub fn reader(mut self, from: &dyn Fn(&Source) -> From) -> io::Result<Option<Reader>> {
-        self.hub.looks.ask();
+    /// A reader that starts, in each selected source, where `from` says, seen from where the sources stood when they
+    /// were noted. `None` where `pause` gave up. Blocks on the disk.
+    pub fn reader(
+        mut self,
+        noted: Vec<SourceState>,
+        from: &dyn Fn(&Source) -> From,
+    ) -> io::Result<Option<Reader>> {
         let mut cursors = Vec::new();
         let mut edges = Vec::new();
-        for state in self.hub.sources() {
+        for state in noted {
             if !self.selection.has(state.source.index) {
                 cursors.push(None);
                 continue;

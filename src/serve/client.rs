@@ -12,6 +12,7 @@ use crate::limits::{
     CLIENT_MESSAGE_BYTES, DRAIN, HEAD_BYTES, HEAD_TIME_MS, WS_READ_BUFFER_BYTES,
     WS_WRITE_BUFFER_BYTES,
 };
+use crate::reader::note;
 use crate::serve::answer::{self, Answer, Framing as BodyFraming};
 use crate::serve::cors::Cors;
 use crate::serve::head::{HeadParser, Method, Parsed, Request, Version};
@@ -181,7 +182,8 @@ impl Client<'_> {
             plan.filter().cloned(),
         );
         if plan.must_know_first() {
-            let Some((reader, first)) = plan.start(self.routes)? else {
+            let Some((reader, first)) = plan.start(self.routes, note(&self.routes.shared.hub))?
+            else {
                 self.answer(&Answer::no_content().with_cors(cors), request.method);
                 return Ok(());
             };
@@ -192,12 +194,15 @@ impl Client<'_> {
         Ok(())
     }
 
-    /// Sends the head at once, since looking back may take long, then starts.
+    /// Sends the head at once, since looking back through a filter may take long, then starts.
     fn stream(&self, plan: Plan, wire: Wire, head: Vec<u8>, websocket: Option<Vec<u8>>) {
+        // Race: a peer that sees the head may write a line at once, and expects it; so the place where its stream begins
+        // is noted first.
+        let noted = note(&self.routes.shared.hub);
         if !self.send(&head) {
             return;
         }
-        if let Ok(Some((reader, first))) = plan.start(self.routes) {
+        if let Ok(Some((reader, first))) = plan.start(self.routes, noted) {
             self.run(plan, wire, Vec::new(), websocket, reader, first);
         }
     }

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use crate::config::value::Lines;
-use crate::hub::Selection;
+use crate::hub::{Selection, SourceState};
 use crate::limits::SSE_FILES_MAX;
 use crate::reader::{Begin, From, Reader};
 use crate::source::{EventKind, Id, Kind as What, Segment, Source};
@@ -30,11 +30,11 @@ pub struct Plan {
     may_be_over: bool,
 }
 
-fn id(text: &str) -> Result<Id, Refusal> {
+fn id(parameter: &str, text: &str) -> Result<Id, Refusal> {
     Id::parse(text).ok_or_else(|| {
         let shown = crate::escape::shown(text.as_bytes());
         Refusal::bad_request(format!(
-            "\"{shown}\" is no id: it must be one that a stream has given"
+            "the parameter {parameter}={shown} can't be used: it must be an id that a stream has given"
         ))
     })
 }
@@ -66,11 +66,15 @@ impl Plan {
         let filter = Filter::new(&query.grep, &query.exclude, query.ignore_case)?;
         let (selection, count) = routes.select(&query.files, token)?;
         let several = routes.several && query.files.len() != 1;
-        let before = query.before.as_deref().map(id).transpose()?;
+        let before = query
+            .before
+            .as_deref()
+            .map(|text| id("before", text))
+            .transpose()?;
         let after = query
             .after
             .iter()
-            .map(|text| id(text))
+            .map(|text| id("after", text))
             .collect::<Result<Vec<_>, _>>()?;
         if before.is_some() && count != 1 {
             return Err(Refusal::bad_request(
@@ -128,14 +132,22 @@ impl Plan {
         self.follow
     }
 
-    /// Its status depends on what is found.
+    /// It starts before its head is sent: its status depends on what is found, or looking is quick. Who has the head
+    /// may rely on every line that is written from then on. Only a filter can make looking back take long.
     pub fn must_know_first(&self) -> bool {
-        self.before.is_some() || self.may_be_over
+        self.before.is_some()
+            || self.may_be_over
+            || self.filter.is_none()
+            || self.lines == Lines::Last(0)
     }
 
     /// Finds where it starts; with the segments that were read to know. `None` where a reconnect has nothing more to
     /// get. Blocks on the disk.
-    pub fn start(&self, routes: &Routes) -> Result<Option<(Reader, Vec<Segment>)>, Refusal> {
+    pub fn start(
+        &self,
+        routes: &Routes,
+        noted: Vec<SourceState>,
+    ) -> Result<Option<(Reader, Vec<Segment>)>, Refusal> {
         let passes = self
             .filter
             .clone()
@@ -197,7 +209,7 @@ impl Plan {
                 Lines::All => From::All,
             },
         };
-        let reader = begin.reader(&from).map_err(failed)?;
+        let reader = begin.reader(noted, &from).map_err(failed)?;
         let Some(mut reader) = reader else {
             return Err(Refusal::unavailable("the daemon is stopping"));
         };

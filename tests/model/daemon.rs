@@ -120,7 +120,7 @@ impl Client {
         };
         let id = self.id;
         let reader = begin
-            .reader(&|_| id.map_or(From::All, From::After))
+            .reader(note(&self.hub), &|_| id.map_or(From::All, From::After))
             .expect("readable")
             .expect("not given up");
         self.life = Life::Reads(Box::new(reader));
