@@ -126,7 +126,8 @@ impl Log {
     pub(crate) fn new() -> Log {
         let folder = tempfile::Builder::new()
             .prefix("tailcast-bench-")
-            .tempdir()
+            // Not /tmp: whoever else makes files there wakes a watcher that looks after the folders on its way.
+            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
             .expect("a temporary folder");
         let path = folder.path().join("some.log");
         let file = File::options()
