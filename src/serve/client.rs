@@ -64,6 +64,7 @@ impl Client<'_> {
     /// Serves one who connects to a plain listener.
     pub(super) fn serve_plain(&self) {
         let Some(_place) = self.place() else { return };
+        (self.becomes_stream)(&self.visitor);
         let several = self.routes.several;
         let wire = Wire::new(Shape::Text, Framing::Bare, several, None);
         self.stream(Plan::plain(self.routes), wire, Vec::new(), None);
@@ -178,6 +179,9 @@ impl Client<'_> {
                 self.routes.max_clients
             )));
         };
+        // Not only once it runs: while many wait for their turn at the file, the door would take the oldest of them for
+        // heads that never come, and end them.
+        (self.becomes_stream)(&self.visitor);
         let wire = Wire::new(
             plan.shape(),
             framing,
@@ -239,7 +243,6 @@ impl Client<'_> {
                 .socket
                 .keep_alive(self.routes.shared.ping_interval);
         }
-        (self.becomes_stream)(&self.visitor);
         let follow = plan.follow();
         drop(plan);
         let ended = Stream::new(&self.routes.shared, peer, reader, first, follow).run();

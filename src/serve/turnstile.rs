@@ -13,8 +13,9 @@ pub struct Turnstile {
 #[derive(Debug)]
 struct State {
     free: usize,
-    next: u64,
-    served: u64,
+    waiting: usize,
+    /// Turns handed to those that wait, but not yet taken up.
+    handed: usize,
 }
 
 /// A turn, until it is dropped.
@@ -27,8 +28,8 @@ impl Turnstile {
         Turnstile {
             state: Mutex::new(State {
                 free: turns,
-                next: 0,
-                served: 0,
+                waiting: 0,
+                handed: 0,
             }),
             freed: Condvar::new(),
         }
@@ -37,25 +38,37 @@ impl Turnstile {
     /// Waits for a turn: as long as those before take to read about a MiB each.
     pub fn enter(&self) -> Turn<'_> {
         let mut state = self.state.lock();
-        let ticket = state.next;
-        state.next += 1;
-        while state.served != ticket || state.free == 0 {
+        if state.free > 0 {
+            state.free -= 1;
+            return Turn(self);
+        }
+        state.waiting += 1;
+        // Always waits before it looks: what is handed now is for somebody who came before. The condition's queue is
+        // first come, first served.
+        loop {
             self.freed.wait(&mut state);
+            if state.handed > 0 {
+                state.handed -= 1;
+                break;
+            }
         }
-        state.served += 1;
-        state.free -= 1;
-        let more = state.free > 0;
         drop(state);
-        if more {
-            self.freed.notify_all();
-        }
         Turn(self)
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.0.state.lock().free += 1;
-        self.0.freed.notify_all();
+        let mut state = self.0.state.lock();
+        if state.waiting == 0 {
+            state.free += 1;
+            return;
+        }
+        // Handed to the next in line, and only that one is woken: with a thousand waiting, to wake all for each turn is
+        // a million wake-ups.
+        state.waiting -= 1;
+        state.handed += 1;
+        drop(state);
+        self.0.freed.notify_one();
     }
 }

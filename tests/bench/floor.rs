@@ -1,0 +1,109 @@
+//! The floor: the least that any program of this kind can do, to compare with.
+//!
+//! One thread waits on inotify, reads what has come, and writes it as ready WebSocket frames to each socket in
+//! turn: one write a read and client. No queues, no history, no ids, no care for slow or silent peers; the
+//! clients are all there before the first line. With a wait before each read, several lines share a write.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use inotify::{Inotify, WatchMask};
+use tungstenite::handshake::derive_accept_key;
+
+const READ_BYTES: usize = 256 * 1024;
+
+/// Serves `clients` clients until it is killed. Says where it listens as the daemon does.
+pub(crate) fn run(path: &Path, clients: usize, wait: Duration) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bind to a free port");
+    let address = listener.local_addr().expect("the address just bound");
+    let mut inotify = Inotify::init().expect("inotify");
+    inotify
+        .watches()
+        .add(path, WatchMask::MODIFY)
+        .expect("watch the followed file");
+    let mut file = File::open(path).expect("open the followed file");
+    file.seek(SeekFrom::End(0)).expect("seek to the end");
+    eprintln!("listening on http://{address}");
+
+    let mut peers: Vec<TcpStream> = (0..clients).map(|_| accept(&listener)).collect();
+    let mut events = [0; 4096];
+    let mut bytes = vec![0; READ_BYTES];
+    let mut fragment = Vec::new();
+    let mut frames = Vec::new();
+    loop {
+        inotify
+            .read_events_blocking(&mut events)
+            .expect("wait for an event");
+        thread::sleep(wait);
+        loop {
+            let count = file.read(&mut bytes).expect("read the followed file");
+            put_frames(&mut frames, &mut fragment, &bytes[..count]);
+            for peer in &mut peers {
+                // A peer that has left is the load generator's to notice.
+                let _ = peer.write_all(&frames);
+            }
+            if count < bytes.len() {
+                break;
+            }
+        }
+    }
+}
+
+fn accept(listener: &TcpListener) -> TcpStream {
+    let (mut peer, _) = listener.accept().expect("accept");
+    peer.set_nodelay(true).expect("TCP_NODELAY");
+    let mut key = String::new();
+    for line in BufReader::new(&peer).lines() {
+        let line = line.expect("read the request head");
+        if line.is_empty() {
+            break;
+        }
+        if let Some((name, value)) = line.split_once(": ")
+            && name.eq_ignore_ascii_case("Sec-WebSocket-Key")
+        {
+            key = derive_accept_key(value.as_bytes());
+        }
+    }
+    let answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Accept: {key}\r\n\r\n"
+    );
+    peer.write_all(answer.as_bytes())
+        .expect("answer the handshake");
+    peer
+}
+
+/// Makes a text frame of each whole line; what follows the last one waits in `fragment`.
+fn put_frames(frames: &mut Vec<u8>, fragment: &mut Vec<u8>, bytes: &[u8]) {
+    frames.clear();
+    let mut begin = 0;
+    for end in memchr::memchr_iter(b'\n', bytes) {
+        let line = &bytes[begin..end];
+        put_header(frames, fragment.len() + line.len());
+        frames.append(fragment);
+        frames.extend_from_slice(line);
+        begin = end + 1;
+    }
+    fragment.extend_from_slice(&bytes[begin..]);
+}
+
+/// The header of an unmasked text frame (RFC 6455, section 5.2).
+fn put_header(frames: &mut Vec<u8>, payload_bytes: usize) {
+    const TEXT_AND_LAST: u8 = 0x81;
+    frames.push(TEXT_AND_LAST);
+    match u16::try_from(payload_bytes) {
+        Ok(short) if short < 126 => frames.push(short as u8),
+        Ok(short) => {
+            frames.push(126);
+            frames.extend_from_slice(&short.to_be_bytes());
+        }
+        Err(_) => {
+            frames.push(127);
+            frames.extend_from_slice(&(payload_bytes as u64).to_be_bytes());
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The clients of a load generator: connected, answered, and from then on only read.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
+use std::os::fd::AsRawFd as _;
+use std::time::Duration;
+
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, setsockopt, socket, sockopt,
+};
+
+use crate::clock::now_ns;
+
+use super::spec::{LoadSpec, Wire};
+use super::tally::Tally;
+use super::wire::Reader;
+
+/// Clients a source address: one has about 28,000 ports, and some of them may still wait out an earlier run.
+const CLIENTS_A_SOURCE: usize = 4_000;
+/// Receive buffer of a client that does not read, so that it stalls the server soon.
+const STALLED_RECEIVE_BYTES: usize = 16 * 1024;
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+const ANSWER_WAIT: Duration = Duration::from_secs(20);
+
+/// One client.
+pub(super) struct Connection {
+    pub(super) stream: TcpStream,
+    pub(super) reader: Reader,
+    /// Number of the line that must come next.
+    pub(super) next: u64,
+    pub(super) done: bool,
+}
+
+impl Connection {
+    /// Checks the `count` bytes just read into `buffer` behind what the reader had carried over. Says whether
+    /// this client now has all its lines.
+    pub(super) fn take(
+        &mut self,
+        count: usize,
+        buffer: &mut [u8],
+        spec: &LoadSpec,
+        tally: &mut Tally,
+    ) -> bool {
+        let now = now_ns();
+        let bytes = self.reader.restore(count, buffer);
+        let next = &mut self.next;
+        self.reader.feed(bytes, spec.form, |number, stamp| {
+            tally.line(next, number, stamp, now)
+        });
+        tally.bytes += count as u64;
+        self.next >= spec.first + spec.lines
+    }
+}
+
+/// Connects all clients, the ones that will stall last. An answer that is not a stream is an error.
+pub(super) fn connect_all(spec: &LoadSpec) -> Result<Vec<Connection>, String> {
+    (0..spec.clients)
+        .map(|index| {
+            let stalled = index >= spec.clients - spec.stalled;
+            connect_one(spec, index, stalled).map_err(|why| format!("client {index}: {why}"))
+        })
+        .collect()
+}
+
+fn connect_one(spec: &LoadSpec, index: usize, stalled: bool) -> Result<Connection, String> {
+    let mut stream =
+        open(spec.address, index, stalled).map_err(|error| format!("connect: {error}"))?;
+    stream
+        .set_read_timeout(Some(ANSWER_WAIT))
+        .expect("a receive time-out");
+    let host = spec.address;
+    let target = &spec.target;
+    let upgrade = match spec.wire {
+        Wire::Http => "",
+        Wire::WsText | Wire::WsAny => {
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        }
+    };
+    let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n{upgrade}\r\n");
+    stream
+        .write_all(request.as_bytes())
+        .map_err(|error| format!("ask: {error}"))?;
+
+    let mut head = Vec::new();
+    let end = loop {
+        if let Some(end) = memchr::memmem::find(&head, b"\r\n\r\n") {
+            break end + 4;
+        }
+        let mut some = [0; 4096];
+        let count = stream
+            .read(&mut some)
+            .map_err(|error| format!("answer: {error}"))?;
+        if count == 0 || head.len() > HEAD_BYTES_MAX {
+            return Err("no answer".to_owned());
+        }
+        head.extend_from_slice(&some[..count]);
+    };
+    let answer = String::from_utf8_lossy(&head[..end]).to_ascii_lowercase();
+    let wanted = if spec.wire == Wire::Http {
+        " 200 "
+    } else {
+        " 101 "
+    };
+    let status = answer.lines().next().unwrap_or_default();
+    if !status.contains(wanted) {
+        return Err(status.to_owned());
+    }
+    let chunked = answer.contains("transfer-encoding: chunked");
+    stream.set_nonblocking(true).expect("a non-blocking socket");
+    let reader = Reader::new(spec.wire, chunked, &head[end..]);
+    Ok(Connection {
+        stream,
+        reader,
+        next: spec.first,
+        done: false,
+    })
+}
+
+fn open(address: SocketAddrV4, index: usize, stalled: bool) -> nix::Result<TcpStream> {
+    let socket = socket(
+        AddressFamily::Inet,
+        SockType::Stream,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
+    if stalled {
+        setsockopt(&socket, sockopt::RcvBuf, &STALLED_RECEIVE_BYTES)?;
+    }
+    if address.ip().is_loopback() {
+        let last = u8::try_from(1 + index / CLIENTS_A_SOURCE).unwrap_or(u8::MAX);
+        let source = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, last), 0);
+        bind(socket.as_raw_fd(), &SockaddrIn::from(source))?;
+    }
+    connect(socket.as_raw_fd(), &SockaddrIn::from(address))?;
+    // Closing with a reset: thousands of ports that wait out their time would fail the next run.
+    let linger = nix::libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    setsockopt(&socket, sockopt::Linger, &linger)?;
+    Ok(TcpStream::from(socket))
+}

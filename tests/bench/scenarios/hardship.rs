@@ -1,0 +1,116 @@
+//! Clients that are no good: some that never read, and very many.
+
+use crate::compare::median;
+use crate::run::{Shape, run};
+use crate::session::Session;
+use crate::subject::Subject;
+use crate::table::{Aim, Table, value};
+use crate::writer::Pace;
+
+/// Clients that never read must be nothing to those that do, cost no memory, and miss nothing in the end.
+pub(super) fn stalled(session: &mut Session) {
+    const CLIENTS: usize = 100;
+    const STALLED: usize = 10;
+    let lines = session.seconds(2_000.0) as u64;
+    // A kilobyte a line, so that the sockets of the stalled ones are full after a moment.
+    let without = Shape {
+        line_bytes: 1_024,
+        ..Shape::paced(CLIENTS - STALLED, 1_000.0, session.seconds(2.0))
+    };
+    let with = Shape {
+        clients: CLIENTS,
+        stalled: STALLED,
+        ..without.clone()
+    };
+    let subject = Subject::daemon("");
+    let mut p99_us = [Vec::new(), Vec::new()];
+    let mut grown_mib = [Vec::new(), Vec::new()];
+    let mut got = Vec::new();
+    for _ in 0..session.repeats {
+        for (index, shape) in [&without, &with].into_iter().enumerate() {
+            let outcome = run(&subject, shape).expect("these clients are not refused");
+            session.note_faults(&subject, shape, outcome.faults());
+            let [_, joined, after] = outcome.resident_kib;
+            p99_us[index].push(outcome.p99_us());
+            grown_mib[index].push((after as f64 - joined as f64) / 1024.0);
+            if let Some(late) = outcome.stalled {
+                got.push(late.delivered as f64 / (STALLED as u64 * lines) as f64);
+            }
+        }
+    }
+    let [p99_without, p99_with] = p99_us.map(median);
+    let heading = format!("{STALLED} of {CLIENTS} clients never read, 1,000 lines/s of 1 KiB");
+    let mut table = Table::new(
+        &heading,
+        &[
+            "",
+            "p99 us of the others",
+            "times without",
+            "MiB grown",
+            "share that the stalled got later",
+        ],
+    );
+    let [grown_without, grown_with] = grown_mib.map(median);
+    let cell = |number| value(number, Aim::None);
+    table.row(vec![
+        "without them".to_owned(),
+        cell(p99_without),
+        String::new(),
+        cell(grown_without),
+    ]);
+    table.row(vec![
+        "with them".to_owned(),
+        cell(p99_with),
+        value(p99_with / p99_without, Aim::Value(1.2)),
+        value(grown_with, Aim::Value(8.0)),
+        cell(median(got)),
+    ]);
+    table.print();
+}
+
+/// Ten thousand on one machine.
+pub(super) fn crowd(session: &mut Session) {
+    const CLIENTS: usize = 10_000;
+    const LINES: u64 = 5;
+    let shape = Shape {
+        lines: LINES,
+        pace: Pace::LinesPerS(1.0),
+        ..Shape::paced(CLIENTS, 1.0, 1.0)
+    };
+    let heading = format!("{CLIENTS} clients, a line a second");
+    let mut table = Table::new(
+        &heading,
+        &[
+            "",
+            "p50 ms",
+            "p99 ms",
+            "max ms",
+            "CPU us a line",
+            "MiB resident",
+            "KiB a client",
+        ],
+    );
+    for (subject, aims) in [
+        (Subject::floor(), [Aim::None; 2]),
+        (Subject::daemon(""), [Aim::Value(250.0), Aim::Value(160.0)]),
+    ] {
+        match run(&subject, &shape) {
+            Err(refusal) => session.fault(format!("{CLIENTS} clients: {refusal}")),
+            Ok(outcome) => {
+                session.note_faults(&subject, &shape, outcome.faults());
+                let [bare, joined, after] = outcome.resident_kib;
+                let cell = |number| value(number, Aim::None);
+                table.row(vec![
+                    subject.name.clone(),
+                    cell(outcome.p50_us() / 1e3),
+                    value(outcome.p99_us() / 1e3, aims[0]),
+                    cell(outcome.live.max_ns as f64 / 1e6),
+                    cell(outcome.cpu_us_per_line()),
+                    value(after as f64 / 1024.0, aims[1]),
+                    cell((joined as f64 - bare as f64) / CLIENTS as f64),
+                ]);
+            }
+        }
+    }
+    table.print();
+}

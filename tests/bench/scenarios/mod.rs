@@ -1,0 +1,92 @@
+//! What is measured, by name.
+
+mod delivery;
+mod formats;
+mod growth;
+mod hardship;
+mod history;
+mod idle;
+mod peers;
+mod start;
+
+use crate::session::Session;
+
+/// A measurement that can be asked for by name.
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) run: fn(&mut Session),
+    /// Part of a call that names none.
+    pub(crate) usual: bool,
+}
+
+/// All of them, in the order of the report.
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    usual(
+        "start",
+        "size of the program, time until it listens",
+        start::run,
+    ),
+    usual(
+        "latency",
+        "append to receipt: 1 client, 100 lines/s",
+        delivery::latency,
+    ),
+    usual(
+        "fanout",
+        "CPU a line and latency: 100 clients x 1,000 lines/s, 1,000 x 100",
+        delivery::fanout,
+    ),
+    usual(
+        "flat",
+        "CPU seconds a GB: 100 clients, lines as fast as they go",
+        delivery::flat_out,
+    ),
+    usual(
+        "formats",
+        "the other formats and a filter, 100 clients x 1,000 lines/s",
+        formats::run,
+    ),
+    usual(
+        "memory",
+        "resident memory: bare, and a client",
+        idle::memory,
+    ),
+    usual(
+        "idle",
+        "context switches of an idle server with 100 clients",
+        idle::switches,
+    ),
+    usual(
+        "files",
+        "an idle server that follows 1,000 files",
+        idle::files,
+    ),
+    usual("stalled", "10 of 100 clients never read", hardship::stalled),
+    usual("crowd", "10,000 clients, a line a second", hardship::crowd),
+    usual(
+        "history",
+        "catching up with 1 GB, the last 10 lines of 10 GB",
+        history::run,
+    ),
+    usual(
+        "growth",
+        "cost over clients, line rate and line size; writes plots",
+        growth::run,
+    ),
+    Scenario {
+        name: "peers",
+        about: "other programs of this kind, where installed",
+        run: peers::run,
+        usual: false,
+    },
+];
+
+const fn usual(name: &'static str, about: &'static str, run: fn(&mut Session)) -> Scenario {
+    Scenario {
+        name,
+        about,
+        run,
+        usual: true,
+    }
+}

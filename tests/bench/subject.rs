@@ -1,0 +1,213 @@
+//! What is measured: the floor, the daemon with some options, or a peer; and starting and ending one of them.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddrV4;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::peers::Peer;
+use crate::process;
+
+/// The release build that is measured.
+pub(crate) const DAEMON: &str = env!("CARGO_BIN_EXE_tailcast");
+
+/// Past any pause of a shared machine: a server that takes longer will never listen.
+const START_WAIT: Duration = Duration::from_secs(20);
+const STOP_WAIT: Duration = Duration::from_secs(5);
+
+/// One column of a comparison.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    /// As the table names it.
+    pub(crate) name: String,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Floor { wait: Duration },
+    Daemon { options: Vec<String> },
+    Peer(Peer),
+}
+
+/// A started subject.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: SocketAddrV4,
+    /// From the start of the process to its word that it listens.
+    pub(crate) started_in: Duration,
+}
+
+impl Subject {
+    pub(crate) fn floor() -> Subject {
+        Subject {
+            name: "floor".to_owned(),
+            kind: Kind::Floor {
+                wait: Duration::ZERO,
+            },
+        }
+    }
+
+    /// The floor, pausing before each read.
+    pub(crate) fn floor_waiting_ms(wait_ms: u64) -> Subject {
+        let wait = Duration::from_millis(wait_ms);
+        Subject {
+            name: format!("floor, {wait_ms} ms before each read"),
+            kind: Kind::Floor { wait },
+        }
+    }
+
+    /// The daemon; the options are also its name in the table.
+    pub(crate) fn daemon(options: &str) -> Subject {
+        let name = if options.is_empty() {
+            "tailcast".to_owned()
+        } else {
+            format!("tailcast {options}")
+        };
+        let options = options.split_whitespace().map(str::to_owned).collect();
+        Subject {
+            name,
+            kind: Kind::Daemon { options },
+        }
+    }
+
+    pub(crate) fn peer(peer: Peer) -> Subject {
+        Subject {
+            name: peer.name().to_owned(),
+            kind: Kind::Peer(peer),
+        }
+    }
+
+    pub(crate) fn is_peer(&self) -> bool {
+        matches!(self.kind, Kind::Peer(_))
+    }
+
+    /// Where its WebSocket stream is, from the file's first byte on where it can.
+    pub(crate) fn target(&self) -> &'static str {
+        match &self.kind {
+            Kind::Floor { .. } => "/",
+            Kind::Daemon { .. } => "/ws?lines=all",
+            Kind::Peer(peer) => peer.target(),
+        }
+    }
+
+    /// Starts it on these files, for at most `clients` clients.
+    pub(crate) fn start(&self, files: &[PathBuf], clients: usize) -> Result<Server, String> {
+        let mut command = match &self.kind {
+            Kind::Floor { wait } => {
+                let mut command =
+                    Command::new(std::env::current_exe().expect("the path of this program"));
+                command.args(["--role", "floor"]).arg(&files[0]);
+                command.args([clients.to_string(), wait.as_millis().to_string()]);
+                command
+            }
+            Kind::Daemon { options } => {
+                let mut command = Command::new(DAEMON);
+                command.args([
+                    "--listen",
+                    "127.0.0.1:0",
+                    "--ping-interval",
+                    "600",
+                    "--max-clients",
+                    "20000",
+                ]);
+                command.args(options).args(files);
+                command
+            }
+            Kind::Peer(peer) => return Ok(Server::of_peer(peer, &files[0])),
+        };
+        let began = Instant::now();
+        let mut child = command
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("start {}: {error}", self.name));
+        let stderr = child.stderr.take().expect("a piped standard error");
+        let mut stderr = BufReader::new(stderr);
+        let address = match announced(&mut stderr) {
+            Ok(address) => address,
+            Err(said) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!("did not start: {}", said.trim_end()));
+            }
+        };
+        let started_in = began.elapsed();
+        // What else it says is read, for a full pipe would block it.
+        thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+        Ok(Server {
+            child,
+            address,
+            started_in,
+        })
+    }
+}
+
+/// Reads up to the line that says where the server listens; else returns what was said.
+fn announced(stderr: &mut BufReader<ChildStderr>) -> Result<SocketAddrV4, String> {
+    let mut said = String::new();
+    loop {
+        let begin = said.len();
+        if stderr.read_line(&mut said).is_ok_and(|bytes| bytes > 0) {
+            let line = said[begin..].trim_end();
+            if let Some((_, address)) = line.split_once("listening on http://") {
+                return address.trim_end_matches('/').parse().map_err(|_| said);
+            }
+        } else {
+            return Err(said);
+        }
+    }
+}
+
+impl Server {
+    fn of_peer(peer: &Peer, file: &Path) -> Server {
+        let began = Instant::now();
+        let (child, address) = peer.start(file);
+        while std::net::TcpStream::connect(address).is_err() {
+            assert!(
+                began.elapsed() < START_WAIT,
+                "{} does not listen on {address}",
+                peer.name()
+            );
+            // A poll with a deadline: a foreign program has no common way to say that it is there.
+            thread::sleep(Duration::from_millis(10));
+        }
+        Server {
+            child,
+            address,
+            started_in: began.elapsed(),
+        }
+    }
+
+    /// The process and its descendants of this moment.
+    pub(crate) fn pids(&self) -> Vec<i32> {
+        process::tree(self.child.id() as i32)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let pids = self.pids();
+        let _ = kill(Pid::from_raw(pids[0]), Signal::SIGTERM);
+        let began = Instant::now();
+        while began.elapsed() < STOP_WAIT {
+            if let Ok(Some(_)) = self.child.try_wait() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        // Its helpers too, where they outlive it.
+        for pid in pids {
+            if pid != self.child.id() as i32 || matches!(self.child.try_wait(), Ok(None)) {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+        }
+        let _ = self.child.wait();
+    }
+}
