@@ -106,6 +106,7 @@ impl Daemon {
             max_clients: config.max_clients,
             several: config.files.len() > 1 || config.files.iter().any(is_pattern),
             streams: AtomicUsize::new(0),
+            started: std::time::SystemTime::now(),
             stopping: AtomicBool::new(false),
             watcher: handle.clone(),
             access: crate::serve::access::Access::new(

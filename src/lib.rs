@@ -19,6 +19,8 @@ pub mod hub;
 pub mod courier;
 pub mod reader;
 
+pub mod metrics;
+
 // From the hub to the peers.
 pub mod serve;
 

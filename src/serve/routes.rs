@@ -9,6 +9,7 @@ use http::StatusCode;
 use crate::config::value::{BasePath, Lines};
 use crate::escape::shown;
 use crate::hub::Selection;
+use crate::metrics;
 
 use super::access::Access;
 use super::answer::{Answer, TEXT};
@@ -37,6 +38,8 @@ pub struct Routes {
     pub several: bool,
     /// Streams now.
     pub streams: AtomicUsize,
+    /// When the daemon was started.
+    pub started: std::time::SystemTime,
     /// Set at stop.
     pub stopping: AtomicBool,
     /// Who may read.
@@ -109,6 +112,8 @@ impl Routes {
         }
         let answer = match path {
             Some("/healthz") => self.health(),
+            Some("/metrics") => Answer::new(StatusCode::OK, metrics::CONTENT_TYPE, self.metrics())
+                .with("Cache-Control", "no-store"),
             Some("/files") => Answer::new(StatusCode::OK, "application/json", self.files(&scope))
                 .with("Cache-Control", "no-store"),
             Some(path) => super::assets::answer(path.strip_prefix('/').unwrap_or(path), request)
@@ -162,6 +167,18 @@ impl Routes {
             return Answer::refusal(&Refusal::unavailable(line));
         }
         Answer::new(StatusCode::OK, TEXT, "ok\n").with("Cache-Control", "no-store")
+    }
+
+    fn metrics(&self) -> String {
+        let catching_up = self.shared.catching_up.load(Ordering::Relaxed);
+        let streams = self.streams.load(Ordering::Relaxed);
+        metrics::text(
+            &self.shared.hub,
+            streams,
+            self.max_clients,
+            catching_up,
+            self.started,
+        )
     }
 
     /// The followed files as JSON.
