@@ -163,5 +163,9 @@ fn a_thousand_quiet_files_wake_nobody() {
     assert!(rig.queue.recv_timeout(idle).is_err());
     let woken = switches() - before;
     eprintln!("woken {woken} times in {idle:?}");
-    assert!(!trusted || woken <= 3, "{woken}");
+    // A checkout below the directory in which the other tests make theirs shares their events: the kernel wakes
+    // whoever watches a directory for every name in it.
+    let here = std::env::current_dir().expect("a directory");
+    let shared = here.starts_with(std::env::temp_dir());
+    assert!(!trusted || shared || woken <= 3, "{woken}");
 }

@@ -255,6 +255,13 @@ fn under_load(options: &str, rotations: usize) -> Option<(Rig, usize)> {
             got.len() > some
         });
         logrotate(&rig, options);
+        if options.contains("copytruncate") {
+            // Two truncations between two looks would be one: the next rotation waits until this one is told.
+            rig.until(&format!("truncation {rotation} is told"), |got| {
+                let is_told = |got: &&Got| matches!(got, Got::Event(_, EventKind::Truncated));
+                got.iter().filter(is_told).count() > rotation
+            });
+        }
     }
     let some = rig.lines().len() + 2000;
     rig.until("more lines after the last", |got| got.len() > some);
