@@ -125,7 +125,11 @@ impl Routes {
                     .rsplit('/')
                     .next()
                     .unwrap_or_default();
-                Answer::redirect(StatusCode::PERMANENT_REDIRECT, &format!("{last}/"))
+                // With its query: a token in it would be lost, and asked for again.
+                let query = str::from_utf8(&request.query).unwrap_or_default();
+                let mark = if query.is_empty() { "" } else { "?" };
+                let location = format!("{last}/{mark}{query}");
+                Answer::redirect(StatusCode::PERMANENT_REDIRECT, &location)
             }
             None => return Err(refused(self.not_found(request))),
         };
