@@ -19,6 +19,10 @@ const HELD: &str = "Array.from({length: page.ring.length}, (_, i) => page.ring.t
 /// What the rows in the document say.
 const SHOWN: &str = "[...document.querySelectorAll('.line .text')].map((text) => text.textContent)";
 
+/// A promise that is kept when the next frame has been drawn.
+const DRAWN: &str =
+    "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))";
+
 fn url(daemon: &Daemon) -> String {
     format!("http://127.0.0.1:{}/", daemon.port)
 }
@@ -33,6 +37,31 @@ fn numbered(from: usize, to: usize) -> String {
 /// Waits until the page holds `last` as its last line.
 fn until_last(browser: &mut Browser, last: &str) {
     browser.until(&format!("{HELD}.at(-1) === {}", json!(last)));
+}
+
+#[test]
+fn the_pure_parts_of_the_scripts_keep_their_promises() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    browser.go(&browser::files::serve());
+    let outcomes = browser.eval(
+        "import('/tests/page/pure.test.mjs').then(() => import('/tests/page/shim.mjs'))\
+         .then((shim) => shim.outcomes())",
+    );
+    let outcomes = outcomes.as_array().expect("a list");
+    for outcome in outcomes {
+        println!(
+            "{}: {}",
+            outcome["name"],
+            outcome["error"].as_str().unwrap_or("ok")
+        );
+    }
+    assert!(outcomes.len() > 5, "{} cases ran", outcomes.len());
+    assert!(
+        outcomes.iter().all(|outcome| outcome["error"].is_null()),
+        "some failed"
+    );
 }
 
 #[test]
@@ -151,6 +180,7 @@ fn scrolling_up_fetches_older_lines_and_the_reader_stays_in_place() {
     ));
     browser.eval("document.querySelector('#log').scrollTop = 4000");
     browser.until("!page.list.follow");
+    browser.eval(DRAWN);
     let place = "document.elementFromPoint(400, 400).closest('.row')?.textContent";
     browser.until(&format!("/line/.test({place})"));
     let before = browser.eval(place);
@@ -243,6 +273,7 @@ fn a_fast_log_leaves_the_page_awake_and_the_reader_in_place() {
          .observe({type: 'longtask'})",
     );
     browser.eval("page.list.goTo(page.ring.end - 1000)");
+    browser.eval(DRAWN);
     let place = "document.elementFromPoint(400, 400).closest('.row')?.textContent";
     browser.until(&format!("/line/.test({place})"));
     let before = browser.eval(place);
@@ -279,26 +310,26 @@ fn the_page_can_be_pictured() {
     std::fs::create_dir_all(&place).expect("a directory");
     let logs = Logs::new();
     let (web, app) = (logs.path("access.log"), logs.path("app.log"));
-    for n in 0..40 {
+    for n in 0..60 {
+        let bytes = 512 + n * 37;
         append(
             &web,
-            format!(
-                "203.0.113.{n} - - \"GET /orders/{n} HTTP/1.1\" 200 {}\n",
-                512 + n * 37
-            ),
+            format!("203.0.113.{n} - - \"GET /orders/{n} HTTP/1.1\" 200 {bytes}\n"),
         );
+    }
+    for n in 0..22 {
+        let (level, what) = [
+            ("INFO ", "accepted"),
+            ("DEBUG", "read from the cache in 0.4 ms"),
+            ("INFO ", "shipped, see https://shop.example/orders"),
+            ("WARN ", "the payment took 812 ms"),
+            ("ERROR", "the payment was refused: card expired"),
+        ][n % 5];
         append(
             &app,
             format!(
-                "2026-01-01T10:00:{n:02}Z {} order {n} {}\n",
-                ["INFO", "DEBUG", "INFO", "WARN", "ERROR"][n % 5],
-                [
-                    "accepted",
-                    "cache miss",
-                    "shipped, see https://shop.example/orders",
-                    "slow: 812 ms",
-                    "payment refused"
-                ][n % 5]
+                "2026-01-01T10:00:{n:02}Z {level} order {}: {what}\n",
+                4100 + n / 5
             ),
         );
     }
@@ -308,23 +339,19 @@ fn the_page_can_be_pictured() {
     );
     append(
         &app,
-        "{\"level\":\"warn\",\"msg\":\"pool is nearly empty\",\"pool\":{\"free\":2,\"size\":64}}\n",
+        "{\"level\":\"warn\",\"msg\":\"the pool is nearly empty\",\"pool\":{\"free\":2,\"size\":64}}\n",
     );
-    let daemon = Daemon::follow(&[&app, &web]);
+    append(&app, "2026-01-01T10:00:31Z INFO  order 4105: accepted\n");
+    let daemon = Daemon::follow(&[&web, &app]);
     for (screen, width, height, phone) in [("wide", 1280, 800, false), ("phone", 390, 844, true)] {
         for scheme in ["light", "dark"] {
             browser.screen(width, height, phone);
             browser.scheme(scheme);
             browser.open(&url(&daemon));
             browser
-                .until("page.ring.lines === 82 && document.querySelectorAll('.line').length > 10");
-            browser.eval(
-                "page.deeds.open(Array.from({length: 82}, (_, i) => page.ring.first + i)\
-                .find((seq) => String(page.ring.text(seq)).startsWith('{')))",
-            );
-            browser.eval(
-                "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))",
-            );
+                .until("page.ring.lines === 85 && document.querySelectorAll('.line').length > 10");
+            browser.eval("page.deeds.open(page.ring.end - 2); page.list.toEnd()");
+            browser.eval(DRAWN);
             browser.picture(&Path::new(&place).join(format!("{screen}-{scheme}.png")));
         }
     }

@@ -1,5 +1,7 @@
 //! A headless Chromium, driven by the DevTools protocol over its own WebSocket.
 
+pub(crate) mod files;
+
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -84,6 +86,15 @@ impl Browser {
     pub(crate) fn scheme(&mut self, scheme: &str) {
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
         self.call("Emulation.setEmulatedMedia", json!({"features": features}));
+    }
+
+    /// Opens an address, and waits until it is loaded.
+    pub(crate) fn go(&mut self, url: &str) {
+        self.call("Page.navigate", json!({"url": url}));
+        self.until(&format!(
+            "document.readyState === 'complete' && location.href.startsWith({})",
+            json!(url)
+        ));
     }
 
     /// Opens the page, and waits until its connection is live; `page` is then its own object.
