@@ -51,7 +51,7 @@ fn the_pure_parts_of_the_scripts_keep_their_promises() {
     );
     let outcomes = outcomes.as_array().expect("a list");
     for outcome in outcomes {
-        println!(
+        eprintln!(
             "{}: {}",
             outcome["name"],
             outcome["error"].as_str().unwrap_or("ok")
@@ -298,7 +298,7 @@ fn a_fast_log_leaves_the_page_awake_and_the_reader_in_place() {
         .as_f64()
         .expect("a number");
     let held = browser.eval("page.ring.length").as_u64().expect("a number");
-    println!("longest task {longest} ms, {held} lines held after {next}");
+    eprintln!("longest task {longest} ms, {held} lines held after {next}");
     assert!(held <= 200_000, "{held} lines held");
     // Other tests share the cores with this one; alone it stays under 100 ms.
     let bound = if seconds >= 60 { 100.0 } else { 500.0 };
