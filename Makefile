@@ -11,7 +11,7 @@ BINDIR  := $(DESTDIR)$(PREFIX)/bin
 UNITDIR := $(DESTDIR)$(PREFIX)/lib/systemd/system
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test soak check bench build install clean
+.PHONY: help run demo test soak screenshots check bench build install clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is:"
@@ -28,8 +28,12 @@ demo: ## a sample log that grows and rotates by itself, and tailcast on it
 test: ## all tests
 	$(CARGO) test
 
-soak: ## ten minutes of random scripts of logger, rotator and clients
+soak: ## ten minutes of random scripts of logger, rotator and clients; a minute of a fast log in a browser
 	TAILCAST_SOAK_SECONDS=600 $(CARGO) test --release --test model -- --nocapture
+	TAILCAST_PAGE_SECONDS=60 $(CARGO) test --release --test page a_fast_log -- --nocapture
+
+screenshots: ## pictures of the page, wide and phone, light and dark, into target/screenshots
+	TAILCAST_SCREENSHOTS=target/screenshots $(CARGO) test --test page the_page_can_be_pictured
 
 check: ## format, lints, documentation, and that no async runtime came in
 	$(CARGO) fmt --check

@@ -220,9 +220,20 @@ class Page {
     const reading = !this.list.follow || this.paused;
     const keep = reading ? this.list.firstInSight - MARGIN : Infinity;
     const { connection, ring } = this;
-    if (!ring.trim(keep)) return connection.hold();
+    if (!ring.trim(keep)) {
+      // What doesn't fit any more comes again with the rest.
+      connection.hold();
+      if (ring.dropNewest() > 0) this.#retreat();
+      return;
+    }
     if (!connection.held) return;
     if (!reading || (!this.paused && keep - ring.first > ring.linesMax * ROOM)) connection.release();
+  }
+
+  // The ring has given up its newest entries.
+  #retreat() {
+    this.view.retreat();
+    this.find.scan.retreat();
   }
 
   async #olderCame(low, high) {
@@ -230,8 +241,7 @@ class Page {
       // The newest go, since the reader is at the oldest; they come again when the reader does.
       this.connection.hold();
       this.ring.dropNewest();
-      this.view.retreat();
-      this.find.scan.retreat();
+      this.#retreat();
     }
     const rows = await this.view.older(low, high);
     await this.find.scan.older(low, high);
