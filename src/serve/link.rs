@@ -465,11 +465,6 @@ impl Link {
     pub fn is_websocket(&self) -> bool {
         self.wire.framing() == Framing::WebSocket
     }
-
-    /// Everything that waits of its own is written, the protocol's replies too.
-    pub fn is_flushed(&self) -> bool {
-        self.is_clear() && !self.replies
-    }
 }
 
 /// The socket as the protocol engine sees it.
