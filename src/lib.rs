@@ -13,6 +13,8 @@ pub mod stop;
 // The file as data.
 pub mod source;
 
+pub mod json;
+
 // The meeting place, and who reads up to it.
 pub mod hub;
 

@@ -9,6 +9,7 @@ use http::StatusCode;
 use crate::config::value::{BasePath, Lines};
 use crate::escape::shown;
 use crate::hub::Selection;
+use crate::json;
 use crate::metrics;
 
 use super::access::Access;
@@ -201,9 +202,9 @@ impl Routes {
                 .map_or(0, |stat| stat.len());
             let path = std::os::unix::ffi::OsStrExt::as_bytes(state.source.path.as_os_str());
             out.extend_from_slice(b"{\"name\":");
-            super::wire::json_string(state.source.name.as_bytes(), &mut out);
+            json::string(state.source.name.as_bytes(), &mut out);
             out.extend_from_slice(b",\"path\":");
-            super::wire::json_string(path, &mut out);
+            json::string(path, &mut out);
             out.extend_from_slice(
                 format!(",\"size\":{size},\"present\":{}}}", state.present).as_bytes(),
             );

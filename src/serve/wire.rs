@@ -4,19 +4,18 @@
 //! bytes of a segment are the same for all clients: they are made once and shared (see [`Segment::form`]). A filter, and
 //! SSE ids over several files, make them a client's own.
 
-mod json;
 mod payload;
 
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 
+use crate::json;
 use crate::limits::{BATCH_MESSAGE_BYTES, CHUNK_FRAME_BYTES};
 use crate::source::{Event, Id, Kind, Lines, Segment};
 
 use super::filter::Filter;
 use payload::SourceIds;
 
-pub use json::string as json_string;
 pub use payload::Shape;
 
 /// What goes around the payload.
@@ -147,8 +146,10 @@ impl Wire {
                 .is_none_or(|filter| filter.passes(lines.line(i)));
             if passes {
                 if self.shape == Shape::Batch {
-                    self.shape
-                        .batch_line(&segment.source, lines, i, first.is_none(), &mut payload);
+                    if first.is_none() {
+                        json::batch_start(&segment.source, lines, i, &mut payload);
+                    }
+                    json::batch_line(lines, i, &mut payload);
                     last_of_batch = i;
                 } else {
                     let filtered = self.filter.is_some();
@@ -162,7 +163,7 @@ impl Wire {
                 && (payload.len() >= group_bytes || i + 1 == lines.len() || group_bytes == 1)
             {
                 if self.shape == Shape::Batch {
-                    self.shape.batch_end(lines, last_of_batch, &mut payload);
+                    json::batch_end(lines, last_of_batch, &mut payload);
                 }
                 self.frame(&payload, out);
                 payload.clear();
@@ -211,7 +212,7 @@ impl Wire {
             Shape::Batch if self.filter.is_some() => {
                 for (_, name, id) in standing {
                     let mut payload = Vec::new();
-                    payload::empty_batch(name, id, &mut payload);
+                    json::empty_batch(name, id, &mut payload);
                     self.frame(&payload, &mut out);
                 }
             }

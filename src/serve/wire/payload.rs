@@ -1,8 +1,7 @@
 //! What a line and an event look like in each shape, before framing.
 
+use crate::json;
 use crate::source::{Event, EventKind, Id, Lines, Source};
-
-use super::json;
 
 /// What a line looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +67,7 @@ impl Shape {
             }
             Shape::Message => push_lossy(out, lines.line(i)),
             Shape::Json | Shape::JsonLine | Shape::Batch => {
-                object(source, lines, i, out);
+                json::line(source, lines, i, out);
                 if self == Shape::JsonLine {
                     out.push(b'\n');
                 }
@@ -77,7 +76,7 @@ impl Shape {
                 self.sse_id(source, lines.id_after(i), ids, out);
                 if self == Shape::SseJson {
                     out.extend_from_slice(b"data: ");
-                    object(source, lines, i, out);
+                    json::line(source, lines, i, out);
                     out.extend_from_slice(b"\n\n");
                 } else {
                     sse_data(lines.line(i), out);
@@ -108,9 +107,9 @@ impl Shape {
     ) {
         match self {
             Shape::Text | Shape::Message => {}
-            Shape::Json | Shape::Batch => event_object(source, event, out),
+            Shape::Json | Shape::Batch => json::event(source, event, out),
             Shape::JsonLine => {
-                event_object(source, event, out);
+                json::event(source, event, out);
                 out.push(b'\n');
             }
             Shape::SseText | Shape::SseJson => {
@@ -121,74 +120,13 @@ impl Shape {
                     out.extend_from_slice(format!("event: {}\n", event.kind.name()).as_bytes());
                     self.sse_id(source, event.id, ids, out);
                     out.extend_from_slice(b"data: ");
-                    event_object(source, event, out);
+                    json::event(source, event, out);
                     out.push(b'\n');
                 }
                 out.push(b'\n');
             }
         }
     }
-
-    /// Appends line `i` to a batch message, which it begins where it is the `first`.
-    pub(super) fn batch_line(
-        self,
-        source: &Source,
-        lines: &Lines,
-        i: usize,
-        first: bool,
-        out: &mut Vec<u8>,
-    ) {
-        if first {
-            out.extend_from_slice(b"{\"file\":");
-            json::string(source.name.as_bytes(), out);
-            // The message's own id is known only at its end, so it stands there.
-            out.extend_from_slice(
-                format!(",\"from\":\"{}\",\"lines\":[", lines.id_before(i)).as_bytes(),
-            );
-        } else {
-            out.push(b',');
-        }
-        json::string(lines.line(i), out);
-    }
-
-    /// Ends a batch message whose last line is `last`.
-    pub(super) fn batch_end(self, lines: &Lines, last: usize, out: &mut Vec<u8>) {
-        out.extend_from_slice(format!("],\"id\":\"{}\"}}", lines.id_after(last)).as_bytes());
-    }
-}
-
-/// A batch message without lines, which says only where the stream stands.
-pub(super) fn empty_batch(name: &str, id: &Id, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"file\":");
-    json::string(name.as_bytes(), out);
-    out.extend_from_slice(format!(",\"from\":\"{id}\",\"id\":\"{id}\",\"lines\":[]}}").as_bytes());
-}
-
-fn object(source: &Source, lines: &Lines, i: usize, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"file\":");
-    json::string(source.name.as_bytes(), out);
-    out.extend_from_slice(format!(",\"id\":\"{}\",\"line\":", lines.id_after(i)).as_bytes());
-    json::string(lines.line(i), out);
-    out.push(b'}');
-}
-
-fn event_object(source: &Source, event: &Event, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"file\":");
-    json::string(source.name.as_bytes(), out);
-    out.extend_from_slice(
-        format!(
-            ",\"event\":\"{}\",\"id\":\"{}\"",
-            event.kind.name(),
-            event.id
-        )
-        .as_bytes(),
-    );
-    if let EventKind::Gap { lost_bytes, reason } = &event.kind {
-        let lost = lost_bytes.map_or_else(|| "null".to_owned(), |lost| lost.to_string());
-        out.extend_from_slice(format!(",\"lost\":{lost},\"reason\":").as_bytes());
-        json::string(reason.as_bytes(), out);
-    }
-    out.push(b'}');
 }
 
 /// Appends a line as the data of an event. A `\r` ends a data line (HTML standard, 9.2.6), so the peer sees a newline
