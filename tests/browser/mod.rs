@@ -1,9 +1,10 @@
 //! A headless Chromium, driven by the DevTools protocol over its own WebSocket.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub(crate) mod files;
 
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tungstenite::{Message, WebSocket};
 
-use super::support::wait_until;
+use super::support::{tool, wait_until};
 
 /// A browser on a busy machine takes its time, above all to start.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,26 +29,23 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// A browser, or None where there is none and nobody promised one. CI promises one.
+    /// A browser, or None where there is none and nobody promised one.
     pub(crate) fn start() -> Option<Browser> {
-        let Some(program) = find() else {
-            let promised = std::env::var("CI").is_ok_and(|ci| ci == "true");
-            assert!(!promised, "no browser: none of {NAMES:?} is in PATH");
-            return None;
-        };
+        Self::with(&["--disable-quic"])
+    }
+
+    /// The same, with options on its command line.
+    pub(crate) fn with(options: &[&str]) -> Option<Browser> {
+        let program = tool(&NAMES)?;
         let profile = tempfile::tempdir().expect("a directory");
         let child = Command::new(program)
             // The sandbox needs rights that a container's root has not; the pages are the test's own.
-            .args([
-                "--headless",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-            ])
+            .args(["--headless", "--no-sandbox", "--disable-gpu"])
             .args(["--no-first-run", "--disable-background-networking"])
             .args(["--disable-component-update", "--disable-sync"])
             .args(["--disable-dev-shm-usage", "--remote-debugging-port=0"])
             .arg(format!("--user-data-dir={}", profile.path().display()))
+            .args(options)
             .arg("about:blank")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -169,14 +167,6 @@ impl Drop for Browser {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn find() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let places = std::env::split_paths(&path);
-    places
-        .flat_map(|place| NAMES.map(|name| place.join(name)))
-        .find(|file| file.is_file())
 }
 
 /// The port and the path that the browser writes into its profile once it listens.

@@ -35,6 +35,24 @@ pub(crate) fn wait_until(deadline: Duration, mut condition: impl FnMut() -> bool
     true
 }
 
+/// The first program of `names` that is installed, or None where nobody promised one. CI promises them all.
+pub(crate) fn tool(names: &[&str]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Servers stand where an ordinary user's PATH does not lead.
+    let beside = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
+    let mut places = std::env::split_paths(&path).chain(beside);
+    let found = places.find_map(|place| {
+        let mut files = names.iter().map(|name| place.join(name));
+        files.find(|file| file.is_file())
+    });
+    if found.is_none() {
+        let promised = std::env::var("CI").is_ok_and(|ci| ci == "true");
+        assert!(!promised, "none of {names:?} is installed");
+        eprintln!("left out: none of {names:?} is installed");
+    }
+    found
+}
+
 /// A directory for the logs of one test.
 pub(crate) struct Logs(TempDir);
 
