@@ -55,6 +55,34 @@ pub const JOIN_BYTES_MAX: u64 = 256 * 1024;
 /// How long a client waits for a look of the watcher that it asked for. A watcher that takes longer is stuck.
 pub const LOOK_WAIT: Duration = Duration::from_secs(5);
 
+/// A sign of life of the watcher that is so young is not asked for again: a flood of questions must not keep it busy.
+pub const PULSE_FRESH: Duration = Duration::from_secs(1);
+
+// -- What systemd is told
+
+/// Least time between two status lines: each wakes systemd, and who waits for a change of it on the bus.
+pub const STATUS_EVERY: Duration = Duration::from_secs(2);
+
+// -- What the system allows
+
+/// Threads beside those of connections: main, signals, watcher, door, couriers, and room for a publisher or two.
+pub const THREADS_OWN: u64 = 16;
+
+/// Descriptors beside those of connections and files: listeners, epoll, inotify, wake-ups, log, directories that are
+/// listed.
+pub const DESCRIPTORS_OWN: u64 = 64;
+
+/// Descriptors of a followed file: the one that is read, and two that were rotated away.
+pub const DESCRIPTORS_PER_FILE: u64 = 3;
+
+// -- The log
+
+/// Lines that one place in the code may log in a row.
+pub const LOG_BURST: u32 = 20;
+
+/// From then on it may log one line each so often, as long as it goes on.
+pub const LOG_EVERY: Duration = Duration::from_secs(30);
+
 // -- The couriers
 
 /// Couriers at most; beyond a few, the socket writes contend in the kernel more than they gain.

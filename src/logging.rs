@@ -1,24 +1,35 @@
 //! The program's own log lines, on standard error, and what it inherits of signals.
 
-use std::io::Write;
+mod limiter;
 
-use log::LevelFilter;
+use std::io::Write;
+use std::time::Instant;
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
 use nix::sys::signal::{SigSet, Signal};
+use parking_lot::Mutex;
+
+use crate::error::StartError;
+
+use limiter::{Limiter, Said};
 
 /// Starts logging at `level`, where RUST_LOG does not say otherwise. Under journald (JOURNAL_STREAM is set) lines carry
 /// the priority (sd-daemon(3)) and no time stamp, since the journal has its own.
+///
+/// What is logged from one place in the code again and again is cut to a line now and then, with the number of those
+/// that were left out; all but what `-v` adds.
 pub fn start(level: LevelFilter) {
     let mut builder = env_logger::Builder::new();
     builder.filter_level(level);
     builder.parse_default_env();
-    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    let journal = to_journal();
     builder.format(move |out, record| {
         if journal {
             let priority = match record.level() {
-                log::Level::Error => 3,
-                log::Level::Warn => 4,
-                log::Level::Info => 6,
-                log::Level::Debug | log::Level::Trace => 7,
+                Level::Error => 3,
+                Level::Warn => 4,
+                Level::Info => 6,
+                Level::Debug | Level::Trace => 7,
             };
             writeln!(out, "<{priority}>{}", record.args())
         } else {
@@ -26,8 +37,74 @@ pub fn start(level: LevelFilter) {
             writeln!(out, "tailcast: {level}: {}", record.args())
         }
     });
+    let lines = builder.build();
+    let filter = lines.filter();
+    let limited = Limited {
+        lines,
+        limiter: Mutex::default(),
+    };
     // A second call, in tests, changes nothing.
-    let _ = builder.try_init();
+    if log::set_boxed_logger(Box::new(limited)).is_ok() {
+        log::set_max_level(filter);
+    }
+}
+
+/// Says on standard error why the program does not start, whatever is logged otherwise.
+pub fn say_why_not(error: &StartError) {
+    let before = if to_journal() { "<3>" } else { "tailcast: " };
+    // There is nobody else to tell.
+    let _ = writeln!(std::io::stderr(), "{before}{error}");
+}
+
+/// Standard error leads to journald.
+fn to_journal() -> bool {
+    std::env::var_os("JOURNAL_STREAM").is_some()
+}
+
+/// The log, without what is repeated too often.
+struct Limited {
+    lines: env_logger::Logger,
+    limiter: Mutex<Limiter>,
+}
+
+impl Log for Limited {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.lines.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if record.level() > Level::Info || !self.lines.matches(record) {
+            return self.lines.log(record);
+        }
+        let place = (
+            record.module_path_static().unwrap_or_default(),
+            record.line().unwrap_or_default(),
+        );
+        // A statement of its own: standard error may block, and nobody else is to wait for it.
+        let said = self.limiter.lock().ask(place, Instant::now());
+        let text = record.args();
+        let about = |note: std::fmt::Arguments<'_>| {
+            let mut noted = Record::builder();
+            noted.metadata(record.metadata().clone()).args(note);
+            self.lines.log(&noted.build());
+        };
+        match said {
+            None => {}
+            Some(Said::Plain) => self.lines.log(record),
+            Some(Said::LastForNow) => {
+                about(format_args!(
+                    "{text} (more like it are only counted for now)"
+                ));
+            }
+            Some(Said::After(left_out)) => {
+                about(format_args!("{text} (and {left_out} more like it before)"));
+            }
+        }
+    }
+
+    fn flush(&self) {
+        self.lines.flush();
+    }
 }
 
 /// A signal that was ignored when the program was started (SIGHUP under nohup(1)) stays ignored: it is blocked in this

@@ -45,6 +45,6 @@ fn run(config: &Config) -> Result<Reason, StartError> {
 }
 
 fn refuse(error: &StartError) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "tailcast: {error}");
+    logging::say_why_not(error);
     ExitCode::from(error.exit_status())
 }
