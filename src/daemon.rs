@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-
+use crate::allowance;
 use crate::config::Config;
 use crate::config::value::Listen;
 use crate::courier::Rounds;
@@ -21,9 +21,10 @@ use crate::serve::door::{Door, Listener};
 use crate::serve::guard::Guard;
 use crate::serve::routes::Routes;
 use crate::serve::stream::Shared;
+use crate::serve::streams::Streams;
 use crate::serve::turnstile::Turnstile;
 use crate::stop::Stop;
-use crate::systemd;
+use crate::systemd::{self, Notifier, Status};
 use crate::tail::{self, Watcher};
 
 /// A daemon that serves.
@@ -44,7 +45,7 @@ pub struct Daemon {
 impl Daemon {
     /// Makes and starts everything; when it returns, the daemon serves. `stop` is set if a core thread is lost.
     pub fn start(config: &Config, stop: &Arc<Stop>) -> Result<Daemon, StartError> {
-        raise_descriptor_limit();
+        allowance::raise_descriptors();
         let failed = |deed: &'static str| move |error: io::Error| StartError::failed(deed, error);
         for file in &config.files {
             tail::check_name(file).map_err(StartError::Usage)?;
@@ -62,12 +63,9 @@ impl Daemon {
         };
         let hub = Arc::new(Hub::new(config.max_line).map_err(failed("make an eventfd"))?);
         let rounds = Arc::new(Rounds::new(Arc::clone(&hub), config.max_delay));
-        let beat = systemd::watchdog_beat();
-        let on_pass: Option<Box<dyn FnMut() + Send>> =
-            beat.map(|_| Box::new(systemd::watchdog) as _);
+        let streams = Arc::new(Streams::new(Arc::clone(&hub), systemd::is_told()));
         let options = tail::Options {
-            beat,
-            on_pass,
+            on_round: tells_systemd(&hub, &streams),
             ..tail::Options::default()
         };
         let watcher = Watcher::new(
@@ -91,7 +89,7 @@ impl Daemon {
             shared: Shared {
                 hub: Arc::clone(&hub),
                 turnstile: Turnstile::new(cores.max(PERMIT_TURNS_MIN)),
-                catching_up: AtomicUsize::new(0),
+                streams: Arc::clone(&streams),
                 queue_batches: config.queue,
                 ping_interval: config.ping_interval,
             },
@@ -124,10 +122,11 @@ impl Daemon {
         let door_thread = door
             .open(listeners, Arc::clone(stop))
             .map_err(failed("start the door"))?;
+        allowance::check(config.max_clients, hub.sources_len());
         for line in lines {
             log::info!("listening on {line}");
         }
-        systemd::ready(hub.sources_len());
+        systemd::ready(status(&hub, &streams));
         Ok(Daemon {
             hub,
             rounds,
@@ -163,20 +162,31 @@ impl Daemon {
     }
 }
 
+/// What the watcher does for systemd when it comes round, if there is one.
+fn tells_systemd(hub: &Arc<Hub>, streams: &Arc<Streams>) -> Option<tail::OnRound> {
+    if !systemd::is_told() {
+        return None;
+    }
+    let (hub, streams) = (Arc::clone(hub), Arc::clone(streams));
+    let mut notifier = Notifier::new(move || status(&hub, &streams), Instant::now());
+    Some(Box::new(move |now| notifier.come_round(now)))
+}
+
+fn status(hub: &Hub, streams: &Streams) -> Status {
+    let (clients, lag_bytes) = streams.count();
+    Status {
+        files: hub.sources_len(),
+        missing: hub.missing_len(),
+        clients,
+        catching_up: streams.catching_up(),
+        lag_bytes,
+    }
+}
+
 fn join(thread: Option<JoinHandle<()>>) {
     if let Some(thread) = thread {
         // A panic has set the latch already.
         let _ = thread.join();
-    }
-}
-
-/// Raises the soft limit on descriptors to the hard one: a client is one.
-fn raise_descriptor_limit() {
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
-        && soft < hard
-        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
-    {
-        log::debug!("the limit on descriptors stays at {soft}: {error}");
     }
 }
 

@@ -215,6 +215,30 @@ impl Hub {
         self.state.lock().streams[index as usize].behind_bytes(at)
     }
 
+    /// Bytes that were published of the selected sources; what was there before the start counts, and so does what was
+    /// lost, where it is known how much. It only grows.
+    pub fn published_bytes(&self, selection: &Selection) -> u64 {
+        let state = self.state.lock();
+        let streams = state.streams.iter();
+        let selected = streams.filter(|stream| selection.has(stream.source().index));
+        selected.map(Stream::published_bytes).sum()
+    }
+
+    /// Bytes that the slowest of the subscribers has in its queue.
+    pub fn queued_bytes(&self) -> u64 {
+        self.state.lock().registry.queued_bytes()
+    }
+
+    /// How many of the sources have a name that leads nowhere now.
+    pub fn missing_len(&self) -> usize {
+        let state = self.state.lock();
+        state
+            .streams
+            .iter()
+            .filter(|stream| !stream.present)
+            .count()
+    }
+
     /// True where each of these places is at most `bytes` behind its source's live edge.
     pub fn all_within(
         &self,

@@ -30,6 +30,8 @@ pub mod serve;
 pub mod tail;
 
 // Around it.
+pub mod allowance;
+
 pub mod systemd;
 
 pub mod logging;

@@ -1,12 +1,17 @@
 //! What systemd gives and is told: passed sockets (sd_listen_fds(3)), readiness, status, watchdog (sd_notify(3)).
 //! Without systemd all of it does nothing.
+//!
+//! The status line and the watchdog are told by the watcher, each time that it comes round, so a watcher that is stuck
+//! goes silent. There is no timer for the status: after a change it is due once, and where nothing happens nothing is.
 
-use std::time::Duration;
+use std::fmt;
+use std::time::{Duration, Instant};
 
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
 
 use crate::error::StartError;
+use crate::limits::STATUS_EVERY;
 use crate::serve::door::Listener;
 
 /// The sockets that systemd has passed, in its order; none where it has passed none. One named `tcp`
@@ -37,31 +42,159 @@ pub fn passed_listeners() -> Result<Vec<Listener>, StartError> {
     Ok(listeners)
 }
 
-/// How often the watchdog is to be told that the watcher lives: half of WATCHDOG_USEC, where it is set.
-pub fn watchdog_beat() -> Option<Duration> {
-    sd_notify::watchdog_enabled().map(|timeout| timeout / 2)
+/// Whether anybody is told at all.
+pub fn is_told() -> bool {
+    std::env::var_os("NOTIFY_SOCKET").is_some()
+}
+
+/// What the status line says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Followed files.
+    pub files: usize,
+    /// Those of them whose name leads nowhere now.
+    pub missing: usize,
+    /// Open streams.
+    pub clients: usize,
+    /// Those of them that read the files.
+    pub catching_up: usize,
+    /// What the slowest stream has yet to get.
+    pub lag_bytes: u64,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = |n: usize| if n == 1 { "" } else { "s" };
+        write!(f, "{} file{}", self.files, plural(self.files))?;
+        if self.missing > 0 {
+            write!(f, " ({} missing)", self.missing)?;
+        }
+        write!(f, ", {} client{}", self.clients, plural(self.clients))?;
+        if self.catching_up > 0 {
+            write!(f, " ({} catching up)", self.catching_up)?;
+        }
+        write!(f, ", lag {} bytes", self.lag_bytes)
+    }
+}
+
+/// Tells systemd of the running daemon.
+pub struct Notifier<S> {
+    status: S,
+    /// The last status line told, and when another one may be.
+    told: Option<Status>,
+    status_due: Instant,
+    /// Half of WATCHDOG_USEC, where it is set.
+    beat: Option<Duration>,
+    beat_due: Instant,
+}
+
+impl<S: FnMut() -> Status> Notifier<S> {
+    /// Tells what `status` says, and the watchdog where systemd has one.
+    pub fn new(status: S, now: Instant) -> Notifier<S> {
+        Notifier {
+            status,
+            told: None,
+            status_due: now,
+            beat: sd_notify::watchdog_enabled().map(|timeout| timeout / 2),
+            beat_due: now,
+        }
+    }
+
+    /// The watcher has come round at `now`; when it must do so again at the latest.
+    pub fn come_round(&mut self, now: Instant) -> Option<Instant> {
+        let mut due = None;
+        if let Some(beat) = self.beat {
+            if now >= self.beat_due {
+                tell(&[NotifyState::Watchdog]);
+                self.beat_due = now + beat;
+            }
+            due = Some(self.beat_due);
+        }
+        if now < self.status_due {
+            // It came round for a reason: what that has changed is told when its time has come.
+            return Some(due.map_or(self.status_due, |due| due.min(self.status_due)));
+        }
+        let status = (self.status)();
+        if self.told != Some(status) {
+            tell(&[NotifyState::Status(&status.to_string())]);
+            self.told = Some(status);
+        }
+        self.status_due = now + STATUS_EVERY;
+        due
+    }
 }
 
 /// The daemon serves.
-pub fn ready(files: usize) {
-    tell(&[
-        NotifyState::Ready,
-        NotifyState::Status(&format!("following {files} files")),
-    ]);
-}
-
-/// The watcher has passed.
-pub fn watchdog() {
-    tell(&[NotifyState::Watchdog]);
+pub fn ready(status: Status) {
+    tell(&[NotifyState::Ready, NotifyState::Status(&status.to_string())]);
 }
 
 /// The daemon stops.
 pub fn stopping() {
-    tell(&[NotifyState::Stopping]);
+    tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
 }
 
 fn tell(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         log::debug!("systemd can't be told: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn a_status_is_due_once_after_a_change_and_never_again_by_itself() {
+        let clients = Cell::new(0);
+        let asked = Cell::new(0);
+        let status = || {
+            asked.set(asked.get() + 1);
+            Status {
+                clients: clients.get(),
+                ..Status::default()
+            }
+        };
+        let start = Instant::now();
+        let mut notifier = Notifier::new(status, start);
+        notifier.beat = None;
+        assert_eq!(notifier.come_round(start), None);
+        clients.set(1);
+        let soon = start + STATUS_EVERY / 2;
+        assert_eq!(notifier.come_round(soon), Some(start + STATUS_EVERY));
+        assert_eq!(asked.get(), 1);
+        assert_eq!(notifier.come_round(start + STATUS_EVERY), None);
+        assert_eq!(notifier.told.map(|told| told.clients), Some(1));
+    }
+
+    #[test]
+    fn the_watchdog_is_told_at_each_beat_whatever_the_status() {
+        let start = Instant::now();
+        let mut notifier = Notifier::new(Status::default, start);
+        let beat = Duration::from_secs(15);
+        notifier.beat = Some(beat);
+        assert_eq!(notifier.come_round(start), Some(start + beat));
+        let late = start + beat + STATUS_EVERY;
+        assert_eq!(notifier.come_round(late), Some(late + beat));
+    }
+
+    #[test]
+    fn the_status_counts_in_words() {
+        let mut status = Status {
+            files: 1,
+            ..Status::default()
+        };
+        assert_eq!(status.to_string(), "1 file, 0 clients, lag 0 bytes");
+        status = Status {
+            files: 3,
+            missing: 1,
+            clients: 12,
+            catching_up: 2,
+            lag_bytes: 4096,
+        };
+        let line = "3 files (1 missing), 12 clients (2 catching up), lag 4096 bytes";
+        assert_eq!(status.to_string(), line);
     }
 }

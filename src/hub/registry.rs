@@ -170,6 +170,20 @@ impl Registry {
         Sent { live, dropped }
     }
 
+    /// Bytes of lines that the slowest subscriber has yet to carry.
+    pub(super) fn queued_bytes(&self) -> u64 {
+        let waits = |entry: &Entry| {
+            let done = entry.subscriber.done().max(entry.joined);
+            (done < entry.queued).then_some(done)
+        };
+        let Some(oldest) = self.entries.iter().filter_map(waits).min() else {
+            return 0;
+        };
+        let queued = self.published.iter().filter(|(n, _)| *n > oldest);
+        let bytes = queued.filter_map(|(_, batch)| Some(batch.upgrade()?.line_bytes()));
+        bytes.sum()
+    }
+
     /// Before one more batch is queued: while more than [`QUEUED_BYTES_MAX`] are, whoever holds the oldest batch loses
     /// its sender. With nothing queued, a batch of any size may be.
     fn make_room(&mut self, dropped: &mut Vec<Arc<dyn Subscriber>>) {

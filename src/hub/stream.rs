@@ -432,11 +432,18 @@ impl Stream {
         })
     }
 
+    pub(super) fn published_bytes(&self) -> u64 {
+        let current = self.generations.back();
+        current.map_or(0, |generation| {
+            generation.base() + self.edge.offset.saturating_sub(generation.start())
+        })
+    }
+
     pub(super) fn behind_bytes(&self, at: Option<Position>) -> u64 {
-        let Some(back) = self.generations.back() else {
+        if self.generations.is_empty() {
             return 0;
-        };
-        let end = back.base() + self.edge.offset.saturating_sub(back.start());
+        }
+        let end = self.published_bytes();
         let begin = match at {
             None => self.generations[0].base(),
             Some(at) => match self

@@ -30,6 +30,7 @@ pub mod wire;
 pub mod link;
 pub mod peer;
 pub mod socket;
+pub mod streams;
 pub mod turnstile;
 
 // A client's life.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use http::StatusCode;
 
@@ -57,9 +56,6 @@ pub enum Route {
     /// A stream, with the token that was presented.
     Stream(Kind, Option<Vec<u8>>),
 }
-
-/// A watcher that has not passed for this long is stuck.
-const STUCK: Duration = Duration::from_secs(90);
 
 impl Routes {
     /// The daemon is stopping.
@@ -162,20 +158,19 @@ impl Routes {
     }
 
     fn health(&self) -> Answer {
-        let quiet = Instant::now().saturating_duration_since(self.watcher.last_pass());
-        if quiet > STUCK || self.is_stopping() {
-            let line = if self.is_stopping() {
-                "the daemon is stopping".to_owned()
-            } else {
-                format!("the watcher has not passed for {} s", quiet.as_secs())
-            };
-            return Answer::refusal(&Refusal::unavailable(line));
-        }
-        Answer::new(StatusCode::OK, TEXT, "ok\n").with("Cache-Control", "no-store")
+        let alive = self.watcher.is_alive();
+        let line = match alive {
+            _ if self.is_stopping() => "the daemon is stopping".to_owned(),
+            Err(quiet) => format!("the watcher is stuck: no pass for {} s", quiet.as_secs()),
+            Ok(()) => {
+                return Answer::new(StatusCode::OK, TEXT, "ok\n").with("Cache-Control", "no-store");
+            }
+        };
+        Answer::refusal(&Refusal::unavailable(line))
     }
 
     fn metrics(&self) -> String {
-        let catching_up = self.shared.catching_up.load(Ordering::Relaxed);
+        let catching_up = self.shared.streams.catching_up();
         let streams = self.streams.load(Ordering::Relaxed);
         metrics::text(
             &self.shared.hub,

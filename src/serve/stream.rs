@@ -4,7 +4,6 @@
 use std::io;
 use std::net::Shutdown;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,6 +20,7 @@ use crate::source::{Kind, Segment};
 
 use super::link::Carried;
 use super::peer::Peer;
+use super::streams::{Opened, Streams};
 use super::turnstile::Turnstile;
 
 /// Why a stream ended. None of these is a failure.
@@ -49,8 +49,8 @@ pub struct Shared {
     pub hub: Arc<Hub>,
     /// Turns at reading.
     pub turnstile: Turnstile,
-    /// Clients that catch up now.
-    pub catching_up: AtomicUsize,
+    /// Those that are open.
+    pub streams: Arc<Streams>,
     /// `--queue`.
     pub queue_batches: usize,
     /// `--ping-interval`.
@@ -61,6 +61,8 @@ pub struct Shared {
 pub struct Stream<'a> {
     shared: &'a Shared,
     peer: Arc<Peer>,
+    /// Its place among those that are open.
+    opened: Opened<'a>,
     reader: Option<Reader>,
     /// Segments that were read already.
     first: Vec<Segment>,
@@ -75,15 +77,6 @@ pub struct Stream<'a> {
     progress_at_ping: u64,
     /// The socket was full since the last sign.
     blocked: bool,
-}
-
-/// A client that catches up, counted as long as it does.
-struct CatchingUp<'a>(&'a AtomicUsize);
-
-impl Drop for CatchingUp<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl Drop for Stream<'_> {
@@ -106,6 +99,7 @@ impl<'a> Stream<'a> {
         let now = Instant::now();
         Stream {
             shared,
+            opened: shared.streams.open(&peer, reader.selection()),
             peer,
             reader: Some(reader),
             first,
@@ -140,11 +134,10 @@ impl<'a> Stream<'a> {
     /// Reads and sends until the live edge is reached and the queue begins there.
     fn catch_up(&mut self) -> Result<(), Ended> {
         let shared = self.shared;
-        shared.catching_up.fetch_add(1, Ordering::Relaxed);
-        let _counted = CatchingUp(&shared.catching_up);
         let Some(mut reader) = self.reader.take() else {
             return Err(Ended::PeerLeft);
         };
+        self.opened.falls_behind(reader.behind_bytes());
         for segment in std::mem::take(&mut self.first) {
             self.peer.link.lock().push_segment(&segment);
         }
@@ -158,7 +151,7 @@ impl<'a> Stream<'a> {
                 self.join(&mut reader)?;
             }
             let turn = shared.turnstile.enter();
-            let chunk = (CHUNKS_BYTES / shared.catching_up.load(Ordering::Relaxed).max(1))
+            let chunk = (CHUNKS_BYTES / shared.streams.catching_up().max(1))
                 .clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
             let segment = reader.next(chunk).map_err(|error| {
                 log::warn!("a client's history can't be read: {error}");
@@ -170,6 +163,8 @@ impl<'a> Stream<'a> {
                     let mut link = self.peer.link.lock();
                     link.reader = Some(reader);
                     link.live = true;
+                    drop(link);
+                    self.opened.has_caught_up();
                     return Ok(());
                 }
                 if !self.follow {
@@ -183,9 +178,12 @@ impl<'a> Stream<'a> {
             };
             self.peer.link.lock().push_segment(&segment);
             drop(turn);
-            if matches!(segment.kind, Kind::Lines(_)) {
-                drop(segment);
+            match segment.kind {
+                Kind::Lines(_) => self.opened.has_read(&segment),
+                // Bytes may have been lost on the way.
+                Kind::Event(_) => self.opened.stands_behind(reader.behind_bytes()),
             }
+            drop(segment);
             self.send(&mut reader)?;
         }
     }
@@ -237,6 +235,7 @@ impl<'a> Stream<'a> {
                 && let Some((index, position)) = self.peer.link.lock().trim()
             {
                 reader.go_back(index, position);
+                self.opened.stands_behind(reader.behind_bytes());
             }
             let until = if now >= hold_until {
                 None

@@ -130,4 +130,13 @@ impl Batch {
     pub fn pinned_bytes(&self) -> usize {
         self.segments.iter().map(Segment::pinned_bytes).sum()
     }
+
+    /// Bytes of its lines in the files.
+    pub fn line_bytes(&self) -> u64 {
+        let lines = self.segments.iter().map(|segment| match &segment.kind {
+            Kind::Lines(lines) => lines.bytes.len() as u64,
+            Kind::Event(_) => 0,
+        });
+        lines.sum()
+    }
 }

@@ -8,6 +8,7 @@
 //! | part | owns |
 //! | --- | --- |
 //! | `watcher` | the thread's loop: whose turn it is, when to wait and for how long |
+//! | `pulse` | the thread's sign of life |
 //! | `follower` | one followed name: where it leads, when to go on to the next file |
 //! | `held` | the file that is read: lines, fragment, truncation |
 //! | `successor` | files found by a rotation and not yet begun |
@@ -28,6 +29,7 @@ mod identity;
 mod name;
 mod names;
 mod pattern;
+mod pulse;
 mod sealed;
 mod successor;
 mod trail;
@@ -35,7 +37,7 @@ mod trust;
 mod watcher;
 mod watches;
 
-pub use watcher::{Handle, Options, Watcher, check_name};
+pub use watcher::{Handle, OnRound, Options, Watcher, check_name};
 
 #[cfg(test)]
 mod tests;

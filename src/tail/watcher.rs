@@ -18,11 +18,10 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
-use parking_lot::Mutex;
 
 use crate::courier::{Pace, Rounds};
 use crate::hub::{Change, Hub};
-use crate::limits::{FAST_BYTES, FORGET_EVERY, REST_SLICE, TURN_BYTES};
+use crate::limits::{FAST_BYTES, FORGET_EVERY, LOOK_WAIT, REST_SLICE, TURN_BYTES};
 use crate::source::Source;
 use crate::stop::{Reason, Stop};
 
@@ -34,6 +33,7 @@ use super::held::READ_BYTES;
 use super::identity::Known;
 use super::names::Names;
 use super::pattern;
+use super::pulse::Pulse;
 use super::watches::Watches;
 
 /// Whether FILE can be followed or is a pattern that can be read; else what is wrong with it.
@@ -52,20 +52,22 @@ fn is_glob(file: &Path) -> bool {
 /// How the watcher is run.
 #[derive(Default)]
 pub struct Options {
-    /// At least this often a pass is made and `on_pass` is called, though nothing happens.
-    pub beat: Option<Duration>,
-    /// Called by the watcher after a pass, at most about once a beat.
-    pub on_pass: Option<Box<dyn FnMut() + Send>>,
+    /// Called by the watcher each time that it has come round, with the time: after a pass, and in a rest. Says when it
+    /// is to be called again though nothing happens.
+    pub on_round: Option<OnRound>,
     /// Never use inotify: every file is looked at every few seconds.
     pub poll_only: bool,
 }
+
+/// See [`Options::on_round`].
+pub type OnRound = Box<dyn FnMut(Instant) -> Option<Instant> + Send>;
 
 /// Ends the watcher, and tells whether it is alive.
 #[derive(Clone, Debug)]
 pub struct Handle {
     hub: Arc<Hub>,
     quit: Arc<AtomicBool>,
-    last_pass: Arc<Mutex<Instant>>,
+    pulse: Arc<Pulse>,
 }
 
 impl Handle {
@@ -73,11 +75,14 @@ impl Handle {
     pub fn quit(&self) {
         self.quit.store(true, Ordering::Release);
         self.hub.looks.wake();
+        // Who waits for a sign of life is let go.
+        self.pulse.beat(Instant::now());
     }
 
-    /// When the last pass over what was due ended.
-    pub fn last_pass(&self) -> Instant {
-        *self.last_pass.lock()
+    /// Whether the watcher comes round; if not, for how long it has not. It is woken to show it, so this says what the
+    /// watchdog would. Blocks until it does, at most [`LOOK_WAIT`].
+    pub fn is_alive(&self) -> Result<(), Duration> {
+        self.pulse.feel(|| self.hub.looks.wake(), LOOK_WAIT)
     }
 }
 
@@ -87,8 +92,9 @@ pub struct Watcher {
     rounds: Arc<Rounds>,
     options: Options,
     quit: Arc<AtomicBool>,
-    last_pass: Arc<Mutex<Instant>>,
-    next_beat: Instant,
+    pulse: Arc<Pulse>,
+    /// When `on_round` is to be called though nothing happens.
+    round_due: Option<Instant>,
     followers: Vec<Follower>,
     globs: Vec<Glob>,
     names: Names,
@@ -120,8 +126,8 @@ impl Watcher {
         let now = Instant::now();
         let mut watcher = Watcher {
             quit: Arc::default(),
-            last_pass: Arc::new(Mutex::new(now)),
-            next_beat: now,
+            pulse: Arc::new(Pulse::new(now)),
+            round_due: Some(now),
             followers: Vec::new(),
             globs: Vec::new(),
             names: Names::default(),
@@ -166,7 +172,7 @@ impl Watcher {
         Handle {
             hub: Arc::clone(&self.hub),
             quit: Arc::clone(&self.quit),
-            last_pass: Arc::clone(&self.last_pass),
+            pulse: Arc::clone(&self.pulse),
         }
     }
 
@@ -220,13 +226,27 @@ impl Watcher {
                     }
                 }
                 // Its end wakes us. The kernel's events are not waited for: they would end every wait.
-                Pace::RoundRuns => {
-                    self.wait(false, self.options.beat.map(|beat| Instant::now() + beat))
-                }
+                // A round that never ends is a watcher that is stuck: there is no sign of life in it.
+                Pace::RoundRuns => self.wait(false, None),
                 Pace::RestUntil(_) if self.full_batch_waits() => self.rounds.no_rest(),
-                Pace::RestUntil(until) => self.wait(false, Some(self.rest(until))),
+                Pace::RestUntil(until) => {
+                    self.come_round(Instant::now());
+                    let until = self.rest(until);
+                    let until = self.round_due.map_or(until, |due| due.min(until));
+                    self.wait(false, Some(until));
+                }
             }
         }
+    }
+
+    /// A sign of life: all that was due at `now` is done.
+    fn come_round(&mut self, now: Instant) {
+        self.pulse.beat(now);
+        self.round_due = self
+            .options
+            .on_round
+            .as_mut()
+            .and_then(|on_round| on_round(now));
     }
 
     /// While lines come fast a rest is cut in slices, to see in between whether a full batch waits.
@@ -267,15 +287,7 @@ impl Watcher {
         }
         self.publish(changes, read, now);
         self.serve_asked();
-        *self.last_pass.lock() = now;
-        if let Some(beat) = self.options.beat
-            && now >= self.next_beat
-        {
-            self.next_beat = now + beat;
-            if let Some(on_pass) = &mut self.options.on_pass {
-                on_pass();
-            }
-        }
+        self.come_round(now);
     }
 
     /// One follower's turn; how many bytes it read.

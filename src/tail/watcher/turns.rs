@@ -94,8 +94,7 @@ impl Watcher {
     pub(super) fn next_time(&self) -> Option<Instant> {
         let look = self.times.first().map(|&(at, _)| at);
         let scan = self.globs.iter().map(Glob::wants).min();
-        let beat = self.options.beat.map(|_| self.next_beat);
-        [look, scan, beat, self.forget_at]
+        [look, scan, self.round_due, self.forget_at]
             .into_iter()
             .flatten()
             .min()

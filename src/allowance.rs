@@ -1,0 +1,125 @@
+//! What the system allows this process of threads and descriptors, compared at the start with what it would need:
+//! better a warning now than clients that are turned away some day.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use crate::limits::{DESCRIPTORS_OWN, DESCRIPTORS_PER_FILE, HEADS_MAX, THREADS_OWN};
+
+/// Raises the soft limit on descriptors to the hard one: a client is one.
+pub fn raise_descriptors() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+    {
+        log::debug!("the limit on descriptors stays at {soft}: {error}");
+    }
+}
+
+/// Warns of each limit that is too low for `max_clients` streams of `files` files: which setting, what it is and what it
+/// would have to be. Reads a few files of the kernel's.
+pub fn check(max_clients: usize, files: usize) {
+    let connections = (max_clients + HEADS_MAX) as u64;
+    let threads = connections + THREADS_OWN;
+    let descriptors = connections + DESCRIPTORS_OWN + DESCRIPTORS_PER_FILE * files as u64;
+    let warn = |what: &str, allowed: u64, of: &str, needed: u64, setting: &str| {
+        if allowed < needed {
+            log::warn!(
+                "--max-clients {max_clients} needs up to {needed} {what}, but {of} allows {allowed}: \
+                 clients will be turned away; raise {setting} to {needed} or lower --max-clients"
+            );
+        }
+    };
+    let soft = |resource| getrlimit(resource).map_or(u64::MAX, |(soft, _)| soft);
+    warn(
+        "descriptors",
+        soft(Resource::RLIMIT_NOFILE),
+        "RLIMIT_NOFILE",
+        descriptors,
+        "LimitNOFILE= of the unit (ulimit -Hn)",
+    );
+    let tasks = fs::read_to_string("/proc/self/cgroup")
+        .ok()
+        .and_then(|cgroup| tasks_max(Path::new("/sys/fs/cgroup"), &cgroup));
+    let (allowed, of, setting) = match tasks {
+        Some((allowed, of)) => (allowed, of.display().to_string(), "TasksMax= of the unit"),
+        None => (u64::MAX, String::new(), ""),
+    };
+    warn("threads", allowed, &of, threads, setting);
+    // It counts all threads of the user, and is not for root.
+    let is_root = fs::metadata("/proc/self").is_ok_and(|stat| stat.uid() == 0);
+    if !is_root {
+        warn(
+            "threads",
+            soft(Resource::RLIMIT_NPROC),
+            "RLIMIT_NPROC",
+            threads,
+            "LimitNPROC= of the unit (ulimit -u)",
+        );
+    }
+}
+
+/// The least number of tasks that the cgroups in `membership` (the text of /proc/self/cgroup), mounted at `mount`, and
+/// those above them allow, and which file says so; `None` where none does (cgroups(7)).
+fn tasks_max(mount: &Path, membership: &str) -> Option<(u64, PathBuf)> {
+    let mut limits = Vec::new();
+    for line in membership.lines() {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else {
+            continue;
+        };
+        let root = match controllers {
+            "" => mount.to_owned(),
+            "pids" => mount.join("pids"),
+            _ => continue,
+        };
+        let group = root.join(path.trim_start_matches('/'));
+        let groups = group
+            .ancestors()
+            .take_while(|group| group.starts_with(&root));
+        limits.extend(groups.filter_map(|group| {
+            let file = group.join("pids.max");
+            // `max` is no number.
+            let max = fs::read_to_string(&file).ok()?.trim().parse().ok()?;
+            Some((max, file))
+        }));
+    }
+    limits.into_iter().min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lowest_limit_on_tasks_on_the_way_up_counts() {
+        let mount = tempfile::tempdir().expect("a directory");
+        let write = |group: &str, max: &str| {
+            let group = mount.path().join(group);
+            fs::create_dir_all(&group).expect("make a group");
+            fs::write(group.join("pids.max"), max).expect("write a limit");
+        };
+        write("system.slice", "500\n");
+        write("system.slice/tailcast.service", "1200\n");
+        let found = tasks_max(mount.path(), "0::/system.slice/tailcast.service\n");
+        let file = mount.path().join("system.slice/pids.max");
+        assert_eq!(found, Some((500, file)));
+        write("system.slice", "max\n");
+        let found = tasks_max(mount.path(), "0::/system.slice/tailcast.service\n");
+        assert_eq!(found.map(|(max, _)| max), Some(1200));
+        assert_eq!(tasks_max(mount.path(), "0::/elsewhere\n"), None);
+    }
+
+    #[test]
+    fn the_limit_of_the_first_version_of_cgroups_counts_too() {
+        let mount = tempfile::tempdir().expect("a directory");
+        let group = mount.path().join("pids/a");
+        fs::create_dir_all(&group).expect("make a group");
+        fs::write(group.join("pids.max"), "77\n").expect("write a limit");
+        let found = tasks_max(mount.path(), "4:memory:/b\n3:pids:/a\n0::/\n");
+        assert_eq!(found.map(|(max, _)| max), Some(77));
+    }
+}
