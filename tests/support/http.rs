@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
-use super::Daemon;
+use super::{DEADLINE, Daemon};
 
 /// One answer, read to its end.
 #[derive(Debug)]
@@ -69,16 +69,7 @@ impl Daemon {
 
     /// A stream that stays open, asked for by HTTP/1.0: then what follows the head is the stream itself.
     pub(crate) fn live(&self, target: &str) -> Live {
-        let mut stream = self.connect();
-        let head = format!(
-            "GET {target} HTTP/1.0\r\nHost: 127.0.0.1:{}\r\n\r\n",
-            self.port
-        );
-        stream.write_all(head.as_bytes()).expect("send a request");
-        let mut reader = BufReader::new(stream);
-        let (status, _) = read_head(&mut reader);
-        assert_eq!(status, 200, "GET {target}");
-        Live(reader)
+        Live::of(self.port, target)
     }
 }
 
@@ -86,6 +77,18 @@ impl Daemon {
 pub(crate) struct Live(BufReader<TcpStream>);
 
 impl Live {
+    /// A stream that stays open, of whoever serves `port` of loopback.
+    pub(crate) fn of(port: u16, target: &str) -> Live {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("connect");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        let head = format!("GET {target} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n\r\n");
+        stream.write_all(head.as_bytes()).expect("send a request");
+        let mut reader = BufReader::new(stream);
+        let (status, _) = read_head(&mut reader);
+        assert_eq!(status, 200, "GET {target}");
+        Live(reader)
+    }
+
     /// Its next line, with its ending; empty at the end of the stream.
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();

@@ -174,7 +174,18 @@ impl Daemon {
     }
 
     /// Starts `command`, which ends up as a daemon that serves HTTP on loopback.
-    pub(crate) fn start(mut command: Command) -> Daemon {
+    pub(crate) fn start(command: Command) -> Daemon {
+        let mut daemon = Self::spawn(command);
+        let port = daemon.said.find(|line| {
+            let (_, url) = line.split_once("listening on http://")?;
+            url.rsplit_once(':')?.1.trim_end_matches('/').parse().ok()
+        });
+        daemon.port = port.unwrap_or_else(|| panic!("never listened: {:?}", daemon.said_so_far()));
+        daemon
+    }
+
+    /// Starts `command`, which ends up as a daemon, and does not wait until it serves: its port is not known.
+    pub(crate) fn spawn(mut command: Command) -> Daemon {
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let child = command.stderr(Stdio::piped()).spawn();
         let mut child = Reaped(child.expect("start tailcast"));
@@ -188,12 +199,16 @@ impl Daemon {
                 hears.more.notify_all();
             }
         });
-        let port = said.find(|line| {
-            let (_, url) = line.split_once("listening on http://")?;
-            url.rsplit_once(':')?.1.trim_end_matches('/').parse().ok()
-        });
-        let port = port.unwrap_or_else(|| panic!("never listened: {:?}", said.lines.lock()));
-        Daemon { child, said, port }
+        Daemon {
+            child,
+            said,
+            port: 0,
+        }
+    }
+
+    /// The lines that it has said up to now.
+    pub(crate) fn said_so_far(&self) -> Vec<String> {
+        self.said.lines.lock().expect("no poison").clone()
     }
 
     /// A connection to it, whose reads and writes end by the deadline.

@@ -1,0 +1,120 @@
+//! Sockets that are passed, by systemd's own `systemd-socket-activate`.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{DEADLINE, Daemon, Logs, append, wait_until};
+
+/// A free port of loopback.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("its address").port()
+}
+
+/// tailcast with `before` in front of its command line, started by a connection to one of the sockets that `options`
+/// tell `systemd-socket-activate` to open.
+fn activated(options: &[String], before: &[&str], log: &Path) -> Daemon {
+    let mut command = Command::new("systemd-socket-activate");
+    command.args(options).args(before);
+    command.arg(env!("CARGO_BIN_EXE_tailcast"));
+    // Not used: what is passed counts.
+    command.args(["--listen", "127.0.0.1:1"]).arg(log);
+    Daemon::spawn(command)
+}
+
+fn connect(port: u16) -> TcpStream {
+    let mut found = None;
+    wait_until(DEADLINE, || {
+        found = TcpStream::connect(("127.0.0.1", port)).ok();
+        found.is_some()
+    });
+    let stream = found.expect("somebody listens");
+    stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    stream
+}
+
+/// The whole answer to a request.
+fn ask(mut stream: impl Read + Write, target: &str) -> String {
+    let head = format!("GET {target} HTTP/1.0\r\nHost: localhost\r\n\r\n");
+    stream.write_all(head.as_bytes()).expect("send a request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+#[test]
+fn a_passed_tcp_socket_serves_http_in_place_of_listen() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "1\n2\n");
+    let port = free_port();
+    let listen = format!("--listen=127.0.0.1:{port}");
+    let daemon = activated(&[listen], &[], &log);
+    let answer = ask(connect(port), "/stream?follow=false");
+    assert!(answer.ends_with("\r\n\r\n1\n2\n"), "{answer}");
+    assert!(daemon.says(&format!("listening on http://127.0.0.1:{port}")));
+}
+
+#[test]
+fn a_passed_unix_socket_serves_http() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "1\n2\n");
+    let path = logs.path("http.sock");
+    let daemon = activated(&[format!("--listen={}", path.display())], &[], &log);
+    let mut found = None;
+    wait_until(DEADLINE, || {
+        found = UnixStream::connect(&path).ok();
+        found.is_some()
+    });
+    let stream = found.expect("somebody listens");
+    stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    let answer = ask(stream, "/stream?follow=false");
+    assert!(answer.ends_with("\r\n\r\n1\n2\n"), "{answer}");
+    assert!(daemon.says(&format!("listening on unix:{}", path.display())));
+}
+
+#[test]
+fn of_several_passed_sockets_the_one_named_tcp_is_plain() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "1\n");
+    let (web, plain) = (free_port(), free_port());
+    let options = [
+        format!("--listen=127.0.0.1:{web}"),
+        format!("--listen=127.0.0.1:{plain}"),
+        "--fdname=web:tcp".to_owned(),
+    ];
+    let daemon = activated(&options, &[], &log);
+    let mut lines = BufReader::new(connect(plain)).lines();
+    let mut next = || {
+        lines
+            .next()
+            .expect("a line")
+            .expect("a line by the deadline")
+    };
+    assert_eq!(next(), "1");
+    append(&log, "2\n");
+    assert_eq!(next(), "2");
+    assert!(ask(connect(web), "/healthz").ends_with("ok\n"));
+    assert!(daemon.says(&format!("listening on tcp://127.0.0.1:{plain}")));
+}
+
+/// What PrivateNetwork= of tailcast-socket.service means: a network of its own, with nothing in it, not even loopback.
+#[test]
+fn a_passed_socket_serves_a_daemon_that_has_no_network_of_its_own() {
+    let isolated = ["unshare", "--net"];
+    let may = Command::new(isolated[0])
+        .args([isolated[1], "true"])
+        .output();
+    if !may.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: unshare --net is not allowed here");
+        return;
+    }
+    let logs = Logs::new();
+    let log = logs.file("a.log", "1\n2\n");
+    let port = free_port();
+    let _daemon = activated(&[format!("--listen=127.0.0.1:{port}")], &isolated, &log);
+    let answer = ask(connect(port), "/stream?follow=false");
+    assert!(answer.ends_with("\r\n\r\n1\n2\n"), "{answer}");
+}
