@@ -51,9 +51,12 @@ impl Socket {
     /// Writes what the kernel takes now.
     pub fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         loop {
-            let written = match self {
-                Socket::Tcp(stream) => (&*stream).write_vectored(slices),
-                Socket::Unix(stream) => (&*stream).write_vectored(slices),
+            // send(2) is cheaper than writev(2), and most writes are of one piece.
+            let written = match (self, slices) {
+                (Socket::Tcp(stream), [one]) => (&*stream).write(one),
+                (Socket::Tcp(stream), _) => (&*stream).write_vectored(slices),
+                (Socket::Unix(stream), [one]) => (&*stream).write(one),
+                (Socket::Unix(stream), _) => (&*stream).write_vectored(slices),
             };
             match written {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
