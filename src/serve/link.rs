@@ -5,8 +5,11 @@
 //! the lock is taken, its holder may have looked into the queue already, so the thread is unparked; every park is
 //! followed by a fresh drain.
 
-use std::collections::VecDeque;
-use std::io::{self, IoSlice, Read, Write};
+mod engine;
+mod own;
+mod taken;
+
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, TryRecvError};
@@ -16,6 +19,10 @@ use tungstenite::{Error, Message};
 use crate::limits::TAKEN_MAX;
 use crate::reader::Reader;
 use crate::source::{Batch, Kind, Position, Segment};
+
+use engine::Engine;
+use own::Own;
+use taken::{Item, Taken};
 
 use super::socket::Socket;
 use super::wire::{Framing, Wire};
@@ -37,10 +44,7 @@ pub enum Carried {
 #[derive(Debug)]
 pub struct Link {
     socket: Arc<Socket>,
-    /// Where the peer speaks WebSocket: the protocol's state.
-    context: Option<WebSocketContext>,
-    /// Replies of the protocol may wait to be written.
-    replies: bool,
+    engine: Engine,
     /// How lines become bytes.
     pub wire: Wire,
     /// The client is live: its queue may be carried.
@@ -51,42 +55,16 @@ pub struct Link {
     pub queue: Option<Receiver<Arc<Batch>>>,
     /// Where it stands, while it is live.
     pub reader: Option<Reader>,
-    /// Bytes of its own that go out first.
+    /// Goes out first.
     own: Own,
-    /// What goes out next, of batches that were taken from the queue.
-    items: VecDeque<Item>,
-    /// Bytes of the first item that are written.
-    written: usize,
+    /// Goes out next.
+    taken: Taken,
     /// The file that the stream was last said to be in.
     named: Option<u32>,
     /// The sequence number of the last batch it is done with.
     done: u64,
-    /// Bytes and whether anything was written since last asked.
+    /// Bytes written so far.
     progress: u64,
-}
-
-#[derive(Debug, Default)]
-struct Own {
-    bytes: Vec<u8>,
-    at: usize,
-    /// `bytes` begin with the rest of a frame whose beginning is on the wire.
-    half: bool,
-    /// The frames in `bytes`: where each ends, and where the stream then stands.
-    frames: Vec<(usize, u32, Position)>,
-}
-
-#[derive(Debug)]
-struct Item {
-    batch: Arc<Batch>,
-    segment: usize,
-    header: Vec<u8>,
-    last: bool,
-}
-
-impl Item {
-    fn segment(&self) -> &Segment {
-        &self.batch.segments[self.segment]
-    }
 }
 
 impl Link {
@@ -94,16 +72,14 @@ impl Link {
     pub fn new(socket: Arc<Socket>, context: Option<WebSocketContext>, wire: Wire) -> Link {
         Link {
             socket,
-            context,
-            replies: false,
+            engine: Engine::new(context),
             wire,
             live: false,
             waits: false,
             queue: None,
             reader: None,
             own: Own::default(),
-            items: VecDeque::new(),
-            written: 0,
+            taken: Taken::default(),
             named: None,
             done: 0,
             progress: 0,
@@ -122,13 +98,10 @@ impl Link {
 
     /// Nothing at all waits to be written: bytes of its own may go out without getting into the middle of a batch.
     pub fn is_idle(&self) -> bool {
-        self.is_clear() && self.items.is_empty()
+        self.own.is_clear() && self.taken.is_empty()
     }
 
-    /// Nothing of its own waits to be written.
-    pub fn is_clear(&self) -> bool {
-        self.own.at == self.own.bytes.len()
-    }
+    // -- what is to be written
 
     /// Queues bytes that are no segment: a head, a heartbeat, an ending.
     pub fn push_raw(&mut self, bytes: &[u8]) {
@@ -168,38 +141,24 @@ impl Link {
     /// Cuts its own bytes down to the frame that is half on the wire; where the stream then stands, where that is
     /// known. Called when its peer takes nothing, so that it does not hold what can be read again.
     pub fn trim(&mut self) -> Option<(u32, Position)> {
-        let at = self.own.at;
-        let next = self.own.frames.iter().position(|&(end, _, _)| end >= at)?;
-        let (end, index, position) = self.own.frames[next];
-        let rest = self.own.bytes[at..end.max(at)].to_vec();
+        let (index, position) = self.own.trim()?;
         // A header of another file may be among what is let go of.
         self.named = Some(index);
-        self.own = Own {
-            bytes: rest,
-            at: 0,
-            half: at > 0 || self.own.half,
-            frames: Vec::new(),
-        };
         Some((index, position))
     }
 
     /// Lets go of the queue and of all that is not half on the wire already. The stream then stands at the end of that.
     pub fn forsake(&mut self) {
         self.queue = None;
-        let items = std::mem::take(&mut self.items);
-        let Some(first) = items.front() else { return };
-        let written = std::mem::take(&mut self.written);
-        if written == 0 {
+        let Some((first, written)) = self.taken.forsake() else {
             return;
-        }
-        // Race: a pong or a ping is due before this rest is written. It must not go into the middle of the frame.
-        self.own.half = true;
-        if written < first.header.len() {
-            self.own.bytes.extend_from_slice(&first.header[written..]);
-            self.named = Some(first.segment().source.index);
-            return;
-        }
+        };
         self.named = Some(first.segment().source.index);
+        // Race: a pong or a ping is due before this rest is written. It must not go into the middle of the frame.
+        if written < first.header.len() {
+            self.own.push_rest(&first.header[written..]);
+            return;
+        }
         let in_form = written - first.header.len();
         // The end of the frame that is half written is found by encoding once more: frames are not remembered for all.
         let mut bytes = Vec::new();
@@ -211,20 +170,21 @@ impl Link {
                 }
             });
         if let Some((end, line)) = cut {
-            self.own.bytes.extend_from_slice(&bytes[in_form..end]);
+            self.own.push_rest(&bytes[in_form..end]);
             if let Some(reader) = &mut self.reader {
                 reader.has_up_to(first.segment(), line);
             }
         }
     }
 
+    // -- writing
+
     /// Writes what is queued as far as the socket takes it now. `own_thread` says that the caller is the client's
     /// thread. An error ends the client.
     pub fn carry(&mut self, own_thread: bool) -> io::Result<Carried> {
         loop {
-            match self.write_own()? {
-                true => {}
-                false => return Ok(Carried::Blocked),
+            if !self.write_own()? {
+                return Ok(Carried::Blocked);
             }
             if !self.live {
                 return Ok(Carried::Drained);
@@ -233,17 +193,17 @@ impl Link {
                 return Ok(Carried::OwnThread);
             }
             let lost = self.take();
-            if !self.is_clear() {
+            if !self.own.is_clear() {
                 continue;
             }
-            if self.items.is_empty() {
+            if self.taken.is_empty() {
                 return Ok(if lost {
                     Carried::Lost
                 } else {
                     Carried::Drained
                 });
             }
-            if !self.write_items()? {
+            if !self.write_taken()? {
                 return Ok(Carried::Blocked);
             }
         }
@@ -253,57 +213,34 @@ impl Link {
     fn write_own(&mut self) -> io::Result<bool> {
         // A reply must not go into the middle of one of our frames, and our bytes not into the middle of a reply: ours go
         // out only when the protocol's flush has returned Ok.
-        if self.replies && !self.is_half() && !self.flush_replies()? {
+        if !self.flush_replies()? {
             return Ok(false);
         }
-        while self.own.at < self.own.bytes.len() {
-            match self
-                .socket
-                .write_vectored(&[IoSlice::new(&self.own.bytes[self.own.at..])])
-            {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => {
-                    self.own.at += n;
-                    self.progress += n as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) => return Err(error),
-            }
-        }
-        if !self.own.bytes.is_empty() || self.own.half {
-            // Most clients are idle most of the time: nothing is kept.
-            self.own = Own::default();
-        }
-        if self.replies && !self.is_half() {
-            return self.flush_replies();
-        }
-        Ok(true)
+        let (written, all) = self.own.write(&self.socket)?;
+        self.progress += written as u64;
+        Ok(all && self.flush_replies()?)
     }
 
     /// A frame of ours is half on the wire.
     fn is_half(&self) -> bool {
-        let begun = self.own.at > 0 || self.own.half;
-        begun && !self.is_clear() || self.written > 0
+        self.own.is_half() || self.taken.is_half()
     }
 
+    /// Writes the protocol's replies, unless they must wait for the end of a frame of ours; false where the socket is
+    /// full.
     fn flush_replies(&mut self) -> io::Result<bool> {
-        let Some(context) = &mut self.context else {
+        if !self.engine.has_replies() || self.is_half() {
             return Ok(true);
-        };
-        match context.flush(&mut Plain(&self.socket)) {
-            Ok(()) | Err(Error::ConnectionClosed | Error::AlreadyClosed) => {
-                self.replies = false;
-                Ok(true)
-            }
-            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
-            Err(Error::Io(error)) => Err(error),
-            Err(error) => Err(io::Error::other(error)),
         }
+        self.engine.flush(engine::Wire {
+            socket: &self.socket,
+            is_half: false,
+        })
     }
 
     /// Takes some batches from the queue; whether the queue is gone.
     fn take(&mut self) -> bool {
-        while self.items.len() < TAKEN_MAX {
+        while self.taken.len() < TAKEN_MAX {
             let Some(queue) = &self.queue else {
                 return true;
             };
@@ -312,7 +249,7 @@ impl Link {
                 Err(TryRecvError::Empty) => return false,
                 Err(TryRecvError::Disconnected) => return true,
             }
-            if !self.is_clear() {
+            if !self.own.is_clear() {
                 return false;
             }
         }
@@ -337,25 +274,18 @@ impl Link {
             return;
         }
         if wanted.is_empty() {
-            if self.items.is_empty() {
+            if self.taken.is_empty() {
                 self.done = batch.sequence;
             }
             return;
         }
         for (i, &segment) in wanted.iter().enumerate() {
-            let lines = |item: &&Item| matches!(item.segment().kind, Kind::Lines(_));
-            let queued = self
-                .items
-                .iter()
-                .rev()
-                .find(lines)
-                .map(|item| item.segment().source.index);
-            let named = queued.or(self.named);
+            let named = self.taken.last_file().or(self.named);
             let header = self
                 .header_for(&batch.segments[segment], named)
                 .unwrap_or_default();
             let last = i + 1 == wanted.len();
-            self.items.push_back(Item {
+            self.taken.push(Item {
                 batch: Arc::clone(&batch),
                 segment,
                 header,
@@ -364,46 +294,22 @@ impl Link {
         }
     }
 
-    /// Writes the items with one call; whether the socket took any of it.
-    fn write_items(&mut self) -> io::Result<bool> {
-        let mut slices = Vec::with_capacity(self.items.len() * 2);
-        let mut skip = self.written;
-        for item in &self.items {
-            for bytes in [&item.header[..], self.wire.form(item.segment())] {
-                let from = skip.min(bytes.len());
-                skip -= from;
-                if from < bytes.len() {
-                    slices.push(IoSlice::new(&bytes[from..]));
-                }
-            }
+    /// Writes what was taken with one call; whether the socket took any of it.
+    fn write_taken(&mut self) -> io::Result<bool> {
+        match self.taken.write(&self.wire, &self.socket) {
+            Ok(n) => self.progress += n as u64,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => return Err(error),
         }
-        let mut n = 0;
-        if !slices.is_empty() {
-            n = match self.socket.write_vectored(&slices) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => n,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) => return Err(error),
-            };
-        }
-        self.progress += n as u64;
-        self.written += n;
-        while let Some(item) = self.items.front() {
-            let len = item.header.len() + self.wire.form(item.segment()).len();
-            if self.written < len {
-                break;
+        while let Some(item) = self.taken.pop_written(&self.wire) {
+            if let Some(reader) = &mut self.reader {
+                reader.has(item.segment());
             }
-            self.written -= len;
-            if let Some(item) = self.items.pop_front() {
-                if let Some(reader) = &mut self.reader {
-                    reader.has(item.segment());
-                }
-                if matches!(item.segment().kind, Kind::Lines(_)) {
-                    self.named = Some(item.segment().source.index);
-                }
-                if item.last {
-                    self.done = item.batch.sequence;
-                }
+            if matches!(item.segment().kind, Kind::Lines(_)) {
+                self.named = Some(item.segment().source.index);
+            }
+            if item.last {
+                self.done = item.batch.sequence;
             }
         }
         Ok(true)
@@ -413,94 +319,27 @@ impl Link {
 
     /// Reads one message of a WebSocket peer; `None` where it has said nothing more for now.
     pub fn read_message(&mut self) -> Result<Option<Message>, Error> {
-        let half = self.is_half();
-        let Some(context) = &mut self.context else {
-            return Ok(None);
-        };
-        self.replies = true;
-        // The engine writes replies while it reads; while a frame of ours is half on the wire it must not.
-        let read = if half {
-            context.read(&mut ReadOnly(&self.socket))
-        } else {
-            context.read(&mut Plain(&self.socket))
-        };
-        match read {
-            Ok(message) => Ok(Some(message)),
-            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(error),
-        }
+        let is_half = self.is_half();
+        let socket = &self.socket;
+        self.engine.read(engine::Wire { socket, is_half })
     }
 
     /// Queues a ping.
     pub fn ping(&mut self) {
-        let half = self.is_half();
-        let Some(context) = &mut self.context else {
-            return;
-        };
-        self.replies = true;
-        // A full buffer means that pings wait already; a broken socket shows at the next write.
-        let ping = Message::Ping(tungstenite::Bytes::new());
-        let _ = if half {
-            context.write(&mut ReadOnly(&self.socket), ping)
-        } else {
-            context.write(&mut Plain(&self.socket), ping)
-        };
+        let is_half = self.is_half();
+        let socket = &self.socket;
+        self.engine.ping(engine::Wire { socket, is_half });
     }
 
     /// Queues the close frame, after what is half on the wire.
     pub fn close(&mut self, frame: CloseFrame) {
-        let half = self.is_half();
-        let Some(context) = &mut self.context else {
-            return;
-        };
-        self.replies = true;
-        let _ = if half {
-            context.close(&mut ReadOnly(&self.socket), Some(frame))
-        } else {
-            context.close(&mut Plain(&self.socket), Some(frame))
-        };
+        let is_half = self.is_half();
+        let socket = &self.socket;
+        self.engine.close(engine::Wire { socket, is_half }, frame);
     }
 
     /// Whether the peer speaks WebSocket.
     pub fn is_websocket(&self) -> bool {
         self.wire.framing() == Framing::WebSocket
-    }
-}
-
-/// The socket as the protocol engine sees it.
-struct Plain<'a>(&'a Socket);
-
-impl Read for Plain<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buf)
-    }
-}
-
-impl Write for Plain<'_> {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.0.write_vectored(&[IoSlice::new(buf)])
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// The same while a frame of ours is half on the wire.
-struct ReadOnly<'a>(&'a Socket);
-
-impl Read for ReadOnly<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buf)
-    }
-}
-
-impl Write for ReadOnly<'_> {
-    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-        Err(io::ErrorKind::WouldBlock.into())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Err(io::ErrorKind::WouldBlock.into())
     }
 }

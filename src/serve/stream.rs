@@ -1,20 +1,16 @@
 //! A client's life as a stream: read the file up to the live edge, be carried live from there, fall back to the file
 //! when slow, say goodbye.
 
-use std::io;
-use std::net::Shutdown;
+mod due;
+mod ended;
+mod goodbye;
+
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tungstenite::protocol::CloseFrame;
-use tungstenite::protocol::frame::coding::CloseCode;
-use tungstenite::{Error, Message};
-
 use crate::hub::{Hub, Subscriber};
-use crate::limits::{
-    CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNKS_BYTES, DRAIN, STALL_HOLD, WS_READS_MAX,
-};
+use crate::limits::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNKS_BYTES, STALL_HOLD};
 use crate::reader::Reader;
 use crate::source::{Kind, Segment};
 
@@ -23,24 +19,8 @@ use super::peer::Peer;
 use super::streams::{Opened, Streams};
 use super::turnstile::Turnstile;
 
-/// Why a stream ended. None of these is a failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// All that was asked for is sent.
-    Complete,
-    /// The peer has left, or is broken.
-    PeerLeft,
-    /// The peer has sent a close frame, and has its answer.
-    PeerClosed,
-    /// The peer neither answers nor takes anything.
-    Silent,
-    /// The daemon stops.
-    Stopping,
-    /// Its token was withdrawn.
-    Withdrawn,
-    /// The peer broke the protocol: to be closed with this code.
-    Refused(CloseCode, &'static str),
-}
+pub use ended::Ended;
+pub use goodbye::drain;
 
 /// What all streams share.
 #[derive(Debug)]
@@ -319,199 +299,5 @@ impl<'a> Stream<'a> {
             Some(Ok(_)) => {}
         }
         self.attend()
-    }
-
-    fn note_progress(&mut self) -> bool {
-        let progress = self.peer.link.lock().progress();
-        let moved = progress != self.progress;
-        if moved && self.blocked {
-            self.sign = Instant::now();
-            self.blocked = false;
-        }
-        self.progress = progress;
-        moved
-    }
-
-    // -- what is due
-
-    /// Ends where it is to end, hears what the peer says, pings.
-    fn attend(&mut self) -> Result<(), Ended> {
-        if self.peer.visitor.is_ended() {
-            return Err(self.why_ended());
-        }
-        if self.peer.visitor.take_said() {
-            self.hear()?;
-        }
-        let now = Instant::now();
-        if now < self.ping_due {
-            return Ok(());
-        }
-        self.note_progress();
-        self.ping_due = now + self.shared.ping_interval;
-        let mut link = self.peer.link.lock();
-        let waits_for_pong = link.is_websocket() || self.blocked;
-        if waits_for_pong && now.duration_since(self.sign) >= 2 * self.shared.ping_interval {
-            return Err(Ended::Silent);
-        }
-        if link.is_websocket() {
-            link.ping();
-        }
-        let quiet = self.progress == self.progress_at_ping && link.is_idle() && link.live;
-        if quiet {
-            let standing: Vec<_> = match (&link.reader, link.wire.filter()) {
-                (Some(reader), Some(_)) => reader
-                    .ids()
-                    .into_iter()
-                    .map(|(index, id)| {
-                        (index, self.shared.hub.source(index).source.name.clone(), id)
-                    })
-                    .collect(),
-                _ => Vec::new(),
-            };
-            let heartbeat = link.wire.heartbeat(&standing);
-            link.push_raw(&heartbeat);
-        }
-        drop(link);
-        // What was queued here goes out with the next carry; in the live loop that is the next thing done.
-        if self.peer.carry_here().is_err() {
-            return Err(Ended::PeerLeft);
-        }
-        self.note_progress();
-        self.progress_at_ping = self.progress;
-        Ok(())
-    }
-
-    fn why_ended(&self) -> Ended {
-        if self.peer.visitor.is_withdrawn() {
-            Ended::Withdrawn
-        } else {
-            Ended::Stopping
-        }
-    }
-
-    /// Reads what the peer says, to the end of what is there: edge-triggered readiness comes once.
-    fn hear(&mut self) -> Result<(), Ended> {
-        if !self.peer.link.lock().is_websocket() {
-            return self.hear_bytes();
-        }
-        for _ in 0..WS_READS_MAX {
-            let read = self.peer.link.lock().read_message();
-            match read {
-                Ok(Some(Message::Close(_))) => return Err(Ended::PeerClosed),
-                Ok(Some(_)) => self.sign = Instant::now(),
-                Ok(None) => return Ok(()),
-                Err(error) => return Err(ended_by(&error)),
-            }
-        }
-        // There may be more: it has its turn after the lines.
-        self.peer.visitor.hears();
-        Ok(())
-    }
-
-    fn hear_bytes(&mut self) -> Result<(), Ended> {
-        let mut buf = [0; 512];
-        for _ in 0..WS_READS_MAX {
-            match self.peer.visitor.socket.read(&mut buf) {
-                Ok(0) if self.follow && !self.peer.visitor.may_half_close() => {
-                    return Err(Ended::PeerLeft);
-                }
-                Ok(0) => {
-                    self.peer.visitor.goes_deaf();
-                    return Ok(());
-                }
-                Ok(_) => self.sign = Instant::now(),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(_) => return Err(Ended::PeerLeft),
-            }
-        }
-        self.peer.visitor.hears();
-        Ok(())
-    }
-
-    // -- the end
-
-    fn say_goodbye(&mut self, ended: Ended) {
-        if matches!(ended, Ended::PeerLeft) {
-            return;
-        }
-        let socket = Arc::clone(&self.peer.visitor.socket);
-        if let Some(key) = self.key.take() {
-            self.shared.hub.leave(key);
-        }
-        let deadline = Instant::now() + DRAIN;
-        let mut link = self.peer.link.lock();
-        if matches!(ended, Ended::Stopping) {
-            // What is queued is flushed, as far as the peer takes it in time.
-            while link.live && matches!(link.carry(true), Ok(Carried::Blocked)) {
-                if Instant::now() >= deadline || socket.wait_to_write(deadline).is_err() {
-                    break;
-                }
-            }
-        }
-        // Race: the end comes while a shared frame is half on the wire. Its rest goes before the close frame.
-        link.forsake();
-        link.live = false;
-        match ended {
-            Ended::Complete => {
-                let ending = link.wire.ending();
-                link.push_raw(ending);
-                link.close(frame(CloseCode::Normal, ""));
-            }
-            Ended::Stopping => link.close(frame(CloseCode::Away, "stopping; resume by id")),
-            Ended::Withdrawn => link.close(frame(CloseCode::Policy, "the token was withdrawn")),
-            Ended::Refused(code, why) => link.close(frame(code, why)),
-            Ended::Silent | Ended::PeerClosed | Ended::PeerLeft => {}
-        }
-        loop {
-            match link.carry(true) {
-                Ok(Carried::Blocked) if Instant::now() < deadline => {}
-                _ => break,
-            }
-            if socket.wait_to_write(deadline).is_err() {
-                break;
-            }
-        }
-        drop(link);
-        drain(&socket, deadline);
-    }
-}
-
-/// Shuts `socket` for writing and throws away what still comes, until the peer's end or `deadline`: closing with unread
-/// bytes resets the connection, and the peer would never see what it was told.
-pub fn drain(socket: &super::socket::Socket, deadline: Instant) {
-    socket.shutdown(Shutdown::Write);
-    let mut buf = [0; 1024];
-    loop {
-        match socket.read(&mut buf) {
-            Ok(0) => return,
-            Ok(_) if Instant::now() < deadline => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                match socket.wait(false, deadline) {
-                    Ok(ready) if ready.read => {}
-                    _ => return,
-                }
-            }
-            _ => return,
-        }
-    }
-}
-
-fn frame(code: CloseCode, reason: &'static str) -> CloseFrame {
-    CloseFrame {
-        code,
-        reason: reason.into(),
-    }
-}
-
-fn ended_by(error: &Error) -> Ended {
-    match error {
-        Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
-            Ended::PeerLeft
-        }
-        Error::Protocol(_) => Ended::Refused(CloseCode::Protocol, "protocol error"),
-        Error::Utf8(_) => Ended::Refused(CloseCode::Invalid, "text is not UTF-8"),
-        Error::Capacity(_) => Ended::Refused(CloseCode::Size, "message over 4 KiB"),
-        Error::ConnectionClosed | Error::AlreadyClosed => Ended::PeerClosed,
-        _ => Ended::PeerLeft,
     }
 }

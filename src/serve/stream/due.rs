@@ -1,0 +1,117 @@
+//! What is due between two deliveries: to end where it is to end, to hear what the peer says, to ping.
+
+use std::io;
+use std::time::Instant;
+
+use tungstenite::Message;
+
+use crate::limits::WS_READS_MAX;
+
+use super::{Ended, Stream};
+
+impl Stream<'_> {
+    pub(super) fn note_progress(&mut self) -> bool {
+        let progress = self.peer.link.lock().progress();
+        let moved = progress != self.progress;
+        if moved && self.blocked {
+            self.sign = Instant::now();
+            self.blocked = false;
+        }
+        self.progress = progress;
+        moved
+    }
+
+    /// Ends where it is to end, hears what the peer says, pings.
+    pub(super) fn attend(&mut self) -> Result<(), Ended> {
+        if self.peer.visitor.is_ended() {
+            return Err(self.why_ended());
+        }
+        if self.peer.visitor.take_said() {
+            self.hear()?;
+        }
+        let now = Instant::now();
+        if now < self.ping_due {
+            return Ok(());
+        }
+        self.note_progress();
+        self.ping_due = now + self.shared.ping_interval;
+        let mut link = self.peer.link.lock();
+        let waits_for_pong = link.is_websocket() || self.blocked;
+        if waits_for_pong && now.duration_since(self.sign) >= 2 * self.shared.ping_interval {
+            return Err(Ended::Silent);
+        }
+        if link.is_websocket() {
+            link.ping();
+        }
+        let quiet = self.progress == self.progress_at_ping && link.is_idle() && link.live;
+        if quiet {
+            let standing: Vec<_> = match (&link.reader, link.wire.filter()) {
+                (Some(reader), Some(_)) => reader
+                    .ids()
+                    .into_iter()
+                    .map(|(index, id)| {
+                        (index, self.shared.hub.source(index).source.name.clone(), id)
+                    })
+                    .collect(),
+                _ => Vec::new(),
+            };
+            let heartbeat = link.wire.heartbeat(&standing);
+            link.push_raw(&heartbeat);
+        }
+        drop(link);
+        // What was queued here goes out with the next carry; in the live loop that is the next thing done.
+        if self.peer.carry_here().is_err() {
+            return Err(Ended::PeerLeft);
+        }
+        self.note_progress();
+        self.progress_at_ping = self.progress;
+        Ok(())
+    }
+
+    pub(super) fn why_ended(&self) -> Ended {
+        if self.peer.visitor.is_withdrawn() {
+            Ended::Withdrawn
+        } else {
+            Ended::Stopping
+        }
+    }
+
+    /// Reads what the peer says, to the end of what is there: edge-triggered readiness comes once.
+    fn hear(&mut self) -> Result<(), Ended> {
+        if !self.peer.link.lock().is_websocket() {
+            return self.hear_bytes();
+        }
+        for _ in 0..WS_READS_MAX {
+            let read = self.peer.link.lock().read_message();
+            match read {
+                Ok(Some(Message::Close(_))) => return Err(Ended::PeerClosed),
+                Ok(Some(_)) => self.sign = Instant::now(),
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(Ended::by(&error)),
+            }
+        }
+        // There may be more: it has its turn after the lines.
+        self.peer.visitor.hears();
+        Ok(())
+    }
+
+    fn hear_bytes(&mut self) -> Result<(), Ended> {
+        let mut buf = [0; 512];
+        for _ in 0..WS_READS_MAX {
+            match self.peer.visitor.socket.read(&mut buf) {
+                Ok(0) if self.follow && !self.peer.visitor.may_half_close() => {
+                    return Err(Ended::PeerLeft);
+                }
+                Ok(0) => {
+                    self.peer.visitor.goes_deaf();
+                    return Ok(());
+                }
+                Ok(_) => self.sign = Instant::now(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(_) => return Err(Ended::PeerLeft),
+            }
+        }
+        self.peer.visitor.hears();
+        Ok(())
+    }
+}
