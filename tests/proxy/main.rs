@@ -11,6 +11,7 @@ mod support;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::thread;
 
 use browser::Browser;
 use serde_json::json;
@@ -333,20 +334,23 @@ fn heartbeats_keep_a_quiet_stream_alive_in_a_proxy_that_drops_silent_ones() {
     if !Kind::all().contains(&Kind::Nginx) {
         return;
     }
-    let edits = [["proxy_read_timeout 1d;", "proxy_read_timeout 5s;"]];
-    let scene = Scene::new(
-        Kind::Nginx,
-        Prefix::CutOff,
-        &["--ping-interval", "1"],
-        &edits,
-    );
+    let edits = [["proxy_read_timeout 1d;", "proxy_read_timeout 7s;"]];
+    let options = ["--ping-interval", "2"];
+    let scene = Scene::new(Kind::Nginx, Prefix::CutOff, &options, &edits);
     let mut socket = scene.wss("ws?lines=0");
     let mut curl = scene.curl(&[], "events?lines=0");
-    // At most one a second: the last is later than the proxy's patience.
-    for _ in 0..6 {
-        while !matches!(socket.message(), Message::Ping(_)) {}
-        curl.until(":");
-    }
+    // The fourth is later than the proxy's patience. Each client has a thread of its own, so that neither is late
+    // because of the other.
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..4 {
+                while !matches!(socket.message(), Message::Ping(_)) {}
+            }
+        });
+        for _ in 0..4 {
+            curl.until(":");
+        }
+    });
     append(&scene.log, "late\n");
     socket.until("late");
     curl.until("data: late");
