@@ -19,6 +19,7 @@ pub mod guard;
 pub mod token;
 
 pub mod access;
+pub mod stamp;
 
 // The page.
 mod assets;

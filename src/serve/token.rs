@@ -9,13 +9,13 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 use crate::error::StartError;
 use crate::escape::shown;
 use crate::limits::{TOKEN_BYTES_MAX, TOKEN_BYTES_MIN, TOKEN_FILE_BYTES};
+use crate::serve::stamp::{self, Stamp};
 
 mod carrier;
 mod scope;
@@ -39,19 +39,6 @@ struct Held {
     scope: Scope,
 }
 
-/// What changes when a file is written or replaced.
-#[derive(PartialEq, Eq)]
-struct Stamp {
-    place: (u64, u64),
-    size: u64,
-    written: (i64, i64),
-    changed: (i64, i64),
-}
-
-/// A file that was written this shortly before it was read may be written again within the same tick of the kernel's
-/// clock, and then look the same.
-const STAMP_TRUSTED_AFTER: Duration = Duration::from_secs(2);
-
 impl Tokens {
     /// Reads the token file at `path`, and warns where everyone on this machine can read it too.
     pub fn open(path: &Path) -> Result<Self, StartError> {
@@ -69,7 +56,7 @@ impl Tokens {
         Ok(Self {
             path: path.to_owned(),
             held,
-            stamp: stamp(&metadata),
+            stamp: Stamp::of(&metadata),
             complaint: None,
         })
     }
@@ -88,16 +75,12 @@ impl Tokens {
     /// Reads the file again if it has changed, and says whether other tokens or scopes are good now. Where it can't
     /// be used, what was good stays so: a file may be half-written.
     pub fn refresh(&mut self) -> bool {
-        match std::fs::metadata(&self.path) {
-            // A pipe gives its tokens once, and to wait for more would stop the caller.
-            Ok(metadata) if !metadata.is_file() => return false,
-            Ok(metadata) if self.stamp.is_some() && self.stamp == stamp(&metadata) => return false,
-            // What is wrong with it, reading tells.
-            _ => {}
+        if stamp::is_as_read(&self.path, self.stamp.as_ref()) {
+            return false;
         }
         match read(&self.path) {
             Ok((held, metadata)) => {
-                self.stamp = stamp(&metadata);
+                self.stamp = Stamp::of(&metadata);
                 self.complaint = None;
                 let is_new = held != self.held;
                 self.held = held;
@@ -198,16 +181,6 @@ fn parse(bytes: &[u8]) -> Result<Vec<Held>, String> {
         return Err("there is no token in it: it holds one a line".to_owned());
     }
     Ok(all)
-}
-
-fn stamp(metadata: &Metadata) -> Option<Stamp> {
-    let age = SystemTime::now().duration_since(metadata.modified().ok()?);
-    (age.ok()? >= STAMP_TRUSTED_AFTER).then(|| Stamp {
-        place: (metadata.dev(), metadata.ino()),
-        size: metadata.size(),
-        written: (metadata.mtime(), metadata.mtime_nsec()),
-        changed: (metadata.ctime(), metadata.ctime_nsec()),
-    })
 }
 
 #[cfg(test)]

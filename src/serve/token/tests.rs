@@ -1,4 +1,5 @@
 use std::fs::{self, FileTimes};
+use std::time::SystemTime;
 
 use proptest::prelude::*;
 
