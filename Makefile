@@ -27,6 +27,7 @@ demo: ## a sample log that grows and rotates by itself, and tailcast on it
 
 test: ## all tests
 	$(CARGO) test
+	$(CARGO) test --no-default-features --test command
 
 soak: ## ten minutes of random scripts of logger, rotator and clients; a minute of a fast log in a browser
 	TAILCAST_SOAK_SECONDS=600 $(CARGO) test --release --test model -- --nocapture
@@ -38,6 +39,7 @@ screenshots: ## pictures of the page, wide and phone, light and dark, into targe
 check: ## format, lints, documentation, and that no async runtime came in
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
+	$(CARGO) clippy --no-default-features -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps
 	scripts/check-no-async.sh
 

@@ -46,10 +46,21 @@ pub struct Config {
     pub allow_host: Vec<String>,
     /// Where the access tokens are.
     pub token_file: Option<PathBuf>,
+    /// The certificate to serve https with.
+    pub tls: Option<TlsFiles>,
     /// The prefix of every URL.
     pub base_path: BasePath,
     /// What is logged, where `RUST_LOG` says nothing.
     pub log_level: LevelFilter,
+}
+
+/// Where the certificate and its key are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate and those that it hangs on, PEM.
+    pub cert: PathBuf,
+    /// Its private key, PEM.
+    pub key: PathBuf,
 }
 
 /// What the command line asks for.
@@ -97,6 +108,18 @@ fn check(asked: Arguments, env: Environment<'_>) -> Result<Config, String> {
             "--listen tcp:{at} can't be used with --token-file, since it can't ask for a token: leave one out"
         ));
     }
+    let tls = match (asked.tls_cert, asked.tls_key) {
+        (None, None) => None,
+        (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
+        (Some(_), None) => {
+            return Err(
+                "--tls-cert needs the key of the certificate too: add --tls-key PATH".to_owned(),
+            );
+        }
+        (None, Some(_)) => {
+            return Err("--tls-key needs its certificate too: add --tls-cert PATH".to_owned());
+        }
+    };
     let log_level = match (asked.quiet, asked.verbose) {
         (true, _) => LevelFilter::Warn,
         (false, 0) => LevelFilter::Info,
@@ -115,6 +138,7 @@ fn check(asked: Arguments, env: Environment<'_>) -> Result<Config, String> {
         allow_origin: asked.allow_origin,
         allow_host: asked.allow_host,
         token_file: asked.token_file,
+        tls,
         base_path: asked.base_path,
         log_level,
     })

@@ -22,6 +22,7 @@ use crate::serve::guard::Guard;
 use crate::serve::routes::Routes;
 use crate::serve::stream::Shared;
 use crate::serve::streams::Streams;
+use crate::serve::tls::Certificate;
 use crate::serve::turnstile::Turnstile;
 use crate::stop::Stop;
 use crate::systemd::{self, Notifier, Status};
@@ -52,6 +53,10 @@ impl Daemon {
         }
         let tokens = match &config.token_file {
             Some(path) => Some(crate::serve::token::Tokens::open(path)?),
+            None => None,
+        };
+        let certificate = match &config.tls {
+            Some(tls) => Some(Certificate::open(&tls.cert, &tls.key)?),
             None => None,
         };
         let passed = systemd::passed_listeners()?;
@@ -113,12 +118,13 @@ impl Daemon {
                 config.base_path.as_str(),
             ),
         });
-        let door = Arc::new(Door::new(Arc::clone(&routes)).map_err(failed("make an epoll"))?);
+        let door =
+            Arc::new(Door::new(Arc::clone(&routes), certificate).map_err(failed("make an epoll"))?);
         let couriers = rounds.start().map_err(failed("start a courier"))?;
         let watcher_thread = watcher
             .start(Arc::clone(stop))
             .map_err(failed("start the watcher"))?;
-        let lines = announce(&listeners, routes.access.asks());
+        let lines = announce(&listeners, routes.access.asks(), config.tls.is_some());
         let door_thread = door
             .open(listeners, Arc::clone(stop))
             .map_err(failed("start the door"))?;
@@ -250,7 +256,12 @@ fn listen_unix(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// What is said of each listener once it serves.
-fn announce(listeners: &[Listener], asks_for_token: bool) -> Vec<String> {
+fn announce(listeners: &[Listener], asks_for_token: bool, over_tls: bool) -> Vec<String> {
+    let is_http = |listener: &Listener| matches!(listener, Listener::Http(_));
+    if over_tls && !listeners.iter().any(is_http) {
+        log::warn!("--tls-cert is of no use here: unix: and tcp: listeners don't speak TLS");
+    }
+    let scheme = if over_tls { "https" } else { "http" };
     let reachable = |listener: &TcpListener| {
         let address = listener.local_addr().ok();
         if let Some(address) = address
@@ -267,7 +278,7 @@ fn announce(listeners: &[Listener], asks_for_token: bool) -> Vec<String> {
     listeners
         .iter()
         .map(|listener| match listener {
-            Listener::Http(listener) => format!("http://{}", reachable(listener)),
+            Listener::Http(listener) => format!("{scheme}://{}", reachable(listener)),
             Listener::Plain(listener) => format!("tcp://{}", reachable(listener)),
             Listener::Unix(listener) => {
                 let address = listener.local_addr().ok();

@@ -307,11 +307,13 @@ pub const WS_READS_MAX: usize = 64;
 /// Files whose ids one SSE id can list.
 pub const SSE_FILES_MAX: usize = 64;
 
-/// How often the token file is looked at while there is one: a withdrawn token's streams end within seconds.
-pub const TOKEN_LOOK: Duration = Duration::from_secs(2);
+/// How often the token file and the certificate are looked at, where there are any: a withdrawn token's streams end
+/// within seconds.
+pub const ACCESS_LOOK: Duration = Duration::from_secs(2);
 
 /// After a failed accept or spawn: how long no connection is accepted, unless a client ends.
 pub const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
 // -- Filters
 
 /// Patterns in one request. With [`FILTER_COMPILED_BYTES`] and [`FILTER_CACHE_BYTES`] it bounds what the filter of
@@ -344,3 +346,16 @@ pub const TOKEN_BYTES_MAX: usize = 512;
 
 /// A token file: some thousand tokens and their comments.
 pub const TOKEN_FILE_BYTES: u64 = 1024 * 1024;
+
+// -- TLS
+
+/// A certificate chain or a key: some tens of certificates.
+pub const TLS_FILE_BYTES: u64 = 1024 * 1024;
+
+/// Bytes that are encrypted before the kernel takes them: two full records. More would be memory of each slow client
+/// beside the kernel's buffer, and count as written long before it is.
+pub const TLS_BUFFER_BYTES: usize = 32 * 1024;
+
+/// Reads from the kernel in a row that bring no byte of the peer's own; a full record takes five. Without a bound, empty
+/// records would keep a thread busy and its lock taken for ever.
+pub const TLS_EMPTY_READS_MAX: usize = 1024;

@@ -217,3 +217,11 @@ fn quiet_is_silent_about_what_is_fine() {
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
+
+#[test]
+#[cfg(not(feature = "tls"))]
+fn a_build_without_tls_says_so() {
+    let output = run(&["--tls-cert", "a.crt", "--tls-key", "a.key", "a.log"]);
+    let said = complaint(&output, 2);
+    assert!(said.contains("built without TLS"), "{said}");
+}

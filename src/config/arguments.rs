@@ -97,6 +97,14 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "PATH", value_parser = path())]
     pub(super) token_file: Option<PathBuf>,
 
+    /// Serve https and wss with this certificate (PEM), read again when it changes; unix: and tcp: stay plain
+    #[arg(long, value_name = "PATH", value_parser = path())]
+    pub(super) tls_cert: Option<PathBuf>,
+
+    /// The key of the certificate (PEM), read again when it changes
+    #[arg(long, value_name = "PATH", value_parser = path())]
+    pub(super) tls_key: Option<PathBuf>,
+
     /// Prefix of every URL, for a reverse proxy
     #[arg(long, value_name = "PATH", default_value = "/", value_parser = BasePath::parse)]
     pub(super) base_path: BasePath,

@@ -81,8 +81,9 @@ impl Access {
         }
     }
 
-    /// Where the page was opened as `/?token=T`: the cookie is set, and the token leaves the address bar.
-    pub fn sign_in(&self, request: &Request, presented: &[u8]) -> Option<Answer> {
+    /// Where the page was opened as `/?token=T`: the cookie is set, and the token leaves the address bar. One that came
+    /// over TLS stays there.
+    pub fn sign_in(&self, request: &Request, presented: &[u8], over_tls: bool) -> Option<Answer> {
         query::token(&request.query)?;
         self.tokens.as_ref()?;
         let rest = query::without_token(&request.query);
@@ -92,7 +93,7 @@ impl Access {
         } else {
             format!("./?{rest}")
         };
-        let cookie = token::set_cookie(&self.cookie, presented, &self.base_path, false);
+        let cookie = token::set_cookie(&self.cookie, presented, &self.base_path, over_tls);
         Some(Answer::redirect(http::StatusCode::SEE_OTHER, &location).with("Set-Cookie", cookie))
     }
 

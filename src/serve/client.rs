@@ -22,7 +22,7 @@ use crate::serve::plan::Plan;
 use crate::serve::query::Stream as Kind;
 use crate::serve::refusal::Refusal;
 use crate::serve::routes::{Route, Routes};
-use crate::serve::stream::{Stream, drain};
+use crate::serve::stream::Stream;
 use crate::serve::wire::{Framing, Shape, Wire};
 
 /// A place among the streams, until it is dropped.
@@ -40,8 +40,6 @@ pub(super) struct Client<'a> {
     pub routes: &'a Routes,
     /// This connection.
     pub visitor: Arc<Visitor>,
-    /// It came over a Unix socket.
-    pub unix: bool,
     /// Called when it becomes a stream: it is no head any more, and the door listens to its peer.
     pub becomes_stream: &'a dyn Fn(&Arc<Visitor>),
 }
@@ -51,8 +49,14 @@ impl Client<'_> {
     pub(super) fn serve_http(&self) {
         let mut buf = Vec::new();
         let deadline = Instant::now() + Duration::from_millis(HEAD_TIME_MS);
-        match self.read_head(&mut buf, deadline) {
+        // A TLS handshake is a part of reading the head, and of its time.
+        let head = self.read_head(&mut buf, deadline);
+        match head {
             None => {}
+            Some(_) if self.visitor.socket.is_clear_where_tls_is_spoken() => self.answer(
+                &Answer::refusal(&Refusal::clear_where_tls_is_spoken()),
+                Method::Get,
+            ),
             Some(Err(refusal)) => self.answer(&Answer::refusal(&refusal), Method::Get),
             Some(Ok((request, len))) => {
                 let rest = buf.split_off(len);
@@ -93,7 +97,12 @@ impl Client<'_> {
                     }
                     continue;
                 }
-                Err(_) => return None,
+                // A TLS client whose handshake failed has an alert to read.
+                Err(error) => {
+                    log::debug!("client {} sends no request: {error}", self.visitor.number);
+                    self.visitor.socket.drain(Instant::now() + DRAIN);
+                    return None;
+                }
             }
             match parser.look(buf) {
                 Parsed::Complete { request, len } => return Some(Ok((request, len))),
@@ -112,7 +121,7 @@ impl Client<'_> {
     }
 
     fn serve_request(&self, request: &Request, rest: Vec<u8>) {
-        let (cors, route) = match self.routes.route(request, self.unix) {
+        let (cors, route) = match self.routes.route(request, self.visitor.socket.transport()) {
             Ok(routed) => routed,
             Err((refusal, cors)) => {
                 let answer = self
@@ -262,33 +271,38 @@ impl Client<'_> {
 
     fn answer(&self, answer: &Answer, method: Method) {
         self.send(&answer.encode(method));
-        drain(&self.visitor.socket, Instant::now() + DRAIN);
+        self.visitor.socket.drain(Instant::now() + DRAIN);
     }
 
     /// Writes all of `bytes`, waiting as long as a head may take; whether that went well.
     fn send(&self, bytes: &[u8]) -> bool {
+        let socket = &self.visitor.socket;
         let deadline = Instant::now() + Duration::from_millis(HEAD_TIME_MS);
         let mut at = 0;
-        while at < bytes.len() {
-            match self
-                .visitor
-                .socket
-                .write_vectored(&[std::io::IoSlice::new(&bytes[at..])])
-            {
-                Ok(n) => at += n,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    match self
-                        .visitor
-                        .wait(|| self.visitor.socket.wait_to_write(deadline))
-                    {
-                        Some(Ok(ready)) if ready.write => {}
-                        _ => return false,
+        loop {
+            let is_full = if at < bytes.len() {
+                match socket.write_vectored(&[std::io::IoSlice::new(&bytes[at..])]) {
+                    Ok(n) => {
+                        at += n;
+                        false
                     }
+                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => true,
+                    Err(_) => return false,
                 }
-                Err(_) => return false,
+            } else {
+                match socket.flush() {
+                    Ok(true) => return true,
+                    Ok(false) => true,
+                    Err(_) => return false,
+                }
+            };
+            if is_full {
+                match self.visitor.wait(|| socket.wait_to_write(deadline)) {
+                    Some(Ok(ready)) if ready.write => {}
+                    _ => return false,
+                }
             }
         }
-        true
     }
 }
 

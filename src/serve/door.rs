@@ -16,13 +16,14 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use parking_lot::Mutex;
 
-use crate::limits::{ACCEPT_PAUSE, CLIENT_STACK_BYTES, GRACE, HEADS_MAX, TOKEN_LOOK};
+use crate::limits::{ACCEPT_PAUSE, ACCESS_LOOK, CLIENT_STACK_BYTES, GRACE, HEADS_MAX};
 use crate::stop::{Reason, Stop};
 
 use super::client::Client;
 use super::peer::Visitor;
 use super::routes::Routes;
 use super::socket::Socket;
+use super::tls::{Certificate, TlsStream};
 
 /// Where connections come from.
 #[derive(Debug)]
@@ -72,6 +73,8 @@ pub struct Door {
     epoll: Epoll,
     waker: EventFd,
     routes: Arc<Routes>,
+    /// What HTTP over TCP is wrapped in, if it is.
+    certificate: Option<Certificate>,
     visitors: Mutex<Visitors>,
     stopping: AtomicBool,
 }
@@ -103,8 +106,8 @@ impl Drop for Leaves<'_> {
 }
 
 impl Door {
-    /// A door that is not open yet.
-    pub fn new(routes: Arc<Routes>) -> io::Result<Door> {
+    /// A door that is not open yet. With a certificate, its HTTP listeners on TCP speak TLS.
+    pub fn new(routes: Arc<Routes>, certificate: Option<Certificate>) -> io::Result<Door> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let waker = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?;
         epoll.add(&waker, EpollEvent::new(EpollFlags::EPOLLIN, WAKER))?;
@@ -112,6 +115,7 @@ impl Door {
             epoll,
             waker,
             routes,
+            certificate,
             visitors: Mutex::default(),
             stopping: AtomicBool::new(false),
         })
@@ -147,12 +151,10 @@ impl Door {
     fn run(self: &Arc<Self>, listeners: &[Listener]) -> io::Result<()> {
         let mut events = [EpollEvent::empty(); 64];
         let mut closed_until: Option<Instant> = None;
-        let mut token_look = Instant::now();
+        let mut access_look = Instant::now();
         while !self.stopping.load(Ordering::SeqCst) {
             let timeout = match closed_until {
-                None if self.routes.access.asks() => {
-                    EpollTimeout::from(TOKEN_LOOK.as_millis() as u16)
-                }
+                None if self.looks_again() => EpollTimeout::from(ACCESS_LOOK.as_millis() as u16),
                 None => EpollTimeout::NONE,
                 Some(until) => {
                     let left = until.saturating_duration_since(Instant::now()).as_millis() as u16;
@@ -164,9 +166,12 @@ impl Door {
                 Err(Errno::EINTR) => continue,
                 Err(error) => return Err(error.into()),
             };
-            if self.routes.access.asks() && token_look.elapsed() >= TOKEN_LOOK {
-                token_look = Instant::now();
+            if self.looks_again() && access_look.elapsed() >= ACCESS_LOOK {
+                access_look = Instant::now();
                 self.withdraw();
+                if let Some(certificate) = &self.certificate {
+                    certificate.refresh();
+                }
             }
             let mut somebody_left = false;
             for event in &events[..n] {
@@ -197,6 +202,11 @@ impl Door {
             }
         }
         Ok(())
+    }
+
+    /// There is a token file or a certificate, which may change.
+    fn looks_again(&self) -> bool {
+        self.routes.access.asks() || self.certificate.is_some()
     }
 
     /// Ends the streams whose token was withdrawn, if the token file has changed.
@@ -232,7 +242,7 @@ impl Door {
         // Bounded, so that a storm of connections does not keep peers' words from the streams.
         for _ in 0..64 {
             match listener.accept() {
-                Ok(socket) => self.take_in(socket, listener)?,
+                Ok(socket) => self.take_in(self.secured(socket, listener), listener)?,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => {
                     let errno = error.raw_os_error().map(Errno::from_raw);
@@ -248,13 +258,21 @@ impl Door {
         Ok(())
     }
 
+    fn secured(&self, socket: Socket, listener: &Listener) -> Socket {
+        match (socket, listener, &self.certificate) {
+            (Socket::Tcp(tcp), Listener::Http(_), Some(certificate)) => {
+                Socket::Tls(TlsStream::new(tcp, certificate))
+            }
+            (socket, _, _) => socket,
+        }
+    }
+
     fn take_in(self: &Arc<Self>, socket: Socket, listener: &Listener) -> io::Result<()> {
         if socket.prepare().is_err() {
             return Ok(());
         }
         let socket = Arc::new(socket);
         let plain = matches!(listener, Listener::Plain(_));
-        let unix = matches!(listener, Listener::Unix(_));
         let mut visitors = self.visitors.lock();
         let number = visitors.next;
         visitors.next += 1;
@@ -278,7 +296,6 @@ impl Door {
                 let client = Client {
                     routes: &door.routes,
                     visitor,
-                    unix,
                     becomes_stream: &becomes_stream,
                 };
                 if plain {

@@ -30,7 +30,7 @@ use super::wire::{Framing, Wire};
 /// How a delivery ended.
 #[derive(Debug)]
 pub enum Carried {
-    /// All that was queued is written.
+    /// All that was queued is written, and in the kernel.
     Drained,
     /// The socket is full.
     Blocked,
@@ -187,7 +187,7 @@ impl Link {
                 return Ok(Carried::Blocked);
             }
             if !self.live {
-                return Ok(Carried::Drained);
+                return self.flushed();
             }
             if !self.wire.is_shared() && !own_thread {
                 return Ok(Carried::OwnThread);
@@ -197,16 +197,25 @@ impl Link {
                 continue;
             }
             if self.taken.is_empty() {
-                return Ok(if lost {
-                    Carried::Lost
+                return if lost {
+                    Ok(Carried::Lost)
                 } else {
-                    Carried::Drained
-                });
+                    self.flushed()
+                };
             }
             if !self.write_taken()? {
                 return Ok(Carried::Blocked);
             }
         }
+    }
+
+    /// Drained, once the kernel has all that was written: a socket that encrypts may hold some of it back.
+    fn flushed(&self) -> io::Result<Carried> {
+        Ok(if self.socket.flush()? {
+            Carried::Drained
+        } else {
+            Carried::Blocked
+        })
     }
 
     /// Writes the protocol's replies and the link's own bytes; whether all are written.

@@ -21,6 +21,10 @@ pub mod token;
 pub mod access;
 pub mod stamp;
 
+// TLS, or what stands in for it.
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
+pub mod tls;
+
 // The page.
 mod assets;
 pub mod page;

@@ -31,6 +31,11 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, line)
     }
 
+    /// 400: a request in the clear where TLS is spoken.
+    pub fn clear_where_tls_is_spoken() -> Self {
+        Self::bad_request("this port speaks TLS: ask it by https:// (or wss://)")
+    }
+
     /// 401: a token is missing or wrong. The line says nothing about which.
     pub fn unauthorized() -> Self {
         let line = "a valid token is needed: as `Authorization: Bearer TOKEN` or as ?token=TOKEN";

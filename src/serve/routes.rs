@@ -18,6 +18,7 @@ use super::guard::Guard;
 use super::head::{Method, Request};
 use super::query::Stream as Kind;
 use super::refusal::Refusal;
+use super::socket::Transport;
 use super::stream::Shared;
 use super::token::Scope;
 
@@ -67,7 +68,7 @@ impl Routes {
     pub fn route(
         &self,
         request: &Request,
-        unix: bool,
+        by: Transport,
     ) -> Result<(Option<Cors>, Route), (Refusal, Option<Cors>)> {
         let path = self
             .base_path
@@ -82,7 +83,7 @@ impl Routes {
         let is_healthz = path == Some("/healthz");
         let cors = self
             .guard
-            .check(request, unix, kind.is_some(), is_healthz)
+            .check(request, by == Transport::Unix, kind.is_some(), is_healthz)
             .map_err(|refusal| (refusal, None))?;
         let refused = |refusal: Refusal| (refusal, cors.clone());
         match request.method {
@@ -103,7 +104,9 @@ impl Routes {
         }
         if path == Some("/")
             && let Some(presented) = &token
-            && let Some(answer) = self.access.sign_in(request, presented)
+            && let Some(answer) = self
+                .access
+                .sign_in(request, presented, by == Transport::Tls)
         {
             return Ok((cors, Route::Answer(answer)));
         }

@@ -1,4 +1,4 @@
-//! A client's socket: TCP or Unix, read and written without blocking, shut from any thread.
+//! A client's socket: TCP, TLS over it, or Unix; read and written without blocking, shut from any thread.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -11,12 +11,15 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::limits::SEND_BUFFER_BYTES;
+use crate::serve::tls::TlsStream;
 
 /// See the module.
 #[derive(Debug)]
 pub enum Socket {
     /// TCP.
     Tcp(TcpStream),
+    /// TLS over TCP.
+    Tls(TlsStream),
     /// A Unix socket.
     Unix(UnixStream),
 }
@@ -24,20 +27,42 @@ pub enum Socket {
 impl Socket {
     /// Bounds and delays: non-blocking, no Nagle, a bounded send buffer.
     pub fn prepare(&self) -> io::Result<()> {
-        match self {
-            Socket::Tcp(stream) => {
-                stream.set_nonblocking(true)?;
-                stream.set_nodelay(true)?;
-            }
-            Socket::Unix(stream) => stream.set_nonblocking(true)?,
+        if let Socket::Unix(stream) = self {
+            stream.set_nonblocking(true)?;
+        }
+        if let Some(stream) = self.tcp() {
+            stream.set_nonblocking(true)?;
+            stream.set_nodelay(true)?;
         }
         setsockopt(&self.as_fd(), sockopt::SndBuf, &SEND_BUFFER_BYTES)?;
         Ok(())
     }
 
+    /// By what its requests come.
+    pub fn transport(&self) -> Transport {
+        match self {
+            Socket::Tls(_) => Transport::Tls,
+            Socket::Tcp(_) => Transport::Tcp,
+            Socket::Unix(_) => Transport::Unix,
+        }
+    }
+
+    /// The peer speaks no TLS to a listener of TLS.
+    pub fn is_clear_where_tls_is_spoken(&self) -> bool {
+        matches!(self, Socket::Tls(stream) if stream.is_clear())
+    }
+
+    fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Socket::Tcp(stream) => Some(stream),
+            Socket::Tls(stream) => Some(stream.tcp()),
+            Socket::Unix(_) => None,
+        }
+    }
+
     /// Lets the kernel find out within about two `interval`s that a peer has vanished.
     pub fn keep_alive(&self, interval: Duration) {
-        if let Socket::Tcp(stream) = self {
+        if let Some(stream) = self.tcp() {
             let seconds = u32::try_from(interval.as_secs().max(1)).unwrap_or(u32::MAX);
             let fd = stream.as_fd();
             // An option that can't be set leaves the kernel's own, slower ways.
@@ -48,13 +73,15 @@ impl Socket {
         }
     }
 
-    /// Writes what the kernel takes now.
+    /// Writes what the kernel takes now. What was written may be short of the kernel until [`Socket::flush`] says that
+    /// it is not.
     pub fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         loop {
             // send(2) is cheaper than writev(2), and most writes are of one piece.
             let written = match (self, slices) {
                 (Socket::Tcp(stream), [one]) => (&*stream).write(one),
                 (Socket::Tcp(stream), _) => (&*stream).write_vectored(slices),
+                (Socket::Tls(stream), _) => stream.write_vectored(slices),
                 (Socket::Unix(stream), [one]) => (&*stream).write(one),
                 (Socket::Unix(stream), _) => (&*stream).write_vectored(slices),
             };
@@ -65,11 +92,20 @@ impl Socket {
         }
     }
 
+    /// Hands what was written to the kernel, without waiting; whether the kernel has all of it.
+    pub fn flush(&self) -> io::Result<bool> {
+        match self {
+            Socket::Tls(stream) => stream.flush(),
+            Socket::Tcp(_) | Socket::Unix(_) => Ok(true),
+        }
+    }
+
     /// Reads what is there now.
     pub fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
         loop {
             let read = match self {
                 Socket::Tcp(stream) => (&*stream).read(buf),
+                Socket::Tls(stream) => stream.read(buf),
                 Socket::Unix(stream) => (&*stream).read(buf),
             };
             match read {
@@ -83,8 +119,46 @@ impl Socket {
     pub fn shutdown(&self, how: Shutdown) {
         let _ = match self {
             Socket::Tcp(stream) => stream.shutdown(how),
+            Socket::Tls(stream) => stream.shutdown(how),
             Socket::Unix(stream) => stream.shutdown(how),
         };
+    }
+
+    /// Says that nothing more comes, and throws away what the peer still sends, until its end or `deadline`: closing with
+    /// unread bytes resets the connection, and the peer would never see what it was told.
+    pub fn drain(&self, deadline: Instant) {
+        if let Socket::Tls(stream) = self {
+            stream.close_notify();
+        }
+        while matches!(self.flush(), Ok(false)) {
+            match self.wait_to_write(deadline) {
+                Ok(ready) if ready.write => {}
+                _ => break,
+            }
+        }
+        self.shutdown(Shutdown::Write);
+        let mut buf = [0; 1024];
+        loop {
+            match self.read_unread(&mut buf) {
+                Ok(0) => return,
+                Ok(_) if Instant::now() < deadline => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    match self.poll(PollFlags::POLLIN, deadline) {
+                        Ok(ready) if ready.read => {}
+                        _ => return,
+                    }
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// Reads what nobody wants to know: as it came, under TLS.
+    fn read_unread(&self, buf: &mut [u8]) -> io::Result<usize> {
+        match self.tcp() {
+            Some(mut stream) => stream.read(buf),
+            None => self.read(buf),
+        }
     }
 
     /// Waits until it can be read (or, with `to_write`, written) or `deadline` has come; whether it can. Woken by the
@@ -95,6 +169,15 @@ impl Socket {
         } else {
             PollFlags::POLLIN
         };
+        if let Socket::Tls(stream) = self
+            && stream.has_unread()
+        {
+            let ready = self.poll(wanted, Instant::now())?;
+            return Ok(Ready {
+                read: true,
+                ..ready
+            });
+        }
         self.poll(wanted, deadline)
     }
 
@@ -137,6 +220,17 @@ impl Socket {
     }
 }
 
+/// By what a request came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// TCP, in the clear.
+    Tcp,
+    /// TLS.
+    Tls,
+    /// A Unix socket: from this machine, by who may open its file.
+    Unix,
+}
+
 /// What a wait ended with; both false at its deadline.
 #[derive(Clone, Copy, Debug)]
 pub struct Ready {
@@ -150,6 +244,7 @@ impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Socket::Tcp(stream) => stream.as_fd(),
+            Socket::Tls(stream) => stream.tcp().as_fd(),
             Socket::Unix(stream) => stream.as_fd(),
         }
     }

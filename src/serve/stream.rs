@@ -20,7 +20,6 @@ use super::streams::{Opened, Streams};
 use super::turnstile::Turnstile;
 
 pub use ended::Ended;
-pub use goodbye::drain;
 
 /// What all streams share.
 #[derive(Debug)]

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub(crate) mod http;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
 pub(crate) mod websocket;
 
 use std::fs::OpenOptions;
@@ -177,7 +179,7 @@ impl Daemon {
     pub(crate) fn start(command: Command) -> Daemon {
         let mut daemon = Self::spawn(command);
         let port = daemon.said.find(|line| {
-            let (_, url) = line.split_once("listening on http://")?;
+            let (_, url) = line.split_once("listening on http")?;
             url.rsplit_once(':')?.1.trim_end_matches('/').parse().ok()
         });
         daemon.port = port.unwrap_or_else(|| panic!("never listened: {:?}", daemon.said_so_far()));

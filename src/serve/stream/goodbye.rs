@@ -1,7 +1,5 @@
-//! The end of a stream: what it says last, and the rest of what the peer still says.
+//! The end of a stream: what it says last.
 
-use std::io;
-use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,7 +8,6 @@ use tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::limits::DRAIN;
 use crate::serve::link::Carried;
-use crate::serve::socket::Socket;
 
 use super::{Ended, Stream};
 
@@ -57,27 +54,7 @@ impl Stream<'_> {
             }
         }
         drop(link);
-        drain(&socket, deadline);
-    }
-}
-
-/// Shuts `socket` for writing and throws away what still comes, until the peer's end or `deadline`: closing with unread
-/// bytes resets the connection, and the peer would never see what it was told.
-pub fn drain(socket: &Socket, deadline: Instant) {
-    socket.shutdown(Shutdown::Write);
-    let mut buf = [0; 1024];
-    loop {
-        match socket.read(&mut buf) {
-            Ok(0) => return,
-            Ok(_) if Instant::now() < deadline => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                match socket.wait(false, deadline) {
-                    Ok(ready) if ready.read => {}
-                    _ => return,
-                }
-            }
-            _ => return,
-        }
+        socket.drain(deadline);
     }
 }
 
