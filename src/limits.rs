@@ -160,6 +160,9 @@ pub const COPY_CHECKED_BYTES: usize = 4096;
 /// How often the siblings of a name are listed again because one was renamed on the way.
 pub const SIBLING_SCANS_MAX: usize = 3;
 
+/// How often the names of files that are renamed meanwhile are read again, to have them as of one moment.
+pub const NAME_READS_MAX: usize = 20;
+
 /// How much later than a file is seen its event may come.
 pub const EVENT_LATE: Duration = Duration::from_secs(1);
 

@@ -10,7 +10,7 @@ use crate::limits::{
     ASIDES_MAX, GENERATION_KEPT, GENERATIONS_BEHIND_MAX, GENERATIONS_REMEMBERED_MAX,
 };
 use crate::source::{
-    Began, Event, EventKind, Generation, Id, IdMaker, Kind, Position, Segment, Source,
+    Began, Event, EventKind, Generation, Id, IdMaker, Identity, Kind, Position, Segment, Source,
 };
 
 use super::{Change, SourceState};
@@ -54,7 +54,7 @@ pub(super) struct Stream {
 
 impl Stream {
     pub(super) fn new(source: Arc<Source>) -> Stream {
-        let edge_id = IdMaker::beginning(source.name_hash, 0);
+        let edge_id = IdMaker::beginning(source.name_hash, &Identity::default());
         Stream {
             source,
             generations: VecDeque::new(),
@@ -211,7 +211,7 @@ impl Stream {
             generation: generation.number,
             offset: generation.start(),
         };
-        self.edge_id = IdMaker::beginning(self.source.name_hash, generation.inode);
+        self.edge_id = IdMaker::beginning(self.source.name_hash, &generation.identity);
         self.generations.push_back(generation);
         while self.generations.len() > GENERATIONS_BEHIND_MAX + 1 {
             self.forget_front(forgotten);

@@ -183,9 +183,9 @@ impl Cursor {
             offset: limit,
         };
         let id = Footing::take(&generation.file, limit)
-            .map(|footing| footing.id(&self.source, generation.inode, limit))
+            .map(|footing| footing.id(&self.source, &generation.identity, limit))
             .unwrap_or_else(|_| {
-                crate::source::IdMaker::beginning(self.source.name_hash, generation.inode)
+                crate::source::IdMaker::beginning(self.source.name_hash, &generation.identity)
             });
         let kind = EventKind::Gap {
             lost_bytes: Some(limit - from),
@@ -270,6 +270,6 @@ impl Cursor {
             .iter()
             .find(|generation| generation.number == position.generation)?;
         let footing = Footing::take(&generation.file, position.offset).ok()?;
-        Some(footing.id(&self.source, generation.inode, position.offset))
+        Some(footing.id(&self.source, &generation.identity, position.offset))
     }
 }

@@ -46,12 +46,11 @@ impl Past {
     pub(super) fn find(source: &Source, id: &Id) -> Option<Past> {
         let path = siblings::by_inode(&source.path, id.inode)?;
         let past = Past::open(&path, id.offset).ok()?;
-        let found = past.generation.inode == id.inode
-            && past.limit >= id.offset
+        let found = past.limit >= id.offset
             && past
                 .footing
                 .as_ref()
-                .is_some_and(|footing| footing.is_at(id));
+                .is_some_and(|footing| footing.is_at(&past.generation.identity, id));
         found.then_some(past)
     }
 
@@ -135,7 +134,7 @@ impl Past {
 
     pub(super) fn id(&self, source: &Source) -> Option<Id> {
         let footing = Footing::take(&self.generation.file, self.at).ok()?;
-        Some(footing.id(source, self.generation.inode, self.at))
+        Some(footing.id(source, &self.generation.identity, self.at))
     }
 
     /// What comes after this file: the next younger one, or what the hub holds; with the events that say so. `None`
@@ -148,9 +147,9 @@ impl Past {
                 generation: front.number,
                 offset: front.start(),
             });
-        let event = |kind, inode| Event {
+        let event = |kind, identity| Event {
             kind,
-            id: IdMaker::beginning(source.name_hash, inode),
+            id: IdMaker::beginning(source.name_hash, identity),
             at,
             aside: 0,
         };
@@ -161,14 +160,14 @@ impl Past {
         });
         let is_held = |sibling: &Sibling| {
             held.iter()
-                .any(|held| held.inode == sibling.inode && held.device == sibling.device)
+                .any(|held| held.identity.is_inode(&sibling.identity))
         };
         let mut younger = siblings::rotated(&source.path);
         // Younger is what comes after it on the list: by time alone, two files that were last written within one tick
         // of the kernel's clock would each be the successor of the other.
         match younger
             .iter()
-            .position(|sibling| sibling.inode == self.generation.inode)
+            .position(|sibling| sibling.identity.is_inode(&self.generation.identity))
         {
             Some(own) => drop(younger.drain(..=own)),
             None => younger.retain(|sibling| sibling.modified > self.modified),
@@ -181,7 +180,7 @@ impl Past {
             let made = if sibling.compressed {
                 sibling.modified
             } else {
-                sibling.born
+                sibling.born()
             };
             next_born.is_some_and(|born| made > born)
         };
@@ -198,18 +197,20 @@ impl Past {
             let Ok(next) = Past::open(&sibling.path, 0) else {
                 continue;
             };
-            if next.generation.inode != sibling.inode {
+            if !next.generation.identity.is_inode(&sibling.identity) {
                 // Race: it was renamed since, and another one stands there.
                 continue;
             }
-            let inode = next.generation.inode;
-            let mut events: Vec<Event> = gap.into_iter().map(|kind| event(kind, inode)).collect();
-            events.push(event(EventKind::Rotated, inode));
+            let identity = next.generation.identity;
+            let gap = gap.map(|kind| event(kind, &identity));
+            let mut events: Vec<Event> = gap.into_iter().collect();
+            events.push(event(EventKind::Rotated, &identity));
             return Some((Some(next), events));
         }
-        let inode = held.first()?.inode;
-        let mut events: Vec<Event> = gap.into_iter().map(|kind| event(kind, inode)).collect();
-        events.push(event(EventKind::Rotated, inode));
+        let identity = held.first()?.identity;
+        let gap = gap.map(|kind| event(kind, &identity));
+        let mut events: Vec<Event> = gap.into_iter().collect();
+        events.push(event(EventKind::Rotated, &identity));
         Some((None, events))
     }
 }

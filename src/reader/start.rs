@@ -257,10 +257,10 @@ impl Begin<'_> {
             .into_iter()
             .rev()
             .find(|generation| {
-                generation.inode == id.inode
+                generation.identity.inode == id.inode
                     && !generation.is_gone()
                     && Footing::take(&generation.file, id.offset)
-                        .is_ok_and(|footing| footing.is_at(id))
+                        .is_ok_and(|footing| footing.is_at(&generation.identity, id))
             })
     }
 
@@ -269,7 +269,7 @@ impl Begin<'_> {
     fn lost_bytes(&self, source: &Source, current: &Generation, id: &Id) -> Option<u64> {
         let generations = self.hub.generations(source.index);
         let of = generations.iter().rev().find(|generation| {
-            generation.inode == id.inode
+            generation.identity.inode == id.inode
                 && generation
                     .sealed()
                     .is_some_and(|sealed| id.offset <= sealed)
@@ -287,9 +287,9 @@ impl Begin<'_> {
         aside: u64,
     ) -> io::Result<Event> {
         let id = if offset == 0 {
-            IdMaker::beginning(source.name_hash, generation.inode)
+            IdMaker::beginning(source.name_hash, &generation.identity)
         } else {
-            Footing::take(&generation.file, offset)?.id(source, generation.inode, offset)
+            Footing::take(&generation.file, offset)?.id(source, &generation.identity, offset)
         };
         let at = Position {
             generation: generation.number,

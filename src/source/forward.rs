@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::limits::{HEAD_CHECKED_BYTES, OVERLAP_BYTES, TAIL_CHECKED_BYTES};
 
-use super::{Generation, Id, IdMaker, Lines, Source, lines};
+use super::{Generation, Id, IdMaker, Identity, Lines, Source, lines};
 
 /// What a read of a generation found.
 #[derive(Debug)]
@@ -59,15 +59,16 @@ impl Footing {
     }
 
     /// The id of the place.
-    pub fn id(&self, source: &Source, inode: u64, offset: u64) -> Id {
+    pub fn id(&self, source: &Source, identity: &Identity, offset: u64) -> Id {
         let head = self.head.clone().unwrap_or_else(|| Arc::from([]));
-        IdMaker::new(source.name_hash, inode, head, &self.overlap).id(offset, &[])
+        IdMaker::new(source.name_hash, identity, head, &self.overlap).id(offset, &[])
     }
 
-    /// True where this footing is what `id` was made from.
-    pub fn is_at(&self, id: &Id) -> bool {
+    /// True where this footing in that file is what `id` was made from.
+    pub fn is_at(&self, identity: &Identity, id: &Id) -> bool {
         let head: &[u8] = self.head.as_deref().unwrap_or_default();
         id.matches(
+            identity,
             head,
             &self.overlap[self.overlap.len().saturating_sub(TAIL_CHECKED_BYTES)..],
         )
@@ -131,7 +132,7 @@ pub fn read_lines(
     let head = head_up_to(generation, footing, from, &buf[lead..lead + used])?;
     let ids = IdMaker::new(
         source.name_hash,
-        generation.inode,
+        &generation.identity,
         Arc::clone(&head),
         &buf[..lead],
     );

@@ -2,13 +2,14 @@
 //! begin anew once more.
 
 use std::fs::File;
-use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use parking_lot::Mutex;
+
+use super::Identity;
 
 /// How a generation began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,10 +39,8 @@ pub struct Generation {
     pub number: u64,
     /// Opened with O_NONBLOCK and known to be a regular file.
     pub file: Arc<File>,
-    /// The file's device.
-    pub device: u64,
-    /// The file's inode.
-    pub inode: u64,
+    /// Which file it is.
+    pub identity: Identity,
     /// How it began.
     pub began: Began,
     /// What was lost between the generation before and this one.
@@ -66,24 +65,24 @@ impl Generation {
         began: Began,
         gap: Option<Gap>,
     ) -> std::io::Result<Generation> {
-        let stat = file.metadata()?;
-        let inode = (stat.dev(), stat.ino());
-        Ok(Generation::with_identity(number, file, inode, began, gap))
+        let identity = Identity::of(&file.metadata()?);
+        Ok(Generation::with_identity(
+            number, file, identity, began, gap,
+        ))
     }
 
-    /// The same where the file's device and inode are known.
+    /// The same where it is known which file it is.
     pub fn with_identity(
         number: u64,
         file: Arc<File>,
-        (device, inode): (u64, u64),
+        identity: Identity,
         began: Began,
         gap: Option<Gap>,
     ) -> Generation {
         Generation {
             number,
-            device,
-            inode,
             file,
+            identity,
             began,
             gap,
             base: AtomicU64::new(0),

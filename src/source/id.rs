@@ -1,16 +1,21 @@
 //! A line's id: an opaque token that names the place just after that line, and needs no state in the daemon.
 //!
-//! It holds a hash of the file's name, the inode, the offset, and a check over the first and the last bytes before
-//! that offset. The check is what makes it safe where an inode is used again at once (ext4 does) and where many logs
-//! begin with the same banner. The device is no part of it, since device numbers change over a reboot.
+//! It holds a hash of the file's name, the inode, the offset, and a check over the file's birth and the first and the
+//! last bytes before that offset. The check is what makes it safe where an inode is used again at once (ext4 does),
+//! where many logs begin with the same banner, and at offset 0, where there are no bytes to tell files apart. The
+//! device is no part of it, since device numbers change over a reboot. Where a file system knows no births, a file
+//! that was made anew with the same inode and the same bytes can't be told from the old one, as after a truncation.
 //!
 //! The hashes are our own few lines, since they must be the same in every build for ever; they guard against
 //! accidents, not against attacks: an id can only ever lead to a place in a file that is followed anyway.
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use crate::limits::{HEAD_CHECKED_BYTES, TAIL_CHECKED_BYTES};
+
+use super::Identity;
 
 /// A place in a file, by content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +26,7 @@ pub struct Id {
     pub inode: u64,
     /// Bytes before the place.
     pub offset: u64,
-    /// Check over the bytes before the place, 48 bits.
+    /// Check over the file's birth and the bytes before the place, 48 bits.
     pub check: u64,
 }
 
@@ -49,6 +54,17 @@ fn mix(state: u64, bytes: &[u8]) -> u64 {
 /// The hash of a source's name that its ids carry.
 pub fn name_hash(name: &str) -> u32 {
     (mix(SEED, name.as_bytes()) >> 32) as u32
+}
+
+/// Where the check of every place in a file begins.
+fn birth_state(identity: &Identity) -> u64 {
+    let born = identity
+        .born
+        .and_then(|born| born.duration_since(UNIX_EPOCH).ok());
+    match born {
+        Some(born) => mix(SEED, &born.as_nanos().to_le_bytes()),
+        None => SEED,
+    }
 }
 
 /// The check of a place: `head` is the first min(256, offset) bytes before it, `tail` the last min(64, offset).
@@ -81,15 +97,16 @@ impl Id {
         })
     }
 
-    /// True where `head` (the first bytes of a file) and `tail` (the last bytes before the offset) are those that
-    /// this id was made from. Both may be longer than needed: `head` at its end, `tail` at its beginning.
-    pub fn matches(&self, head: &[u8], tail: &[u8]) -> bool {
+    /// True where the file, `head` (its first bytes) and `tail` (the last bytes before the offset) are those that this
+    /// id was made from. Both may be longer than needed: `head` at its end, `tail` at its beginning.
+    pub fn matches(&self, identity: &Identity, head: &[u8], tail: &[u8]) -> bool {
         let head_len = HEAD_CHECKED_BYTES.min(usize::try_from(self.offset).unwrap_or(usize::MAX));
         let tail_len = TAIL_CHECKED_BYTES.min(usize::try_from(self.offset).unwrap_or(usize::MAX));
-        if head.len() < head_len || tail.len() < tail_len {
+        if identity.inode != self.inode || head.len() < head_len || tail.len() < tail_len {
             return false;
         }
-        check(mix(SEED, &head[..head_len]), &tail[tail.len() - tail_len..]) == self.check
+        let head_state = mix(birth_state(identity), &head[..head_len]);
+        check(head_state, &tail[tail.len() - tail_len..]) == self.check
     }
 }
 
@@ -108,6 +125,7 @@ impl fmt::Display for Id {
 pub struct IdMaker {
     name_hash: u32,
     inode: u64,
+    birth_state: u64,
     /// The first bytes of the generation, at least up to the end of the stretch or [`HEAD_CHECKED_BYTES`].
     head: Arc<[u8]>,
     head_state: u64,
@@ -116,14 +134,16 @@ pub struct IdMaker {
 }
 
 impl IdMaker {
-    /// For a stretch of the generation with that `inode` whose first bytes are `head`, and that follows `lead`.
-    pub fn new(name_hash: u32, inode: u64, head: Arc<[u8]>, lead: &[u8]) -> IdMaker {
+    /// For a stretch of the file whose first bytes are `head`, and that follows `lead`.
+    pub fn new(name_hash: u32, identity: &Identity, head: Arc<[u8]>, lead: &[u8]) -> IdMaker {
         let whole = head.len().min(HEAD_CHECKED_BYTES);
-        let head_state = mix(SEED, &head[..whole]);
+        let birth_state = birth_state(identity);
+        let head_state = mix(birth_state, &head[..whole]);
         let lead = lead[lead.len().saturating_sub(TAIL_CHECKED_BYTES)..].to_vec();
         IdMaker {
             name_hash,
-            inode,
+            inode: identity.inode,
+            birth_state,
             head,
             head_state,
             lead,
@@ -137,7 +157,7 @@ impl IdMaker {
         let head_state = if head_len >= self.head.len().min(HEAD_CHECKED_BYTES) {
             self.head_state
         } else {
-            mix(SEED, &self.head[..head_len])
+            mix(self.birth_state, &self.head[..head_len])
         };
         let check = if bytes.len() >= TAIL_CHECKED_BYTES {
             check(head_state, &bytes[bytes.len() - TAIL_CHECKED_BYTES..])
@@ -157,9 +177,9 @@ impl IdMaker {
         }
     }
 
-    /// The id of a generation's first byte.
-    pub fn beginning(name_hash: u32, inode: u64) -> Id {
-        IdMaker::new(name_hash, inode, Arc::from([]), &[]).id(0, &[])
+    /// The id of a file's first byte.
+    pub fn beginning(name_hash: u32, identity: &Identity) -> Id {
+        IdMaker::new(name_hash, identity, Arc::from([]), &[]).id(0, &[])
     }
 }
 
@@ -167,22 +187,31 @@ impl IdMaker {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::time::Duration;
 
-    fn maker(file: &[u8], from: usize) -> IdMaker {
-        let head: Arc<[u8]> = Arc::from(&file[..file.len().min(HEAD_CHECKED_BYTES)]);
-        IdMaker::new(7, 9, head, &file[..from])
+    fn file(inode: u64, born: u64) -> Identity {
+        Identity {
+            device: 1,
+            inode,
+            born: Some(UNIX_EPOCH + Duration::from_nanos(born)),
+        }
+    }
+
+    fn maker(bytes: &[u8], from: usize) -> IdMaker {
+        let head: Arc<[u8]> = Arc::from(&bytes[..bytes.len().min(HEAD_CHECKED_BYTES)]);
+        IdMaker::new(7, &file(9, 1), head, &bytes[..from])
     }
 
     proptest! {
         #[test]
         fn an_id_is_the_same_from_wherever_it_is_made_and_matches_its_place(
-            file in proptest::collection::vec(any::<u8>(), 0..700), a in 0usize..700, b in 0usize..700,
+            bytes in proptest::collection::vec(any::<u8>(), 0..700), a in 0usize..700, b in 0usize..700,
         ) {
-            let place = a.min(file.len());
+            let place = a.min(bytes.len());
             let from = b.min(place);
-            let id = maker(&file, from).id(from as u64, &file[from..place]);
-            prop_assert_eq!(id, maker(&file, 0).id(0, &file[..place]));
-            prop_assert!(id.matches(&file, &file[..place]));
+            let id = maker(&bytes, from).id(from as u64, &bytes[from..place]);
+            prop_assert_eq!(id, maker(&bytes, 0).id(0, &bytes[..place]));
+            prop_assert!(id.matches(&file(9, 1), &bytes, &bytes[..place]));
             prop_assert_eq!(Id::parse(&id.to_string()), Some(id));
             prop_assert!(id.to_string().len() <= 64);
         }
@@ -197,10 +226,21 @@ mod tests {
 
     #[test]
     fn another_content_does_not_match() {
-        let file = b"one\ntwo\nthree\n";
-        let id = maker(file, 0).id(0, &file[..8]);
-        assert!(id.matches(file, &file[..8]));
-        assert!(!id.matches(b"one\ntvo\nthree\n", b"one\ntvo\n"));
-        assert!(!id.matches(b"one\n", b"one\n"));
+        let bytes = b"one\ntwo\nthree\n";
+        let id = maker(bytes, 0).id(0, &bytes[..8]);
+        let matches = |head: &[u8], tail: &[u8]| id.matches(&file(9, 1), head, tail);
+        assert!(matches(bytes, &bytes[..8]));
+        assert!(!matches(b"one\ntvo\nthree\n", b"one\ntvo\n"));
+        assert!(!matches(b"one\n", b"one\n"));
+    }
+
+    #[test]
+    fn a_later_file_with_the_same_inode_and_the_same_bytes_does_not_match() {
+        for bytes in [&b""[..], b"one\n"] {
+            let id = maker(bytes, 0).id(0, bytes);
+            assert!(id.matches(&file(9, 1), bytes, bytes));
+            assert!(!id.matches(&file(9, 2), bytes, bytes));
+            assert!(!id.matches(&file(8, 1), bytes, bytes));
+        }
     }
 }

@@ -6,6 +6,7 @@ pub mod batch;
 pub mod forward;
 pub mod generation;
 pub mod id;
+pub mod identity;
 pub mod lines;
 pub mod siblings;
 
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 pub use batch::{Batch, Event, EventKind, Kind, Segment};
 pub use generation::{Began, Gap, Generation};
 pub use id::{Id, IdMaker};
+pub use identity::Identity;
 pub use lines::Lines;
 
 /// A place in a source: a generation by number, and a byte offset in it.

@@ -1,41 +1,46 @@
 //! Rotated siblings: the files beside a followed one that a rotation named after it (`NAME.1`, `NAME-20261123`,
 //! `STEM-20261123.EXT`, `NAME.old`), compressed or not.
 //!
-//! Names are only the net; what is caught is verified by inode, birth and content. Order is by time, never by name:
-//! logrotate counts old files upwards, others count new ones upwards.
+//! Names are only the net; what is caught is verified by inode, birth and content. Order is by time, for logrotate
+//! counts old files upwards, others count new ones upwards; names have to do within one tick of the kernel's clock.
 
+use std::cmp::Ordering;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirEntryExt, MetadataExt};
+use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::limits::SIBLING_ENTRIES_MAX;
+use crate::limits::{LINKS_MAX, SIBLING_ENTRIES_MAX};
+
+use super::Identity;
 
 /// A file that a rotation left beside the followed one.
 #[derive(Clone, Debug)]
 pub struct Sibling {
     /// Where it stands now; it may be renamed at any moment.
     pub path: PathBuf,
-    /// Its device.
-    pub device: u64,
-    /// Its inode.
-    pub inode: u64,
-    /// Its length in bytes.
-    pub length: u64,
+    /// Which file it is.
+    pub identity: Identity,
     /// When it was last written to.
     pub modified: SystemTime,
-    /// When it was created; where the file system does not know, the last write.
-    pub born: SystemTime,
     /// Its name says that it is compressed.
     pub compressed: bool,
 }
 
+impl Sibling {
+    /// When it was created; where the file system does not know, the last write.
+    pub fn born(&self) -> SystemTime {
+        self.identity.born.unwrap_or(self.modified)
+    }
+}
+
 /// The rotated siblings of the file at `path` (itself not among them), oldest first by last write, then by birth; the
-/// kernel's clock is coarse, so by name last.
+/// kernel's clock is coarse, so by name last. Where the files show that numbers count up here, they do.
 /// A directory that can't be read has none. Blocks on the disk.
 pub fn rotated(path: &Path) -> Vec<Sibling> {
+    let path = &place(path);
     let Some(name) = path.file_name() else {
         return Vec::new();
     };
@@ -46,63 +51,117 @@ pub fn rotated(path: &Path) -> Vec<Sibling> {
         .take(SIBLING_ENTRIES_MAX)
         .flatten()
         .filter_map(|entry| {
-            let compressed = rotated_name(name, &entry.file_name())?;
+            let (_, compressed) = mark(name.as_bytes(), entry.file_name().as_bytes())?;
             let stat = entry.metadata().ok().filter(fs::Metadata::is_file)?;
             let modified = stat.modified().unwrap_or(SystemTime::UNIX_EPOCH);
             Some(Sibling {
                 path: entry.path(),
-                device: stat.dev(),
-                inode: stat.ino(),
-                length: stat.len(),
+                identity: Identity::of(&stat),
                 modified,
-                born: stat.created().unwrap_or(modified),
                 compressed,
             })
         })
         .collect();
-    let age = |sibling: &Sibling| age_by_name(&sibling.path, path);
-    found.sort_by(|a, b| (a.modified, a.born, age(b)).cmp(&(b.modified, b.born, age(a))));
+    found.sort_by_key(|sibling| (sibling.modified, sibling.born()));
+    let mark = |sibling: &Sibling| Mark::of(&sibling.path, path);
+    let counts_up = {
+        let steps = found
+            .windows(2)
+            .filter(|two| two[0].modified < two[1].modified);
+        let up = steps.map(|two| mark(&two[0]).rises_to(&mark(&two[1])));
+        up.sum::<i32>() > 0
+    };
+    found.sort_by_key(|sibling| {
+        let time = (sibling.modified, sibling.born());
+        (time, mark(sibling).order(counts_up))
+    });
     found
+}
+
+/// What the name of a file tells of when it was rotated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// Nothing.
+    None,
+    /// A number: the higher is the older file, as logrotate has it, unless others are seen to count up.
+    Number(i128),
+    /// A date or a time: the later is the younger file.
+    Time(i128),
+    /// It has the name itself: it is the youngest.
+    Current,
+}
+
+impl Mark {
+    /// The mark of a file called `name` among the rotated ones of `base`; only their last components count.
+    pub fn of(name: &Path, base: &Path) -> Mark {
+        let bytes = |path: &Path| path.file_name().unwrap_or_default().as_bytes().to_vec();
+        let (name, base) = (bytes(name), bytes(base));
+        if name == base {
+            return Mark::Current;
+        }
+        let Some((mark, _)) = mark(&base, &name) else {
+            return Mark::None;
+        };
+        let digits: String = mark
+            .iter()
+            .filter(|byte| byte.is_ascii_digit())
+            .take(NAME_DIGITS_MAX)
+            .map(|&byte| char::from(byte))
+            .collect();
+        match (digits.len(), digits.parse()) {
+            (_, Err(_)) => Mark::None,
+            (0..=4, Ok(number)) => Mark::Number(number),
+            (_, Ok(time)) => Mark::Time(time),
+        }
+    }
+
+    /// Orders marks from the oldest to the youngest.
+    pub fn order(self, counts_up: bool) -> (u8, i128) {
+        match self {
+            Mark::Number(number) if counts_up => (0, number),
+            Mark::Number(number) => (0, -number),
+            Mark::Time(time) => (0, time),
+            Mark::None => (1, 0),
+            Mark::Current => (2, 0),
+        }
+    }
+
+    /// Whether the number of `younger`, a file that is known to be younger, is the higher (1) or the lower (-1).
+    pub fn rises_to(&self, younger: &Mark) -> i32 {
+        match (self, younger) {
+            (Mark::Number(older), Mark::Number(younger)) => match older.cmp(younger) {
+                Ordering::Less => 1,
+                Ordering::Equal => 0,
+                Ordering::Greater => -1,
+            },
+            _ => 0,
+        }
+    }
 }
 
 /// Digits of a rotated name that are looked at: as many as a time in nanoseconds has.
 const NAME_DIGITS_MAX: usize = 32;
 
-/// How old a file is among the rotated ones of `base`, by its name: more is older. Few digits are a number, and the
-/// higher number is the older file, as logrotate has it; many are a date or a time, and the later is the younger.
-pub fn age_by_name(name: &Path, base: &Path) -> i128 {
-    if name.file_name() == base.file_name() {
-        return i128::MIN;
-    }
-    let file_name = |path: &Path| {
-        path.file_name()
-            .map(OsStr::to_string_lossy)
-            .unwrap_or_default()
-            .into_owned()
-    };
-    let (text, plain) = (file_name(name), file_name(base));
-    let digits: String = text
-        .strip_prefix(&plain)
-        .unwrap_or(&text)
-        .chars()
-        .filter(char::is_ascii_digit)
-        .take(NAME_DIGITS_MAX)
-        .collect();
-    let number = digits.parse().unwrap_or(0);
-    match digits.len() {
-        0..=4 => number,
-        _ => -number,
-    }
-}
-
 /// Whether a rotation of `name` can have left a file called `other`.
 pub fn is_rotated_name(name: &OsStr, other: &OsStr) -> bool {
-    rotated_name(name, other).is_some()
+    mark(name.as_bytes(), other.as_bytes()).is_some()
+}
+
+/// Where the file itself stands, or would: a rotation leaves its files beside what a link leads to.
+pub fn place(path: &Path) -> PathBuf {
+    let mut at = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        let Ok(target) = fs::read_link(&at) else {
+            break;
+        };
+        at = directory_of(&at).join(target);
+    }
+    at
 }
 
 /// The file beside `path` that has this inode, whatever its name. Blocks on the disk.
 pub fn by_inode(path: &Path, inode: u64) -> Option<PathBuf> {
-    let entries = fs::read_dir(directory_of(path)).ok()?;
+    let entries = fs::read_dir(directory_of(&place(path))).ok()?;
     entries
         .take(SIBLING_ENTRIES_MAX)
         .flatten()
@@ -116,9 +175,9 @@ fn directory_of(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-/// Whether a rotation of `name` can have left a file called `other`: then, whether it is compressed.
-fn rotated_name(name: &OsStr, other: &OsStr) -> Option<bool> {
-    let (name, mut other) = (name.as_bytes(), other.as_bytes());
+/// What a rotation of `name` has added to it to make `other`, if it can have, and whether that is compressed.
+fn mark<'a>(name: &[u8], other: &'a [u8]) -> Option<(&'a [u8], bool)> {
+    let mut other = other;
     let mut compressed = false;
     for ending in [
         &b".gz"[..],
@@ -135,7 +194,7 @@ fn rotated_name(name: &OsStr, other: &OsStr) -> Option<bool> {
         }
     }
     if let Some(mark) = other.strip_prefix(name) {
-        return is_mark(mark).then_some(compressed);
+        return is_mark(mark).then_some((mark, compressed));
     }
     // logrotate's `extension`: the mark stands before it.
     let dot = name
@@ -145,7 +204,7 @@ fn rotated_name(name: &OsStr, other: &OsStr) -> Option<bool> {
     let mark = other
         .strip_prefix(&name[..dot])?
         .strip_suffix(&name[dot..])?;
-    is_mark(mark).then_some(compressed)
+    is_mark(mark).then_some((mark, compressed))
 }
 
 /// What a rotation adds to a name: a separator, then a number, a date, or a word for "old".
@@ -166,7 +225,10 @@ mod tests {
 
     #[test]
     fn names_of_rotations_are_known_and_other_logs_are_not() {
-        let is = |other: &str| rotated_name(OsStr::new("app.log"), OsStr::new(other));
+        let is = |other: &str| {
+            let marked = mark(b"app.log", other.as_bytes());
+            marked.map(|(_, compressed)| compressed)
+        };
         for name in [
             "app.log.1",
             "app.log.12",
@@ -190,5 +252,42 @@ mod tests {
         ] {
             assert_eq!(is(name), None, "{name}");
         }
+    }
+    #[test]
+    fn marks_of_names_tell_the_order_of_rotations() {
+        let mark = |name: &str| Mark::of(Path::new(name), Path::new("/logs/v2026.log"));
+        assert_eq!(mark("/logs/v2026.log"), Mark::Current);
+        assert_eq!(mark("/logs/v2026-3.log"), Mark::Number(3));
+        assert_eq!(mark("v2026.log.12.gz"), Mark::Number(12));
+        assert_eq!(mark("v2026.log-20261123"), Mark::Time(20_261_123));
+        assert_eq!(mark("v2026.log.old"), Mark::None);
+        let oldest_first =
+            |names: &[&str], counts_up| names.is_sorted_by_key(|name| mark(name).order(counts_up));
+        let (down, up) = (
+            ["v2026.log.10", "v2026.log.2"],
+            ["v2026.log.2", "v2026.log.10"],
+        );
+        assert!(oldest_first(&down, false) && oldest_first(&up, true));
+        assert!(oldest_first(
+            &["v2026.log-20261123", "v2026.log-20261124", "v2026.log"],
+            true
+        ));
+    }
+
+    #[test]
+    fn numbers_that_are_seen_to_count_up_decide_within_one_tick() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let base = dir.path().join("a.log");
+        for (number, second) in [(1, 1), (2, 2), (3, 3), (4, 3), (5, 3)] {
+            let file = fs::File::create(dir.path().join(format!("a.log.{number}")));
+            let at = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(second);
+            file.and_then(|file| file.set_modified(at)).expect("a file");
+        }
+        let numbers = || {
+            let names = rotated(&base).into_iter().map(|sibling| sibling.path);
+            names.map(|name| Mark::of(&name, &base)).collect::<Vec<_>>()
+        };
+        // Births may tell them apart as well; but then in the same order.
+        assert_eq!(numbers(), [1, 2, 3, 4, 5].map(Mark::Number));
     }
 }

@@ -22,10 +22,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::hub::{Change, Hub};
 use crate::limits::{RETRY, SAFETY_LOOK, SAFETY_LOOK_TRUSTED};
-use crate::source::{Began, Gap, Generation, Source, back, forward::Footing};
+use crate::source::{Began, Gap, Generation, Identity, Source, back, forward::Footing};
 
 use super::held::{Found, Held};
-use super::identity::{Identity, Known, stamp_now};
+use super::identity::{Known, stamp_now};
 use super::name::{Name, not_regular};
 use super::sealed::Sealed;
 use super::successor::{self, Successors};
@@ -276,7 +276,7 @@ impl Follower {
         let generation = Generation::with_identity(
             held.number,
             Arc::clone(&held.file),
-            (held.identity.device, held.identity.inode),
+            held.identity,
             began,
             gap,
         );

@@ -7,8 +7,9 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Instant;
 
 use crate::limits::{FILES_MAX, SAFETY_LOOK, SAFETY_LOOK_TRUSTED, TRAIL_WALKS_MAX};
+use crate::source::Identity;
 
-use super::identity::{Identity, Known};
+use super::identity::Known;
 use super::names::Names;
 use super::pattern;
 use super::trail::{Step, trail};

@@ -21,9 +21,7 @@ use crate::limits::{
     HEAD_CHECKED_BYTES, OVERLAP_BYTES, PAGE_BYTES, TAIL_CHECKED_BYTES, TURN_BYTES,
 };
 use crate::source::forward::Footing;
-use crate::source::{Id, IdMaker, Lines, lines};
-
-use super::identity::Identity;
+use crate::source::{Id, IdMaker, Identity, Lines, lines};
 
 /// Room for one read: a turn, and the overlap before it.
 pub(super) const READ_BYTES: usize = OVERLAP_BYTES + TURN_BYTES;
@@ -105,8 +103,7 @@ impl Held {
     /// The id of the live edge.
     pub(super) fn id(&self, name_hash: u32) -> Id {
         let lead = &self.tail[..self.lead];
-        IdMaker::new(name_hash, self.identity.inode, Arc::clone(&self.head), lead)
-            .id(self.edge, &[])
+        IdMaker::new(name_hash, &self.identity, Arc::clone(&self.head), lead).id(self.edge, &[])
     }
 
     /// Where reading goes on.
@@ -250,12 +247,7 @@ impl Held {
             bytes,
             ends,
             unfinished: false,
-            ids: IdMaker::new(
-                name_hash,
-                self.identity.inode,
-                Arc::clone(&self.head),
-                &lead,
-            ),
+            ids: IdMaker::new(name_hash, &self.identity, Arc::clone(&self.head), &lead),
         })
     }
 
@@ -286,12 +278,7 @@ impl Held {
             bytes,
             ends,
             unfinished: true,
-            ids: IdMaker::new(
-                name_hash,
-                self.identity.inode,
-                Arc::clone(&self.head),
-                &lead,
-            ),
+            ids: IdMaker::new(name_hash, &self.identity, Arc::clone(&self.head), &lead),
         })
     }
 }

@@ -1,34 +1,11 @@
-//! Which file it is: device, inode and birth, and who of us knows it already.
+//! Which files the followers know already, and the clock by which births are told.
 
 use std::collections::HashMap;
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
 
 use nix::time::{ClockId, clock_gettime};
 
-/// A file. The birth tells it from a later one with its inode, where the file system knows births.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Identity {
-    pub(super) device: u64,
-    pub(super) inode: u64,
-    pub(super) born: Option<SystemTime>,
-}
-
-impl Identity {
-    pub(super) fn of(stat: &Metadata) -> Identity {
-        Identity {
-            device: stat.dev(),
-            inode: stat.ino(),
-            born: stat.created().ok(),
-        }
-    }
-
-    /// The same inode: enough for a file that is held open, whose inode can't be used again.
-    pub(super) fn is_inode(&self, other: &Identity) -> bool {
-        (self.device, self.inode) == (other.device, other.inode)
-    }
-}
+use crate::source::Identity;
 
 /// The time by the clock with which the kernel stamps births. It ticks coarsely, and stands up to a tick before the one
 /// that is usually asked: by that one, a file could be born before it is.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::limits::{SEALED_KEPT, SEALED_LOOK};
+use crate::source::Identity;
 
 use super::held::Held;
-use super::identity::Identity;
 
 /// See the module.
 #[derive(Debug)]

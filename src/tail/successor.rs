@@ -5,9 +5,11 @@
 //! name last led to the file we know. Older ones are copies (copytruncate makes them) or stood there before.
 
 use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,12 +17,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use nix::fcntl::OFlag;
 
-use crate::limits::{COPY_CHECKED_BYTES, GENERATIONS_AHEAD_MAX, OVERLAP_BYTES, SIBLING_SCANS_MAX};
-use crate::source::Gap;
+use crate::limits::{
+    COPY_CHECKED_BYTES, GENERATIONS_AHEAD_MAX, NAME_READS_MAX, OVERLAP_BYTES, SIBLING_SCANS_MAX,
+};
 use crate::source::forward::read_full;
-use crate::source::siblings::{self, Sibling};
-
-use super::identity::Identity;
+use crate::source::siblings::{self, Mark, Sibling};
+use crate::source::{Gap, Identity};
 
 /// A file that is open and not yet begun.
 #[derive(Debug)]
@@ -84,6 +86,8 @@ pub(super) struct Successors {
     /// The siblings are to be listed once more before one of these is begun: a directory that is read while files in
     /// it are renamed may leave some out. With the time after which those were born.
     unsure_since: Option<SystemTime>,
+    /// Since when the last one stood that was taken off because there were too many.
+    given_up: Option<SystemTime>,
 }
 
 impl Successors {
@@ -95,11 +99,10 @@ impl Successors {
         self.queue.back()
     }
 
-    /// The time `stood`, but after the newest of them.
+    /// The time `stood`, but not before the newest of them.
     pub(super) fn after_newest(&self, stood: SystemTime) -> SystemTime {
-        let after = |newest: &Successor| newest.stood + Duration::from_nanos(1);
         self.newest()
-            .map_or(stood, |newest| stood.max(after(newest)))
+            .map_or(stood, |newest| stood.max(newest.stood))
     }
 
     pub(super) fn has(&self, identity: &Identity) -> bool {
@@ -142,6 +145,7 @@ impl Successors {
             return None;
         }
         let oldest = self.queue.pop_front()?;
+        self.given_up = Some(oldest.stood);
         let lost = oldest.file.metadata().map(|stat| stat.len()).ok();
         let before = oldest.gap.map_or(Some(0), |gap| gap.lost_bytes);
         if let Some(next) = self.queue.front_mut() {
@@ -152,6 +156,11 @@ impl Successors {
             });
         }
         Some(oldest)
+    }
+
+    /// Since when the last one stood that was taken off because there were too many.
+    pub(super) fn given_up(&self) -> Option<SystemTime> {
+        self.given_up
     }
 
     /// Something was lost before the oldest of them.
@@ -184,37 +193,56 @@ impl Successors {
         self.unsure_since.take()
     }
 
-    /// Puts them in the order in which they stood under the name `base`: by time, for names tell little. But the
-    /// kernel's clock is too coarse to tell rotations within one tick apart; for those, names have to do.
-    pub(super) fn sort(&mut self, base: &Path) {
+    /// Puts them in the order in which they stood under the name `path`, after `held`: by time, for names tell little.
+    /// But the kernel's clock is too coarse to tell rotations within one tick apart; for those, names have to do.
+    pub(super) fn sort(&mut self, path: &Path, held: &File) {
         let queue = self.queue.make_contiguous();
-        if queue.is_sorted_by(|a, b| a.stood < b.stood) {
-            return;
+        queue.sort_by_key(|successor| successor.stood);
+        for tied in queue.chunk_by_mut(|a, b| a.stood == b.stood) {
+            if tied.len() > 1 {
+                sort_by_name(tied, &siblings::place(path), held);
+            }
         }
-        let names = names(queue);
-        let age = |successor: &Successor| {
-            let at = names
-                .iter()
-                .find(|(inode, _)| *inode == successor.identity.inode);
-            at.map(|(_, name)| siblings::age_by_name(name, base))
-        };
-        queue.sort_by(|a, b| a.stood.cmp(&b.stood).then_with(|| age(b).cmp(&age(a))));
     }
+}
+
+fn sort_by_name(tied: &mut [Successor], place: &Path, held: &File) {
+    let files: Vec<&File> = tied.iter().map(|next| &*next.file).chain([held]).collect();
+    let mut marks: Vec<Mark> = names(&files, place)
+        .iter()
+        .map(|name| Mark::of(name, place))
+        .collect();
+    // The held file is older than all of them: where it has the lowest number, numbers count up.
+    let oldest = marks.pop().unwrap_or(Mark::None);
+    let rise = |mark: &Mark| oldest.rises_to(mark);
+    let counts_up = marks.iter().map(rise).sum::<i32>() > 0;
+    let mut order: Vec<(u64, Mark)> = Vec::new();
+    order.extend(tied.iter().map(|next| next.identity.inode).zip(marks));
+    tied.sort_by_key(|next| {
+        let own = order
+            .iter()
+            .find(|(inode, _)| *inode == next.identity.inode);
+        own.map(|(_, mark)| mark.order(counts_up))
+    });
 }
 
 /// What the files are called at one moment: a rotation that renames them meanwhile keeps their order, but names read
 /// before and after a rename can't be compared.
-fn names(queue: &[Successor]) -> Vec<(u64, PathBuf)> {
-    let read = || {
-        let name = |successor: &Successor| {
-            let link = format!("/proc/self/fd/{}", successor.file.as_raw_fd());
-            let name = fs::read_link(link).unwrap_or_default();
-            (successor.identity.inode, name)
-        };
-        queue.iter().map(name).collect::<Vec<_>>()
+fn names(files: &[&File], place: &Path) -> Vec<PathBuf> {
+    let name = |file: &&File| {
+        let link = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let name = fs::read_link(link).unwrap_or_default();
+        match name.as_os_str().as_bytes().strip_suffix(b" (deleted)") {
+            // One that was deleted under the name itself is not the current one.
+            Some(last) if Path::new(OsStr::from_bytes(last)) != place => {
+                PathBuf::from(OsStr::from_bytes(last))
+            }
+            _ => name,
+        }
     };
+    let read = || files.iter().map(name).collect::<Vec<_>>();
     let mut names = read();
-    for _ in 0..SIBLING_SCANS_MAX {
+    for _ in 0..NAME_READS_MAX {
         let again = read();
         if again == names {
             break;
@@ -226,14 +254,9 @@ fn names(queue: &[Successor]) -> Vec<(u64, PathBuf)> {
 
 /// The files beside `path` that have rotated names. Blocks on the disk.
 pub(super) fn siblings(path: &Path) -> impl Iterator<Item = Identity> {
-    let real = path.canonicalize();
-    siblings::rotated(real.as_deref().unwrap_or(path))
+    siblings::rotated(path)
         .into_iter()
-        .map(|sibling| Identity {
-            device: sibling.device,
-            inode: sibling.inode,
-            born: Some(sibling.born),
-        })
+        .map(|sibling| sibling.identity)
 }
 
 /// The files that stood under the name `path` after `since`, when it was last seen to lead to `held`, and that are
@@ -244,9 +267,6 @@ pub(super) fn missed(
     since: SystemTime,
     is_ours: &dyn Fn(&Identity) -> bool,
 ) -> (Vec<(Arc<File>, Identity)>, Option<Gap>) {
-    // Where the name is a link, the rotated files stand beside what it leads to.
-    let real = path.canonicalize();
-    let path = real.as_deref().unwrap_or(path);
     let mut found: Vec<(Arc<File>, Identity)> = Vec::new();
     let mut compressed = 0;
     for _ in 0..SIBLING_SCANS_MAX {
@@ -254,7 +274,7 @@ pub(super) fn missed(
         let mut escaped = false;
         compressed = 0;
         for sibling in siblings::rotated(path) {
-            if sibling.born < since {
+            if sibling.born() < since {
                 continue;
             }
             if sibling.compressed {

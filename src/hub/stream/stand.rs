@@ -39,7 +39,7 @@ impl Stream {
     /// What a stream is told when it comes to the generation at `at` in the deque.
     pub(super) fn arrival(&self, at: usize) -> Vec<Event> {
         let generation = &self.generations[at];
-        let id = IdMaker::beginning(self.source.name_hash, generation.inode);
+        let id = IdMaker::beginning(self.source.name_hash, &generation.identity);
         let place = Position {
             generation: generation.number,
             offset: generation.start(),

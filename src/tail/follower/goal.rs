@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Follower;
-use crate::tail::identity::Identity;
+use crate::source::Identity;
 
 /// Up to where a look that a reader asked for has to get: the newest file, and its length then.
 #[derive(Clone, Copy, Debug)]

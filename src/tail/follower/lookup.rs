@@ -7,10 +7,11 @@ use std::time::SystemTime;
 
 use crate::hub::Change;
 use crate::limits::{FOREIGN_MAX, MISSING_AFTER, RETRIED_FOR, RETRY};
-use crate::source::{EventKind, Gap};
+use crate::source::{EventKind, Gap, Identity};
 
 use super::{Follower, Turn};
-use crate::tail::identity::{Identity, stamp_now};
+use crate::tail::held::Held;
+use crate::tail::identity::stamp_now;
 use crate::tail::name::{Leads, not_regular};
 use crate::tail::sealed::Sealed;
 use crate::tail::successor::{self, Seen, Successor};
@@ -174,12 +175,15 @@ impl Follower {
             true => turn.known.has(identity),
             false => turn.known.has_of(identity, self.index),
         };
+        let since = self.not_read_since(held, since);
         let (files, gap) = successor::missed(&self.source.path, &held.file, since, &is_ours);
         for (file, identity) in files {
             let stood = identity.born.unwrap_or_else(stamp_now);
             self.take_in(file, identity, stood, turn);
         }
-        self.successors.sort(&self.source.path);
+        if let Some(held) = &self.held {
+            self.successors.sort(&self.source.path, &held.file);
+        }
         if let Some(gap) = gap {
             self.successors.set_gap(gap);
         }
@@ -191,6 +195,15 @@ impl Follower {
             // Known for a while: the next list of siblings must not bring it again.
             self.keep_sealed(Sealed::unread(lost.identity, turn.now), turn);
         }
+    }
+
+    /// The same time or a later one, from which on nothing has been read or given up yet: only so many of those files
+    /// are known by identity. A birth after now tells nothing, for the clock was set back.
+    fn not_read_since(&self, held: &Held, since: SystemTime) -> SystemTime {
+        let now = stamp_now();
+        let later = [held.identity.born, self.successors.given_up()];
+        let later = later.into_iter().flatten().filter(|&at| at <= now);
+        later.fold(since, SystemTime::max)
     }
 
     /// Lists the files with rotated names that are none of ours. If the name still leads to the file that we have, they
@@ -217,11 +230,7 @@ impl Follower {
             .file(User::File(self.index), &file, &self.source.path);
         self.armed &= watch.is_some();
         self.arrivals.find();
-        if let Some(at) = self
-            .sealed
-            .iter()
-            .position(|old| old.identity.is_inode(&identity))
-        {
+        if let Some(at) = self.sealed.iter().position(|old| old.identity == identity) {
             // An old file is back under the name. Its entry among the known ones stays.
             self.sealed.remove(at);
         } else {

@@ -95,11 +95,7 @@ fn a_line_without_an_end_comes_in_pieces_and_no_batch_grows_with_it() {
         log.write_all(&piece).expect("write");
     }
     log.write_all(b"\nend\n").expect("write");
-    rig.until("the end", |got| {
-        got.iter()
-            .rev()
-            .any(|got| matches!(got, Got::Line(_, line) if line == "end"))
-    });
+    rig.expect_line("end");
     let (end, pieces) = rig
         .lines()
         .split_last()

@@ -8,9 +8,7 @@ use crate::source::EventKind;
 
 #[test]
 fn what_stands_there_at_the_start_is_history_and_what_is_appended_is_live() {
-    let dir = dir();
-    append(&dir.path().join("a.log"), "old\nhalf");
-    let mut rig = Rig::new(dir, &["a.log"]);
+    let mut rig = Rig::following("old\nhalf");
     append(&rig.path("a.log"), " a line\nnew\n");
     rig.expect_lines(&["half a line", "new"]);
     assert!(rig.events().is_empty());
@@ -41,9 +39,7 @@ fn a_file_that_appears_later_is_read_from_its_first_byte() {
 
 #[test]
 fn a_truncated_file_begins_anew_and_its_unfinished_line_is_kept() {
-    let dir = dir();
-    append(&dir.path().join("a.log"), "old\n");
-    let mut rig = Rig::new(dir, &["a.log"]);
+    let mut rig = Rig::following("old\n");
     let mut log = appender(&rig.path("a.log"));
     log.write_all(b"before\nhal").expect("write");
     rig.look();
@@ -56,9 +52,7 @@ fn a_truncated_file_begins_anew_and_its_unfinished_line_is_kept() {
 
 #[test]
 fn a_deleted_file_is_told_missing_and_its_successor_rotated() {
-    let dir = dir();
-    append(&dir.path().join("a.log"), "old\n");
-    let mut rig = Rig::new(dir, &["a.log"]);
+    let mut rig = Rig::following("old\n");
     append(&rig.path("a.log"), "last\nhalf");
     rig.expect_lines(&["last"]);
     fs::remove_file(rig.path("a.log")).expect("unlink");

@@ -38,12 +38,7 @@ fn an_overflow_of_the_events_loses_no_lines() {
     let begun = Instant::now();
     gate.open();
     let want = 1 + 2 * (most / 2 + 10) + 3;
-    rig.until("all lines", |got| {
-        got.iter()
-            .filter(|got| matches!(got, Got::Line(..)))
-            .count()
-            >= want
-    });
+    rig.expect_count(want);
     assert!(
         begun.elapsed() < SAFETY_LOOK,
         "found by the overflow, not by the safety look"
@@ -64,12 +59,7 @@ fn without_events_everything_is_found_within_a_few_seconds() {
     fs::rename(rig.path("a.log"), rig.path("a.log.1")).expect("rename");
     append(&rig.path("a.log"), "new\n");
     append(&rig.path("x1.log"), "first\n");
-    rig.until("the others", |got| {
-        got.iter()
-            .filter(|got| matches!(got, Got::Line(..)))
-            .count()
-            >= 3
-    });
+    rig.expect_count(3);
     assert!(begun.elapsed() < 2 * SAFETY_LOOK + Duration::from_secs(2));
     assert_eq!(rig.lines_of("a.log"), ["one", "new"]);
     assert_eq!(rig.lines_of("x1.log"), ["first"]);

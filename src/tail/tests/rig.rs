@@ -59,6 +59,27 @@ impl Rig {
         Rig::with(dir, names, 1 << 20, Options::default(), Arc::new(Quiet))
     }
 
+    /// Follows `a.log`, in which `text` stands at the start.
+    pub(super) fn following(text: &str) -> Rig {
+        let dir = dir();
+        append(&dir.path().join("a.log"), text);
+        Rig::new(dir, &["a.log"])
+    }
+
+    /// The same, and the watcher is held up once it has published the line "one": what happens to the files until the
+    /// gate is opened happens between two looks.
+    pub(super) fn held_up(text: &str) -> (Rig, Arc<Gate>) {
+        let dir = dir();
+        append(&dir.path().join("a.log"), text);
+        let gate = Arc::new(Gate::default());
+        let options = Options::default();
+        let rig = Rig::with(dir, &["a.log"], 1 << 20, options, gate.clone());
+        gate.shut();
+        append(&rig.path("a.log"), "one\n");
+        gate.wait();
+        (rig, gate)
+    }
+
     pub(super) fn polling(dir: TempDir, names: &[&str]) -> Rig {
         let options = Options {
             poll_only: true,
@@ -190,13 +211,24 @@ impl Rig {
 
     /// Waits until just these lines have come.
     pub(super) fn expect_lines(&mut self, want: &[&str]) {
-        self.until(&format!("{want:?}"), |got| {
-            got.iter()
-                .filter(|got| matches!(got, Got::Line(..)))
-                .count()
-                >= want.len()
-        });
+        self.expect_count(want.len());
         assert_eq!(self.lines(), want);
+    }
+
+    /// Waits until so many lines have come.
+    pub(super) fn expect_count(&mut self, count: usize) {
+        self.until(&format!("{count} lines"), |got| {
+            let is_line = |got: &&Got| matches!(got, Got::Line(..));
+            got.iter().filter(is_line).count() >= count
+        });
+    }
+
+    /// Waits until this line has come, whatever comes before it.
+    pub(super) fn expect_line(&mut self, want: &str) {
+        self.until(want, |got| {
+            let is_it = |got: &Got| matches!(got, Got::Line(_, line) if line == want);
+            got.iter().rev().any(is_it)
+        });
     }
 
     pub(super) fn expect_event(&mut self, kind: &EventKind) {

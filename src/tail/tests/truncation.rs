@@ -10,17 +10,10 @@ use std::thread;
 
 use super::rig::*;
 use crate::source::EventKind;
-use crate::tail::Options;
-
-fn followed(text: &str) -> Rig {
-    let dir = dir();
-    append(&dir.path().join("a.log"), text);
-    Rig::new(dir, &["a.log"])
-}
 
 #[test]
 fn truncated_to_less_all_that_it_holds_then_is_sent() {
-    let mut rig = followed("one\ntwo\nthree\n");
+    let mut rig = Rig::following("one\ntwo\nthree\n");
     appender(&rig.path("a.log")).set_len(8).expect("truncate");
     append(&rig.path("a.log"), "four\n");
     rig.expect_lines(&["one", "two", "four"]);
@@ -29,7 +22,7 @@ fn truncated_to_less_all_that_it_holds_then_is_sent() {
 
 #[test]
 fn rewritten_in_place_to_more_than_before_is_a_new_beginning() {
-    let mut rig = followed("one\ntwo\n");
+    let mut rig = Rig::following("one\ntwo\n");
     append(&rig.path("a.log"), "three\nhalf");
     rig.expect_lines(&["three"]);
     rig.look();
@@ -49,7 +42,7 @@ fn rewritten_in_place_to_more_than_before_is_a_new_beginning() {
 
 #[test]
 fn rewritten_in_place_to_just_the_same_length_is_a_new_beginning() {
-    let mut rig = followed("one\ntwo\n");
+    let mut rig = Rig::following("one\ntwo\n");
     fs::write(rig.path("a.log"), "eno\nowt\n").expect("write");
     rig.expect_lines(&["eno", "owt"]);
     assert_eq!(rig.events(), [EventKind::Truncated]);
@@ -57,13 +50,7 @@ fn rewritten_in_place_to_just_the_same_length_is_a_new_beginning() {
 
 #[test]
 fn what_was_known_to_be_there_and_never_read_is_told_as_lost() {
-    let dir = dir();
-    append(&dir.path().join("a.log"), "old\n");
-    let gate = Arc::new(Gate::default());
-    let mut rig = Rig::with(dir, &["a.log"], 1 << 20, Options::default(), gate.clone());
-    gate.shut();
-    append(&rig.path("a.log"), "one\n");
-    gate.wait();
+    let (mut rig, gate) = Rig::held_up("old\n");
     // More than a turn: it is held up again after it has read the first part.
     append(
         &rig.path("a.log"),
@@ -73,10 +60,7 @@ fn what_was_known_to_be_there_and_never_read_is_told_as_lost() {
     gate.wait();
     fs::write(rig.path("a.log"), "new\n").expect("write");
     gate.open();
-    rig.until("the new line", |got| {
-        got.iter()
-            .any(|got| matches!(got, Got::Line(_, line) if line == "new"))
-    });
+    rig.expect_line("new");
     // How many is not known: more may have come after it was last looked at.
     let gap = EventKind::Gap {
         lost_bytes: None,
@@ -88,7 +72,7 @@ fn what_was_known_to_be_there_and_never_read_is_told_as_lost() {
 #[test]
 fn nuls_that_a_writer_without_append_leaves_after_a_truncation_are_skipped() {
     for (n, before) in [10, 5000, 300_000, 3_000_000].into_iter().enumerate() {
-        let mut rig = followed("");
+        let mut rig = Rig::following("");
         let mut log = fs::File::options()
             .write(true)
             .open(rig.path("a.log"))
@@ -114,10 +98,7 @@ fn nuls_that_a_writer_without_append_leaves_after_a_truncation_are_skipped() {
         }
         log.write_all(b"after the hole\n").expect("write");
         log.write_all(b"and on\n").expect("write");
-        rig.until("the line after the hole", |got| {
-            got.iter()
-                .any(|got| matches!(got, Got::Line(_, line) if line == "and on"))
-        });
+        rig.expect_line("and on");
         assert_eq!(
             rig.lines()[rig.lines().len() - 2..],
             ["after the hole", "and on"]
@@ -129,7 +110,7 @@ fn nuls_that_a_writer_without_append_leaves_after_a_truncation_are_skipped() {
 
 #[test]
 fn nuls_that_are_really_on_the_disk_are_skipped_at_the_beginning_after_a_truncation() {
-    let mut rig = followed("one\n");
+    let mut rig = Rig::following("one\n");
     let log = fs::File::options()
         .write(true)
         .open(rig.path("a.log"))
@@ -145,7 +126,7 @@ fn nuls_that_are_really_on_the_disk_are_skipped_at_the_beginning_after_a_truncat
 
 #[test]
 fn nuls_at_the_end_wait_and_nuls_within_are_content() {
-    let mut rig = followed("");
+    let mut rig = Rig::following("");
     let log = fs::File::options()
         .write(true)
         .open(rig.path("a.log"))
@@ -226,7 +207,7 @@ fn under_load(options: &str, rotations: usize) -> Option<(Rig, usize)> {
     if !have_logrotate() {
         return None;
     }
-    let mut rig = followed("");
+    let mut rig = Rig::following("");
     let stop = Arc::new(AtomicBool::new(false));
     let path = rig.path("a.log");
     let creates = options.contains("nocreate");
@@ -272,11 +253,7 @@ fn under_load(options: &str, rotations: usize) -> Option<(Rig, usize)> {
     stop.store(true, Ordering::Relaxed);
     let written = writer.join().expect("the writer");
     let last = format!("line {}", written - 1);
-    rig.until(&last, |got| {
-        got.iter()
-            .rev()
-            .any(|got| matches!(got, Got::Line(_, line) if *line == last))
-    });
+    rig.expect_line(&last);
     Some((rig, written))
 }
 
@@ -314,7 +291,7 @@ fn rename_and_create_by_the_real_logrotate_under_load_loses_nothing() {
 
 #[test]
 fn a_file_truncated_again_and_again_under_load_stays_in_order() {
-    let mut rig = followed("");
+    let mut rig = Rig::following("");
     let mut log = appender(&rig.path("a.log"));
     let mut n = 0;
     for _ in 0..200 {
@@ -330,11 +307,7 @@ fn a_file_truncated_again_and_again_under_load_stays_in_order() {
     log.write_all(format!("line {n}\n").as_bytes())
         .expect("write");
     let last = format!("line {n}");
-    rig.until("the last", |got| {
-        got.iter()
-            .rev()
-            .any(|got| matches!(got, Got::Line(_, line) if *line == last))
-    });
+    rig.expect_line(&last);
     assert_ascending(&rig.got);
     assert!(rig.events().contains(&EventKind::Truncated));
 }

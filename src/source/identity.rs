@@ -1,0 +1,32 @@
+//! Which file it is: device, inode and birth.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::time::SystemTime;
+
+/// A file. The birth tells it from a later one with its inode, where the file system knows births.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// The device it is on, as long as the machine runs: numbers may change over a reboot.
+    pub device: u64,
+    /// Its inode, which may be used again once the file is deleted and nobody has it open.
+    pub inode: u64,
+    /// When it was created; `None` where the file system does not know.
+    pub born: Option<SystemTime>,
+}
+
+impl Identity {
+    /// The file that was asked about.
+    pub fn of(stat: &Metadata) -> Identity {
+        Identity {
+            device: stat.dev(),
+            inode: stat.ino(),
+            born: stat.created().ok(),
+        }
+    }
+
+    /// The same inode: enough for a file that is held open, whose inode can't be used again.
+    pub fn is_inode(&self, other: &Identity) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+}
