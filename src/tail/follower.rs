@@ -55,6 +55,8 @@ pub(super) struct Follower {
     /// It was brought in by a pattern: it doesn't take over files that others follow, and its end is nothing special.
     by_pattern: bool,
     name: Name,
+    /// Clients were told that it leads nowhere.
+    missing_told: bool,
     held: Option<Held>,
     successors: Successors,
     sealed: VecDeque<Sealed>,
@@ -92,6 +94,7 @@ impl Follower {
             source,
             by_pattern,
             name: Name::default(),
+            missing_told: false,
             held: None,
             successors: Successors::default(),
             sealed: VecDeque::new(),

@@ -43,6 +43,10 @@ impl Follower {
             Ok(()) => {
                 self.name
                     .found(&self.source.path, self.has_begun(), self.by_pattern);
+                // Another file is told when it begins. The same one goes on where it was; that it is back is all.
+                if std::mem::take(&mut self.missing_told) && self.successors.is_empty() {
+                    self.tell(turn, Change::Aside(EventKind::Rotated));
+                }
                 None
             }
             Err(e) => self
@@ -53,6 +57,7 @@ impl Follower {
             turn.hub.set_present(&self.source, self.name.leads());
         }
         if untold == Some(Leads::Nowhere) && self.has_begun() {
+            self.missing_told = true;
             self.tell(turn, Change::Aside(EventKind::Missing));
         }
         if let Some(since) = self.name.lost_since() {
