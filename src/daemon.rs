@@ -19,6 +19,7 @@ use crate::hub::Hub;
 use crate::limits::PERMIT_TURNS_MIN;
 use crate::serve::door::{Door, Listener};
 use crate::serve::guard::Guard;
+use crate::serve::refusal::Refused;
 use crate::serve::routes::Routes;
 use crate::serve::stream::Shared;
 use crate::serve::streams::Streams;
@@ -109,6 +110,8 @@ impl Daemon {
             max_clients: config.max_clients,
             several: config.files.len() > 1 || config.files.iter().any(is_pattern),
             streams: AtomicUsize::new(0),
+            refused: Refused::default(),
+            rounds: Arc::clone(&rounds),
             started: std::time::SystemTime::now(),
             stopping: AtomicBool::new(false),
             watcher: handle.clone(),

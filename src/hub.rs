@@ -11,6 +11,7 @@
 //!
 //! Nothing waits, logs or calls out under the lock; subscribers are woken after it is let go.
 
+mod counts;
 mod looks;
 mod registry;
 mod stream;
@@ -23,6 +24,7 @@ use parking_lot::Mutex;
 
 use crate::source::{Batch, EventKind, Generation, Id, Lines, Position, Source};
 
+pub use counts::SourceCounts;
 pub use looks::Looks;
 pub use registry::{Selection, Subscriber, Subscribers};
 pub use stream::{Edge, Stand, Standing};
@@ -95,6 +97,8 @@ pub struct SourceState {
     pub edge: Edge,
     /// Its name leads to a file now.
     pub present: bool,
+    /// What was found in it since the start.
+    pub counts: SourceCounts,
 }
 
 impl Hub {

@@ -1,117 +1,256 @@
-//! `/metrics`: what the daemon counts, in the text format that Prometheus reads. Everything is asked for when somebody
-//! asks, so it costs nothing otherwise.
+//! `/metrics`: what the daemon counts, in the text format that Prometheus reads, named by its conventions. All of it is
+//! put together when somebody asks.
 
 use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::Registry;
+use prometheus::TextEncoder;
+use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
-use crate::hub::Hub;
+use crate::hub::{Counts, SourceState};
 
 /// The type of the answer's body.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-type Labels = Vec<(String, String)>;
+/// The streams that are alike, now and since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamsOf {
+    /// By which way: `ws`, `events`, `stream` or `tcp`.
+    pub stream: &'static str,
+    /// In which format: `text`, `json` or `batch`.
+    pub format: &'static str,
+    /// How many are at the live edge.
+    pub live: usize,
+    /// How many read the files.
+    pub catching_up: usize,
+    /// What was written to all of them, those that have ended included.
+    pub delivered_bytes: u64,
+}
 
-/// What `hub` has published, and how many of `places` are taken by `streams`.
-pub fn text(
-    hub: &Hub,
-    streams: usize,
-    places: usize,
-    catching_up: usize,
-    started: SystemTime,
-) -> String {
-    let mut registry = Registry::with_prefix("tailcast");
-    let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-    registry.register("build", "The version that runs", build);
-    let gauge = |registry: &mut Registry, name: &str, help: &str, value: i64| {
-        let gauge: Gauge = Gauge::default();
-        gauge.set(value);
-        registry.register(name, help, gauge);
-    };
-    let seconds = started
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    gauge(
-        &mut registry,
-        "start_time_seconds",
+/// What is counted elsewhere, at a moment.
+#[derive(Debug)]
+pub struct Reading<'a> {
+    /// The sources that whoever asks may see.
+    pub sources: &'a [SourceState],
+    /// What was published.
+    pub counts: &'a Counts,
+    /// The streams.
+    pub streams: &'a [StreamsOf],
+    /// What the slowest of them has yet to get.
+    pub lag_bytes: u64,
+    /// Gaps that streams which read the files were told of, and what they lost by them.
+    pub stream_gaps: (u64, u64),
+    /// `--max-clients`.
+    pub clients_max: usize,
+    /// Requests that were refused, by reason.
+    pub refused: &'a [(&'static str, u64)],
+    /// Rounds of delivery.
+    pub rounds: u64,
+    /// When the daemon was started.
+    pub started: SystemTime,
+}
+
+/// The text for `reading`.
+pub fn text(reading: &Reading) -> String {
+    let mut families = Families::default();
+    of_process(&mut families, reading.started);
+    of_files(&mut families, reading.sources);
+    of_streams(&mut families, reading);
+    let mut text = String::new();
+    if let Err(error) = TextEncoder::new().encode_utf8(&families.0, &mut text) {
+        // Only a family without a name or a value is refused.
+        log::error!("/metrics can't be written: {error}");
+    }
+    text
+}
+
+fn of_process(families: &mut Families, started: SystemTime) {
+    let since = started.duration_since(UNIX_EPOCH).unwrap_or_default();
+    families.gauge(
+        "process_start_time_seconds",
         "When it was started, since the epoch",
-        seconds as i64,
+        [(vec![], since.as_secs_f64())],
     );
-    gauge(&mut registry, "clients", "Streams now", streams as i64);
-    gauge(
-        &mut registry,
-        "clients_max",
-        "Streams at most (--max-clients)",
-        places as i64,
+    let version = vec![("version", env!("CARGO_PKG_VERSION"))];
+    families.gauge(
+        "tailcast_build_info",
+        "The version that runs",
+        [(version, 1.0)],
     );
-    gauge(
-        &mut registry,
-        "clients_live",
-        "Streams at the live edge",
-        hub.live_len() as i64,
-    );
-    gauge(
-        &mut registry,
-        "clients_catching_up",
-        "Streams that read the files",
-        catching_up as i64,
-    );
-    let counter = |registry: &mut Registry, name: &str, help: &str, value: u64| {
-        let counter: Counter = Counter::default();
-        counter.inc_by(value);
-        registry.register(name, help, counter);
+}
+
+fn of_files(families: &mut Families, sources: &[SourceState]) {
+    let by_file = |value: &dyn Fn(&SourceState) -> u64| -> Vec<_> {
+        let sources = sources.iter();
+        sources
+            .map(|state| {
+                (
+                    vec![("file", state.source.name.as_str())],
+                    value(state) as f64,
+                )
+            })
+            .collect()
     };
-    let counts = &hub.counts;
-    let batches = counts.batches.load(Ordering::Relaxed);
-    counter(
-        &mut registry,
-        "batches",
-        "Batches published to live streams",
-        batches,
+    families.gauge(
+        "tailcast_file_present",
+        "Whether the name leads to a file",
+        by_file(&|state| u64::from(state.present)),
     );
-    let fallbacks = counts.fallbacks.load(Ordering::Relaxed);
-    counter(
-        &mut registry,
-        "catch_ups",
-        "Live streams that were slow and read the file again",
-        fallbacks,
+    families.counter(
+        "tailcast_read_lines_total",
+        "Lines that were read since the start",
+        by_file(&|state| state.counts.lines),
     );
-    let present: Family<Labels, Gauge> = Family::default();
-    let published: Family<Labels, Counter> = Family::default();
-    let generations: Family<Labels, Counter> = Family::default();
-    for state in hub.sources() {
-        let labels = vec![("file".to_owned(), state.source.name.clone())];
-        present.get_or_create(&labels).set(i64::from(state.present));
-        if let Some(generation) = &state.generation {
-            let bytes = generation.base()
-                + state
-                    .edge
-                    .position
-                    .offset
-                    .saturating_sub(generation.start());
-            published.get_or_create(&labels).inc_by(bytes);
-            generations.get_or_create(&labels).inc_by(generation.number);
+    families.counter(
+        "tailcast_read_bytes_total",
+        "Bytes of these lines",
+        by_file(&|state| state.counts.bytes),
+    );
+    families.counter(
+        "tailcast_rotations_total",
+        "New files under the name",
+        by_file(&|state| state.counts.rotations),
+    );
+    families.counter(
+        "tailcast_truncations_total",
+        "Times that the file was truncated or rewritten",
+        by_file(&|state| state.counts.truncations),
+    );
+    families.counter(
+        "tailcast_gaps_total",
+        "Times that bytes were gone before they could be read",
+        by_file(&|state| state.counts.gaps),
+    );
+    families.counter(
+        "tailcast_lost_bytes_total",
+        "Bytes of these gaps, as far as it is known how many",
+        by_file(&|state| state.counts.lost_bytes),
+    );
+}
+
+fn of_streams(families: &mut Families, reading: &Reading) {
+    let single = |value: u64| [(vec![], value as f64)];
+    let labels = |streams: &StreamsOf| vec![("stream", streams.stream), ("format", streams.format)];
+    let mut clients = Vec::new();
+    for streams in reading.streams {
+        for (state, number) in [("live", streams.live), ("catching_up", streams.catching_up)] {
+            let mut labels = labels(streams);
+            labels.push(("state", state));
+            clients.push((labels, number as f64));
         }
     }
-    registry.register(
-        "file_present",
-        "Whether the name leads to a file now",
-        present,
+    families.gauge("tailcast_clients", "Open streams", clients);
+    families.gauge(
+        "tailcast_max_clients",
+        "How many may be open (--max-clients)",
+        single(reading.clients_max as u64),
     );
-    registry.register(
-        "file_read_bytes",
-        "Bytes up to the live edge, of all the files that had this name",
-        published,
+    let delivered = reading.streams.iter();
+    families.counter(
+        "tailcast_delivered_bytes_total",
+        "Bytes that were written to streams",
+        delivered.map(|streams| (labels(streams), streams.delivered_bytes as f64)),
     );
-    registry.register("file_beginnings", "Rotations and truncations", generations);
-    let mut text = String::new();
-    // Writing to a String can't fail.
-    let _ = encode(&mut text, &registry);
-    text
+    families.gauge(
+        "tailcast_lag_bytes",
+        "What the slowest stream has yet to get",
+        single(reading.lag_bytes),
+    );
+    let counts = reading.counts;
+    families.counter(
+        "tailcast_catch_ups_total",
+        "Times that a live stream was too slow and went back to the file",
+        single(counts.fallbacks.load(Ordering::Relaxed)),
+    );
+    families.counter(
+        "tailcast_stream_gaps_total",
+        "Gaps that streams met in the files",
+        single(reading.stream_gaps.0),
+    );
+    families.counter(
+        "tailcast_stream_lost_bytes_total",
+        "Bytes of these gaps, as far as it is known how many",
+        single(reading.stream_gaps.1),
+    );
+    let refused = reading.refused.iter();
+    families.counter(
+        "tailcast_refused_total",
+        "Requests that were refused",
+        refused.map(|&(reason, number)| (vec![("reason", reason)], number as f64)),
+    );
+    families.counter(
+        "tailcast_batches_total",
+        "Batches of lines that were published",
+        single(counts.batches.load(Ordering::Relaxed)),
+    );
+    families.counter(
+        "tailcast_rounds_total",
+        "Rounds of delivery to the live streams",
+        single(reading.rounds),
+    );
+}
+
+type Labels<'a> = Vec<(&'a str, &'a str)>;
+
+#[derive(Default)]
+struct Families(Vec<MetricFamily>);
+
+impl Families {
+    fn gauge<'a>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = (Labels<'a>, f64)>,
+    ) {
+        self.add(name, help, MetricType::GAUGE, values, |metric, value| {
+            let mut gauge = Gauge::default();
+            gauge.set_value(value);
+            metric.set_gauge(gauge);
+        });
+    }
+
+    fn counter<'a>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = (Labels<'a>, f64)>,
+    ) {
+        self.add(name, help, MetricType::COUNTER, values, |metric, value| {
+            let mut counter = Counter::default();
+            counter.set_value(value);
+            metric.set_counter(counter);
+        });
+    }
+
+    fn add<'a>(
+        &mut self,
+        name: &str,
+        help: &str,
+        kind: MetricType,
+        values: impl IntoIterator<Item = (Labels<'a>, f64)>,
+        set: impl Fn(&mut Metric, f64),
+    ) {
+        let metric = |(labels, value): (Labels<'a>, f64)| {
+            let pairs = labels.iter().map(|(name, value)| {
+                let mut pair = LabelPair::default();
+                pair.set_name((*name).to_owned());
+                pair.set_value((*value).to_owned());
+                pair
+            });
+            let mut metric = Metric::from_label(pairs.collect());
+            set(&mut metric, value);
+            metric
+        };
+        let metrics: Vec<Metric> = values.into_iter().map(metric).collect();
+        // Of what there is none yet, nothing is said: a family without a value is an error.
+        if metrics.is_empty() {
+            return;
+        }
+        let mut family = MetricFamily::default();
+        family.set_name(name.to_owned());
+        family.set_help(help.to_owned());
+        family.set_field_type(kind);
+        family.set_metric(metrics);
+        self.0.push(family);
+    }
 }

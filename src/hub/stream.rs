@@ -13,7 +13,7 @@ use crate::source::{
     Began, Event, EventKind, Generation, Id, IdMaker, Identity, Kind, Position, Segment, Source,
 };
 
-use super::{Change, SourceState};
+use super::{Change, SourceCounts, SourceState};
 
 pub use stand::{Stand, Standing};
 
@@ -50,6 +50,7 @@ pub(super) struct Stream {
     /// Number and base of generations that were let go of, oldest first.
     remembered: VecDeque<(u64, u64)>,
     pub(super) present: bool,
+    counts: SourceCounts,
 }
 
 impl Stream {
@@ -64,6 +65,7 @@ impl Stream {
             asides_told: 0,
             remembered: VecDeque::new(),
             present: false,
+            counts: SourceCounts::default(),
         }
     }
 
@@ -102,6 +104,7 @@ impl Stream {
             generation: self.generations.back().cloned(),
             edge: self.edge_for_new(),
             present: self.present,
+            counts: self.counts,
         }
     }
 
@@ -137,6 +140,7 @@ impl Stream {
     ) {
         match change {
             Change::Begin(generation) => {
+                self.counts.begins(&generation);
                 self.begin(generation, forgotten);
                 for mut event in self.arrival(self.generations.len() - 1) {
                     event.aside = self.asides_told;
@@ -157,11 +161,16 @@ impl Stream {
                     },
                     self.edge
                 );
+                self.counts.lines += lines.len() as u64;
+                self.counts.bytes += lines.bytes.len() as u64;
                 self.edge = lines.end();
                 self.edge_id = lines.id_after(lines.len() - 1);
                 self.push(segments, Kind::Lines(lines));
             }
             Change::Aside(kind) => {
+                if let EventKind::Gap { lost_bytes, .. } = kind {
+                    self.counts.gap(lost_bytes);
+                }
                 self.asides_told += 1;
                 let number = self.asides_told;
                 if self.asides.len() == ASIDES_MAX {

@@ -53,11 +53,10 @@ impl Client<'_> {
         let head = self.read_head(&mut buf, deadline);
         match head {
             None => {}
-            Some(_) if self.visitor.socket.is_clear_where_tls_is_spoken() => self.answer(
-                &Answer::refusal(&Refusal::clear_where_tls_is_spoken()),
-                Method::Get,
-            ),
-            Some(Err(refusal)) => self.answer(&Answer::refusal(&refusal), Method::Get),
+            Some(_) if self.visitor.socket.is_clear_where_tls_is_spoken() => {
+                self.refuse(&Refusal::clear_where_tls_is_spoken());
+            }
+            Some(Err(refusal)) => self.refuse(&refusal),
             Some(Ok((request, len))) => {
                 let rest = buf.split_off(len);
                 self.serve_request(&request, rest);
@@ -67,7 +66,10 @@ impl Client<'_> {
 
     /// Serves one who connects to a plain listener.
     pub(super) fn serve_plain(&self) {
-        let Some(_place) = self.place() else { return };
+        let Some(_place) = self.place() else {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            return self.routes.refused.count(status);
+        };
         (self.becomes_stream)(&self.visitor);
         let several = self.routes.several;
         let wire = Wire::new(Shape::Text, Framing::Bare, several, None);
@@ -124,6 +126,7 @@ impl Client<'_> {
         let (cors, route) = match self.routes.route(request, self.visitor.socket.transport()) {
             Ok(routed) => routed,
             Err((refusal, cors)) => {
+                self.routes.refused.count(refusal.status);
                 let answer = self
                     .routes
                     .refuse(request, &refusal)
@@ -135,6 +138,7 @@ impl Client<'_> {
             Route::Answer(answer) => self.answer(&answer.with_cors(cors.as_ref()), request.method),
             Route::Stream(kind, token) => {
                 if let Err(refusal) = self.serve_stream(request, kind, token, rest, cors.as_ref()) {
+                    self.routes.refused.count(refusal.status);
                     let answer = Answer::refusal(&refusal).with_cors(cors.as_ref());
                     self.answer(&answer, request.method);
                 }
@@ -267,6 +271,12 @@ impl Client<'_> {
             })
             .ok()
             .map(|_| Place(streams))
+    }
+
+    /// Answers a request that could not be read.
+    fn refuse(&self, refusal: &Refusal) {
+        self.routes.refused.count(refusal.status);
+        self.answer(&Answer::refusal(refusal), Method::Get);
     }
 
     fn answer(&self, answer: &Answer, method: Method) {

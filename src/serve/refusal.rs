@@ -4,6 +4,7 @@
 //! bytes is the affair of [`super::answer`].
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::StatusCode;
 
@@ -93,5 +94,44 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.status.as_u16(), self.line)
+    }
+}
+
+/// What each status means, in a word.
+const REASONS: [(StatusCode, &str); 9] = [
+    (StatusCode::BAD_REQUEST, "bad_request"),
+    (StatusCode::UNAUTHORIZED, "unauthorized"),
+    (StatusCode::FORBIDDEN, "forbidden"),
+    (StatusCode::NOT_FOUND, "not_found"),
+    (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+    (StatusCode::REQUEST_TIMEOUT, "head_too_slow"),
+    (StatusCode::UPGRADE_REQUIRED, "upgrade_required"),
+    (
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "head_too_large",
+    ),
+    (StatusCode::SERVICE_UNAVAILABLE, "too_many_clients"),
+];
+
+/// How many requests were refused, by reason.
+#[derive(Debug, Default)]
+pub struct Refused([AtomicU64; REASONS.len()]);
+
+impl Refused {
+    /// One more was refused with `status`.
+    pub fn count(&self, status: StatusCode) {
+        if let Some(n) = REASONS.iter().position(|(known, _)| *known == status) {
+            self.0[n].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many, by reason.
+    pub fn read(&self) -> Vec<(&'static str, u64)> {
+        let counts = self.0.iter().map(|count| count.load(Ordering::Relaxed));
+        REASONS
+            .iter()
+            .map(|(_, reason)| *reason)
+            .zip(counts)
+            .collect()
     }
 }

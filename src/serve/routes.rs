@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use http::StatusCode;
 
 use crate::config::value::{BasePath, Lines};
+use crate::courier::Rounds;
 use crate::escape::shown;
 use crate::hub::Selection;
 use crate::json;
-use crate::metrics;
+use crate::metrics::{self, Reading};
 
 use super::access::Access;
 use super::answer::{Answer, TEXT};
@@ -17,7 +18,7 @@ use super::cors::Cors;
 use super::guard::Guard;
 use super::head::{Method, Request};
 use super::query::Stream as Kind;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, Refused};
 use super::socket::Transport;
 use super::stream::Shared;
 use super::token::Scope;
@@ -39,6 +40,10 @@ pub struct Routes {
     pub several: bool,
     /// Streams now.
     pub streams: AtomicUsize,
+    /// Requests that were refused.
+    pub refused: Refused,
+    /// Rounds of delivery.
+    pub rounds: Arc<Rounds>,
     /// When the daemon was started.
     pub started: std::time::SystemTime,
     /// Set at stop.
@@ -112,8 +117,10 @@ impl Routes {
         }
         let answer = match path {
             Some("/healthz") => self.health(),
-            Some("/metrics") => Answer::new(StatusCode::OK, metrics::CONTENT_TYPE, self.metrics())
-                .with("Cache-Control", "no-store"),
+            Some("/metrics") => {
+                Answer::new(StatusCode::OK, metrics::CONTENT_TYPE, self.metrics(&scope))
+                    .with("Cache-Control", "no-store")
+            }
             Some("/files") => Answer::new(StatusCode::OK, "application/json", self.files(&scope))
                 .with("Cache-Control", "no-store"),
             Some(path) => super::assets::answer(path.strip_prefix('/').unwrap_or(path), request)
@@ -172,16 +179,21 @@ impl Routes {
         Answer::refusal(&Refusal::unavailable(line))
     }
 
-    fn metrics(&self) -> String {
-        let catching_up = self.shared.streams.catching_up();
-        let streams = self.streams.load(Ordering::Relaxed);
-        metrics::text(
-            &self.shared.hub,
-            streams,
-            self.max_clients,
-            catching_up,
-            self.started,
-        )
+    fn metrics(&self, scope: &Scope) -> String {
+        let mut sources = self.shared.hub.sources();
+        sources.retain(|state| scope.may(&state.source.name));
+        let (streams, lag_bytes) = self.shared.streams.read();
+        metrics::text(&Reading {
+            sources: &sources,
+            counts: &self.shared.hub.counts,
+            streams: &streams,
+            lag_bytes,
+            stream_gaps: self.shared.streams.gaps(),
+            clients_max: self.max_clients,
+            refused: &self.refused.read(),
+            rounds: self.rounds.begun.load(Ordering::Relaxed) as u64,
+            started: self.started,
+        })
     }
 
     /// The followed files as JSON.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::hub::{Hub, Subscriber};
 use crate::limits::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNKS_BYTES, STALL_HOLD};
 use crate::reader::Reader;
-use crate::source::{Kind, Segment};
+use crate::source::Segment;
 
 use super::link::Carried;
 use super::peer::Peer;
@@ -157,11 +157,7 @@ impl<'a> Stream<'a> {
             };
             self.peer.link.lock().push_segment(&segment);
             drop(turn);
-            match segment.kind {
-                Kind::Lines(_) => self.opened.has_read(&segment),
-                // Bytes may have been lost on the way.
-                Kind::Event(_) => self.opened.stands_behind(reader.behind_bytes()),
-            }
+            self.opened.has_read(&segment, || reader.behind_bytes());
             drop(segment);
             self.send(&mut reader)?;
         }

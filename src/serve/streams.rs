@@ -10,25 +10,55 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use parking_lot::Mutex;
 
 use crate::hub::{Hub, Selection};
-use crate::source::{Kind, Segment};
+use crate::metrics::StreamsOf;
+use crate::source::{EventKind, Kind, Segment};
 
 use super::peer::Peer;
+use super::wire::Shape;
 
 /// See the module.
 #[derive(Debug)]
 pub struct Streams {
     hub: Arc<Hub>,
     open: Mutex<BTreeMap<u64, Arc<Open>>>,
+    /// Bytes that were written to those that have ended. Grows under the lock of `open`.
+    ended_bytes: [AtomicU64; KINDS.len()],
     catching_up: AtomicUsize,
+    gaps: AtomicU64,
+    lost_bytes: AtomicU64,
     /// The watcher is woken by a change, for it tells systemd.
     wakes: bool,
     /// It was woken, and has not counted since.
     woken: AtomicBool,
 }
 
+/// Way and format, by [`kind`].
+const KINDS: [(&str, &str); 8] = [
+    ("stream", "text"),
+    ("ws", "json"),
+    ("ws", "batch"),
+    ("events", "text"),
+    ("events", "json"),
+    ("ws", "text"),
+    ("stream", "json"),
+    ("tcp", "text"),
+];
+
+/// Which of [`KINDS`] a stream to `peer` is.
+fn kind(peer: &Peer) -> usize {
+    match peer.link.lock().wire.shape() {
+        Shape::Text if peer.visitor.may_half_close() => 7,
+        shape => shape as usize,
+    }
+}
+
 /// One of them.
 #[derive(Debug)]
 struct Open {
+    peer: Arc<Peer>,
+    kind: usize,
+    /// Bytes that were written to it, when last asked.
+    bytes: AtomicU64,
     selection: Selection,
     catches_up: AtomicBool,
     /// How far it is in all that is published of its sources; kept while it catches up.
@@ -42,16 +72,22 @@ impl Streams {
         Streams {
             hub,
             open: Mutex::default(),
+            ended_bytes: Default::default(),
             catching_up: AtomicUsize::new(0),
+            gaps: AtomicU64::new(0),
+            lost_bytes: AtomicU64::new(0),
             wakes,
             woken: AtomicBool::new(false),
         }
     }
 
     /// A stream to `peer` of what `selection` has begins; it is open until what is returned is dropped.
-    pub fn open(&self, peer: &Peer, selection: &Selection) -> Opened<'_> {
+    pub fn open(&self, peer: &Arc<Peer>, selection: &Selection) -> Opened<'_> {
         let number = peer.visitor.number;
         let open = Arc::new(Open {
+            peer: Arc::clone(peer),
+            kind: kind(peer),
+            bytes: AtomicU64::new(0),
             selection: selection.clone(),
             catches_up: AtomicBool::new(false),
             reached: AtomicU64::new(0),
@@ -74,9 +110,47 @@ impl Streams {
     pub fn count(&self) -> (usize, u64) {
         self.woken.store(false, Ordering::SeqCst);
         let open: Vec<_> = self.open.lock().values().cloned().collect();
+        (open.len(), self.lag_bytes(&open))
+    }
+
+    fn lag_bytes(&self, open: &[Arc<Open>]) -> u64 {
         let behind = open.iter().filter_map(|open| open.behind_bytes(&self.hub));
-        let lag = behind.fold(self.hub.queued_bytes(), u64::max);
-        (open.len(), lag)
+        behind.fold(self.hub.queued_bytes(), u64::max)
+    }
+
+    /// Those that are alike together, and what the slowest has yet to get, in bytes.
+    pub fn read(&self) -> (Vec<StreamsOf>, u64) {
+        let mut kinds = KINDS.map(|(stream, format)| StreamsOf {
+            stream,
+            format,
+            live: 0,
+            catching_up: 0,
+            delivered_bytes: 0,
+        });
+        // Under one lock, so that one that ends meanwhile is counted once.
+        let open: Vec<_> = {
+            let open = self.open.lock();
+            for (kind, ended) in kinds.iter_mut().zip(&self.ended_bytes) {
+                kind.delivered_bytes = ended.load(Ordering::Relaxed);
+            }
+            open.values().cloned().collect()
+        };
+        for open in &open {
+            let kind = &mut kinds[open.kind];
+            kind.delivered_bytes += open.written_bytes();
+            match open.catches_up.load(Ordering::Relaxed) {
+                true => kind.catching_up += 1,
+                false => kind.live += 1,
+            }
+        }
+        let lag = self.lag_bytes(&open);
+        (kinds.to_vec(), lag)
+    }
+
+    /// Gaps that streams met in the files, and the bytes that they lost by them.
+    pub fn gaps(&self) -> (u64, u64) {
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        (load(&self.gaps), load(&self.lost_bytes))
     }
 
     fn changed(&self) {
@@ -88,6 +162,14 @@ impl Streams {
 }
 
 impl Open {
+    fn written_bytes(&self) -> u64 {
+        // Somebody is at it: what it was a moment ago will do.
+        if let Some(link) = self.peer.link.try_lock() {
+            self.bytes.store(link.progress(), Ordering::Relaxed);
+        }
+        self.bytes.load(Ordering::Relaxed)
+    }
+
     /// What it has yet to get, where it catches up.
     fn behind_bytes(&self, hub: &Hub) -> Option<u64> {
         let reached = self.reached.load(Ordering::Relaxed);
@@ -122,11 +204,23 @@ impl Opened<'_> {
         self.open.reached.store(reached, Ordering::Relaxed);
     }
 
-    /// It has read on in the file by `segment`.
-    pub fn has_read(&self, segment: &Segment) {
-        if let Kind::Lines(lines) = &segment.kind {
-            let bytes = lines.bytes.len() as u64;
-            self.open.reached.fetch_add(bytes, Ordering::Relaxed);
+    /// It has read `segment` from the file; `behind` says how many bytes it is then behind.
+    pub fn has_read(&self, segment: &Segment, behind: impl FnOnce() -> u64) {
+        match &segment.kind {
+            Kind::Lines(lines) => {
+                let bytes = lines.bytes.len() as u64;
+                self.open.reached.fetch_add(bytes, Ordering::Relaxed);
+            }
+            Kind::Event(event) => {
+                if let EventKind::Gap { lost_bytes, .. } = event.kind {
+                    let lost_bytes = lost_bytes.unwrap_or(0);
+                    self.streams.gaps.fetch_add(1, Ordering::Relaxed);
+                    let lost = &self.streams.lost_bytes;
+                    lost.fetch_add(lost_bytes, Ordering::Relaxed);
+                }
+                // What is lost is not to be read any more.
+                self.stands_behind(behind());
+            }
         }
     }
 
@@ -142,7 +236,11 @@ impl Opened<'_> {
 impl Drop for Opened<'_> {
     fn drop(&mut self) {
         self.has_caught_up();
-        self.streams.open.lock().remove(&self.number);
+        let bytes = self.open.peer.link.lock().progress();
+        let mut open = self.streams.open.lock();
+        open.remove(&self.number);
+        self.streams.ended_bytes[self.open.kind].fetch_add(bytes, Ordering::Relaxed);
+        drop(open);
         self.streams.changed();
     }
 }
