@@ -30,11 +30,14 @@ pub fn event(source: &Source, event: &Event, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-/// Begins a batch: one object for many lines, of which `i` is the first.
-pub fn batch_start(source: &Source, lines: &Lines, i: usize, out: &mut Vec<u8>) {
+/// Begins a batch: one object for many lines, of which `i` is the first. Returns where in `out` the batch's own id is to
+/// stand, which is known only at its end.
+pub fn batch_start(source: &Source, lines: &Lines, i: usize, out: &mut Vec<u8>) -> usize {
     file(source, out);
-    // The batch's own id is known only at its end, so it stands there.
-    out.extend_from_slice(format!(",\"from\":\"{}\",\"lines\":[", lines.id_before(i)).as_bytes());
+    out.extend_from_slice(format!(",\"from\":\"{}\"", lines.id_before(i)).as_bytes());
+    let id_at = out.len();
+    out.extend_from_slice(b",\"lines\":[");
+    id_at
 }
 
 /// Appends line `i` to a batch.
@@ -46,9 +49,11 @@ pub fn batch_line(lines: &Lines, i: usize, out: &mut Vec<u8>) {
     string(lines.line(i), out);
 }
 
-/// Ends a batch whose last line is `last`.
-pub fn batch_end(lines: &Lines, last: usize, out: &mut Vec<u8>) {
-    out.extend_from_slice(format!("],\"id\":\"{}\"}}", lines.id_after(last)).as_bytes());
+/// Ends a batch whose last line is `last`; its id goes to `id_at`.
+pub fn batch_end(lines: &Lines, last: usize, id_at: usize, out: &mut Vec<u8>) {
+    let id = format!(",\"id\":\"{}\"", lines.id_after(last));
+    out.splice(id_at..id_at, id.into_bytes());
+    out.extend_from_slice(b"]}");
 }
 
 /// Appends a batch without lines, which says only where the stream stands.

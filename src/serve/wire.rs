@@ -138,7 +138,7 @@ impl Wire {
         payload.clear();
         // The lines of the frame that is being put together, for `batch`.
         let mut first = None;
-        let mut last_of_batch = 0;
+        let (mut last_of_batch, mut id_at) = (0, 0);
         for i in 0..lines.len() {
             let passes = self
                 .filter
@@ -147,7 +147,7 @@ impl Wire {
             if passes {
                 if self.shape == Shape::Batch {
                     if first.is_none() {
-                        json::batch_start(&segment.source, lines, i, &mut payload);
+                        id_at = json::batch_start(&segment.source, lines, i, &mut payload);
                     }
                     json::batch_line(lines, i, &mut payload);
                     last_of_batch = i;
@@ -163,7 +163,7 @@ impl Wire {
                 && (payload.len() >= group_bytes || i + 1 == lines.len() || group_bytes == 1)
             {
                 if self.shape == Shape::Batch {
-                    json::batch_end(lines, last_of_batch, &mut payload);
+                    json::batch_end(lines, last_of_batch, id_at, &mut payload);
                 }
                 self.frame(&payload, out);
                 payload.clear();

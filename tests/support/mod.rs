@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub(crate) mod http;
+pub(crate) mod ids;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
 pub(crate) mod websocket;
