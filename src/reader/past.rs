@@ -43,6 +43,9 @@ fn open(path: &Path) -> io::Result<std::fs::File> {
 
 impl Past {
     /// The file beside `source`'s in which `id` is a place, if there is one. Blocks on the disk.
+    ///
+    /// Ids come from whoever may connect, and anyone can make one up that names the first byte of any inode: only files
+    /// that a rotation of this one can have left are opened, or the whole directory could be read.
     pub(super) fn find(source: &Source, id: &Id) -> Option<Past> {
         let path = siblings::by_inode(&source.path, id.inode)?;
         let past = Past::open(&path, id.offset).ok()?;

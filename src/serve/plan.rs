@@ -188,9 +188,12 @@ impl Plan {
                 Selection::Only(indexes) => indexes[0],
                 Selection::All => 0,
             };
+            let gone = || Refusal::not_found("the place that before= names is gone");
+            if hub.source(index).source.name_hash != before.name_hash {
+                return Err(gone());
+            }
             let reader = begin.before(index, before, wanted).map_err(failed)?;
-            let reader =
-                reader.ok_or_else(|| Refusal::not_found("the place that before= names is gone"))?;
+            let reader = reader.ok_or_else(gone)?;
             return Ok(Some((reader, Vec::new())));
         }
         let from = |source: &Source| match self

@@ -159,13 +159,20 @@ pub fn place(path: &Path) -> PathBuf {
     at
 }
 
-/// The file beside `path` that has this inode, whatever its name. Blocks on the disk.
+/// The file that has this inode and stands at `path`, or beside it with a name that a rotation of it can have left.
+/// Blocks on the disk.
 pub fn by_inode(path: &Path, inode: u64) -> Option<PathBuf> {
-    let entries = fs::read_dir(directory_of(&place(path))).ok()?;
+    let path = place(path);
+    let name = path.file_name()?;
+    let entries = fs::read_dir(directory_of(&path)).ok()?;
     entries
         .take(SIBLING_ENTRIES_MAX)
         .flatten()
-        .find(|entry| entry.ino() == inode)
+        .filter(|entry| entry.ino() == inode)
+        .find(|entry| {
+            let other = entry.file_name();
+            other == name || is_rotated_name(name, &other)
+        })
         .map(|entry| entry.path())
 }
 
@@ -212,7 +219,7 @@ fn is_mark(mark: &[u8]) -> bool {
     let [b'.' | b'-' | b'_', rest @ ..] = mark else {
         return false;
     };
-    matches!(rest, b"old" | b"prev")
+    matches!(rest, b"old" | b"prev" | b"bak" | b"save" | b"orig")
         || rest.first().is_some_and(u8::is_ascii_digit)
             && rest
                 .iter()
@@ -235,6 +242,7 @@ mod tests {
             "app.log-20261123",
             "app.log.2026-11-23_10:11:12",
             "app.log.old",
+            "app.log.bak",
         ] {
             assert_eq!(is(name), Some(false), "{name}");
         }
