@@ -61,6 +61,11 @@ impl Glob {
         }
     }
 
+    /// Somebody waits for it: where something may have changed, it is scanned at once.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        self.not_before = self.not_before.min(now);
+    }
+
     /// Files that match now and are nobody's yet. Blocks on the disk.
     pub(super) fn scan(
         &mut self,

@@ -209,7 +209,7 @@ impl Watcher {
         self.queued.push(false);
         self.timed.push(None);
         if let Some(asked) = &mut self.asked {
-            asked.leave_out();
+            asked.take_in();
         }
         self.make_ready(index);
     }
@@ -269,7 +269,7 @@ impl Watcher {
     fn pass(&mut self) {
         let now = Instant::now();
         self.take_events();
-        self.take_asked();
+        self.take_asked(now);
         self.take_times(now);
         let mut changes = Vec::new();
         self.scan_globs(now, &mut changes);

@@ -22,18 +22,21 @@ enum Aim {
 }
 
 impl Asked {
-    /// A follower that was added after it was asked for.
-    pub(super) fn leave_out(&mut self) {
-        self.goals.push(Aim::Reached);
+    /// A follower that a pattern has brought in since: its file may be older than the question.
+    pub(super) fn take_in(&mut self) {
+        self.goals.push(Aim::Look);
+        self.left += 1;
     }
 }
 
 impl Watcher {
-    pub(super) fn take_asked(&mut self) {
+    pub(super) fn take_asked(&mut self, now: Instant) {
         let Some(ticket) = self.hub.looks.pending().filter(|_| self.asked.is_none()) else {
             return;
         };
         self.make_all_ready();
+        // A new file that a pattern matches is part of the answer, so its directory is not listed later to save time.
+        self.globs.iter_mut().for_each(|glob| glob.hurry(now));
         let left = self.followers.len();
         self.asked = Some(Asked {
             ticket,
