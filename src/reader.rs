@@ -29,6 +29,8 @@ pub struct Reader {
     selection: Selection,
     /// By source index; `None` where the source is not selected.
     cursors: Vec<Option<Cursor>>,
+    /// Sources that have told where the stream begins in them.
+    begun: usize,
     /// Whose turn it is.
     turn: usize,
     /// Where this turn ends: at the edge that stood when it began, so that a busy source can't keep the turn.
@@ -90,6 +92,14 @@ impl Reader {
     pub fn next(&mut self, chunk_bytes: usize) -> io::Result<Option<Segment>> {
         if self.until == Until::Edge {
             self.take_in_new();
+        }
+        // Where the stream begins in every source is told before anything else of any: a client that is cut off early
+        // can then resume all of them.
+        while let Some(cursor) = self.cursors.get_mut(self.begun) {
+            if let Some(segment) = cursor.as_mut().and_then(Cursor::next_pending) {
+                return Ok(Some(segment));
+            }
+            self.begun += 1;
         }
         // All sources in a row have nothing: all is read.
         let mut idle = 0;
@@ -163,21 +173,20 @@ impl Reader {
         &self.selection
     }
 
-    /// The id of the place where the stream stands, of each source that has begun. Reads a few hundred bytes of each.
+    /// The id of the place where the stream stands in each source. Reads a few hundred bytes of each.
     pub fn ids(&self) -> Vec<(u32, crate::source::Id)> {
         self.cursors()
             .filter_map(|cursor| Some((cursor.index(), cursor.id(&self.hub)?)))
             .collect()
     }
 
-    /// An `end` event for each source that has begun.
+    /// An `end` event for each source.
     pub fn ends(&self) -> Vec<Segment> {
         let end = |cursor: &Cursor| {
-            let (id, at) = (cursor.id(&self.hub)?, cursor.standing.position?);
             let event = Event {
                 kind: EventKind::End,
-                id,
-                at,
+                id: cursor.id(&self.hub)?,
+                at: cursor.standing.position.unwrap_or_default(),
                 aside: cursor.standing.aside,
             };
             Some(Segment::new(cursor.source(), Kind::Event(event)))

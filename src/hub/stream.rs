@@ -55,7 +55,7 @@ pub(super) struct Stream {
 
 impl Stream {
     pub(super) fn new(source: Arc<Source>) -> Stream {
-        let edge_id = IdMaker::beginning(source.name_hash, &Identity::default());
+        let edge_id = Id::nowhere(source.name_hash);
         Stream {
             source,
             generations: VecDeque::new(),

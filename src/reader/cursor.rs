@@ -72,6 +72,12 @@ impl Cursor {
         self.past.is_some()
     }
 
+    /// The next event that is to be told before anything is read.
+    pub(super) fn next_pending(&mut self) -> Option<Segment> {
+        let event = self.pending.pop()?;
+        Some(self.event(event))
+    }
+
     /// The next segment up to `until`; `None` where there is none.
     pub(super) fn step(
         &mut self,
@@ -79,8 +85,8 @@ impl Cursor {
         until: Option<Edge>,
         chunk_bytes: usize,
     ) -> io::Result<Option<Segment>> {
-        if let Some(event) = self.pending.pop() {
-            return Ok(Some(self.event(event)));
+        if let Some(segment) = self.next_pending() {
+            return Ok(Some(segment));
         }
         if let Some(past) = &mut self.past {
             if let Some(lines) = past.next(&self.source, hub.line_bytes_max(), chunk_bytes)? {
@@ -264,7 +270,9 @@ impl Cursor {
         if let Some(past) = &self.past {
             return past.id(&self.source);
         }
-        let position = self.standing.position?;
+        let Some(position) = self.standing.position else {
+            return Some(Id::nowhere(self.source.name_hash));
+        };
         let generations = hub.generations(self.source.index);
         let generation = generations
             .iter()

@@ -153,6 +153,7 @@ impl Begin<'_> {
             hub: Arc::clone(self.hub),
             selection: self.selection.clone(),
             cursors,
+            begun: 0,
             turn: 0,
             turn_until: None,
             until: Until::Edge,
@@ -208,6 +209,10 @@ impl Begin<'_> {
         let source = Arc::clone(&state.source);
         let aside = state.edge.aside;
         let edge = state.generation.is_some().then_some(state.edge);
+        if id.is_nowhere() {
+            // It was not there then: whatever it has held since is new.
+            return Ok((Cursor::new(source), edge));
+        }
         if let Some(generation) = self.find_held(&source, id) {
             let start = self.start_event(&source, &generation, id.offset, aside)?;
             let standing = Standing {

@@ -24,6 +24,7 @@ use crate::serve::refusal::Refusal;
 use crate::serve::routes::{Route, Routes};
 use crate::serve::stream::Stream;
 use crate::serve::wire::{Framing, Shape, Wire};
+use crate::source::{Kind as What, Segment};
 
 /// A place among the streams, until it is dropped.
 struct Place<'a>(&'a AtomicUsize);
@@ -230,11 +231,11 @@ impl Client<'_> {
     fn run(
         &self,
         plan: Plan,
-        wire: Wire,
+        mut wire: Wire,
         head: Vec<u8>,
         websocket: Option<Vec<u8>>,
         reader: crate::reader::Reader,
-        first: Vec<crate::source::Segment>,
+        first: Vec<Segment>,
     ) {
         let context = websocket.map(|rest| {
             let config = WebSocketConfig::default()
@@ -246,6 +247,14 @@ impl Client<'_> {
             WebSocketContext::from_partially_read(rest, Role::Server, Some(config))
         });
         let is_websocket = context.is_some();
+        if plan.several() {
+            wire.stands(reader.ids());
+            // What was read to know the status is not sent yet.
+            wire.stands(first.iter().filter_map(|segment| match &segment.kind {
+                What::Event(event) => Some((segment.source.index, event.id)),
+                What::Lines(_) => None,
+            }));
+        }
         let preamble = wire.preamble();
         let mut link = Link::new(Arc::clone(&self.visitor.socket), context, wire);
         link.push_raw(&head);

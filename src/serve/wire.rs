@@ -199,18 +199,32 @@ impl Wire {
         }
     }
 
+    /// Notes where the stream stands in each of its files, so that its very first SSE id names all of them: a client
+    /// that is cut off then resumes them all.
+    pub fn stands(&mut self, places: impl IntoIterator<Item = (u32, Id)>) {
+        if matches!(self.shape, Shape::SseText | Shape::SseJson) {
+            for (index, id) in places {
+                self.ids.set(index, id);
+            }
+        }
+    }
+
     /// What a stream that has been quiet sends now and then, where its shape has such a thing; `standing` are the ids
     /// of the places where it stands, with the sources' names and indexes.
     pub fn heartbeat(&mut self, standing: &[(u32, String, Id)]) -> Vec<u8> {
         let mut out = Vec::new();
         match self.shape {
             Shape::SseText | Shape::SseJson if self.filter.is_some() && !standing.is_empty() => {
-                let ids: Vec<String> = standing.iter().map(|(_, _, id)| id.to_string()).collect();
-                self.frame(format!("id: {}\n\n", ids.join("~")).as_bytes(), &mut out);
+                self.stands(standing.iter().map(|&(index, _, id)| (index, id)));
+                let mut payload = b"id: ".to_vec();
+                self.ids.write(&mut payload);
+                payload.extend_from_slice(b"\n\n");
+                self.frame(&payload, &mut out);
             }
             Shape::SseText | Shape::SseJson => self.frame(b":\n\n", &mut out),
             Shape::Batch if self.filter.is_some() => {
-                for (_, name, id) in standing {
+                // A file that is not there yet has not had its start.
+                for (_, name, id) in standing.iter().filter(|(_, _, id)| !id.is_nowhere()) {
                     let mut payload = Vec::new();
                     json::empty_batch(name, id, &mut payload);
                     self.frame(&payload, &mut out);

@@ -97,6 +97,16 @@ impl Id {
         })
     }
 
+    /// The place before the first byte of a file that was never there.
+    pub fn nowhere(name_hash: u32) -> Id {
+        IdMaker::beginning(name_hash, &Identity::default())
+    }
+
+    /// Whether it is the place before the first byte of a file that was not there. No file has the inode 0.
+    pub fn is_nowhere(&self) -> bool {
+        self.inode == 0 && self.offset == 0
+    }
+
     /// True where the file, `head` (its first bytes) and `tail` (the last bytes before the offset) are those that this
     /// id was made from. Both may be longer than needed: `head` at its end, `tail` at its beginning.
     pub fn matches(&self, identity: &Identity, head: &[u8], tail: &[u8]) -> bool {

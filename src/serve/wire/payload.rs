@@ -22,19 +22,19 @@ pub enum Shape {
     JsonLine = 6,
 }
 
-/// Where a stream of several files stands in each of them, for SSE's one id.
+/// Where a stream stands in each of its files, for SSE's one id.
 #[derive(Debug, Default)]
 pub(super) struct SourceIds(Vec<(u32, Id)>);
 
 impl SourceIds {
-    fn set(&mut self, index: u32, id: Id) {
+    pub(super) fn set(&mut self, index: u32, id: Id) {
         match self.0.binary_search_by_key(&index, |&(index, _)| index) {
             Ok(at) => self.0[at].1 = id,
             Err(at) => self.0.insert(at, (index, id)),
         }
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
         for (n, (_, id)) in self.0.iter().enumerate() {
             if n > 0 {
                 out.push(b'~');
