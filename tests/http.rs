@@ -1,4 +1,4 @@
-//! What HTTP clients get: the plain stream, the events, and the small answers.
+//! What HTTP clients get: the plain stream and the small answers.
 
 mod support;
 
@@ -96,106 +96,6 @@ fn the_plain_stream_of_several_files_has_the_headers_of_tail() {
     assert!(text.contains("==> a.log <==\na1\n"), "{text}");
     assert!(text.contains("==> b.log <==\nb1\n"), "{text}");
     assert_eq!(daemon.get("/stream?follow=false&file=b.log").text(), "b1\n");
-}
-
-#[test]
-fn an_event_stream_is_resumed_by_the_last_id() {
-    let logs = Logs::new();
-    let log = logs.file("a.log", "1\n2\n");
-    let daemon = Daemon::follow(&[&log]);
-    let mut live = daemon.live("/events?lines=1");
-    assert_eq!(live.field("retry"), "1000");
-    let start = live.field("id");
-    let id = live.field("id");
-    assert_ne!(start, id);
-    assert_eq!(live.field("data"), "2");
-    append(&log, "3\n");
-    assert_eq!(live.field("data"), "3");
-
-    let header = format!("Last-Event-ID: {id}");
-    let resumed = daemon.ask("GET", "/events?follow=false&lines=all", &[&header]);
-    let kind = resumed.field("content-type").unwrap_or_default();
-    assert!(kind.starts_with("text/event-stream"), "{kind}");
-    let text = resumed.text();
-    assert!(text.starts_with("retry: 1000\n"), "{text}");
-    let data: Vec<&str> = text
-        .lines()
-        .filter(|line| line.starts_with("data: "))
-        .collect();
-    assert_eq!(data[0], "data: 3", "{text}");
-    assert!(text.contains("event: end\n"), "{text}");
-
-    // The header wins over the parameter, and an empty one says nothing.
-    let both = daemon.ask(
-        "GET",
-        &format!("/events?follow=false&after={start}"),
-        &[&header],
-    );
-    assert!(!both.text().contains("data: 2\n"));
-    let parameter = format!("/events?follow=false&after={start}");
-    let empty = daemon.ask("GET", &parameter, &["Last-Event-ID:"]);
-    assert!(empty.text().contains("data: 2\n"));
-}
-
-#[test]
-fn an_event_stream_with_nothing_more_to_give_is_204() {
-    let logs = Logs::new();
-    let log = logs.file("a.log", "1\n2\n");
-    let daemon = Daemon::follow(&[&log]);
-    let text = daemon.get("/events?follow=false").text();
-    let id = text
-        .lines()
-        .rev()
-        .find_map(|line| line.strip_prefix("id: "));
-    let header = format!("Last-Event-ID: {}", id.expect("an id"));
-    let answer = daemon.ask("GET", "/events?follow=false", &[&header]);
-    assert_eq!(answer.status, 204);
-    assert!(answer.body.is_empty());
-    append(&log, "3\n");
-    let answer = daemon.ask("GET", "/events?follow=false", &[&header]);
-    assert_eq!(answer.status, 200);
-    assert!(answer.text().contains("data: 3\n"));
-}
-
-#[test]
-fn events_of_several_files_are_json_and_their_id_names_each_file() {
-    let logs = Logs::new();
-    let (a, b) = (logs.file("a.log", "a1\n"), logs.file("b.log", "b1\n"));
-    let daemon = Daemon::follow(&[&a, &b]);
-    let text = daemon.get("/events?follow=false").text();
-    let id = text
-        .lines()
-        .rev()
-        .find_map(|line| line.strip_prefix("id: "));
-    let id = id.expect("an id");
-    assert_eq!(id.split('~').count(), 2, "{id}");
-    let lines: Vec<Value> = text
-        .lines()
-        .filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok())
-        .filter(|object: &Value| object.get("line").is_some())
-        .collect();
-    assert_eq!(lines.len(), 2, "{text}");
-    append(&b, "b2\n");
-    let resumed = daemon
-        .get(&format!("/events?follow=false&after={id}"))
-        .text();
-    let has = |line: &str| resumed.contains(&format!("\"line\":\"{line}\""));
-    assert!(has("b2") && !has("b1") && !has("a1"), "{resumed}");
-}
-
-#[test]
-fn a_rotation_is_an_event_of_its_own() {
-    let logs = Logs::new();
-    let log = logs.file("a.log", "1\n");
-    let daemon = Daemon::follow(&[&log]);
-    let mut live = daemon.live("/events");
-    assert_eq!(live.field("data"), "1");
-    std::fs::rename(&log, logs.path("a.log.1")).expect("rotate");
-    append(&log, "2\n");
-    assert_eq!(live.field("event"), "rotated");
-    let event: Value = serde_json::from_str(&live.field("data")).expect("JSON");
-    assert_eq!(event["file"], "a.log");
-    assert_eq!(live.field("data"), "2");
 }
 
 #[test]

@@ -122,7 +122,7 @@ impl<'a> Stream<'a> {
         }
         self.send(&mut reader)?;
         loop {
-            self.attend()?;
+            self.attend(Some(&reader))?;
             if self.key.is_some() && self.peer.is_lost() {
                 self.fell_back(&mut reader);
             }
@@ -228,7 +228,7 @@ impl<'a> Stream<'a> {
         loop {
             match self.peer.carry_here() {
                 Ok(Carried::Drained | Carried::OwnThread) => {
-                    self.attend()?;
+                    self.attend(None)?;
                     if !self.peer.visitor.has_said() && !self.peer.visitor.is_ended() {
                         self.note_progress();
                         thread::park_timeout(
@@ -237,7 +237,7 @@ impl<'a> Stream<'a> {
                     }
                 }
                 Ok(Carried::Blocked) => {
-                    self.attend()?;
+                    self.attend(None)?;
                     if self.peer.is_lost() {
                         self.peer.link.lock().forsake();
                     }
@@ -282,7 +282,7 @@ impl<'a> Stream<'a> {
                 self.peer.visitor.hears();
                 if !ready.write {
                     // Its words are read in `attend`; an end that is no end (a half-closed peer) must not spin.
-                    self.attend()?;
+                    self.attend(None)?;
                     if self.peer.visitor.is_deaf()
                         && let Some(Err(_)) =
                             self.peer.visitor.wait(|| socket.wait_to_write(deadline))
@@ -293,6 +293,6 @@ impl<'a> Stream<'a> {
             }
             Some(Ok(_)) => {}
         }
-        self.attend()
+        self.attend(None)
     }
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use tungstenite::Message;
 
 use crate::limits::WS_READS_MAX;
+use crate::reader::Reader;
 
 use super::{Ended, Stream};
 
@@ -22,7 +23,7 @@ impl Stream<'_> {
     }
 
     /// Ends where it is to end, hears what the peer says, pings.
-    pub(super) fn attend(&mut self) -> Result<(), Ended> {
+    pub(super) fn attend(&mut self, reader: Option<&Reader>) -> Result<(), Ended> {
         if self.peer.visitor.is_ended() {
             return Err(self.why_ended());
         }
@@ -43,9 +44,10 @@ impl Stream<'_> {
         if link.is_websocket() {
             link.ping();
         }
-        let quiet = self.progress == self.progress_at_ping && link.is_idle() && link.live;
-        if quiet {
-            let standing: Vec<_> = match (&link.reader, link.wire.filter()) {
+        // Through a filter a file can be as quiet as the stream: its id must not go stale, whatever other files say.
+        let quiet = self.progress == self.progress_at_ping || link.wire.filter().is_some();
+        if quiet && link.is_idle() {
+            let standing: Vec<_> = match (reader.or(link.reader.as_ref()), link.wire.filter()) {
                 (Some(reader), Some(_)) => reader
                     .ids()
                     .into_iter()
