@@ -87,7 +87,12 @@ impl Client<'_> {
         let mut chunk = [0; 2048];
         loop {
             match self.visitor.socket.read(&mut chunk) {
-                Ok(0) => return None,
+                Ok(0) if buf.is_empty() => return None,
+                Ok(0) => {
+                    return Some(Err(Refusal::bad_request(
+                        "the request head ends before its blank line",
+                    )));
+                }
                 Ok(n) => buf.extend_from_slice(&chunk[..n]),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                     let waited = self
@@ -203,8 +208,9 @@ impl Client<'_> {
             plan.filter().cloned(),
         );
         if plan.must_know_first() {
-            let Some((reader, first)) = plan.start(self.routes, note(&self.routes.shared.hub))?
-            else {
+            let noted = note(&self.routes.shared.hub);
+            let started = plan.start(self.routes, noted, &|| self.is_over(&plan))?;
+            let Some((reader, first)) = started else {
                 self.answer(&Answer::no_content().with_cors(cors), request.method);
                 return Ok(());
             };
@@ -223,7 +229,7 @@ impl Client<'_> {
         if !self.send(&head) {
             return;
         }
-        if let Ok(Some((reader, first))) = plan.start(self.routes, noted) {
+        if let Ok(Some((reader, first))) = plan.start(self.routes, noted, &|| self.is_over(&plan)) {
             self.run(plan, wire, Vec::new(), websocket, reader, first);
         }
     }
@@ -269,6 +275,12 @@ impl Client<'_> {
         drop(plan);
         let ended = Stream::new(&self.routes.shared, peer, reader, first, follow).run();
         log::debug!("client {} ended: {ended:?}", self.visitor.number);
+    }
+
+    /// Whether nobody waits for `plan` any more: its peer has left, or is to be ended.
+    fn is_over(&self, plan: &Plan) -> bool {
+        let half_is_enough = plan.follow() && !self.visitor.may_half_close();
+        self.visitor.is_ended() || self.visitor.socket.is_left(half_is_enough)
     }
 
     fn place(&self) -> Option<Place<'_>> {

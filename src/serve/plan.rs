@@ -138,11 +138,12 @@ impl Plan {
     }
 
     /// Finds where it starts; with the segments that were read to know. `None` where a reconnect has nothing more to
-    /// get. Blocks on the disk.
+    /// get. Blocks on the disk; through a filter for long, so `is_over` is asked now and then whether to give up.
     pub fn start(
         &self,
         routes: &Routes,
         noted: Vec<SourceState>,
+        is_over: &dyn Fn() -> bool,
     ) -> Result<Option<(Reader, Vec<Segment>)>, Refusal> {
         let passes = self
             .filter
@@ -161,7 +162,7 @@ impl Plan {
                 turn = None;
                 turn = Some(routes.shared.turnstile.enter());
             }
-            if routes.is_stopping() {
+            if routes.is_stopping() || is_over() {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
@@ -210,7 +211,7 @@ impl Plan {
         };
         let reader = begin.reader(noted, &from).map_err(failed)?;
         let Some(mut reader) = reader else {
-            return Err(Refusal::unavailable("the daemon is stopping"));
+            return Err(Refusal::unavailable("the stream has ended already"));
         };
         if !self.may_be_over {
             return Ok(Some((reader, Vec::new())));

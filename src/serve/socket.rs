@@ -60,7 +60,8 @@ impl Socket {
         }
     }
 
-    /// Lets the kernel find out within about two `interval`s that a peer has vanished.
+    /// Lets the kernel find out within about two `interval`s that a peer has vanished: by a probe where nothing is sent,
+    /// by the missing acknowledgement where something is.
     pub fn keep_alive(&self, interval: Duration) {
         if let Some(stream) = self.tcp() {
             let seconds = u32::try_from(interval.as_secs().max(1)).unwrap_or(u32::MAX);
@@ -70,6 +71,9 @@ impl Socket {
             let _ = setsockopt(&fd, sockopt::TcpKeepIdle, &seconds);
             let _ = setsockopt(&fd, sockopt::TcpKeepInterval, &seconds);
             let _ = setsockopt(&fd, sockopt::TcpKeepCount, &1);
+            // Without it a peer that has vanished with bytes on their way is tried for a quarter of an hour.
+            let ms = seconds.saturating_mul(2000);
+            let _ = setsockopt(&fd, sockopt::TcpUserTimeout, &ms);
         }
     }
 
@@ -186,6 +190,18 @@ impl Socket {
         self.poll(PollFlags::POLLOUT, deadline)
     }
 
+    /// Whether its peer is gone; with `half`, also where it has only shut its sending side. Does not wait.
+    pub fn is_left(&self, half: bool) -> bool {
+        let left = if half {
+            // nix has no name for it.
+            PollFlags::from_bits_retain(nix::libc::POLLRDHUP)
+        } else {
+            PollFlags::empty()
+        };
+        let mut fds = [PollFd::new(self.as_fd(), left)];
+        poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+    }
+
     fn poll(&self, wanted: PollFlags, deadline: Instant) -> io::Result<Ready> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -247,5 +263,53 @@ impl AsFd for Socket {
             Socket::Tls(stream) => stream.tcp().as_fd(),
             Socket::Unix(stream) => stream.as_fd(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn pair() -> (Socket, TcpStream) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
+        let peer = TcpStream::connect(listener.local_addr().expect("an address"));
+        let (socket, _) = listener.accept().expect("accept");
+        (Socket::Tcp(socket), peer.expect("connect"))
+    }
+
+    #[test]
+    fn a_peer_that_has_left_is_known_whatever_it_left_unread() {
+        let (socket, mut peer) = pair();
+        peer.write_all(b"some words").expect("write");
+        assert!(!socket.is_left(true));
+        peer.shutdown(Shutdown::Write).expect("shut");
+        let ready = socket.wait(false, Instant::now() + Duration::from_secs(10));
+        assert!(ready.expect("a poll").read);
+        assert!(socket.is_left(true), "it sends no more");
+        assert!(!socket.is_left(false), "it may still read");
+        // Closed with bytes unread, its end is a reset.
+        if let Socket::Tcp(stream) = &socket {
+            (&*stream).write_all(b"unread").expect("write");
+        }
+        drop(peer);
+        let end = Instant::now() + Duration::from_secs(10);
+        while !socket.is_left(false) && Instant::now() < end {
+            let _ = socket.wait(false, Instant::now() + Duration::from_millis(5));
+        }
+        assert!(socket.is_left(false), "it is gone");
+    }
+
+    #[test]
+    fn a_peer_that_vanishes_is_given_two_intervals_with_and_without_bytes_on_their_way() {
+        let (socket, _peer) = pair();
+        socket.keep_alive(Duration::from_secs(7));
+        let fd = socket.as_fd();
+        let get = nix::sys::socket::getsockopt(&fd, sockopt::TcpUserTimeout);
+        assert_eq!(get, Ok(14_000));
+        let idle = nix::sys::socket::getsockopt(&fd, sockopt::TcpKeepIdle);
+        let interval = nix::sys::socket::getsockopt(&fd, sockopt::TcpKeepInterval);
+        assert_eq!((idle, interval), (Ok(7), Ok(7)));
     }
 }
