@@ -10,7 +10,7 @@ use crate::limits::{
     ASIDES_MAX, GENERATION_KEPT, GENERATIONS_BEHIND_MAX, GENERATIONS_REMEMBERED_MAX,
 };
 use crate::source::{
-    Began, Event, EventKind, Generation, Id, IdMaker, Identity, Kind, Position, Segment, Source,
+    Began, Event, EventKind, Generation, Id, IdMaker, Kind, Position, Segment, Source,
 };
 
 use super::{Change, SourceCounts, SourceState};

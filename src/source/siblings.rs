@@ -162,16 +162,18 @@ pub fn place(path: &Path) -> PathBuf {
 /// The file that has this inode and stands at `path`, or beside it with a name that a rotation of it can have left.
 /// Blocks on the disk.
 pub fn by_inode(path: &Path, inode: u64) -> Option<PathBuf> {
-    let path = place(path);
-    let name = path.file_name()?;
-    let entries = fs::read_dir(directory_of(&path)).ok()?;
+    let place = place(path);
+    // A link to `app-20261123.log` may be called `app.log`.
+    let names = [place.file_name()?, path.file_name()?];
+    let entries = fs::read_dir(directory_of(&place)).ok()?;
     entries
         .take(SIBLING_ENTRIES_MAX)
         .flatten()
         .filter(|entry| entry.ino() == inode)
         .find(|entry| {
             let other = entry.file_name();
-            other == name || is_rotated_name(name, &other)
+            let may_be = |name| other == name || is_rotated_name(name, &other);
+            names.into_iter().any(may_be)
         })
         .map(|entry| entry.path())
 }
