@@ -1,17 +1,12 @@
-//! The command as a shell and a unit see it: its errors, its exit status, how it stops.
+//! The command as a shell and a unit see it: its options, its environment, its errors, its exit status.
 
 mod support;
 
-use std::io::Write;
 use std::net::TcpListener;
-use std::process::{Command, Output};
-use std::time::{Duration, Instant};
+use std::process::Output;
 
 use nix::sys::signal::Signal;
 use support::{DEADLINE, Daemon, Logs, append, program, run};
-
-/// What a stop may take, as promised.
-const STOP: Duration = Duration::from_secs(2);
 
 /// The one line that a failed start says.
 fn complaint(output: &Output, status: i32) -> String {
@@ -123,74 +118,6 @@ fn a_file_that_is_missing_at_the_start_is_followed_when_it_comes() {
     std::fs::create_dir_all(log.parent().expect("a parent")).expect("make directories");
     append(&log, "first\n");
     assert_eq!(client.text(), "first");
-}
-
-#[test]
-fn each_signal_that_ends_it_says_1001_to_every_client_and_exits_0() {
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        let logs = Logs::new();
-        let log = logs.file("a.log", "last\n");
-        let mut daemon = Daemon::follow(&[&log]);
-        let mut clients = [daemon.websocket("/ws"), daemon.websocket("/ws?lines=0")];
-        assert_eq!(clients[0].text(), "last");
-        let since = Instant::now();
-        daemon.signal(signal);
-        for client in &mut clients {
-            assert_eq!(client.close_code(), 1001, "{signal}");
-        }
-        let status = daemon.ended(DEADLINE).expect("an end");
-        assert!(since.elapsed() < STOP, "{signal}: {:?}", since.elapsed());
-        assert_eq!(status.code(), Some(0), "{signal}");
-    }
-}
-
-#[test]
-fn a_client_that_never_reads_does_not_hold_up_the_end() {
-    let logs = Logs::new();
-    let log = logs.file("a.log", format!("{}\n", "x".repeat(999)).repeat(30_000));
-    let mut daemon = Daemon::follow(&[&log]);
-    let _upgraded = daemon.websocket("/ws?lines=all");
-    let mut half = daemon.connect();
-    half.write_all(b"GET /stream?lines=all HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        .expect("send a request");
-    let mut unasked = daemon.connect();
-    unasked.write_all(b"GET /str").expect("send half a request");
-    // All three are known once a request that came after them is answered.
-    assert_eq!(daemon.get("/healthz").status, 200);
-    let since = Instant::now();
-    daemon.signal(Signal::SIGTERM);
-    let status = daemon.ended(DEADLINE).expect("an end");
-    assert!(since.elapsed() < STOP, "{:?}", since.elapsed());
-    assert_eq!(status.code(), Some(0));
-}
-
-#[test]
-fn what_was_written_before_the_end_is_delivered_before_the_close() {
-    let logs = Logs::new();
-    let log = logs.file("a.log", "");
-    let mut daemon = Daemon::follow(&[&log]);
-    let mut client = daemon.websocket("/ws");
-    append(&log, "known\n");
-    assert_eq!(client.text(), "known");
-    daemon.signal(Signal::SIGTERM);
-    assert_eq!(client.close_code(), 1001);
-    assert_eq!(daemon.ended(STOP).and_then(|status| status.code()), Some(0));
-}
-
-#[test]
-fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
-    let logs = Logs::new();
-    let log = logs.file("a.log", "");
-    let mut command = Command::new("sh");
-    command.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]);
-    command.arg(env!("CARGO_BIN_EXE_tailcast"));
-    command.args(["--listen", "127.0.0.1:0"]).arg(&log);
-    let mut daemon = Daemon::start(command);
-    daemon.signal(Signal::SIGHUP);
-    assert_eq!(daemon.get("/healthz").status, 200);
-    daemon.signal(Signal::SIGTERM);
-    let status = daemon.ended(DEADLINE).expect("an end");
-    assert_eq!(status.code(), Some(0));
 }
 
 #[test]

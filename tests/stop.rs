@@ -1,0 +1,176 @@
+//! How it stops: every client is told, what is queued is flushed, and the end comes within two seconds whoever listens.
+
+mod support;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::Signal;
+use support::{DEADLINE, Daemon, Logs, append, program};
+
+/// What a stop may take, as promised.
+const STOP: Duration = Duration::from_secs(2);
+
+/// Stops `daemon`, which has to end well and in time.
+#[track_caller]
+fn stops(daemon: &mut Daemon, signal: Signal) {
+    let since = Instant::now();
+    daemon.signal(signal);
+    let status = daemon.ended(DEADLINE).expect("an end");
+    let took = since.elapsed();
+    assert_eq!(status.code(), Some(0), "{signal}");
+    assert!(took < STOP, "{signal}: {took:?}");
+}
+
+#[test]
+fn each_signal_that_ends_it_says_1001_to_every_client_and_exits_0() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        let logs = Logs::new();
+        let log = logs.file("a.log", "last\n");
+        let mut daemon = Daemon::follow(&[&log]);
+        let mut clients = [daemon.websocket("/ws"), daemon.websocket("/ws?lines=0")];
+        assert_eq!(clients[0].text(), "last");
+        let since = Instant::now();
+        daemon.signal(signal);
+        for client in &mut clients {
+            assert_eq!(client.close_code(), 1001, "{signal}");
+        }
+        let status = daemon.ended(DEADLINE).expect("an end");
+        assert!(since.elapsed() < STOP, "{signal}: {:?}", since.elapsed());
+        assert_eq!(status.code(), Some(0), "{signal}");
+    }
+}
+
+/// So many clients as the promise names.
+const CLIENTS: usize = 1_000;
+
+/// A stream that was answered, and of which nothing else was read.
+fn open_stream(daemon: &Daemon, target: &str) -> TcpStream {
+    let mut stream = daemon.connect();
+    let head = format!(
+        "GET {target} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).expect("send a request");
+    let mut answer = Vec::new();
+    let mut byte = [0];
+    while !answer.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).expect("an answer");
+        answer.extend(byte);
+    }
+    assert!(!answer.starts_with(b"HTTP/1.1 5"), "{target} was refused");
+    stream
+}
+
+/// All that comes until the end.
+fn rest(mut stream: TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    match stream.read_to_end(&mut bytes) {
+        Ok(_) => bytes,
+        Err(error) => panic!("{error} after {} bytes", bytes.len()),
+    }
+}
+
+#[test]
+fn a_thousand_clients_get_the_last_line_and_1001_and_none_holds_up_the_end() {
+    raise_descriptors();
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    let large = logs.file("b.log", format!("{}\n", "x".repeat(999)).repeat(30_000));
+    let mut daemon = Daemon::with(&["--max-clients", "2000"], &[&log, &large]);
+    let _never_reads = open_stream(&daemon, "/ws?file=b.log&lines=all");
+    let _neither = open_stream(&daemon, "/stream?file=b.log&lines=all");
+    let mut unasked = daemon.connect();
+    unasked.write_all(b"GET /str").expect("send half a request");
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|n| {
+            let path = ["ws", "events", "stream"][n % 3];
+            open_stream(&daemon, &format!("/{path}?file=a.log&lines=0"))
+        })
+        .collect();
+    // They don't say goodbye, as clients do that have gone to sleep.
+    append(&log, "last\n");
+    stops(&mut daemon, Signal::SIGTERM);
+    for (n, client) in clients.into_iter().enumerate() {
+        let bytes = rest(client);
+        let text = String::from_utf8_lossy(&bytes);
+        match n % 3 {
+            0 => {
+                assert!(bytes.starts_with(b"\x81\x04last\x88"), "client {n}: {text}");
+                assert_eq!(bytes[8..10], 1001_u16.to_be_bytes(), "client {n}");
+            }
+            1 => assert!(text.contains("\ndata: last\n"), "client {n}: {text}"),
+            _ => assert!(text.contains("last\n"), "client {n}: {text}"),
+        }
+    }
+}
+
+/// Room for a thousand sockets.
+fn raise_descriptors() {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the limit");
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).expect("raise the limit");
+}
+
+#[test]
+fn while_many_catch_up_the_end_comes_in_time() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", format!("{}\n", "x".repeat(99)).repeat(300_000));
+    let mut daemon = Daemon::follow(&[&log]);
+    let _clients: Vec<_> = (0..50)
+        .map(|n| {
+            let path = ["ws", "events", "stream"][n % 3];
+            open_stream(&daemon, &format!("/{path}?lines=all&grep=y"))
+        })
+        .collect();
+    stops(&mut daemon, Signal::SIGTERM);
+}
+
+#[test]
+fn a_second_signal_changes_nothing() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    let mut daemon = Daemon::follow(&[&log]);
+    // It waits a moment for this one's goodbye.
+    let _asleep = open_stream(&daemon, "/ws");
+    daemon.signal(Signal::SIGTERM);
+    daemon.signal(Signal::SIGINT);
+    stops(&mut daemon, Signal::SIGHUP);
+}
+
+#[test]
+fn once_it_stops_it_takes_nobody_in_and_its_unix_socket_is_gone() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    let socket = logs.path("socket");
+    let mut command = program();
+    command.args(["--listen", "127.0.0.1:0", "--listen"]);
+    command.arg(format!("unix:{}", socket.display())).arg(&log);
+    let mut daemon = Daemon::start(command);
+    assert!(socket.exists());
+    let _asleep = open_stream(&daemon, "/ws");
+    daemon.signal(Signal::SIGTERM);
+    let refused = support::wait_until(STOP, || {
+        let tried = TcpStream::connect(("127.0.0.1", daemon.port));
+        tried.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+    });
+    assert!(refused, "it still listens");
+    assert_eq!(daemon.ended(STOP).and_then(|status| status.code()), Some(0));
+    assert!(!socket.exists());
+}
+
+#[test]
+fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]);
+    command.arg(env!("CARGO_BIN_EXE_tailcast"));
+    command.args(["--listen", "127.0.0.1:0"]).arg(&log);
+    let mut daemon = Daemon::start(command);
+    daemon.signal(Signal::SIGHUP);
+    assert_eq!(daemon.get("/healthz").status, 200);
+    stops(&mut daemon, Signal::SIGTERM);
+}
