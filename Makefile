@@ -7,11 +7,13 @@ DESTDIR ?=
 FILE    ?=
 ARGS    ?=
 
-BINDIR  := $(DESTDIR)$(PREFIX)/bin
-UNITDIR := $(DESTDIR)$(PREFIX)/lib/systemd/system
+# What is installed and packaged, and where Debian wants zsh's completions.
+BINARY  ?= target/release/tailcast
+MANUAL  ?= target/manual
+ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test soak screenshots check bench build install clean
+.PHONY: help run demo test soak screenshots check bench build install deb clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is:"
@@ -46,16 +48,17 @@ check: ## format, lints, documentation, and that no async runtime came in
 bench: ## measure against the floor (what is measured: make bench ARGS=--help)
 	@$(CARGO) bench --bench bench -- $(ARGS)
 
-build: ## the release build: target/release/tailcast
+build: ## the release build: target/release/tailcast, with its man page and completions
 	$(CARGO) build --release
+	$(CARGO) run -q --example manual -- $(MANUAL)
 
 # Does not build: `make build` as yourself, then `sudo make install`.
-install: ## into DESTDIR/PREFIX: the program and its systemd unit (after make build)
-	@test -x target/release/tailcast || { echo "nothing to install yet: make build" >&2; exit 1; }
-	install -D -m 755 target/release/tailcast $(BINDIR)/tailcast
-	install -d $(UNITDIR)
-	sed 's|/usr/bin/|$(PREFIX)/bin/|' scripts/systemd/tailcast.service >$(UNITDIR)/tailcast.service
-	chmod 644 $(UNITDIR)/tailcast.service
+install: ## into DESTDIR/PREFIX: program, systemd units, man page, completions (after make build)
+	@test -x $(BINARY) -a -e $(MANUAL)/tailcast.8 || { echo "nothing to install yet: make build" >&2; exit 1; }
+	@BINARY=$(BINARY) MANUAL=$(MANUAL) DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) ZSHDIR=$(ZSHDIR) scripts/packaging/install.sh
+
+deb: build ## a package for Debian and Ubuntu, into target/debian
+	@scripts/packaging/deb.sh $(BINARY) $(MANUAL) target/debian
 
 clean: ## remove what was built
 	$(CARGO) clean

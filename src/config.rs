@@ -152,7 +152,7 @@ fn files(mut files: Vec<OsString>, env: Environment<'_>) -> Result<Vec<PathBuf>,
             .unwrap_or_default();
     }
     if files.is_empty() {
-        return Err("no FILE to follow is given: tailcast [OPTIONS] FILE...".to_owned());
+        return Err("no FILE to follow is given: tailcast [OPTIONS] FILE..., or TAILCAST_FILES in the environment".to_owned());
     }
     for file in &files {
         if file.is_empty() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::parser::ValueSource;
-use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueHint};
 
 use super::Environment;
 use super::complaint::{Complaint, complain};
@@ -37,7 +37,7 @@ Exit status: 0 after SIGINT, SIGTERM or SIGHUP, 1 on a failure at run time, 2 on
 )]
 pub(super) struct Arguments {
     /// Files to follow by name, or patterns of names
-    #[arg(value_name = "FILE", value_parser = OsStringValueParser::new())]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = OsStringValueParser::new())]
     pub(super) files: Vec<OsString>,
 
     /// HOST:PORT or unix:PATH for HTTP, tcp:HOST:PORT for plain lines; repeatable
@@ -117,7 +117,7 @@ pub(super) struct Arguments {
     #[arg(short, long, overrides_with = "verbose")]
     pub(super) quiet: bool,
 
-    /// Accepted, since fingers know it: following by name is what it does anyway
+    /// Accepted, and -F as well, since fingers know them: following by name is what it does anyway
     #[arg(short = 'f', visible_short_alias = 'F', action = ArgAction::Count)]
     _follow: u8,
 }

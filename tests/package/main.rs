@@ -1,0 +1,10 @@
+//! What an administrator gets beside the program: help, man page and completions that agree with each other, `make
+//! install`, and a Debian package that installs, upgrades and purges clean.
+
+mod deb;
+#[path = "../../scripts/packaging/manual.rs"]
+#[allow(dead_code, reason = "its main is that of a program")]
+mod manual;
+mod options;
+#[path = "../support/mod.rs"]
+mod support;
