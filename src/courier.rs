@@ -19,7 +19,9 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::hub::{Hub, Subscribers};
-use crate::limits::{COURIERS_MAX, LINKS_PER_COURIER, REST_MAX, REST_MIN, REST_PER_CLIENT};
+use crate::limits::{
+    COURIERS_MAX, LINKS_AT_A_TIME, LINKS_PER_COURIER, REST_MAX, REST_MIN, REST_PER_CLIENT,
+};
 
 /// What the watcher may do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,18 +159,21 @@ impl Rounds {
     /// Takes part in `round` until there is nothing left to begin with; whether that ended the round.
     fn work(&self, round: &Round) -> bool {
         let mut ended = false;
-        while let Some(subscriber) = round
-            .subscribers
-            .get(round.cursor.fetch_add(1, Ordering::Relaxed))
-        {
-            subscriber.carry();
+        loop {
+            let begin = round.cursor.fetch_add(LINKS_AT_A_TIME, Ordering::Relaxed);
+            let end = (begin + LINKS_AT_A_TIME).min(round.subscribers.len());
+            let Some(some) = round.subscribers.get(begin..end).filter(|s| !s.is_empty()) else {
+                return ended;
+            };
+            for subscriber in some {
+                subscriber.carry();
+            }
             // AcqRel: whoever ends the round sees all that was done in it.
-            if round.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            if round.left.fetch_sub(some.len(), Ordering::AcqRel) == some.len() {
                 self.end(round.subscribers.len());
                 ended = true;
             }
         }
-        ended
     }
 
     fn end(&self, subscribers: usize) {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use crate::hub::{Edge, Hub, Selection};
 use crate::limits::JOIN_BYTES_MAX;
-use crate::source::{Event, EventKind, Kind, Lines, Position, Segment};
+use crate::source::{Event, EventKind, Kind, Position, Segment};
 
 use cursor::Cursor;
 
@@ -163,9 +163,9 @@ impl Reader {
         }
     }
 
-    /// Whether the stream is of the source with that index.
-    pub fn selects(&self, index: u32) -> bool {
-        self.selection.has(index)
+    /// Whether the stream is of the source of `segment`.
+    pub fn selects(&self, segment: &Segment) -> bool {
+        self.selection.has(segment.source.index)
     }
 
     /// Which sources the stream is of.
@@ -213,10 +213,4 @@ impl Reader {
             }
         }
     }
-}
-
-/// The lines of `lines` up to `last` and including it end with these bytes: at most as many as a footing holds.
-fn tail_up_to(lines: &Lines, last: usize) -> &[u8] {
-    let end = lines.ends[last] as usize;
-    &lines.bytes[end.saturating_sub(crate::limits::OVERLAP_BYTES)..end]
 }

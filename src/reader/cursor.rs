@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use crate::hub::{Edge, Hub, Stand, Standing};
 use crate::limits::OVERLAP_BYTES;
-use crate::source::forward::{Footing, Read, Stretch, read_lines};
+use crate::source::forward::{Footing, Overlap, Read, Stretch, read_lines};
 use crate::source::{Event, EventKind, Generation, Id, Kind, Lines, Position, Segment, Source};
 
 use super::past::Past;
-use super::tail_up_to;
 
 /// Looks asked for one read before what stands in the file is taken as it is.
 const LOOKS_MAX: u32 = 3;
@@ -241,13 +240,12 @@ impl Cursor {
     pub(super) fn has_lines(&mut self, lines: &Lines, last: usize) {
         // Kept so that a fall-back to reading sees a truncation that nobody has seen yet.
         let footing = self.footing.get_or_insert_default();
-        let tail = tail_up_to(lines, last);
-        if tail.len() == OVERLAP_BYTES || self.standing.position.is_none() {
-            footing.overlap.clear();
+        if self.standing.position.is_none() {
+            footing.overlap = Overlap::default();
         }
-        footing.overlap.extend_from_slice(tail);
-        let excess = footing.overlap.len().saturating_sub(OVERLAP_BYTES);
-        footing.overlap.drain(..excess);
+        footing
+            .overlap
+            .move_over(&lines.bytes[..lines.ends[last] as usize]);
         let at = lines.after(last);
         if (footing.overlap.len() as u64) < at.offset.min(OVERLAP_BYTES as u64) {
             // The bytes before were never known here: to be taken when they are needed.

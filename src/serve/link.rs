@@ -9,7 +9,7 @@ mod engine;
 mod own;
 mod taken;
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, TryRecvError};
@@ -38,6 +38,18 @@ pub enum Carried {
     Lost,
     /// This client encodes for itself, in its own thread.
     OwnThread,
+}
+
+/// What became of the next batch of a queue.
+enum One {
+    /// It is written, and was the last one.
+    Written,
+    /// It waits to be written, perhaps with others.
+    Taken,
+    /// There is none.
+    Empty,
+    /// The queue is gone.
+    Lost,
 }
 
 /// See the module.
@@ -192,7 +204,12 @@ impl Link {
             if !self.wire.is_shared() && !own_thread {
                 return Ok(Carried::OwnThread);
             }
-            let lost = self.take();
+            let lost = match self.take_one()? {
+                One::Written => return Ok(Carried::Drained),
+                One::Empty => false,
+                One::Lost => true,
+                One::Taken => self.take(),
+            };
             if !self.own.is_clear() {
                 continue;
             }
@@ -225,6 +242,9 @@ impl Link {
         if !self.flush_replies()? {
             return Ok(false);
         }
+        if self.own.is_unused() {
+            return Ok(true);
+        }
         let (written, all) = self.own.write(&self.socket)?;
         self.progress += written as u64;
         Ok(all && self.flush_replies()?)
@@ -247,9 +267,58 @@ impl Link {
         })
     }
 
+    /// Takes the next batch from the queue. If nothing else waits and it is of one segment, as nearly always, it is
+    /// written from where it lies; what the socket doesn't take of it is kept like any other.
+    fn take_one(&mut self) -> io::Result<One> {
+        if !self.taken.is_empty() {
+            return Ok(One::Taken);
+        }
+        let Some(queue) = &self.queue else {
+            return Ok(One::Lost);
+        };
+        let batch = match queue.try_recv() {
+            Ok(batch) => batch,
+            Err(TryRecvError::Empty) => return Ok(One::Empty),
+            Err(TryRecvError::Disconnected) => return Ok(One::Lost),
+        };
+        // Race: another batch is queued from here on. Whoever carries it finds the lock taken, and wakes the thread.
+        let [segment] = &batch.segments[..] else {
+            self.take_in(batch);
+            return Ok(One::Taken);
+        };
+        if !queue.is_empty() || self.wire.has_headers() || !self.wire.is_shared() {
+            self.take_in(batch);
+            return Ok(One::Taken);
+        }
+        let Some(reader) = self.reader.as_mut().filter(|r| r.selects(segment)) else {
+            self.done = batch.sequence;
+            return Ok(One::Written);
+        };
+        let bytes = self.wire.form(segment);
+        let written = match bytes {
+            // An event, in a format that has none.
+            [] => 0,
+            bytes => match self.socket.write_vectored(&[IoSlice::new(bytes)]) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(n) => n,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+                Err(error) => return Err(error),
+            },
+        };
+        self.progress += written as u64;
+        if written == bytes.len() {
+            reader.has(segment);
+            self.done = batch.sequence;
+            return Ok(One::Written);
+        }
+        self.take_in(batch);
+        self.taken.has_written(written);
+        Ok(One::Taken)
+    }
+
     /// Takes some batches from the queue; whether the queue is gone.
     fn take(&mut self) -> bool {
-        while self.taken.len() < TAKEN_MAX {
+        while self.taken.len() < TAKEN_MAX && self.own.is_clear() {
             let Some(queue) = &self.queue else {
                 return true;
             };
@@ -258,9 +327,6 @@ impl Link {
                 Err(TryRecvError::Empty) => return false,
                 Err(TryRecvError::Disconnected) => return true,
             }
-            if !self.own.is_clear() {
-                return false;
-            }
         }
         false
     }
@@ -268,9 +334,7 @@ impl Link {
     fn take_in(&mut self, batch: Arc<Batch>) {
         let reader = self.reader.as_ref();
         let wanted: Vec<usize> = (0..batch.segments.len())
-            .filter(|&n| {
-                reader.is_some_and(|reader| reader.selects(batch.segments[n].source.index))
-            })
+            .filter(|&n| reader.is_some_and(|reader| reader.selects(&batch.segments[n])))
             .collect();
         if !self.wire.is_shared() {
             for n in wanted {

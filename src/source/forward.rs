@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Deref;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
@@ -18,13 +19,57 @@ pub enum Read {
     Changed,
 }
 
+/// The last bytes before a place: [`OVERLAP_BYTES`], or all there are. In place, since every client has one and moves
+/// it with every batch.
+#[derive(Clone, Debug)]
+pub struct Overlap {
+    bytes: [u8; OVERLAP_BYTES],
+    len: u8,
+}
+
 /// Where a reader stands in one generation, with what it needs to know that the bytes before are still the same.
 #[derive(Clone, Debug, Default)]
 pub struct Footing {
-    /// The last bytes before the place, as they were when they were read: [`OVERLAP_BYTES`] or all there are.
-    pub overlap: Vec<u8>,
+    /// The last bytes before the place, as they were when they were read.
+    pub overlap: Overlap,
     /// The first bytes of the generation, as far as they are read: at most [`HEAD_CHECKED_BYTES`].
     pub head: Option<Arc<[u8]>>,
+}
+
+impl Overlap {
+    /// What `bytes` end with.
+    pub fn of(bytes: &[u8]) -> Overlap {
+        let mut overlap = Overlap::default();
+        overlap.move_over(bytes);
+        overlap
+    }
+
+    /// `bytes` follow.
+    pub fn move_over(&mut self, bytes: &[u8]) {
+        let new = &bytes[bytes.len().saturating_sub(OVERLAP_BYTES)..];
+        let have = usize::from(self.len);
+        let kept = have.min(OVERLAP_BYTES - new.len());
+        self.bytes.copy_within(have - kept..have, 0);
+        self.bytes[kept..kept + new.len()].copy_from_slice(new);
+        self.len = (kept + new.len()) as u8;
+    }
+}
+
+impl Default for Overlap {
+    fn default() -> Overlap {
+        Overlap {
+            bytes: [0; OVERLAP_BYTES],
+            len: 0,
+        }
+    }
+}
+
+impl Deref for Overlap {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
 }
 
 /// Reads from `file` at `offset` until `buf` is full or the file ends; returns how many bytes. Blocks on the disk.
@@ -48,12 +93,13 @@ impl Footing {
             vec![0; HEAD_CHECKED_BYTES.min(usize::try_from(offset).unwrap_or(usize::MAX))];
         let n = read_full(file, &mut head, 0)?;
         head.truncate(n);
-        let mut overlap = vec![0; OVERLAP_BYTES.min(usize::try_from(offset).unwrap_or(usize::MAX))];
-        let from = offset - overlap.len() as u64;
-        let n = read_full(file, &mut overlap, from)?;
-        overlap.truncate(n);
+        let mut before = [0; OVERLAP_BYTES];
+        let before =
+            &mut before[..OVERLAP_BYTES.min(usize::try_from(offset).unwrap_or(usize::MAX))];
+        let from = offset - before.len() as u64;
+        let n = read_full(file, before, from)?;
         Ok(Footing {
-            overlap,
+            overlap: Overlap::of(&before[..n]),
             head: Some(Arc::from(head)),
         })
     }
@@ -139,7 +185,7 @@ pub fn read_lines(
     let end = lead + used;
     let unfinished = sealed && from + used as u64 == limit && buf[end - 1] != b'\n';
     *footing = Footing {
-        overlap: buf[end.saturating_sub(OVERLAP_BYTES)..end].to_vec(),
+        overlap: Overlap::of(&buf[..end]),
         head: Some(head),
     };
     buf.truncate(end);

@@ -93,7 +93,7 @@ impl Held {
     pub(super) fn stand_at(&mut self, edge: u64, footing: Footing) {
         self.edge = edge;
         self.lead = footing.overlap.len();
-        self.tail = footing.overlap;
+        self.tail = footing.overlap.to_vec();
         if let Some(head) = footing.head {
             self.head = head;
         }

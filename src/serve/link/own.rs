@@ -23,6 +23,11 @@ impl Own {
         self.at == self.bytes.len()
     }
 
+    /// There is nothing, and nothing is remembered.
+    pub(super) fn is_unused(&self) -> bool {
+        self.bytes.is_empty() && !self.half
+    }
+
     /// A frame is half on the wire.
     pub(super) fn is_half(&self) -> bool {
         (self.at > 0 || self.half) && !self.is_clear()
@@ -48,10 +53,8 @@ impl Own {
             }
         }
         let written = self.at - begin;
-        if !self.bytes.is_empty() || self.half {
-            // Most clients are idle most of the time: nothing is kept.
-            *self = Own::default();
-        }
+        // Most clients are idle most of the time: nothing is kept.
+        *self = Own::default();
         Ok((written, true))
     }
 

@@ -56,6 +56,11 @@ impl Taken {
         self.items.push_back(item);
     }
 
+    /// Of the first one, so many bytes are written already.
+    pub(super) fn has_written(&mut self, bytes: usize) {
+        self.written = bytes;
+    }
+
     /// The file of the last lines.
     pub(super) fn last_file(&self) -> Option<u32> {
         let lines = |item: &&Item| matches!(item.segment().kind, Kind::Lines(_));

@@ -8,7 +8,7 @@ use nix::unistd::{Whence, lseek};
 
 use super::{Held, read_once};
 use crate::limits::{HEAD_CHECKED_BYTES, OVERLAP_BYTES};
-use crate::source::forward::Footing;
+use crate::source::forward::{Footing, Overlap};
 
 impl Held {
     /// Skips NULs at the beginning of a file that was found at the start: where its first line begins.
@@ -47,7 +47,7 @@ impl Held {
         let place = at + first as u64;
         let nuls = |most: usize| vec![0; most.min(usize::try_from(place).unwrap_or(most))];
         let footing = Footing {
-            overlap: nuls(OVERLAP_BYTES),
+            overlap: Overlap::of(&nuls(OVERLAP_BYTES)),
             head: Some(Arc::from(nuls(HEAD_CHECKED_BYTES))),
         };
         self.stand_at(place, footing);
