@@ -55,23 +55,6 @@ fn an_unknown_parameter_is_ignored() {
 }
 
 #[test]
-fn a_request_that_can_not_be_read_is_400() {
-    let logs = Logs::new();
-    let log = logs.file("a.log", "");
-    let daemon = Daemon::follow(&[&log]);
-    for request in [
-        &b"nonsense\r\n\r\n"[..],
-        b"GET / HTTP/1.1\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
-        b"GET /a b HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: localhost\r\nbad field: x\r\n\r\n",
-        b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03\r\n\r\n",
-    ] {
-        refused(&daemon.send(request), 400);
-    }
-}
-
-#[test]
 fn what_is_not_there_is_404() {
     let logs = Logs::new();
     let log = logs.file("a.log", "");

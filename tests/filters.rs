@@ -1,0 +1,188 @@
+//! Query parameters: how they are decoded, and what `grep`, `exclude` and `ignore_case` let through.
+
+mod support;
+
+use std::fmt::Write as _;
+use std::time::Instant;
+
+use support::{DEADLINE, Daemon, Logs, append};
+
+const LINES: &str = "one\nTwo\r\nthree+3\nfour 4\n";
+
+fn daemon(logs: &Logs) -> Daemon {
+    Daemon::follow(&[&logs.file("a.log", LINES)])
+}
+
+/// The history that `query` lets through.
+fn history(daemon: &Daemon, query: &str) -> String {
+    let answer = daemon.get(&format!("/stream?follow=false&{query}"));
+    assert_eq!(answer.status, 200, "{query}: {}", answer.text());
+    answer.text()
+}
+
+#[test]
+fn values_are_percent_decoded_and_a_plus_is_a_space() {
+    let logs = Logs::new();
+    let daemon = Daemon::follow(&[&logs.file("a b+\u{e9}.log", LINES)]);
+    for name in ["a+b%2B%C3%A9.log", "a%20b%2b%c3%a9.log"] {
+        assert_eq!(
+            history(&daemon, &format!("file={name}&lines=1")),
+            "four 4\n"
+        );
+    }
+    assert_eq!(history(&daemon, "grep=four+4"), "four 4\n");
+    assert_eq!(history(&daemon, "grep=four%204"), "four 4\n");
+    assert_eq!(history(&daemon, "grep=%5C%2B3"), "three+3\n");
+    assert_eq!(history(&daemon, "l%69nes=%31"), "four 4\n");
+    // As curl sends it where nobody has encoded it.
+    assert_eq!(history(&daemon, "grep=one|four"), "one\nfour 4\n");
+}
+
+#[test]
+fn a_value_that_is_not_utf_8_is_400_and_an_unknown_parameter_is_ignored() {
+    let logs = Logs::new();
+    let daemon = daemon(&logs);
+    for path in ["/stream", "/events"] {
+        for query in [
+            "grep=%ff",
+            "exclude=%C3",
+            "file=a%80",
+            "lines=%ff",
+            "after=%fe",
+            "grep=%",
+        ] {
+            let answer = daemon.get(&format!("{path}?{query}"));
+            assert_eq!(answer.status, 400, "{path}?{query}");
+        }
+    }
+    let unknown = "x=%ff&colour=blue&%zz=1&LINES=9&&=&token=%ff";
+    assert_eq!(history(&daemon, &format!("lines=1&{unknown}")), "four 4\n");
+}
+
+#[test]
+fn of_a_parameter_that_has_one_value_the_last_one_counts() {
+    let logs = Logs::new();
+    let daemon = daemon(&logs);
+    assert_eq!(history(&daemon, "lines=all&lines=1"), "four 4\n");
+    assert_eq!(
+        history(&daemon, "grep=t&ignore_case=false&ignore_case=true"),
+        "Two\r\nthree+3\n"
+    );
+}
+
+#[test]
+fn all_of_grep_and_none_of_exclude_must_match() {
+    let logs = Logs::new();
+    let daemon = daemon(&logs);
+    for (query, expected) in [
+        ("grep=o", "one\nTwo\r\nfour 4\n"),
+        ("grep=o&grep=%5E.o", "four 4\n"),
+        ("exclude=o", "three+3\n"),
+        ("exclude=o&exclude=3", ""),
+        ("grep=o&exclude=4", "one\nTwo\r\n"),
+        ("grep=TWO", ""),
+        ("grep=TWO&ignore_case=true", "Two\r\n"),
+        ("exclude=TWO&ignore_case=true", "one\nthree+3\nfour 4\n"),
+        // The ending is no part of the line.
+        ("grep=two$&ignore_case=true", "Two\r\n"),
+        ("grep=", LINES),
+    ] {
+        assert_eq!(history(&daemon, query), expected, "{query}");
+    }
+}
+
+#[test]
+fn every_stream_filters_what_it_has_and_what_comes() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "x1\n2\n");
+    let daemon = Daemon::follow(&[&log]);
+    let mut text = daemon.websocket("/ws?grep=x");
+    let mut json = daemon.websocket("/ws?grep=x&format=json");
+    let mut batch = daemon.websocket("/ws?grep=x&format=batch");
+    let mut events = daemon.live("/events?grep=x");
+    let mut stream = daemon.live("/stream?grep=x");
+    for expected in ["x1", "x4"] {
+        assert_eq!(text.text(), expected);
+        assert_eq!(json.json_with("line")["line"], expected);
+        assert_eq!(
+            batch.json_with("lines")["lines"],
+            serde_json::json!([expected])
+        );
+        assert_eq!(events.field("data"), expected);
+        assert_eq!(stream.line().trim_end(), expected);
+        append(&log, "3\nx4\n5\n");
+    }
+}
+
+#[test]
+fn the_headers_of_several_files_are_of_lines_that_pass() {
+    let logs = Logs::new();
+    let (a, b) = (logs.file("a.log", "x1\n"), logs.file("b.log", "2\n"));
+    let daemon = Daemon::follow(&[&a, &b]);
+    assert_eq!(history(&daemon, "grep=x"), "==> a.log <==\nx1\n");
+    let mut live = daemon.live("/stream?grep=x");
+    assert_eq!([live.line(), live.line()], ["==> a.log <==\n", "x1\n"]);
+    append(&b, "3\n");
+    append(&a, "x4\n");
+    assert_eq!(live.line(), "x4\n");
+}
+
+#[test]
+fn lines_counts_what_passes_however_far_back_that_is() {
+    let logs = Logs::new();
+    let mut text = "x first\nx second\n".to_owned();
+    for number in 0..200_000 {
+        let _ = writeln!(text, "line {number}");
+    }
+    text.push_str("x third\nlast\n");
+    let daemon = Daemon::follow(&[&logs.file("a.log", &text)]);
+    assert_eq!(history(&daemon, "lines=1&grep=x"), "x third\n");
+    assert_eq!(history(&daemon, "lines=2&grep=x"), "x second\nx third\n");
+    assert_eq!(
+        history(&daemon, "lines=9&grep=x"),
+        "x first\nx second\nx third\n"
+    );
+    let last = history(&daemon, "lines=150000&exclude=x");
+    assert_eq!(last.lines().count(), 150_000);
+}
+
+#[test]
+fn what_is_wrong_with_a_pattern_is_said_in_one_line() {
+    let logs = Logs::new();
+    let daemon = daemon(&logs);
+    let nested = "(".repeat(1000) + "a" + &")".repeat(1000);
+    let patterns: [(&str, &str); 7] = [
+        ("(", "unclosed group"),
+        ("*", "repetition"),
+        ("%5B", "unclosed character class"),
+        ("(%3F%3Da)", "look-around"),
+        (&"x".repeat(5000), "at most"),
+        ("(%5Cw{100}){100}", "memory"),
+        (&nested, "nest"),
+    ];
+    for (pattern, why) in patterns {
+        for parameter in ["grep", "exclude"] {
+            let answer = daemon.get(&format!("/stream?{parameter}={pattern}"));
+            let line = answer.text();
+            assert_eq!(answer.status, 400, "{line}");
+            assert!(
+                line.contains(&format!("{parameter}=")) && line.contains(why),
+                "{line}"
+            );
+            assert!(line.len() < 400 && line.lines().count() == 1, "{line}");
+        }
+    }
+    let many = "&grep=a".repeat(100);
+    assert_eq!(daemon.get(&format!("/stream?{many}")).status, 400);
+    assert_eq!(daemon.try_websocket("/ws?grep=(").err(), Some(400));
+}
+
+#[test]
+fn a_pattern_that_others_take_ages_for_holds_up_nobody() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "a".repeat(100_000) + "\n");
+    let daemon = Daemon::follow(&[&log]);
+    let since = Instant::now();
+    assert_eq!(history(&daemon, "lines=all&grep=(a*)*(a*)*b$"), "");
+    assert!(since.elapsed() < DEADLINE);
+}
