@@ -2,12 +2,13 @@
 
 use std::io;
 use std::net::{TcpListener, ToSocketAddrs};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+
+use nix::sys::stat::{Mode, umask};
 use std::time::Instant;
 
 use crate::allowance;
@@ -40,8 +41,8 @@ pub struct Daemon {
     watcher_thread: Option<JoinHandle<()>>,
     door_thread: Option<JoinHandle<()>>,
     couriers: Vec<JoinHandle<()>>,
-    /// Unix sockets to be removed at the end.
-    sockets: Vec<PathBuf>,
+    /// Removes the Unix sockets at the end.
+    _sockets: Vec<SocketFile>,
 }
 
 impl Daemon {
@@ -145,7 +146,7 @@ impl Daemon {
             watcher_thread: Some(watcher_thread),
             door_thread: Some(door_thread),
             couriers,
-            sockets,
+            _sockets: sockets,
         })
     }
 
@@ -165,9 +166,6 @@ impl Daemon {
         self.door.end_all();
         self.hub.close();
         self.door.say_goodbye();
-        for path in &self.sockets {
-            let _ = std::fs::remove_file(path);
-        }
     }
 }
 
@@ -199,7 +197,17 @@ fn join(thread: Option<JoinHandle<()>>) {
     }
 }
 
-fn listen(config: &Config) -> Result<(Vec<Listener>, Vec<PathBuf>), StartError> {
+/// The name of a Unix socket, which goes with it, also where the start fails later.
+#[derive(Debug)]
+struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn listen(config: &Config) -> Result<(Vec<Listener>, Vec<SocketFile>), StartError> {
     let mut listeners = Vec::new();
     let mut sockets = Vec::new();
     for at in &config.listen {
@@ -224,7 +232,7 @@ fn listen(config: &Config) -> Result<(Vec<Listener>, Vec<PathBuf>), StartError> 
                     StartError::failed(format!("listen on unix:{}", path.display()), error)
                 };
                 listeners.push(Listener::Unix(listen_unix(path).map_err(deed)?));
-                sockets.push(path.clone());
+                sockets.push(SocketFile(path.clone()));
             }
         }
     }
@@ -240,7 +248,15 @@ fn at_kind(config: &Config, at: &crate::config::value::HostPort) -> bool {
 
 /// A stale socket file (nobody answers) is replaced, a live one is not.
 fn listen_unix(path: &Path) -> io::Result<UnixListener> {
-    let listener = match UnixListener::bind(path) {
+    // Race: with the mode changed only after bind, anybody could connect in between. No other thread makes files yet.
+    let usual = umask(Mode::from_bits_truncate(0o117));
+    let listener = bind_unix(path);
+    umask(usual);
+    listener
+}
+
+fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+    match UnixListener::bind(path) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
             if UnixStream::connect(path).is_ok() {
                 return Err(io::Error::other("another server answers there"));
@@ -250,12 +266,10 @@ fn listen_unix(path: &Path) -> io::Result<UnixListener> {
                 return Err(io::Error::other("a file that is no socket stands there"));
             }
             std::fs::remove_file(path)?;
-            UnixListener::bind(path)?
+            UnixListener::bind(path)
         }
-        bound => bound?,
-    };
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
-    Ok(listener)
+        bound => bound,
+    }
 }
 
 /// What is said of each listener once it serves.
