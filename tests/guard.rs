@@ -1,34 +1,11 @@
-//! Who may connect, against the running program: Host, Origin, cross-site requests, tokens, the base path.
+//! Who may connect, against the running program: Host, Origin, cross-site requests, the base path.
 
 mod support;
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-
 use support::http::Answer;
-use support::{DEADLINE, Daemon, Logs, run, wait_until};
+use support::{Daemon, Logs};
 
-const TOKEN: &str = "a-token-for-everything";
-const NARROW: &str = "a-token-for-one-file";
 const HISTORY: &str = "/stream?follow=false";
-
-/// A token file that only its owner can read.
-fn token_file(logs: &Logs, text: &str) -> PathBuf {
-    let path = logs.file("tokens", text);
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).expect("set the mode");
-    path
-}
-
-/// A daemon that asks for a token, on a.log and b.log.
-fn with_tokens(logs: &Logs, options: &[&str]) -> Daemon {
-    let tokens = token_file(
-        logs,
-        &format!("# all\n{TOKEN}\n\n{NARROW} file=b.* # one\n"),
-    );
-    let (a, b) = (logs.file("a.log", "a\n"), logs.file("b.log", "b\n"));
-    let options = [&["--token-file", tokens.to_str().expect("UTF-8")], options].concat();
-    Daemon::with(&options, &[&a, &b])
-}
 
 fn on_one_file(logs: &Logs, options: &[&str]) -> Daemon {
     Daemon::with(options, &[&logs.file("a.log", "1\n")])
@@ -133,7 +110,12 @@ fn an_allowed_origin_may_read_the_answer() {
 #[test]
 fn a_preflight_is_for_allowed_foreign_origins() {
     let logs = Logs::new();
-    let daemon = with_tokens(&logs, &["--allow-origin", "https://ok.example"]);
+    let tokens = logs.file("tokens", "0123456789abcdef\n");
+    let options = ["--token-file", tokens.to_str().expect("UTF-8")];
+    let daemon = on_one_file(
+        &logs,
+        &[&options[..], &["--allow-origin", "https://ok.example"]].concat(),
+    );
     let ask = |fields: &[&str]| daemon.ask("OPTIONS", "/stream", fields);
     let answer = ask(&[
         "Origin: https://ok.example",
@@ -164,114 +146,6 @@ fn an_image_on_any_page_takes_no_place() {
     for site in ["same-origin", "none"] {
         let site = format!("Sec-Fetch-Site: {site}");
         assert_eq!(daemon.ask("GET", HISTORY, &[&site]).status, 200);
-    }
-}
-
-#[test]
-fn every_request_but_healthz_needs_a_token() {
-    let logs = Logs::new();
-    let daemon = with_tokens(&logs, &[]);
-    for target in [
-        HISTORY,
-        "/",
-        "/files",
-        "/ws",
-        "/events",
-        "/nowhere",
-        "/files?token=wrong",
-        "/files?token=",
-    ] {
-        let answer = daemon.get(target);
-        assert_eq!(answer.status, 401, "{target}");
-        assert_eq!(answer.field("www-authenticate"), Some("Bearer"), "{target}");
-    }
-    assert_eq!(daemon.get("/healthz").status, 200);
-    assert_eq!(daemon.get(&format!("/files?token={TOKEN}")).status, 200);
-    assert_eq!(
-        daemon
-            .ask(
-                "GET",
-                "/files",
-                &[&format!("Authorization: bearer {TOKEN}")]
-            )
-            .status,
-        200
-    );
-    let cut = &TOKEN[..TOKEN.len() - 1];
-    assert_eq!(daemon.get(&format!("/files?token={cut}")).status, 401);
-    assert_eq!(daemon.try_websocket("/ws").err(), Some(401));
-    // Who knows a token was not lured here by a name: the Host is not asked for.
-    assert_eq!(
-        by_host(&daemon, &format!("/files?token={TOKEN}"), "any.example").status,
-        200
-    );
-}
-
-#[test]
-fn the_page_takes_the_token_out_of_the_address_into_a_cookie() {
-    let logs = Logs::new();
-    let daemon = with_tokens(&logs, &[]);
-    let answer = daemon.get(&format!("/?lines=5&token={TOKEN}"));
-    assert_eq!(answer.status / 100, 3);
-    let location = answer.field("location").expect("a location");
-    assert!(
-        location.contains("lines=5") && !location.contains(TOKEN),
-        "{location}"
-    );
-    let cookie = answer.field("set-cookie").expect("a cookie").to_owned();
-    for part in ["HttpOnly", "SameSite=Strict", "Path=/"] {
-        assert!(cookie.contains(part), "{cookie}");
-    }
-    let pair = cookie.split(';').next().expect("a pair");
-    assert_eq!(
-        daemon
-            .ask("GET", "/files", &[&format!("Cookie: other=1; {pair}")])
-            .status,
-        200
-    );
-}
-
-#[test]
-fn for_a_narrow_token_other_files_do_not_exist() {
-    let logs = Logs::new();
-    let daemon = with_tokens(&logs, &[]);
-    let get = |target: &str| daemon.get(&format!("{target}token={NARROW}"));
-    assert_eq!(get("/stream?file=a.log&follow=false&").status, 404);
-    let files = get("/files?").text();
-    assert!(
-        files.contains("b.log") && !files.contains("a.log"),
-        "{files}"
-    );
-    let lines = get("/stream?follow=false&").text();
-    assert!(lines.contains("b\n") && !lines.contains("a\n"), "{lines}");
-}
-
-#[test]
-fn a_token_file_is_read_again_when_it_changes() {
-    let logs = Logs::new();
-    let daemon = with_tokens(&logs, &[]);
-    let new = "a-token-that-came-later";
-    let status = |token: &str| daemon.get(&format!("/files?token={token}")).status;
-    assert_eq!((status(TOKEN), status(new)), (200, 401));
-    token_file(&logs, &format!("{new}\n"));
-    assert!(wait_until(DEADLINE, || (status(TOKEN), status(new)) == (401, 200)));
-}
-
-#[test]
-fn a_token_file_without_a_good_token_is_an_error_that_shows_none() {
-    let logs = Logs::new();
-    let log = logs.file("a.log", "");
-    for text in ["", "# nothing\n", "too-short\n"] {
-        let tokens = token_file(&logs, text);
-        let paths = [&tokens, &log].map(|path| path.to_str().expect("UTF-8"));
-        let output = run(&["-l", "127.0.0.1:0", "--token-file", paths[0], paths[1]]);
-        let said = String::from_utf8(output.stderr).expect("UTF-8");
-        assert_eq!(output.status.code(), Some(1), "{said}");
-        assert_eq!(said.lines().count(), 1, "{said}");
-        assert!(
-            said.contains(paths[0]) && !said.contains("too-short"),
-            "{said}"
-        );
     }
 }
 
