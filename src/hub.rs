@@ -26,7 +26,7 @@ use crate::source::{Batch, EventKind, Generation, Id, Lines, Position, Source};
 
 pub use counts::SourceCounts;
 pub use looks::Looks;
-pub use registry::{Selection, Subscriber, Subscribers};
+pub use registry::{Names, Selection, Subscriber, Subscribers};
 pub use stream::{Edge, Stand, Standing};
 
 use registry::Registry;
@@ -224,7 +224,7 @@ impl Hub {
     pub fn published_bytes(&self, selection: &Selection) -> u64 {
         let state = self.state.lock();
         let streams = state.streams.iter();
-        let selected = streams.filter(|stream| selection.has(stream.source().index));
+        let selected = streams.filter(|stream| selection.has(stream.source()));
         selected.map(Stream::published_bytes).sum()
     }
 
@@ -265,7 +265,7 @@ impl Hub {
         let edges = state
             .streams
             .iter()
-            .filter(|stream| selection.has(stream.source().index) && stream.has_begun())
+            .filter(|stream| selection.has(stream.source()) && stream.has_begun())
             .map(|stream| (stream.source().index, stream.edge()))
             .collect();
         let (key, queue) = state.registry.add(subscriber, selection, queue_batches)?;

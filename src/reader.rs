@@ -165,7 +165,7 @@ impl Reader {
 
     /// Whether the stream is of the source of `segment`.
     pub fn selects(&self, segment: &Segment) -> bool {
-        self.selection.has(segment.source.index)
+        self.selection.has(&segment.source)
     }
 
     /// Which sources the stream is of.
@@ -207,9 +207,11 @@ impl Reader {
     /// Sources that have come since are read from their first byte.
     fn take_in_new(&mut self) {
         let have = self.cursors.len();
-        if matches!(self.selection, Selection::All) && self.hub.sources_len() > have {
+        if !matches!(self.selection, Selection::Only(_)) && self.hub.sources_len() > have {
             for state in self.hub.sources().into_iter().skip(have) {
-                self.cursors.push(Some(Cursor::new(state.source)));
+                let selected = self.selection.has(&state.source);
+                self.cursors
+                    .push(selected.then(|| Cursor::new(state.source)));
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::limits::QUEUED_BYTES_MAX;
-use crate::source::{Batch, Segment};
+use crate::source::{Batch, Segment, Source};
 
 use super::Stopping;
 
@@ -31,14 +31,23 @@ pub enum Selection {
     All,
     /// These, by index, ascending.
     Only(Arc<[u32]>),
+    /// Those with such a name, also those that come later.
+    Named(Arc<dyn Names>),
+}
+
+/// Which names are meant. Asked under the hub's lock, so it must be quick.
+pub trait Names: Send + Sync + std::fmt::Debug {
+    /// Whether `name` is.
+    fn has(&self, name: &str) -> bool;
 }
 
 impl Selection {
-    /// Whether the source with that index is selected.
-    pub fn has(&self, index: u32) -> bool {
+    /// Whether `source` is selected.
+    pub fn has(&self, source: &Source) -> bool {
         match self {
             Selection::All => true,
-            Selection::Only(indexes) => indexes.binary_search(&index).is_ok(),
+            Selection::Only(indexes) => indexes.binary_search(&source.index).is_ok(),
+            Selection::Named(names) => names.has(&source.name),
         }
     }
 }
@@ -134,7 +143,7 @@ impl Registry {
             let wanted = batch
                 .segments
                 .iter()
-                .any(|segment| entry.selection.has(segment.source.index));
+                .any(|segment| entry.selection.has(&segment.source));
             if !wanted {
                 return true;
             }

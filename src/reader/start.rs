@@ -59,7 +59,7 @@ impl Begin<'_> {
         let mut cursors = Vec::new();
         let mut edges = Vec::new();
         for state in noted {
-            if !self.selection.has(state.source.index) {
+            if !self.selection.has(&state.source) {
                 cursors.push(None);
                 continue;
             }

@@ -1,5 +1,6 @@
 //! Tokens as the routes see them: who may read, and which files.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
@@ -22,6 +23,38 @@ pub struct Access {
     changes: AtomicU64,
 }
 
+/// What a request was let in with: the files that it may see, and for how long.
+#[derive(Clone)]
+pub struct Pass {
+    scope: Scope,
+    /// `None` where none is asked for.
+    token: Option<Vec<u8>>,
+}
+
+impl Pass {
+    /// Of who needs no token.
+    pub fn for_all() -> Pass {
+        Pass {
+            scope: Scope::all(),
+            token: None,
+        }
+    }
+
+    /// The files that it is for.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+}
+
+/// Without the token.
+impl fmt::Debug for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pass")
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Access {
     /// The access of a daemon that listens at `listeners`.
     pub fn new(tokens: Option<Tokens>, listeners: &[Listener], base_path: &str) -> Access {
@@ -42,10 +75,10 @@ impl Access {
         self.tokens.is_some()
     }
 
-    /// What `request` may read, with the token it presented.
-    pub fn check(&self, request: &Request) -> Result<(Scope, Option<Vec<u8>>), Refusal> {
+    /// What `request` may read.
+    pub fn check(&self, request: &Request) -> Result<Pass, Refusal> {
         let Some(tokens) = &self.tokens else {
-            return Ok((Scope::all(), None));
+            return Ok(Pass::for_all());
         };
         let presented =
             token::presented(request, &self.cookie).ok_or_else(Refusal::unauthorized)?;
@@ -54,16 +87,20 @@ impl Access {
             .lock()
             .allows(&presented)
             .ok_or_else(Refusal::unauthorized)?;
-        Ok((scope, Some(presented)))
+        Ok(Pass {
+            scope,
+            token: Some(presented),
+        })
     }
 
-    /// The scope of a token that was allowed before; `None` where it was withdrawn.
-    pub fn scope(&self, presented: &[u8]) -> Option<Scope> {
-        let Some(tokens) = &self.tokens else {
-            return Some(Scope::all());
+    /// Whether `pass` still is good for all that it was good for.
+    pub fn holds(&self, pass: &Pass) -> bool {
+        let (Some(tokens), Some(token)) = (&self.tokens, &pass.token) else {
+            return true;
         };
         self.refresh();
-        tokens.lock().allows(presented)
+        let scope = tokens.lock().allows(token);
+        scope.is_some_and(|scope| scope.covers(&pass.scope))
     }
 
     /// Reads the token file again if it has changed; whether tokens differ from when this was last asked, whoever found
@@ -83,9 +120,9 @@ impl Access {
 
     /// Where the page was opened as `/?token=T`: the cookie is set, and the token leaves the address bar. One that came
     /// over TLS stays there.
-    pub fn sign_in(&self, request: &Request, presented: &[u8], over_tls: bool) -> Option<Answer> {
+    pub fn sign_in(&self, request: &Request, pass: &Pass, over_tls: bool) -> Option<Answer> {
         query::token(&request.query)?;
-        self.tokens.as_ref()?;
+        let presented = pass.token.as_ref()?;
         let rest = query::without_token(&request.query);
         let rest = String::from_utf8_lossy(&rest).into_owned();
         let location = if rest.is_empty() {

@@ -209,15 +209,15 @@ impl Door {
         self.routes.access.asks() || self.certificate.is_some()
     }
 
-    /// Ends the streams whose token was withdrawn, if the token file has changed.
+    /// Ends the streams whose token was withdrawn, or opens less than it did, if the token file has changed.
     fn withdraw(&self) {
         if !self.routes.access.has_changed() {
             return;
         }
         for visitor in self.all() {
             if visitor
-                .token()
-                .is_some_and(|token| self.routes.access.scope(token).is_none())
+                .pass()
+                .is_some_and(|pass| !self.routes.access.holds(pass))
             {
                 visitor.withdraw();
             }

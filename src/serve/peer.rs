@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use crate::hub::Subscriber;
 
+use super::access::Pass;
 use super::link::{Carried, Link};
 use super::socket::Socket;
 
@@ -32,8 +33,8 @@ pub struct Visitor {
     deaf: AtomicBool,
     /// A peer that shuts its sending side has not left (`tcp:`).
     half_close: bool,
-    /// The token it presented, to be asked again when the token file changes.
-    token: std::sync::OnceLock<Vec<u8>>,
+    /// What it was let in with, to be asked again when the token file changes.
+    pass: std::sync::OnceLock<Pass>,
 }
 
 impl Visitor {
@@ -49,18 +50,18 @@ impl Visitor {
             withdrawn: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
             half_close,
-            token: std::sync::OnceLock::new(),
+            pass: std::sync::OnceLock::new(),
         }
     }
 
-    /// It was let in with this token.
-    pub fn let_in_with(&self, token: Vec<u8>) {
-        let _ = self.token.set(token);
+    /// It was let in with this.
+    pub fn let_in_with(&self, pass: Pass) {
+        let _ = self.pass.set(pass);
     }
 
-    /// The token it was let in with, if one was asked for.
-    pub fn token(&self) -> Option<&[u8]> {
-        self.token.get().map(Vec::as_slice)
+    /// What it was let in with, once it was.
+    pub fn pass(&self) -> Option<&Pass> {
+        self.pass.get()
     }
 
     /// Its thread is the current one.

@@ -13,6 +13,7 @@ use super::head::Request;
 use super::query::{Format, Stream as Kind, StreamQuery};
 use super::refusal::Refusal;
 use super::routes::Routes;
+use super::token::Scope;
 use super::wire::Shape;
 
 /// See the module.
@@ -24,7 +25,8 @@ pub struct Plan {
     filter: Option<Filter>,
     lines: Lines,
     after: Vec<Id>,
-    before: Option<Id>,
+    /// In which source.
+    before: Option<(u32, Id)>,
     follow: bool,
     /// A reconnect of an `EventSource` that may have nothing more to get.
     may_be_over: bool,
@@ -60,11 +62,12 @@ impl Plan {
         routes: &Routes,
         request: &Request,
         kind: Kind,
-        token: Option<&[u8]>,
+        scope: &Scope,
     ) -> Result<Plan, Refusal> {
         let query = StreamQuery::read(&request.query, request.header("Last-Event-ID"), kind)?;
         let filter = Filter::new(&query.grep, &query.exclude, query.ignore_case)?;
-        let (selection, count) = routes.select(&query.files, token)?;
+        let (selection, indexes) = routes.select(&query.files, scope)?;
+        let count = indexes.len();
         let several = routes.several && query.files.len() != 1;
         let before = query
             .before
@@ -76,11 +79,15 @@ impl Plan {
             .iter()
             .map(|text| id("after", text))
             .collect::<Result<Vec<_>, _>>()?;
-        if before.is_some() && count != 1 {
-            return Err(Refusal::bad_request(
-                "before= needs one file: name it with file=",
-            ));
-        }
+        let before = match (before, &indexes[..]) {
+            (None, _) => None,
+            (Some(id), &[index]) => Some((index, id)),
+            (Some(_), _) => {
+                return Err(Refusal::bad_request(
+                    "before= needs one file: name it with file=",
+                ));
+            }
+        };
         if kind == Kind::Events && several && count > SSE_FILES_MAX {
             return Err(Refusal::bad_request(format!(
                 "/events can list the ids of at most {SSE_FILES_MAX} files, here are {count}: name some with file="
@@ -180,20 +187,16 @@ impl Plan {
         let failed = |error: std::io::Error| {
             Refusal::unavailable(format!("the file can't be read now: {error}"))
         };
-        if let Some(before) = &self.before {
+        if let Some((index, before)) = &self.before {
             let wanted = match self.lines {
                 Lines::Last(wanted) => Some(wanted),
                 Lines::All => None,
             };
-            let index = match &self.selection {
-                Selection::Only(indexes) => indexes[0],
-                Selection::All => 0,
-            };
             let gone = || Refusal::not_found("the place that before= names is gone");
-            if hub.source(index).source.name_hash != before.name_hash {
+            if hub.source(*index).source.name_hash != before.name_hash {
                 return Err(gone());
             }
-            let reader = begin.before(index, before, wanted).map_err(failed)?;
+            let reader = begin.before(*index, before, wanted).map_err(failed)?;
             let reader = reader.ok_or_else(gone)?;
             return Ok(Some((reader, Vec::new())));
         }

@@ -12,7 +12,7 @@ use crate::hub::Selection;
 use crate::json;
 use crate::metrics::{self, Reading};
 
-use super::access::Access;
+use super::access::{Access, Pass};
 use super::answer::{Answer, TEXT};
 use super::cors::Cors;
 use super::guard::Guard;
@@ -59,8 +59,8 @@ pub struct Routes {
 pub enum Route {
     /// An answer that is ready.
     Answer(Answer),
-    /// A stream, with the token that was presented.
-    Stream(Kind, Option<Vec<u8>>),
+    /// A stream, for as long as the pass is good.
+    Stream(Kind, Pass),
 }
 
 impl Routes {
@@ -99,30 +99,31 @@ impl Routes {
             }
             _ => return Err(refused(Refusal::method_not_allowed())),
         }
-        let (scope, token) = if is_healthz {
-            (Scope::all(), None)
+        let pass = if is_healthz {
+            Pass::for_all()
         } else {
             self.access.check(request).map_err(refused)?
         };
         if let Some(kind) = kind {
-            return Ok((cors, Route::Stream(kind, token)));
+            return Ok((cors, Route::Stream(kind, pass)));
         }
         if path == Some("/")
-            && let Some(presented) = &token
-            && let Some(answer) = self
-                .access
-                .sign_in(request, presented, by == Transport::Tls)
+            && let Some(answer) = self.access.sign_in(request, &pass, by == Transport::Tls)
         {
             return Ok((cors, Route::Answer(answer)));
         }
         let answer = match path {
             Some("/healthz") => self.health(),
-            Some("/metrics") => {
-                Answer::new(StatusCode::OK, metrics::CONTENT_TYPE, self.metrics(&scope))
+            Some("/metrics") => Answer::new(
+                StatusCode::OK,
+                metrics::CONTENT_TYPE,
+                self.metrics(pass.scope()),
+            )
+            .with("Cache-Control", "no-store"),
+            Some("/files") => {
+                Answer::new(StatusCode::OK, "application/json", self.files(pass.scope()))
                     .with("Cache-Control", "no-store")
             }
-            Some("/files") => Answer::new(StatusCode::OK, "application/json", self.files(&scope))
-                .with("Cache-Control", "no-store"),
             Some(path) => super::assets::answer(path.strip_prefix('/').unwrap_or(path), request)
                 .ok_or_else(|| refused(self.not_found(request)))?,
             None if self.has_base() && request.path == self.base_path.as_str() => {
@@ -223,29 +224,15 @@ impl Routes {
         out
     }
 
-    /// The sources called `names` (all, where there are none), and how many.
+    /// The sources called `names` (where there are none, all that `scope` opens, also those that come later), and the
+    /// indexes of those that there are. What the scope doesn't open doesn't exist.
     pub fn select(
         &self,
         names: &[String],
-        token: Option<&[u8]>,
-    ) -> Result<(Selection, usize), Refusal> {
+        scope: &Scope,
+    ) -> Result<(Selection, Arc<[u32]>), Refusal> {
         let mut sources = self.shared.hub.sources();
-        let scope = match token {
-            Some(token) => self.access.scope(token).ok_or_else(Refusal::unauthorized)?,
-            None => Scope::all(),
-        };
-        let all = sources.len();
         sources.retain(|state| scope.may(&state.source.name));
-        let count = sources.len();
-        if names.is_empty() && scope != Scope::all() {
-            // Files that come later are not looked at again; a limited token names what it wants.
-            let indexes: Vec<u32> = sources.iter().map(|state| state.source.index).collect();
-            return Ok((Selection::Only(Arc::from(indexes)), count));
-        }
-        if names.is_empty() {
-            debug_assert_eq!(all, count);
-            return Ok((Selection::All, count));
-        }
         let mut indexes = Vec::new();
         for name in names {
             let found = sources
@@ -259,10 +246,20 @@ impl Routes {
                 })?;
             indexes.push(found.source.index);
         }
+        if names.is_empty() {
+            indexes.extend(sources.iter().map(|state| state.source.index));
+        }
         indexes.sort_unstable();
         indexes.dedup();
-        let count = indexes.len();
-        Ok((Selection::Only(Arc::from(indexes)), count))
+        let indexes: Arc<[u32]> = Arc::from(indexes);
+        let selection = if !names.is_empty() {
+            Selection::Only(Arc::clone(&indexes))
+        } else if *scope == Scope::all() {
+            Selection::All
+        } else {
+            Selection::Named(Arc::new(scope.clone()))
+        };
+        Ok((selection, indexes))
     }
 }
 

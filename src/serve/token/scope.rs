@@ -2,11 +2,19 @@
 
 use glob::{MatchOptions, Pattern};
 
+use crate::hub::Names;
+
 /// The files that a token is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
     /// `None` for all.
     files: Option<Vec<(String, Option<Pattern>)>>,
+}
+
+impl Names for Scope {
+    fn has(&self, name: &str) -> bool {
+        self.may(name)
+    }
 }
 
 /// A `*` stays within a component, so that `*.log` opens no path elsewhere.
@@ -32,6 +40,16 @@ impl Scope {
                         .is_some_and(|pattern| pattern.matches_with(name, MATCHING))
             })
         })
+    }
+
+    /// Whether all that `other` opens is surely opened too. It compares what was written, so that the same in other
+    /// words counts as less.
+    pub fn covers(&self, other: &Self) -> bool {
+        match (&self.files, &other.files) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(files), Some(others)) => others.iter().all(|file| files.contains(file)),
+        }
     }
 
     /// Reads what follows the token in its line: `file=NAME` or `file=GLOB`, any number of them. The words are
@@ -119,6 +137,16 @@ mod tests {
             let why = scope(line).expect_err(line);
             assert!(why.contains("file=") && !why.contains("secret"), "{why}");
         }
+    }
+
+    #[test]
+    fn a_scope_covers_what_it_opens_as_well() {
+        let covers = |wide: &str, narrow: &str| {
+            let read = |line| scope(line).expect("a scope");
+            read(wide).covers(&read(narrow))
+        };
+        assert!(covers("", "") && covers("", "file=a") && covers("file=a file=b*", "file=b*"));
+        assert!(!covers("file=a", "") && !covers("file=a", "file=a file=b"));
     }
 
     #[test]
