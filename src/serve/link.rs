@@ -205,7 +205,7 @@ impl Link {
                 return Ok(Carried::OwnThread);
             }
             let lost = match self.take_one()? {
-                One::Written => return Ok(Carried::Drained),
+                One::Written => return self.flushed(),
                 One::Empty => false,
                 One::Lost => true,
                 One::Taken => self.take(),
