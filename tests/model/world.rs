@@ -15,6 +15,8 @@ pub(crate) enum Op {
     Flow(u8),
     /// A large write, of many pages.
     Bulk,
+    /// Many of those: more than the sockets of a client that does not read can hold. Then everyone else gets it.
+    Flood,
     /// The beginning of a line; the next write goes on with it.
     Half,
     /// Everyone gets what is there.
@@ -54,7 +56,8 @@ pub(crate) fn op(may_lose: bool) -> impl Strategy<Value = Op> {
     let keeping = prop_oneof![
         4 => (1u8..9).prop_map(Op::Append),
         3 => (1u8..40).prop_map(Op::Flow),
-        1 => Just(Op::Bulk),
+        2 => Just(Op::Bulk),
+        1 => Just(Op::Flood),
         2 => Just(Op::Half),
         2 => Just(Op::Settle),
         3 => (0u8..4, any::<bool>()).prop_map(|(late, created)| Op::Rotate { late, created }),
@@ -72,6 +75,9 @@ pub(crate) fn op(may_lose: bool) -> impl Strategy<Value = Op> {
     let weight = if may_lose { 6 } else { 0 };
     prop_oneof![20 => keeping.boxed(), weight => losing.boxed()]
 }
+
+/// Large writes in a flood: 2 MB.
+const FLOOD_BULKS: usize = 70;
 
 /// See the module.
 pub(crate) struct World {
@@ -134,9 +140,10 @@ impl World {
         match *op {
             Op::Append(lines) => self.append(lines),
             Op::Flow(lines) => (0..lines).for_each(|_| self.append(1)),
-            Op::Bulk => {
-                let text: String = (0..400).map(|_| self.line(60)).collect();
-                self.write(&text);
+            Op::Bulk => self.bulk(),
+            Op::Flood => {
+                (0..FLOOD_BULKS).for_each(|_| self.bulk());
+                settle(self);
             }
             Op::Half => self.begin_line(),
             Op::Settle => settle(self),
@@ -236,6 +243,11 @@ impl World {
     /// One last line, whole.
     pub(crate) fn finish(&mut self) {
         self.append(1);
+    }
+
+    fn bulk(&mut self) {
+        let text: String = (0..400).map(|_| self.line(60)).collect();
+        self.write(&text);
     }
 
     fn append(&mut self, lines: u8) {
@@ -369,11 +381,15 @@ pub(crate) fn check(got: &[Got], lines: &[String], promise: Promise) -> Result<(
     }
 }
 
+/// The number that a line of ours begins with.
+pub(crate) fn number_of(line: &str) -> Option<usize> {
+    line.split(' ').nth(1)?.parse().ok()
+}
+
 /// The number of a line, if it is one of ours and comes in order. A file may be cut while a line is half read: then it
 /// is `torn`, and what was cut is told next.
 fn check_line(line: &str, lines: &[String], next: usize, torn: bool) -> Result<usize, String> {
-    let number = line.split(' ').nth(1).and_then(|n| n.parse::<usize>().ok());
-    let Some(number) = number.filter(|&n| n < lines.len()) else {
+    let Some(number) = number_of(line).filter(|&n| n < lines.len()) else {
         return Err(format!("no line of ours: {line:?}"));
     };
     let want = &lines[number];
@@ -389,11 +405,11 @@ fn check_line(line: &str, lines: &[String], next: usize, torn: bool) -> Result<u
 }
 
 fn is_gap(event: &str) -> bool {
-    event.starts_with("Gap")
+    event.starts_with("gap")
 }
 
 fn is_loss(event: &str) -> bool {
-    is_gap(event) || event.starts_with("Truncated")
+    is_gap(event) || event.starts_with("truncated")
 }
 
 fn around(got: &[Got], at: usize, e: &str) -> String {

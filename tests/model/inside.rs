@@ -2,7 +2,7 @@
 
 use std::io;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -11,11 +11,12 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use tailcast::courier::Rounds;
 use tailcast::hub::{Hub, Selection, Subscriber};
 use tailcast::reader::{Begin, From, Reader, note};
-use tailcast::source::{Batch, Id, Kind, Segment};
+use tailcast::source::{Batch, Id, Kind, Segment, Source};
 use tailcast::stop::Stop;
 use tailcast::tail::{Handle, Options, Watcher};
 
-use crate::world::Got;
+use crate::play::{self, FILES, Program};
+use crate::world::{Got, number_of};
 
 /// Nothing waits that long when it works.
 const DEADLINE: Duration = Duration::from_secs(8);
@@ -23,33 +24,44 @@ const DEADLINE: Duration = Duration::from_secs(8);
 /// Bytes that a client reads at a time: little, so that much can happen in between.
 const CHUNK_BYTES: usize = 512;
 
+/// Batches that fill the queue of all clients but the first: it has all room, so that nothing is left out for it.
+const QUEUE_BATCHES: usize = 4;
+
 /// One run of the program.
-pub(crate) struct Daemon {
-    pub(crate) hub: Arc<Hub>,
+pub(crate) struct Inside {
+    hub: Arc<Hub>,
     handle: Handle,
     thread: JoinHandle<()>,
 }
 
-impl Daemon {
-    pub(crate) fn start(log: &Path) -> Daemon {
+impl Program for Inside {
+    type Client = Client;
+
+    fn start(logs: &[PathBuf]) -> Inside {
         let hub = Arc::new(Hub::new(1 << 20).expect("a hub"));
         let rounds = Arc::new(Rounds::new(Arc::clone(&hub), None));
-        let files = [log.to_owned()];
-        let watcher = Watcher::new(&files, Arc::clone(&hub), rounds, Options::default());
+        let watcher = Watcher::new(logs, Arc::clone(&hub), rounds, Options::default());
         let watcher = watcher.expect("a watcher");
         let handle = watcher.handle();
         let thread = watcher.start(Arc::new(Stop::default())).expect("a thread");
-        Daemon {
+        Inside {
             hub,
             handle,
             thread,
         }
     }
 
-    pub(crate) fn end(self) {
+    fn end(self) {
         self.handle.quit();
         self.thread.join().expect("the watcher does not panic");
         self.hub.close();
+    }
+
+    fn look(&self) -> Result<(), String> {
+        match self.hub.looks.ask() {
+            true => Ok(()),
+            false => Err("no look in time".to_owned()),
+        }
     }
 }
 
@@ -80,37 +92,53 @@ enum Life {
 pub(crate) struct Client {
     life: Life,
     /// It does not read for now.
-    pub(crate) stalls: bool,
+    stalls: bool,
     queue_batches: usize,
+    files: [Has; FILES],
+}
+
+/// What a client has of a file.
+#[derive(Default)]
+struct Has {
     /// The place after the last that it got.
     id: Option<Id>,
-    pub(crate) got: Vec<Got>,
+    got: Vec<Got>,
     last: Option<usize>,
 }
 
-impl Client {
-    pub(crate) fn new(queue_batches: usize) -> Client {
+impl play::Client for Client {
+    type Program = Inside;
+
+    fn new(number: usize) -> Client {
         Client {
             life: Life::Away,
             stalls: false,
-            queue_batches,
-            id: None,
-            got: Vec::new(),
-            last: None,
+            queue_batches: if number == 0 { 1 << 20 } else { QUEUE_BATCHES },
+            files: Default::default(),
         }
     }
 
-    /// Files can come and go while it does not read.
-    pub(crate) fn can_be_left_behind(&self) -> bool {
+    fn can_be_left_behind(&self) -> bool {
         !self.is_away() && self.queue_batches < 1 << 20
     }
 
-    pub(crate) fn is_away(&self) -> bool {
+    fn is_away(&self) -> bool {
         matches!(self.life, Life::Away)
     }
 
-    /// Connects: with everything there is, or after what it got last.
-    pub(crate) fn come(&mut self, daemon: &Daemon) {
+    fn stall(&mut self, stalls: bool) {
+        self.stalls = stalls;
+    }
+
+    fn stalls(&self) -> bool {
+        self.stalls
+    }
+
+    fn got(&self, file: usize) -> Vec<Got> {
+        self.files[file].got.clone()
+    }
+
+    fn come(&mut self, daemon: &Inside) {
         let begin = Begin {
             hub: &daemon.hub,
             selection: Selection::All,
@@ -118,44 +146,45 @@ impl Client {
             passes: None,
             pause: &mut |_| ControlFlow::Continue(()),
         };
-        let id = self.id;
+        let from = |source: &Source| {
+            let id = self.files[source.index as usize].id;
+            id.map_or(From::All, From::After)
+        };
         let reader = begin
-            .reader(note(&daemon.hub), &|_| id.map_or(From::All, From::After))
+            .reader(note(&daemon.hub), &from)
             .expect("readable")
             .expect("not given up");
         self.life = Life::Reads(Box::new(reader));
-        // Its `start`, which names the place from which it can be resumed even if nothing else has come.
+        // The `start` of each file, which names the place from which it can be resumed even if nothing else has come.
         let now = Instant::now();
-        let _ = self.step(daemon, now);
+        while self.files.iter().any(|has| has.id.is_none()) && self.step(daemon, now).is_ok() {}
         // One whose queue has all room reads no file once it has joined.
         while !self.can_be_left_behind() && !matches!(self.life, Life::Live { .. } | Life::Away) {
             let _ = self.step(daemon, now);
         }
     }
 
-    /// Disconnects.
-    pub(crate) fn go(&mut self, daemon: &Daemon) {
+    fn go(&mut self, daemon: &Inside) {
         if let Life::Live { key, .. } = self.life {
             daemon.hub.leave(key);
         }
         self.life = Life::Away;
     }
 
-    /// Takes what comes until it has line `last`.
-    pub(crate) fn take_until(&mut self, daemon: &Daemon, last: usize) -> Result<(), String> {
+    fn take_until(&mut self, daemon: &Inside, last: &[usize]) -> Result<(), String> {
         let deadline = Instant::now() + DEADLINE;
-        while self.last.is_none_or(|have| have < last) {
+        while self.lacks(last) {
             self.step(daemon, deadline)
                 .map_err(|e| format!("read: {e}"))?;
             if Instant::now() > deadline {
-                return Err(format!("line {last} does not come; last {:?}", self.last));
+                let have = self.have();
+                return Err(format!("lines {last:?} do not come; last {have:?}"));
             }
         }
         Ok(())
     }
 
-    /// Takes what is published.
-    pub(crate) fn catch_up(&mut self, daemon: &Daemon) -> Result<(), String> {
+    fn catch_up(&mut self, daemon: &Inside) -> Result<(), String> {
         let deadline = Instant::now() + DEADLINE;
         while Instant::now() < deadline {
             let now = Instant::now();
@@ -171,10 +200,21 @@ impl Client {
                 _ => self.step(daemon, now).map_err(|e| format!("read: {e}"))?,
             }
         }
-        Err(format!("does not catch up; last {:?}", self.last))
+        Err(format!("does not catch up; last {:?}", self.have()))
+    }
+}
+
+impl Client {
+    fn have(&self) -> Vec<Option<usize>> {
+        self.files.iter().map(|has| has.last).collect()
     }
 
-    fn step(&mut self, daemon: &Daemon, deadline: Instant) -> io::Result<()> {
+    fn lacks(&self, last: &[usize]) -> bool {
+        let lacks = |(has, last): (&Has, &usize)| has.last.is_none_or(|have| have < *last);
+        self.files.iter().zip(last).any(lacks)
+    }
+
+    fn step(&mut self, daemon: &Inside, deadline: Instant) -> io::Result<()> {
         match std::mem::replace(&mut self.life, Life::Away) {
             Life::Away => {}
             Life::Reads(mut reader) => {
@@ -219,18 +259,19 @@ impl Client {
     }
 
     fn take_down(&mut self, segment: &Segment) {
+        let has = &mut self.files[segment.source.index as usize];
         match &segment.kind {
             Kind::Event(event) => {
-                self.id = Some(event.id);
-                self.got.push(Got::Event(format!("{:?}", event.kind)));
+                has.id = Some(event.id);
+                let name = event.kind.name();
+                has.got.push(Got::Event(format!("{name} {:?}", event.kind)));
             }
             Kind::Lines(lines) => {
-                self.id = Some(lines.id_after(lines.len() - 1));
+                has.id = Some(lines.id_after(lines.len() - 1));
                 for i in 0..lines.len() {
                     let line = String::from_utf8_lossy(lines.line(i)).into_owned();
-                    let number = line.split(' ').nth(1).and_then(|n| n.parse().ok());
-                    self.last = number.or(self.last);
-                    self.got.push(Got::Line(line));
+                    has.last = number_of(&line).or(has.last);
+                    has.got.push(Got::Line(line));
                 }
             }
         }
