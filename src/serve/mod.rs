@@ -1,7 +1,6 @@
 //! From the hub to the peers.
 
 // What is asked and how it is refused: plain functions over bytes.
-pub mod percent;
 pub mod refusal;
 
 pub mod head;

@@ -6,7 +6,7 @@
 use crate::config::value::Lines;
 use crate::escape::shown;
 use crate::limits::ID_BYTES;
-use crate::serve::percent::{self, Plus};
+use crate::percent::{self, Plus};
 use crate::serve::refusal::Refusal;
 
 /// Which of the streams is asked for.

@@ -2,7 +2,7 @@
 
 use crate::authority::Authority;
 use crate::escape::shown;
-use crate::serve::percent::{self, Plus};
+use crate::percent::{self, Plus};
 use crate::serve::refusal::Refusal;
 
 /// What a request is for.

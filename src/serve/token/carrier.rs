@@ -1,7 +1,7 @@
 //! Owns how a token travels: in `Authorization` (RFC 6750), in `?token=`, and in the cookie of the page.
 
+use crate::percent::{self, Plus};
 use crate::serve::head::Request;
-use crate::serve::percent::{self, Plus};
 use crate::serve::query;
 
 /// The token that `request` shows. What a program or an address says wins over the cookie, which may be an old one.
