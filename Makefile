@@ -13,11 +13,11 @@ MANUAL  ?= target/manual
 ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test soak screenshots check bench build install deb clean
+.PHONY: help run demo test test-brokers soak screenshots check bench build install deb clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is:"
-	@sed -nE 's/^([a-z]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
 run: ## follow files: make run FILE=/var/log/syslog (options of tailcast in ARGS=)
 	@test -n "$(FILE)" || { echo "which file? make run FILE=/var/log/syslog" >&2; exit 2; }
@@ -30,6 +30,9 @@ demo: ## a sample log that grows and rotates by itself, and tailcast on it
 test: ## all tests
 	$(CARGO) test
 	$(CARGO) test --no-default-features --test command
+
+test-brokers: ## publishing, against real Mosquitto and RabbitMQ (TAILCAST_OUTAGE_SECONDS=30 for a long outage)
+	$(CARGO) test --test brokers -- --nocapture
 
 soak: ## ten minutes of random scripts of logger, rotator and clients; a minute of a fast log in a browser
 	TAILCAST_SOAK_SECONDS=600 $(CARGO) test --release --test model -- --nocapture

@@ -15,6 +15,8 @@ use crate::escape::shown;
 
 mod arguments;
 mod complaint;
+#[cfg(feature = "mqtt")]
+pub mod publishing;
 pub mod value;
 
 use arguments::Arguments;
@@ -50,6 +52,9 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// The prefix of every URL.
     pub base_path: BasePath,
+    /// What is published to brokers, where anything is.
+    #[cfg(feature = "mqtt")]
+    pub publishing: Option<publishing::Publishing>,
     /// What is logged, where `RUST_LOG` says nothing.
     pub log_level: LevelFilter,
 }
@@ -140,6 +145,8 @@ fn check(asked: Arguments, env: Environment<'_>) -> Result<Config, String> {
         token_file: asked.token_file,
         tls,
         base_path: asked.base_path,
+        #[cfg(feature = "mqtt")]
+        publishing: asked.publishing.check(env)?,
         log_level,
     })
 }

@@ -18,6 +18,8 @@ use crate::courier::Rounds;
 use crate::error::StartError;
 use crate::hub::Hub;
 use crate::limits::PERMIT_TURNS_MIN;
+#[cfg(feature = "mqtt")]
+use crate::publish::Publishers;
 use crate::serve::door::{Door, Listener};
 use crate::serve::guard::Guard;
 use crate::serve::refusal::Refused;
@@ -41,6 +43,8 @@ pub struct Daemon {
     watcher_thread: Option<JoinHandle<()>>,
     door_thread: Option<JoinHandle<()>>,
     couriers: Vec<JoinHandle<()>>,
+    #[cfg(feature = "mqtt")]
+    publishers: Publishers,
     /// Removes the Unix sockets at the end.
     _sockets: Vec<SocketFile>,
 }
@@ -87,6 +91,11 @@ impl Daemon {
             .ok()
             .and_then(|name| name.into_string().ok())
             .unwrap_or_default();
+        #[cfg(feature = "mqtt")]
+        let mut publishers = match &config.publishing {
+            Some(settings) => Publishers::open(settings, &own_host, &hub, config.queue)?,
+            None => Publishers::default(),
+        };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let is_pattern = |file: &PathBuf| {
             file.to_string_lossy().contains(['*', '?', '['])
@@ -136,6 +145,10 @@ impl Daemon {
         for line in lines {
             log::info!("listening on {line}");
         }
+        #[cfg(feature = "mqtt")]
+        publishers
+            .start(stop)
+            .map_err(failed("start a publisher"))?;
         systemd::ready(status(&hub, &streams));
         Ok(Daemon {
             hub,
@@ -146,6 +159,8 @@ impl Daemon {
             watcher_thread: Some(watcher_thread),
             door_thread: Some(door_thread),
             couriers,
+            #[cfg(feature = "mqtt")]
+            publishers,
             _sockets: sockets,
         })
     }
@@ -163,9 +178,13 @@ impl Daemon {
         for courier in self.couriers.drain(..) {
             join(Some(courier));
         }
+        #[cfg(feature = "mqtt")]
+        self.publishers.stop();
         self.door.end_all();
         self.hub.close();
         self.door.say_goodbye();
+        #[cfg(feature = "mqtt")]
+        self.publishers.join();
     }
 }
 

@@ -6,6 +6,7 @@ pub mod limits;
 pub mod authority;
 pub mod error;
 pub mod escape;
+pub mod percent;
 
 pub mod config;
 pub mod stop;
@@ -25,6 +26,10 @@ pub mod metrics;
 
 // From the hub to the peers.
 pub mod serve;
+
+// From the hub to a broker.
+#[cfg(feature = "mqtt")]
+pub mod publish;
 
 // From the kernel to the hub.
 pub mod tail;

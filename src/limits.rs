@@ -367,3 +367,68 @@ pub const TLS_BUFFER_BYTES: usize = 32 * 1024;
 /// Reads from the kernel in a row that bring no byte of the peer's own; a full record takes five. Without a bound, empty
 /// records would keep a thread busy and its lock taken for ever.
 pub const TLS_EMPTY_READS_MAX: usize = 1024;
+
+// -- Publishing
+
+/// A broker's topic prefix. With the machine's name (at most 64 bytes) it leaves room for a file's name in
+/// [`TOPIC_BYTES`].
+pub const TOPIC_PREFIX_BYTES: usize = 64;
+
+/// A topic: RabbitMQ makes an AMQP routing key of it, which has one byte for its length.
+pub const TOPIC_BYTES: usize = 255;
+
+/// Messages on their way to a broker that it has not acknowledged; fewer where the broker says so. Enough for lines
+/// one by one over a distance of some ms; each costs some 40 bytes here, since its lines stand in the file.
+pub const IN_FLIGHT_MAX: usize = 512;
+
+/// Bytes of messages that a broker has not acknowledged: what it may have to hold for us, and what comes again after
+/// a lost connection. One message of any size is allowed.
+pub const IN_FLIGHT_BYTES: usize = 1024 * 1024;
+
+/// Bytes of a file read at a time to be published.
+pub const PUBLISH_CHUNK_BYTES: usize = 128 * 1024;
+
+/// Bytes that wait for a broker's socket; then nothing more is put together.
+pub const PUBLISH_WRITE_BYTES: usize = 128 * 1024;
+
+/// A packet that a broker sends to us: acknowledgements, and texts that say why not.
+pub const BROKER_PACKET_BYTES: usize = 64 * 1024;
+
+/// How long finding the addresses of a broker's host may take; the resolver's own patience is about the same.
+pub const RESOLVE_WAIT: Duration = Duration::from_secs(15);
+
+/// How long connecting to one address of a broker may take.
+pub const CONNECT_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a broker may take to answer the connection.
+pub const WELCOME_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a broker that owes acknowledgements may say nothing at all: then it is taken for gone.
+pub const ACKNOWLEDGE_WAIT: Duration = Duration::from_secs(30);
+
+/// Keep-alive: how often a quiet connection is pinged, if the broker does not say otherwise. It finds out within one
+/// and a half of these that we are gone (MQTT 5, 3.1.2.10), and then says `offline` for us.
+pub const KEEP_ALIVE_SECONDS: u16 = 30;
+
+/// After a lost connection the next attempt comes within this; each further wait is up to twice as long.
+pub const BACK_OFF_MIN: Duration = Duration::from_millis(500);
+
+/// The longest wait for the next attempt: a broker that is back is found within half a minute.
+pub const BACK_OFF_MAX: Duration = Duration::from_secs(30);
+
+/// A connection that has stood this long was a good one: the next wait begins anew.
+pub const BACK_OFF_FORGOTTEN: Duration = Duration::from_secs(10);
+
+/// How often at most it is written to the disk how far each file is published.
+pub const STATE_EVERY: Duration = Duration::from_secs(1);
+
+/// A state file: a line of about a hundred bytes for each of some thousand files.
+pub const STATE_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// A password.
+pub const PASSWORD_BYTES: u64 = 4096;
+
+/// At stop: how long what is in the files is still published, as far as the broker takes it.
+pub const PUBLISH_GRACE: Duration = Duration::from_millis(1000);
+
+const _: () = assert!(PUBLISH_GRACE.as_millis() <= GRACE.as_millis());

@@ -109,6 +109,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "PATH", default_value = "/", value_parser = BasePath::parse)]
     pub(super) base_path: BasePath,
 
+    #[cfg(feature = "mqtt")]
+    #[command(flatten)]
+    pub(super) publishing: super::publishing::PublishingArguments,
+
     /// More on standard error; twice for still more (RUST_LOG, where set, wins)
     #[arg(short, long, action = ArgAction::Count, overrides_with = "quiet")]
     pub(super) verbose: u8,
@@ -225,7 +229,7 @@ fn interval(text: &str) -> Result<Duration, Right> {
     allowed.contains(&interval).then_some(interval).ok_or(RIGHT)
 }
 
-fn path() -> impl TypedValueParser<Value = PathBuf> {
+pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().try_map(|text| match text.is_empty() {
         true => Err("the path of a file"),
         false => Ok(PathBuf::from(text)),

@@ -256,3 +256,93 @@ fn help_and_version_are_shown() {
         assert_eq!(parse(&[option], &[]), Ok(Asked::Show(version)));
     }
 }
+
+#[cfg(feature = "mqtt")]
+mod publishing {
+    use super::*;
+    use crate::config::publishing::Format;
+
+    #[test]
+    fn brokers_come_with_a_place_for_the_state() {
+        assert_eq!(config(&["a"], &[]).publishing, None);
+        let given = config(
+            &[
+                "--publish",
+                "mqtt://h/p",
+                "--publish",
+                "mqtt://me@h:2/p",
+                "--publish-format",
+                "json",
+                "--state-dir",
+                "s",
+                "--publish-password-file",
+                "w",
+                "--publish-from-start",
+                "a",
+            ],
+            &[("STATE_DIRECTORY", "/var/lib/t")],
+        );
+        let publishing = given.publishing.expect("something to publish");
+        assert_eq!(publishing.brokers.len(), 2);
+        assert_eq!(publishing.state_dir, PathBuf::from("s"));
+        assert_eq!(
+            (publishing.format, publishing.from_start),
+            (Format::Json, true)
+        );
+        let env = [
+            ("TAILCAST_PUBLISH", "mqtt://h/p,mqtt://h/q"),
+            ("TAILCAST_PUBLISH_FROM_START", "true"),
+            ("STATE_DIRECTORY", "/var/lib/t:/var/lib/u"),
+        ];
+        let publishing = config(&["a"], &env)
+            .publishing
+            .expect("something to publish");
+        assert_eq!(
+            (publishing.brokers.len(), publishing.format),
+            (2, Format::Batch)
+        );
+        assert_eq!(publishing.state_dir, PathBuf::from("/var/lib/t"));
+    }
+
+    #[test]
+    fn wrong_brokers_are_one_line_with_what_would_be_right() {
+        for (args, part) in [
+            (&["--publish", "h", "a"][..], "mqtt://[USER@]HOST"),
+            (&["--publish", "mqtt://h/p", "a"], "--state-dir PATH"),
+            (&["--publish", "mqtt://h/p+", "a"], "without + and #"),
+            (
+                &["--publish", "mqtt://me:secret@h/p", "--state-dir", "s", "a"],
+                "--publish-password-file",
+            ),
+            (
+                &[
+                    "--publish",
+                    "mqtt://h/p",
+                    "--publish",
+                    "mqtt://H:1883/p/",
+                    "--state-dir",
+                    "s",
+                    "a",
+                ],
+                "twice",
+            ),
+            (
+                &[
+                    "--publish",
+                    "mqtt://h/p",
+                    "--state-dir",
+                    "s",
+                    "--publish-password-file",
+                    "w",
+                    "a",
+                ],
+                "USER@",
+            ),
+            (&["--publish-format", "xml", "a"], "text, json or batch"),
+        ] {
+            let line = wrong(args, &[]);
+            assert!(line.contains(part), "{args:?}: {line}");
+            assert!(!line.contains("secret@"), "{line}");
+        }
+    }
+}

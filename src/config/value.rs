@@ -90,6 +90,14 @@ impl HostPort {
             .all(allowed)
             .then_some(Self { host, port: port? })
     }
+
+    /// The same where the port may be left out.
+    #[cfg(feature = "mqtt")]
+    pub(super) fn with_default(text: &str, port: u16) -> Option<Self> {
+        let port = Authority::parse(text)?.port.unwrap_or(port);
+        let host = Authority::parse(text)?.host;
+        Self::parse(&format!("{host}:{port}"))
+    }
 }
 
 impl fmt::Display for HostPort {

@@ -143,7 +143,11 @@ struct Said {
 impl Said {
     /// The first line for which `pick` finds something.
     fn find<T>(&self, pick: impl Fn(&str) -> Option<T>) -> Option<T> {
-        let end = Instant::now() + DEADLINE;
+        self.find_within(DEADLINE, pick)
+    }
+
+    fn find_within<T>(&self, deadline: Duration, pick: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let end = Instant::now() + deadline;
         let mut lines = self.lines.lock().expect("no poison");
         loop {
             if let Some(found) = lines.iter().find_map(|line| pick(line)) {
@@ -220,6 +224,23 @@ impl Daemon {
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
         stream.set_write_timeout(Some(DEADLINE)).expect("a timeout");
         stream
+    }
+
+    /// Whether it says a line that holds `text` within `deadline`.
+    pub(crate) fn says_within(&self, deadline: Duration, text: &str) -> bool {
+        self.said
+            .find_within(deadline, |line| line.contains(text).then_some(()))
+            .is_some()
+    }
+
+    /// The lines that it has said so far and that hold `text`.
+    pub(crate) fn said_with(&self, text: &str) -> Vec<String> {
+        let lines = self.said.lines.lock().expect("no poison");
+        lines
+            .iter()
+            .filter(|line| line.contains(text))
+            .cloned()
+            .collect()
     }
 
     /// Whether it says a line that holds `text`, by the deadline.

@@ -1,0 +1,173 @@
+//! The way to a broker: its addresses, and a socket that never blocks. Whatever waits here is woken by the bell, for a
+//! broker that can't be reached must not hold up a stop.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::PollFlags;
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrStorage, connect, getsockopt, socket, sockopt,
+};
+use parking_lot::Mutex;
+
+use crate::config::value::HostPort;
+use crate::limits::{CONNECT_WAIT, DRAIN, RESOLVE_WAIT};
+
+use super::bell::Bell;
+use super::trouble::Trouble;
+
+type Found = io::Result<Vec<SocketAddr>>;
+
+/// A question to the resolver that is not answered yet. getaddrinfo(3) can't be interrupted, so a thread of its own
+/// asks; there is never more than one, and at stop it is left to itself.
+#[derive(Debug, Default)]
+pub(super) struct Lookup(Option<Arc<Mutex<Option<Found>>>>);
+
+impl Lookup {
+    /// The addresses of `at`. Blocks for at most [`RESOLVE_WAIT`], and not beyond a stop.
+    pub(super) fn addresses(
+        &mut self,
+        at: &HostPort,
+        bell: &Arc<Bell>,
+    ) -> Result<Vec<SocketAddr>, Trouble> {
+        let host = at.host.trim_start_matches('[').trim_end_matches(']');
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(address, at.port)]);
+        }
+        let unknown = |error| Trouble::Host(format!("\"{host}\""), error);
+        let asked = match self.0.take() {
+            Some(asked) => asked,
+            None => ask(host.to_owned(), at.port, bell).map_err(unknown)?,
+        };
+        let deadline = Instant::now() + RESOLVE_WAIT;
+        loop {
+            if let Some(found) = asked.lock().take() {
+                return found.map_err(unknown);
+            }
+            if Instant::now() >= deadline || bell.is_stopping() {
+                self.0 = Some(asked);
+                return Err(unknown(io::Error::from(io::ErrorKind::TimedOut)));
+            }
+            bell.wait(None, deadline).map_err(unknown)?;
+        }
+    }
+}
+
+fn ask(host: String, port: u16, bell: &Arc<Bell>) -> io::Result<Arc<Mutex<Option<Found>>>> {
+    let answer = Arc::new(Mutex::new(None));
+    let (slot, bell) = (Arc::clone(&answer), Arc::clone(bell));
+    thread::Builder::new()
+        .name("resolver".to_owned())
+        .spawn(move || {
+            let found = (host.as_str(), port)
+                .to_socket_addrs()
+                .map(Iterator::collect);
+            *slot.lock() = Some(found);
+            bell.ring();
+        })?;
+    Ok(answer)
+}
+
+/// A connection that is open.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: TcpStream,
+}
+
+impl Connection {
+    /// To the first of `addresses` that lets us. Blocks for at most [`CONNECT_WAIT`] for each, and not beyond a stop.
+    pub(super) fn open(addresses: &[SocketAddr], bell: &Bell) -> Result<Connection, Trouble> {
+        let mut trouble = None;
+        for &address in addresses {
+            match open(address, bell) {
+                Ok(stream) => return Ok(Connection { stream }),
+                Err(error) => trouble = Some(Trouble::Connect(address, error)),
+            }
+        }
+        Err(trouble.unwrap_or(Trouble::Ended))
+    }
+
+    /// What the peer has sent; 0 at its end. Never blocks.
+    pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buf)
+    }
+
+    /// Writes what the kernel takes now. Never blocks.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.write(bytes)
+    }
+
+    /// What to wait for in poll(2).
+    pub(super) fn waits(&self, to_write: bool) -> (BorrowedFd<'_>, PollFlags) {
+        let write = if to_write {
+            PollFlags::POLLOUT
+        } else {
+            PollFlags::empty()
+        };
+        (self.stream.as_fd(), PollFlags::POLLIN | write)
+    }
+
+    /// Shuts it for writing and reads to the broker's end or for a moment: closing with unread bytes resets the
+    /// connection, and what was said last would be lost.
+    pub(super) fn close(mut self, bell: &Bell, until: Instant) {
+        let _ = self.stream.shutdown(std::net::Shutdown::Write);
+        let until = until.min(Instant::now() + DRAIN);
+        let mut buf = [0; 1024];
+        loop {
+            match self.stream.read(&mut buf) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) if is_not_yet(&error) && Instant::now() < until => {
+                    if bell.wait(Some(self.waits(false)), until).is_err() {
+                        return;
+                    }
+                }
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// The kernel has nothing to give or to take right now.
+pub(super) fn is_not_yet(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
+}
+
+fn open(address: SocketAddr, bell: &Bell) -> io::Result<TcpStream> {
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::Inet,
+        SocketAddr::V6(_) => AddressFamily::Inet6,
+    };
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let socket: OwnedFd = socket(family, SockType::Stream, flags, None)?;
+    match connect(socket.as_raw_fd(), &SockaddrStorage::from(address)) {
+        Ok(()) | Err(Errno::EINPROGRESS | Errno::EINTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let stream = TcpStream::from(socket);
+    let deadline = Instant::now() + CONNECT_WAIT;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left == Duration::ZERO || bell.is_stopping() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        bell.wait(Some((stream.as_fd(), PollFlags::POLLOUT)), deadline)?;
+        match getsockopt(&stream, sockopt::SocketError)? {
+            0 => {}
+            code => return Err(io::Error::from_raw_os_error(code)),
+        }
+        // Connected, or still at it.
+        if stream.peer_addr().is_ok() {
+            stream.set_nodelay(true)?;
+            return Ok(stream);
+        }
+    }
+}

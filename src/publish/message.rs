@@ -1,0 +1,243 @@
+//! What a segment becomes: messages of a line each, or of what came together.
+
+use crate::config::publishing::Format;
+use crate::json;
+use crate::limits::BATCH_MESSAGE_BYTES;
+use crate::source::{Event, EventKind, Id, Kind, Lines, Segment, Source};
+
+/// One message, or nothing to be said of some lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Message {
+    /// The place after it.
+    pub(super) id: Id,
+    /// The last line that it takes.
+    pub(super) last: usize,
+    /// The segment has no more.
+    pub(super) ends: bool,
+    /// How many lines are in it.
+    pub(super) lines: usize,
+    /// Bytes of a line that the broker does not take, and that are left out.
+    pub(super) left_out_bytes: Option<usize>,
+    /// There is nothing to be published: text has no events.
+    pub(super) silent: bool,
+}
+
+/// Appends to `payload` the message that begins with line `first` of `segment`, of at most `bytes_max` bytes.
+pub(super) fn write(
+    format: Format,
+    segment: &Segment,
+    first: usize,
+    bytes_max: usize,
+    payload: &mut Vec<u8>,
+) -> Message {
+    match &segment.kind {
+        Kind::Event(event) => {
+            let silent = format == Format::Text;
+            if !silent {
+                json::event(&segment.source, event, payload);
+            }
+            Message {
+                id: event.id,
+                last: 0,
+                ends: true,
+                lines: 0,
+                left_out_bytes: None,
+                silent,
+            }
+        }
+        Kind::Lines(lines) => {
+            let (source, start) = (&segment.source, payload.len());
+            let last = match format {
+                Format::Text => {
+                    payload.extend_from_slice(lines.line(first));
+                    first
+                }
+                Format::Json => {
+                    json::line(source, lines, first, payload);
+                    first
+                }
+                Format::Batch => batch(source, lines, first, bytes_max, payload),
+            };
+            let mut message = Message {
+                id: lines.id_after(last),
+                last,
+                ends: last + 1 == lines.len(),
+                lines: last + 1 - first,
+                left_out_bytes: None,
+                silent: false,
+            };
+            if payload.len() - start > bytes_max {
+                payload.truncate(start);
+                message.is_too_large(format, source, lines.raw(first).len(), payload);
+            }
+            message
+        }
+    }
+}
+
+/// Appends as many lines from `first` on as fit; the first one always. Returns the last one.
+fn batch(
+    source: &Source,
+    lines: &Lines,
+    first: usize,
+    bytes_max: usize,
+    payload: &mut Vec<u8>,
+) -> usize {
+    let start = payload.len();
+    let end_bytes = r#"],"id":""}"#.len() + crate::limits::ID_BYTES;
+    let id_at = json::batch_start(source, lines, first, payload);
+    let mut last = first;
+    json::batch_line(lines, first, payload);
+    while last + 1 < lines.len() && payload.len() - start < BATCH_MESSAGE_BYTES {
+        let before = payload.len();
+        json::batch_line(lines, last + 1, payload);
+        if payload.len() - start + end_bytes > bytes_max {
+            payload.truncate(before);
+            break;
+        }
+        last += 1;
+    }
+    json::batch_end(lines, last, id_at, payload);
+    last
+}
+
+impl Message {
+    /// One line alone is too much for the broker: a gap says so in its place.
+    fn is_too_large(
+        &mut self,
+        format: Format,
+        source: &Source,
+        line_bytes: usize,
+        payload: &mut Vec<u8>,
+    ) {
+        self.lines = 0;
+        self.left_out_bytes = Some(line_bytes);
+        self.silent = format == Format::Text;
+        if !self.silent {
+            let kind = EventKind::Gap {
+                lost_bytes: Some(line_bytes as u64),
+                reason: "larger than the broker takes",
+            };
+            let event = Event {
+                kind,
+                id: self.id,
+                at: crate::source::Position::default(),
+                aside: 0,
+            };
+            json::event(source, &event, payload);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use crate::source::{IdMaker, Identity, lines};
+
+    use super::*;
+
+    fn segment(text: &[&str]) -> Segment {
+        let bytes: Vec<u8> = text
+            .iter()
+            .flat_map(|line| format!("{line}\n").into_bytes())
+            .collect();
+        let mut ends = Vec::new();
+        lines::split(&bytes, true, 1 << 20, &mut ends);
+        let source = Arc::new(Source::new(0, "a.log".to_owned(), PathBuf::from("a.log")));
+        let head: Arc<[u8]> = Arc::from(&bytes[..bytes.len().min(256)]);
+        let ids = IdMaker::new(source.name_hash, &Identity::default(), head, &[]);
+        let lines = Lines {
+            generation: 0,
+            from: 0,
+            bytes,
+            ends,
+            unfinished: false,
+            ids,
+        };
+        Segment::new(source, Kind::Lines(lines))
+    }
+
+    /// All messages of a segment.
+    fn messages(format: Format, segment: &Segment, bytes_max: usize) -> Vec<(Message, Vec<u8>)> {
+        let (mut first, mut all) = (0, Vec::new());
+        loop {
+            let mut payload = Vec::new();
+            let message = write(format, segment, first, bytes_max, &mut payload);
+            assert!(message.last >= first, "every message goes on");
+            first = message.last + 1;
+            all.push((message, payload));
+            if message.ends {
+                return all;
+            }
+        }
+    }
+
+    fn json(payload: &[u8]) -> Value {
+        serde_json::from_slice(payload).expect("JSON")
+    }
+
+    #[test]
+    fn text_and_json_are_a_message_a_line_and_batch_takes_what_came_together() {
+        let segment = segment(&["one", "two \"2\"", ""]);
+        let text: Vec<_> = messages(Format::Text, &segment, 100)
+            .into_iter()
+            .map(|(_, payload)| payload)
+            .collect();
+        assert_eq!(text, [&b"one"[..], b"two \"2\"", b""]);
+        let lines = messages(Format::Json, &segment, 1000);
+        assert_eq!(lines.len(), 3);
+        for (message, payload) in &lines {
+            assert_eq!(json(payload)["id"], message.id.to_string());
+        }
+        let batch = messages(Format::Batch, &segment, 1000);
+        assert_eq!(batch.len(), 1);
+        let object = json(&batch[0].1);
+        assert_eq!(object["lines"], serde_json::json!(["one", "two \"2\"", ""]));
+        assert_eq!(object["id"], batch[0].0.id.to_string());
+    }
+
+    #[test]
+    fn a_line_that_the_broker_does_not_take_is_a_gap() {
+        let long = "x".repeat(500);
+        let segment = segment(&["one", &long, "two"]);
+        for format in [Format::Json, Format::Batch] {
+            let messages = messages(format, &segment, 300);
+            let gap = json(&messages[1].1);
+            assert_eq!(
+                (&gap["event"], &gap["lost"]),
+                (&"gap".into(), &501.into()),
+                "{format:?}"
+            );
+            assert_eq!(messages[1].0.left_out_bytes, Some(501));
+            assert_eq!(messages.len(), 3);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn batches_keep_the_bound_and_chain_without_a_hole(
+            text in proptest::collection::vec("[a-z\"]{0,40}", 1..60), bytes_max in 300usize..2000,
+        ) {
+            let text: Vec<&str> = text.iter().map(String::as_str).collect();
+            let segment = segment(&text);
+            let (mut all, mut from) = (Vec::new(), None);
+            for (message, payload) in messages(Format::Batch, &segment, bytes_max) {
+                prop_assert!(payload.len() <= bytes_max);
+                let object = json(&payload);
+                if let Some(from) = from {
+                    prop_assert_eq!(&object["from"], &from);
+                }
+                from = Some(object["id"].clone());
+                let lines = object["lines"].as_array().expect("lines").clone();
+                prop_assert_eq!(lines.len(), message.lines);
+                all.extend(lines.into_iter().map(|line| line.as_str().expect("a line").to_owned()));
+            }
+            prop_assert_eq!(all, text);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! From the hub to a broker, which is one more client: a thread for each reads the files from the last acknowledged
+//! places on, joins the hub, and falls back to the files when the broker is slow or away. So nothing piles up here, and
+//! nothing is lost while the bytes still exist.
+//!
+//! At least once, in order: a message is done when the broker has acknowledged it, and what was not is published again
+//! after a lost connection, with the same ids. The places are kept in the state directory.
+//!
+//! What waits in a publisher's thread waits in one poll(2), for the socket, the next thing due, or its bell, which the
+//! hub and a stop ring.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crate::config::publishing::Publishing;
+use crate::error::StartError;
+use crate::hub::Hub;
+use crate::stop::{Reason, Stop};
+
+// What is said to a broker: plain functions over bytes.
+mod packet;
+mod topic;
+
+mod message;
+
+mod trouble;
+
+mod session;
+
+// What is kept.
+mod state;
+mod tally;
+
+mod places;
+
+// What is read, and the way to the broker.
+mod bell;
+
+mod connection;
+mod feed;
+
+mod talk;
+
+mod back_off;
+
+mod publisher;
+
+use bell::Bell;
+use places::Places;
+use publisher::Publisher;
+use state::State;
+use talk::Means;
+use topic::Topics;
+
+pub use tally::Tally;
+
+/// All publishers.
+#[derive(Debug, Default)]
+pub struct Publishers {
+    handles: Vec<Handle>,
+}
+
+#[derive(Debug)]
+struct Handle {
+    bell: Arc<Bell>,
+    tally: Arc<Tally>,
+    /// Not started yet.
+    publisher: Option<Publisher>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Publishers {
+    /// Opens the state of each broker, and notes where each file stands, which is where a new one begins. Nothing is
+    /// published yet. `queue_batches` is `--queue`. Blocks on the disk.
+    pub fn open(
+        settings: &Publishing,
+        host: &str,
+        hub: &Arc<Hub>,
+        queue_batches: usize,
+    ) -> Result<Publishers, StartError> {
+        if let Some(path) = &settings.password_file {
+            publisher::password(path).map_err(StartError::Failed)?;
+        }
+        let host = if host.is_empty() { "unknown" } else { host };
+        let mut publishers = Publishers::default();
+        for broker in &settings.brokers {
+            let (state, kept) = State::open(&settings.state_dir, broker)?;
+            let bell = Bell::new().map_err(|error| StartError::failed("make an eventfd", error))?;
+            let bell = Arc::new(bell);
+            let tally = Arc::new(Tally::new(broker.to_string(), kept.ids));
+            let means = Means {
+                hub: Arc::clone(hub),
+                queue_batches,
+                bell: Arc::clone(&bell),
+                tally: Arc::clone(&tally),
+                topics: Topics::new(broker, host),
+                format: settings.format,
+            };
+            let mut places = Places::new(Arc::clone(&tally), state);
+            places.begin(hub, kept.written, settings.from_start);
+            places.save().map_err(|error| {
+                StartError::failed(
+                    format!("write in the --state-dir {}", settings.state_dir.display()),
+                    error,
+                )
+            })?;
+            let password_file = settings.password_file.clone();
+            let publisher = Publisher::new(broker.clone(), password_file, means, places);
+            publishers.handles.push(Handle {
+                bell,
+                tally,
+                publisher: Some(publisher),
+                thread: None,
+            });
+        }
+        Ok(publishers)
+    }
+
+    /// Starts the threads. `stop` is set if one is lost.
+    pub fn start(&mut self, stop: &Arc<Stop>) -> io::Result<()> {
+        for (n, handle) in self.handles.iter_mut().enumerate() {
+            let Some(publisher) = handle.publisher.take() else {
+                continue;
+            };
+            let stop = Arc::clone(stop);
+            let thread = std::thread::Builder::new()
+                .name(format!("publisher-{}", n + 1))
+                .spawn(move || {
+                    let run = std::panic::AssertUnwindSafe(|| publisher.run());
+                    if std::panic::catch_unwind(run).is_err() {
+                        stop.set(Reason::Lost("a publisher has panicked".to_owned()));
+                    }
+                })?;
+            handle.thread = Some(thread);
+        }
+        Ok(())
+    }
+
+    /// What each counts.
+    pub fn tallies(&self) -> Vec<Arc<Tally>> {
+        self.handles
+            .iter()
+            .map(|handle| Arc::clone(&handle.tally))
+            .collect()
+    }
+
+    /// Tells all to come to their end: they publish what there still is, for a moment. Said after the watcher's last
+    /// publish.
+    pub fn stop(&self) {
+        for handle in &self.handles {
+            handle.bell.stop();
+        }
+    }
+
+    /// Waits for their end.
+    pub fn join(&mut self) {
+        for handle in &mut self.handles {
+            if let Some(thread) = handle.thread.take() {
+                // A panic has set the latch already.
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+/// What is in a password's file: its first line.
+fn first_line(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?
+        .take(bytes_max)
+        .read_to_end(&mut bytes)?;
+    let line = bytes
+        .split(|&byte| byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    Ok(line.strip_suffix(b"\r").unwrap_or(line).to_vec())
+}

@@ -1,0 +1,139 @@
+//! How far each file is published, as the broker has acknowledged it: noted in memory, and written to the state
+//! directory now and then.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use crate::escape::shown;
+use crate::hub::{Hub, SourceState};
+use crate::limits::STATE_EVERY;
+use crate::reader::From;
+use crate::source::{Id, IdMaker, Source};
+
+use super::state::State;
+use super::tally::Tally;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Places {
+    tally: Arc<Tally>,
+    state: State,
+    saved: Instant,
+    changed: bool,
+    save_failed: bool,
+}
+
+impl Places {
+    /// The places in `tally` are those that `state` has kept.
+    pub(super) fn new(tally: Arc<Tally>, state: State) -> Places {
+        Places {
+            tally,
+            state,
+            saved: Instant::now(),
+            changed: true,
+            save_failed: false,
+        }
+    }
+
+    /// Our name at the broker.
+    pub(super) fn client(&self) -> &str {
+        self.state.client()
+    }
+
+    /// Notes where files begin that were never published: at their live edge; with `from_start`, or where they were
+    /// missing or made since the state was `written` last, with their first byte.
+    pub(super) fn begin(&mut self, hub: &Hub, written: Option<SystemTime>, from_start: bool) {
+        for state in hub.sources() {
+            let is_younger = || {
+                let file = &state.generation.as_ref()?.file;
+                Some(file.metadata().ok()?.created().ok()? > written?)
+            };
+            let was_missing = self
+                .tally
+                .place(state.source.name_hash)
+                .is_some_and(|id| id.is_nowhere());
+            if state.generation.is_none() || from_start || was_missing || is_younger() == Some(true)
+            {
+                self.note_new(hub, &state);
+            } else {
+                self.note(&state.source, state.edge.id);
+            }
+        }
+    }
+
+    /// A file that was never published, and has come or not, begins with its first byte.
+    pub(super) fn note_new(&mut self, hub: &Hub, state: &SourceState) {
+        let source = &state.source;
+        let name_hash = source.name_hash;
+        let generations = hub.generations(source.index);
+        let begins = generations.first().map_or(Id::nowhere(name_hash), |first| {
+            IdMaker::beginning(name_hash, &first.identity)
+        });
+        self.note(source, begins);
+    }
+
+    /// Notes the first place of a file.
+    fn note(&mut self, source: &Source, id: Id) {
+        let mut places = self.tally.ids.lock();
+        let place = places
+            .entry(source.name_hash)
+            .or_insert_with(|| (id, shown(source.name.as_bytes())));
+        if place.0.is_nowhere() {
+            place.0 = id;
+        }
+        self.changed = true;
+    }
+
+    /// Where publishing `source` goes on.
+    pub(super) fn from(&self, source: &Source) -> From {
+        self.tally
+            .place(source.name_hash)
+            .map_or(From::All, From::After)
+    }
+
+    /// The broker has what is before `id`.
+    pub(super) fn is_acknowledged(&mut self, id: Id) {
+        if let Some(place) = self.tally.ids.lock().get_mut(&id.name_hash) {
+            place.0 = id;
+            self.changed = true;
+        }
+    }
+
+    /// When the places are to be written next, where they have changed.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.changed.then(|| self.saved + STATE_EVERY)
+    }
+
+    /// Writes the places. Blocks on the disk.
+    pub(super) fn save(&mut self) -> io::Result<()> {
+        self.saved = Instant::now();
+        let places = self.tally.ids.lock().clone();
+        self.state.save(&places)?;
+        self.changed = false;
+        Ok(())
+    }
+
+    /// Writes the places where they have changed, and says it when that begins or ceases to fail. Blocks on the disk.
+    pub(super) fn save_changed(&mut self) {
+        if !self.changed {
+            return;
+        }
+        let broker = Arc::clone(&self.tally);
+        let broker = &broker.broker;
+        match self.save() {
+            Ok(()) if self.save_failed => {
+                log::info!("how far {broker} is published to is written again");
+                self.save_failed = false;
+            }
+            Err(error) if !self.save_failed => {
+                log::warn!(
+                    "how far {broker} is published to can't be written: {error}; a restart publishes again what comes \
+                     until it can"
+                );
+                self.save_failed = true;
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+}

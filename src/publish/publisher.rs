@@ -1,0 +1,181 @@
+//! One publisher's life: connect, publish, tell of trouble, wait, and again.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use crate::config::publishing::Broker;
+use crate::limits::{BACK_OFF_FORGOTTEN, KEEP_ALIVE_SECONDS, PASSWORD_BYTES};
+
+use super::back_off::BackOff;
+use super::connection::{Connection, Lookup};
+use super::packet::{Connect, Version};
+use super::places::Places;
+use super::session::Session;
+use super::talk::{Means, OFFLINE, Talk};
+use super::trouble::Trouble;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Publisher {
+    broker: Broker,
+    password_file: Option<PathBuf>,
+    means: Means,
+    places: Places,
+    lookup: Lookup,
+    /// What the broker spoke last, as long as it can be reached.
+    version: Version,
+    standing: Standing,
+}
+
+/// What the log was told last.
+#[derive(Debug)]
+enum Standing {
+    /// Nothing yet.
+    New,
+    /// It works since then.
+    Works(Instant),
+    /// There is trouble since then, with these words.
+    Trouble(Instant, String),
+}
+
+impl Publisher {
+    pub(super) fn new(
+        broker: Broker,
+        password_file: Option<PathBuf>,
+        means: Means,
+        places: Places,
+    ) -> Publisher {
+        Publisher {
+            broker,
+            password_file,
+            means,
+            places,
+            lookup: Lookup::default(),
+            version: Version::Five,
+            standing: Standing::New,
+        }
+    }
+
+    /// Runs it to its end, which is a stop. Blocks until then.
+    pub(super) fn run(mut self) {
+        let mut back_off = BackOff::default();
+        while let Err(trouble) = self.attempt() {
+            self.is_disconnected();
+            if self.means.bell.is_stopping() {
+                break;
+            }
+            if let Standing::Works(since) = self.standing
+                && since.elapsed() >= BACK_OFF_FORGOTTEN
+            {
+                back_off.forget();
+            }
+            self.tell(&trouble);
+            let until = Instant::now() + back_off.wait();
+            while Instant::now() < until && !self.means.bell.is_stopping() {
+                if let Err(error) = self.means.bell.wait(None, until) {
+                    log::debug!("waiting for {}: {error}", self.broker);
+                    break;
+                }
+            }
+        }
+        self.is_disconnected();
+    }
+
+    fn is_disconnected(&mut self) {
+        self.means.tally.connected.store(false, Ordering::Relaxed);
+        self.means.tally.in_flight.store(0, Ordering::Relaxed);
+        self.places.save_changed();
+    }
+
+    /// One line when trouble begins; that it lasts is for `-v`.
+    fn tell(&mut self, trouble: &Trouble) {
+        let line = trouble.to_string();
+        let broker = &self.broker;
+        match &mut self.standing {
+            Standing::Trouble(_, told) if *told == line => {
+                log::debug!("still can't publish to {broker}: {line}");
+            }
+            Standing::Trouble(_, told) => {
+                log::debug!("can't publish to {broker}, now: {line}");
+                *told = line;
+            }
+            Standing::New | Standing::Works(_) => {
+                log::warn!(
+                    "can't publish to {broker}: {line}; the lines stay in the files, and it is tried again"
+                );
+                self.standing = Standing::Trouble(Instant::now(), line);
+            }
+        }
+    }
+
+    /// Connects and publishes until a stop; any other end is trouble.
+    fn attempt(&mut self) -> Result<(), Trouble> {
+        let ended = match self.talk(self.version) {
+            Err(trouble) if trouble.is_of_version() && !self.means.bell.is_stopping() => {
+                self.version = Version::Three;
+                self.talk(Version::Three)
+            }
+            ended => ended,
+        };
+        // Whoever answers after a while without may be another broker, or a newer one.
+        if let Err(Trouble::Host(..) | Trouble::Connect(..) | Trouble::Unwelcome(_)) = ended {
+            self.version = Version::Five;
+        }
+        ended
+    }
+
+    fn talk(&mut self, version: Version) -> Result<(), Trouble> {
+        let password = match (&self.password_file, &self.broker.user) {
+            (Some(path), Some(_)) => Some(password(path).map_err(Trouble::Password)?),
+            _ => None,
+        };
+        let bell = &self.means.bell;
+        let addresses = self.lookup.addresses(&self.broker.at, bell)?;
+        let connection = Connection::open(&addresses, bell)?;
+        let status = self.means.topics.status();
+        let connect = Connect {
+            client: self.places.client(),
+            user: self.broker.user.as_deref(),
+            password: password.as_deref(),
+            keep_alive_seconds: KEEP_ALIVE_SECONDS,
+            will: (&status, OFFLINE),
+        };
+        let session = Session::new(version, &connect, Instant::now());
+        let (broker, standing) = (&self.broker, &mut self.standing);
+        let mut works = |version| is_working(standing, broker, version);
+        Talk::new(
+            &self.means,
+            &mut self.places,
+            connection,
+            session,
+            &mut works,
+        )
+        .run()
+    }
+}
+
+/// The broker has acknowledged something.
+fn is_working(standing: &mut Standing, broker: &Broker, version: Version) {
+    match standing {
+        Standing::New => log::info!("publishing to {broker} by {version}"),
+        Standing::Trouble(since, _) => log::info!(
+            "{broker} is back after {} s: going on where it was, by {version}",
+            since.elapsed().as_secs()
+        ),
+        Standing::Works(_) => return,
+    }
+    *standing = Standing::Works(Instant::now());
+}
+
+/// The password in the file `path`: its first line. Read at each connection, so that it can be changed.
+pub(super) fn password(path: &Path) -> Result<Vec<u8>, String> {
+    let failed = |cause: &dyn std::fmt::Display| {
+        format!("can't read the password in {}: {cause}", path.display())
+    };
+    let line = super::first_line(path, PASSWORD_BYTES).map_err(|error| failed(&error))?;
+    if line.is_empty() {
+        return Err(failed(&"its first line is empty"));
+    }
+    Ok(line)
+}

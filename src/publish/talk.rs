@@ -1,0 +1,270 @@
+//! One connection to a broker, from the greeting to its end: hear, publish, send, wait.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use crate::config::publishing::Format;
+use crate::hub::Hub;
+use crate::limits::{ID_BYTES, PUBLISH_GRACE, PUBLISH_WRITE_BYTES};
+use crate::reader::note;
+use crate::source::{EventKind, Id, Kind, Segment};
+
+use super::bell::Bell;
+use super::connection::{Connection, is_not_yet};
+use super::feed::Feed;
+use super::message;
+use super::packet::Version;
+use super::places::Places;
+use super::session::Session;
+use super::tally::Tally;
+use super::topic::Topics;
+use super::trouble::Trouble;
+
+/// What the broker says for us when we are gone.
+pub(super) const OFFLINE: &[u8] = b"offline";
+const ONLINE: &[u8] = b"online";
+
+/// What publishing needs, whatever the connection.
+#[derive(Debug)]
+pub(super) struct Means {
+    pub(super) hub: Arc<Hub>,
+    pub(super) queue_batches: usize,
+    pub(super) bell: Arc<Bell>,
+    pub(super) tally: Arc<Tally>,
+    pub(super) topics: Topics,
+    pub(super) format: Format,
+}
+
+/// See the module.
+pub(super) struct Talk<'a> {
+    means: &'a Means,
+    places: &'a mut Places,
+    connection: Connection,
+    session: Session<Note>,
+    /// Once the broker has welcomed us.
+    feed: Option<Feed>,
+    /// Called once it is known that publishing works.
+    works: &'a mut dyn FnMut(Version),
+    payload: Vec<u8>,
+}
+
+/// What is heard back of a message.
+#[derive(Debug)]
+pub(super) enum Note {
+    /// `online`.
+    Birth,
+    /// Some lines or an event.
+    Place { id: Id, lines: usize },
+}
+
+/// How far publishing went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Filled {
+    /// All that there is now is on its way.
+    Everything,
+    /// The broker must acknowledge something first.
+    UpToRoom,
+    /// The socket must take something first.
+    UpToSocket,
+}
+
+impl<'a> Talk<'a> {
+    pub(super) fn new(
+        means: &'a Means,
+        places: &'a mut Places,
+        connection: Connection,
+        session: Session<Note>,
+        works: &'a mut dyn FnMut(Version),
+    ) -> Talk<'a> {
+        Talk {
+            means,
+            places,
+            connection,
+            session,
+            feed: None,
+            works,
+            payload: Vec::new(),
+        }
+    }
+
+    /// Publishes until a stop, goodbye included; any other end is trouble. Blocks until then.
+    pub(super) fn run(mut self) -> Result<(), Trouble> {
+        let mut end_by = None;
+        loop {
+            self.hear()?;
+            self.session.ticks(Instant::now())?;
+            if self.session.is_open() && self.feed.is_none() {
+                self.is_welcome()?;
+            }
+            let filled = self.fill()?;
+            self.send()?;
+            let tally = &self.means.tally;
+            tally
+                .in_flight
+                .store(self.session.in_flight(), Ordering::Relaxed);
+            let now = Instant::now();
+            if self.places.due().is_some_and(|due| now >= due) {
+                self.places.save_changed();
+            }
+            let waits_to_send = !self.session.to_send().is_empty();
+            if self.means.bell.is_stopping() {
+                let end_by = *end_by.get_or_insert(now + PUBLISH_GRACE);
+                let drained = filled == Filled::Everything && self.session.in_flight() == 0;
+                if drained || now >= end_by || !self.session.is_open() {
+                    self.say_goodbye(end_by);
+                    return Ok(());
+                }
+            }
+            if filled == Filled::UpToSocket && !waits_to_send {
+                continue;
+            }
+            let due = [Some(self.session.deadline()), self.places.due(), end_by];
+            let until = due.into_iter().flatten().min().unwrap_or(now);
+            self.means
+                .bell
+                .wait(Some(self.connection.waits(waits_to_send)), until)
+                .map_err(Trouble::Broken)?;
+        }
+    }
+
+    /// Says `online`, and begins to read where the last acknowledged places are.
+    fn is_welcome(&mut self) -> Result<(), Trouble> {
+        let Means {
+            hub, bell, tally, ..
+        } = self.means;
+        tally.connected.store(true, Ordering::Relaxed);
+        tally.connections.fetch_add(1, Ordering::Relaxed);
+        self.say_status(ONLINE);
+        let noted = note(hub);
+        for state in &noted {
+            self.places.note_new(hub, state);
+        }
+        let from = |source: &crate::source::Source| self.places.from(source);
+        let feed = Feed::begin(hub, bell, self.means.queue_batches, noted, &from);
+        self.feed = Some(feed.map_err(Trouble::Files)?);
+        Ok(())
+    }
+
+    fn say_status(&mut self, status: &[u8]) {
+        let (topic, retain) = (self.means.topics.status(), self.session.retains());
+        let now = Instant::now();
+        self.session
+            .publish((&topic, status), None, retain, Note::Birth, now);
+    }
+
+    /// Reads what the broker says, to the end of what is there now.
+    fn hear(&mut self) -> Result<(), Trouble> {
+        let mut buf = [0; 4096];
+        loop {
+            match self.connection.read(&mut buf) {
+                Ok(0) if !self.session.is_open() => {
+                    return Err(Trouble::Unwelcome(self.session.version()));
+                }
+                Ok(0) => return Err(Trouble::Ended),
+                Ok(n) => {
+                    let version = self.session.version();
+                    let (places, works, tally) =
+                        (&mut *self.places, &mut *self.works, &self.means.tally);
+                    let mut acknowledged = |note| match note {
+                        Note::Birth => works(version),
+                        Note::Place { id, lines } => {
+                            places.is_acknowledged(id);
+                            tally.messages.fetch_add(1, Ordering::Relaxed);
+                            tally.lines.fetch_add(lines as u64, Ordering::Relaxed);
+                        }
+                    };
+                    self.session
+                        .hears(&buf[..n], Instant::now(), &mut acknowledged)?;
+                }
+                Err(error) if is_not_yet(&error) => return Ok(()),
+                Err(_) if !self.session.is_open() => {
+                    return Err(Trouble::Unwelcome(self.session.version()));
+                }
+                Err(error) => return Err(Trouble::Broken(error)),
+            }
+        }
+    }
+
+    /// Puts together what may be in flight.
+    fn fill(&mut self) -> Result<Filled, Trouble> {
+        let Some(feed) = &mut self.feed else {
+            return Ok(Filled::UpToRoom);
+        };
+        let means = self.means;
+        loop {
+            if self.session.to_send().len() >= PUBLISH_WRITE_BYTES {
+                return Ok(Filled::UpToSocket);
+            }
+            if !self.session.has_room() {
+                return Ok(Filled::UpToRoom);
+            }
+            let Some((segment, line)) = feed.next().map_err(Trouble::Files)? else {
+                return Ok(Filled::Everything);
+            };
+            let topic = means.topics.of(&segment.source);
+            let bytes_max = self.session.payload_bytes_max(&topic, ID_BYTES);
+            self.payload.clear();
+            let message = message::write(means.format, segment, line, bytes_max, &mut self.payload);
+            tell_loss(&means.tally.broker, segment, message.left_out_bytes);
+            if !message.silent {
+                let note = Note::Place {
+                    id: message.id,
+                    lines: message.lines,
+                };
+                let id = message.id.to_string();
+                let payload = (topic.as_str(), &self.payload[..]);
+                self.session
+                    .publish(payload, Some(&id), false, note, Instant::now());
+            }
+            feed.is_taken(message.last, message.ends);
+        }
+    }
+
+    /// Writes what the socket takes now.
+    fn send(&mut self) -> Result<(), Trouble> {
+        while !self.session.to_send().is_empty() {
+            match self.connection.write(self.session.to_send()) {
+                Ok(n) => self.session.has_sent(n),
+                Err(error) if is_not_yet(&error) => return Ok(()),
+                // What it said last, a refusal perhaps, is worth more than how the connection broke.
+                Err(error) => return self.hear().and(Err(Trouble::Broken(error))),
+            }
+        }
+        Ok(())
+    }
+
+    /// The will is only published when a connection is lost, so the end is announced by ourselves.
+    fn say_goodbye(mut self, until: Instant) {
+        // What is read is not published any more.
+        self.feed = None;
+        if !self.session.is_open() {
+            return;
+        }
+        self.say_status(OFFLINE);
+        self.session.disconnect();
+        while !self.session.to_send().is_empty() && Instant::now() < until {
+            let waits = self.connection.waits(true);
+            if self.means.bell.wait(Some(waits), until).is_err() || self.send().is_err() {
+                return;
+            }
+        }
+        self.connection.close(&self.means.bell, until);
+    }
+}
+
+/// Lines that are gone before they were published are worth a line in the log, whatever the format.
+fn tell_loss(broker: &str, segment: &Segment, left_out_bytes: Option<usize>) {
+    let name = crate::escape::shown(segment.source.name.as_bytes());
+    if let Some(bytes) = left_out_bytes {
+        log::warn!(
+            "{broker} takes no message as large as a line of {name}: its {bytes} bytes are left out"
+        );
+    }
+    if let Kind::Event(event) = &segment.kind
+        && let EventKind::Gap { lost_bytes, reason } = &event.kind
+    {
+        let lost = lost_bytes.map_or_else(|| "some".to_owned(), |bytes| bytes.to_string());
+        log::warn!("{lost} bytes of {name} are gone before {broker} had them: {reason}");
+    }
+}

@@ -1,0 +1,76 @@
+//! Why a broker is not published to, in words for the log.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::packet::Version;
+
+/// See the module. Each is tried again, after a while.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The password's file can't be read.
+    Password(String),
+    /// The host has no address.
+    Host(String, io::Error),
+    /// Nobody lets us connect.
+    Connect(SocketAddr, io::Error),
+    /// The broker says nothing.
+    Silent(&'static str, Duration),
+    /// It ended the connection without a word to the greeting.
+    Unwelcome(Version),
+    /// It does not speak this version.
+    Version(Version),
+    /// It refuses us.
+    Refused(String),
+    /// It refuses a message.
+    NotTaken(String),
+    /// It ended the connection, and says why.
+    Dismissed(String),
+    /// The connection has ended.
+    Ended,
+    /// The connection is broken.
+    Broken(io::Error),
+    /// It speaks something else.
+    Nonsense,
+    /// It can't do what is needed.
+    Lacks(&'static str),
+    /// Not the broker: the files can't be read.
+    Files(io::Error),
+}
+
+impl Trouble {
+    /// An older version of MQTT may do.
+    pub(super) fn is_of_version(&self) -> bool {
+        matches!(
+            self,
+            Trouble::Version(Version::Five) | Trouble::Unwelcome(Version::Five)
+        )
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Trouble::Password(line) => f.write_str(line),
+            Trouble::Host(host, error) => write!(f, "the host {host} is unknown: {error}"),
+            Trouble::Connect(address, error) => write!(f, "connect to {address}: {error}"),
+            Trouble::Silent(what, wait) => {
+                write!(f, "it accepts, but {what} within {} s", wait.as_secs())
+            }
+            Trouble::Unwelcome(version) => {
+                write!(f, "it ended the connection without an answer to {version}")
+            }
+            Trouble::Version(version) => write!(f, "it does not speak {version}"),
+            Trouble::Refused(why) => write!(f, "it refuses the connection: {why}"),
+            Trouble::NotTaken(why) => write!(f, "it refuses a message: {why}"),
+            Trouble::Dismissed(why) => write!(f, "it ended the connection: {why}"),
+            Trouble::Ended => f.write_str("it ended the connection"),
+            Trouble::Broken(error) => write!(f, "the connection is lost: {error}"),
+            Trouble::Nonsense => f.write_str("what it says is no MQTT"),
+            Trouble::Lacks(what) => write!(f, "it does not offer {what}, which is needed"),
+            Trouble::Files(error) => write!(f, "the files can't be read: {error}"),
+        }
+    }
+}

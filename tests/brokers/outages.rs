@@ -1,0 +1,195 @@
+//! Outages: of the broker, of the daemon, and what happens to the files meanwhile.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::broker::Broker;
+use crate::subscriber::{Consumer, Subscriber};
+use crate::support::{append, wait_until};
+use crate::{PATIENCE, Scene, expect, publisher, write_lines};
+
+/// How long the broker is away; TAILCAST_OUTAGE_SECONDS for a longer one.
+fn outage() -> Duration {
+    let seconds = std::env::var("TAILCAST_OUTAGE_SECONDS").ok();
+    Duration::from_secs(seconds.map_or(4, |text| text.parse().expect("a number of seconds")))
+}
+
+#[test]
+fn a_broker_that_is_killed_under_load_and_comes_back_has_every_line() {
+    let mut scene = Scene::new();
+    let daemon = publisher(&scene.log, scene.gate.port, &[]);
+    assert!(daemon.says("publishing to mqtt://"));
+    let (log, over) = (scene.log.clone(), AtomicBool::new(false));
+    let written = thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut written = 0;
+            while !over.load(Ordering::Acquire) {
+                write_lines(&log, written..written + 50);
+                written += 50;
+                thread::park_timeout(Duration::from_millis(10));
+            }
+            written
+        });
+        scene
+            .inbox
+            .find(PATIENCE, |message| message.payload.contains("line 0000999"));
+        scene.gate.shut();
+        scene.broker.kill();
+        assert!(daemon.says("can't publish to mqtt://"));
+        let back = Instant::now() + outage();
+        wait_until(outage() * 2, || Instant::now() >= back);
+        let port = scene.broker.port;
+        scene.broker = Broker::mosquitto_at(&scene.logs.path(""), "", port);
+        // What the old broker has acknowledged it has also sent. The new one knows of no subscriber, so one is there
+        // before the gate opens.
+        scene._subscriber = Subscriber::start(port, "mqttv5", "logs/+/app.log", &scene.inbox);
+        scene.gate.open();
+        assert!(daemon.says("is back after"));
+        over.store(true, Ordering::Release);
+        writer.join().expect("the writer")
+    });
+    let last = format!("line {:07}", written - 1);
+    let consumer = Consumer::of(&scene.inbox.until(PATIENCE, &last));
+    expect(&consumer.lines, 0..written);
+    assert!(!consumer.has_event("gap"));
+    println!(
+        "{written} lines over an outage of {:?}, {} of them again",
+        outage(),
+        consumer.repeats
+    );
+}
+
+#[test]
+fn a_daemon_that_is_killed_and_started_again_repeats_lines_with_their_ids_and_loses_none() {
+    const ROUNDS: usize = 5;
+    const LINES: usize = 4000;
+    for format in ["batch", "json"] {
+        let scene = Scene::new();
+        let mut written = 0;
+        for round in 0..ROUNDS {
+            let daemon = publisher(&scene.log, scene.broker.port, &["--publish-format", format]);
+            let have = scene.inbox.len();
+            write_lines(&scene.log, written..written + LINES);
+            written += LINES;
+            // Killed in the midst of it, and at the end.
+            if round + 1 < ROUNDS {
+                scene
+                    .inbox
+                    .wait(PATIENCE, |messages| messages.len() > have + 3);
+            } else {
+                let last = format!("line {:07}", written - 1);
+                scene.inbox.until(PATIENCE, &last);
+            }
+            drop(daemon);
+        }
+        let messages = scene.inbox.wait(PATIENCE, |_| true);
+        if format == "batch" {
+            let consumer = Consumer::of(&messages);
+            expect(&consumer.lines, 0..written);
+            println!(
+                "batch: {written} lines over {ROUNDS} lives, {} of them again",
+                consumer.repeats
+            );
+        } else {
+            let mut lines: Vec<(String, String)> = Vec::new();
+            let mut at = std::collections::HashMap::new();
+            let mut repeats = 0;
+            for object in messages.iter().map(crate::subscriber::Message::json) {
+                let Some(line) = object["line"].as_str() else {
+                    continue;
+                };
+                let pair = (object["id"].to_string(), line.to_owned());
+                match at.get(&pair.0) {
+                    Some(&n) => {
+                        let first: &(String, String) = &lines[n];
+                        assert_eq!(*first, pair, "the same id is another line");
+                        repeats += 1;
+                    }
+                    None => {
+                        at.insert(pair.0.clone(), lines.len());
+                        lines.push(pair);
+                    }
+                }
+            }
+            let lines: Vec<String> = lines.into_iter().map(|(_, line)| line).collect();
+            expect(&lines, 0..written);
+            println!("json: {written} lines over {ROUNDS} lives, {repeats} of them again");
+        }
+    }
+}
+
+#[test]
+fn a_rotation_during_an_outage_loses_nothing_and_is_told() {
+    let scene = Scene::new();
+    let daemon = publisher(&scene.log, scene.gate.port, &[]);
+    assert!(daemon.says("publishing to mqtt://"));
+    write_lines(&scene.log, 0..100);
+    scene.inbox.until(PATIENCE, "line 0000099");
+    scene.gate.shut();
+    assert!(daemon.says("can't publish to mqtt://"));
+    write_lines(&scene.log, 100..200);
+    let mut written = 200;
+    // More rotations than the daemon holds files.
+    for n in 1..=7 {
+        let old = scene.log.with_extension(format!("log.{}", 8 - n));
+        std::fs::rename(&scene.log, &old).expect("rotate");
+        write_lines(&scene.log, written..written + 100);
+        written += 100;
+        // What is rotated away before it was ever seen is for the watcher's own tests.
+        let last = format!("line {:07}", written - 1);
+        assert!(wait_until(PATIENCE, || daemon
+            .get("/stream?lines=1&follow=false")
+            .text()
+            .contains(&last)));
+    }
+    scene.gate.open();
+    let consumer = Consumer::of(
+        &scene
+            .inbox
+            .until(PATIENCE, &format!("line {:07}", written - 1)),
+    );
+    expect(&consumer.lines, 0..written);
+    assert!(
+        consumer.has_event("rotated") && !consumer.has_event("gap"),
+        "{:?}",
+        consumer.events
+    );
+}
+
+#[test]
+fn what_is_gone_for_good_before_the_broker_is_back_is_a_gap() {
+    let scene = Scene::new();
+    let daemon = publisher(&scene.log, scene.broker.port, &[]);
+    assert!(daemon.says("publishing to mqtt://"));
+    write_lines(&scene.log, 0..100);
+    scene.inbox.until(PATIENCE, "line 0000099");
+    // Killed, and what it knew is gone when it comes again.
+    let status = scene.state_text();
+    assert!(wait_until(PATIENCE, || scene.state_text() != status
+        || !scene.state_text().contains(".0.")));
+    drop(daemon);
+    append(&scene.log, "never seen\n");
+    std::fs::remove_file(&scene.log).expect("delete");
+    write_lines(&scene.log, 200..300);
+    let daemon = publisher(&scene.log, scene.broker.port, &[]);
+    let messages = scene.inbox.until(PATIENCE, "line 0000299");
+    let gap = messages
+        .iter()
+        .rev()
+        .find(|message| message.payload.contains("\"gap\""))
+        .expect("a gap");
+    assert_eq!(gap.json()["reason"], "id not found");
+    assert!(daemon.says("are gone before"));
+}
+
+impl Scene {
+    fn state_text(&self) -> String {
+        let dir = std::fs::read_dir(crate::state_dir(&self.log)).expect("a state directory");
+        let files = dir.map(|entry| entry.expect("an entry").path());
+        let state = files.filter(|path| path.extension().is_some_and(|kind| kind == "state"));
+        state
+            .map(|path| std::fs::read_to_string(path).unwrap_or_default())
+            .collect()
+    }
+}

@@ -1,0 +1,192 @@
+//! Brokers that can't be published to: one clear line each, and serving goes on.
+
+use std::net::TcpListener;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::broker::{Broker, Gate, free_port};
+use crate::subscriber::{Inbox, Subscriber};
+use crate::support::{Daemon, Logs, append};
+use crate::{PATIENCE, publisher, state_dir};
+
+/// That trouble is told once, in these words, and that clients are served meanwhile.
+fn tells_once(daemon: &Daemon, log: &std::path::Path, words: &[&str]) {
+    assert!(
+        daemon.says_within(PATIENCE, "can't publish to mqtt://"),
+        "{words:?}: nothing is said"
+    );
+    append(log, "a line\n");
+    assert!(
+        daemon
+            .get("/stream?lines=1&follow=false")
+            .text()
+            .contains("a line")
+    );
+    assert_eq!(daemon.get("/healthz").text().trim(), "ok");
+    let said = daemon.said_with("can't publish to");
+    assert_eq!(said.len(), 1, "{said:?}");
+    for word in words {
+        assert!(said[0].contains(word), "{word:?} is not in {said:?}");
+    }
+}
+
+#[test]
+fn a_wrong_password_is_told_once_and_the_right_one_is_taken_without_a_restart() {
+    let logs = Logs::new();
+    let passwords = logs.path("passwords");
+    let made = Command::new("mosquitto_passwd")
+        .args([
+            "-c",
+            "-b",
+            passwords.to_str().expect("a path"),
+            "me",
+            "right",
+        ])
+        .status()
+        .expect("start mosquitto_passwd");
+    assert!(made.success());
+    // Mosquitto, started as root, reads it as another user.
+    Command::new("chmod")
+        .args(["-R", "a+rX"])
+        .arg(logs.path(""))
+        .status()
+        .expect("chmod");
+    let more = format!(
+        "allow_anonymous false\npassword_file {}\n",
+        passwords.display()
+    );
+    let broker = Broker::mosquitto(&logs.path(""), &more);
+    let log = logs.file("app.log", "");
+    let secret = logs.file("secret", "wrong\n");
+    let url = format!("mqtt://me@127.0.0.1:{}/logs", broker.port);
+    let state = state_dir(&log);
+    let options = [
+        "--publish",
+        &url,
+        "--publish-password-file",
+        secret.to_str().expect("a path"),
+        "--state-dir",
+        state.to_str().expect("a path"),
+    ];
+    let daemon = Daemon::with(&options, &[&log]);
+    tells_once(&daemon, &log, &["password"]);
+    std::fs::write(&secret, "right\n").expect("write a password");
+    assert!(daemon.says_within(PATIENCE, "is back after"));
+}
+
+#[test]
+fn an_unknown_host_is_told_once() {
+    let logs = Logs::new();
+    let log = logs.file("app.log", "");
+    let state = state_dir(&log);
+    let options = [
+        "--publish",
+        "mqtt://no-such-host.invalid/logs",
+        "--state-dir",
+        state.to_str().expect("a path"),
+    ];
+    let mut daemon = Daemon::with(&options, &[&log]);
+    tells_once(&daemon, &log, &["no-such-host.invalid", "unknown"]);
+    daemon.signal(nix::sys::signal::Signal::SIGTERM);
+    assert!(
+        daemon.ended(Duration::from_secs(2)).is_some(),
+        "a stop waits for no broker"
+    );
+}
+
+#[test]
+fn a_broker_that_accepts_and_never_answers_is_told_once() {
+    let logs = Logs::new();
+    let log = logs.file("app.log", "");
+    // The kernel accepts for it.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = silent.local_addr().expect("its address").port();
+    let mut daemon = publisher(&log, port, &[]);
+    tells_once(&daemon, &log, &["accepts", "answer"]);
+    daemon.signal(nix::sys::signal::Signal::SIGTERM);
+    assert!(
+        daemon.ended(Duration::from_secs(2)).is_some(),
+        "a stop waits for no broker"
+    );
+}
+
+#[test]
+fn a_broker_that_is_not_there_is_told_once_and_found_when_it_comes() {
+    let logs = Logs::new();
+    let log = logs.file("app.log", "before\n");
+    let port = free_port();
+    let daemon = publisher(&log, port, &["--publish-format", "text"]);
+    tells_once(&daemon, &log, &["refused"]);
+    // The gate is where the broker will be, so that a subscriber can be there first.
+    let broker = Broker::mosquitto(&logs.path(""), "");
+    let inbox = Inbox::default();
+    let _subscriber = Subscriber::start(broker.port, "mqttv5", "logs/+/app.log", &inbox);
+    let _gate = Gate::at(port, broker.port);
+    let messages = inbox.until(PATIENCE, "a line");
+    assert_eq!(
+        messages.len(),
+        1,
+        "it begins where the live edge was at the start"
+    );
+    assert!(daemon.says_within(PATIENCE, "is back after"));
+}
+
+#[test]
+fn memory_is_flat_while_500_mb_are_written_and_nobody_takes_them() {
+    const LINES: usize = 500_000;
+    let logs = Logs::new();
+    let broker = Broker::mosquitto(&logs.path(""), "");
+    let gate = Gate::to(broker.port);
+    let inbox = Inbox::default();
+    let _subscriber = Subscriber::start(broker.port, "mqttv5", "logs/+/app.log", &inbox);
+    let log = logs.file("app.log", "");
+    let daemon = publisher(&log, gate.port, &[]);
+    assert!(daemon.says("publishing to mqtt://"));
+    gate.shut();
+    assert!(daemon.says("can't publish to mqtt://"));
+    let before = resident_bytes(&daemon);
+    let padding = "x".repeat(1000 - 14);
+    let mut most = 0;
+    for n in 0..LINES / 1000 {
+        let text: String = (n * 1000..(n + 1) * 1000)
+            .map(|n| format!("line {n:07} {padding}\n"))
+            .collect();
+        append(&log, text);
+        most = most.max(resident_bytes(&daemon));
+    }
+    assert!(
+        most < before + 16 * 1024 * 1024,
+        "from {before} to {most} bytes"
+    );
+    gate.open();
+    let last = format!("line {:07}", LINES - 1);
+    let messages = inbox.until(PATIENCE * 2, &last);
+    most = most.max(resident_bytes(&daemon));
+    assert!(
+        most < before + 16 * 1024 * 1024,
+        "from {before} to {most} bytes while catching up"
+    );
+    let consumer = crate::subscriber::Consumer::of(&messages);
+    assert_eq!(consumer.lines.len(), LINES);
+    for (n, line) in consumer.lines.iter().enumerate() {
+        assert!(
+            line.starts_with(&format!("line {n:07} ")),
+            "line {n} is {line:.20}"
+        );
+    }
+    println!(
+        "resident: {} KiB before, {} KiB at most",
+        before / 1024,
+        most / 1024
+    );
+}
+
+fn resident_bytes(daemon: &Daemon) -> u64 {
+    let status =
+        std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("a status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line
+        .and_then(|line| line.trim().strip_suffix(" kB"))
+        .and_then(|kib| kib.parse::<u64>().ok());
+    kib.expect("a VmRSS") * 1024
+}
