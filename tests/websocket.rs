@@ -1,21 +1,11 @@
-//! `/ws`: what is sent, in which form, and all that RFC 6455 asks of a server that mostly talks.
+//! `/ws`: what is sent, and in which form.
 
 mod support;
 
 use std::fs;
-use std::net::Shutdown;
-use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use support::websocket::frame;
-use support::{DEADLINE, Daemon, Logs, append, wait_until};
-use tungstenite::Message;
-
-// The first byte of a frame.
-const FIN: u8 = 0x80;
-const CONTINUATION: u8 = 0;
-const TEXT: u8 = 1;
-const BINARY: u8 = 2;
+use support::{DEADLINE, Daemon, Logs, append};
 
 #[test]
 fn a_client_gets_history_and_then_every_new_line() {
@@ -272,142 +262,4 @@ fn a_line_over_max_line_comes_in_pieces_of_whole_characters() {
     let mut client = daemon.websocket("/ws?lines=all");
     let pieces = ["abcdefg", "\u{20ac}\u{20ac}", "next"];
     assert_eq!(client.texts(3), pieces);
-}
-
-#[test]
-fn a_ping_is_answered_with_its_own_bytes() {
-    let logs = Logs::new();
-    let log = logs.file("a.log", "");
-    let daemon = Daemon::follow(&[&log]);
-    let mut client = daemon.websocket("/ws");
-    client.send(Message::Ping("are you there".into()));
-    assert_eq!(client.message(), Message::Pong("are you there".into()));
-}
-
-#[test]
-fn what_clients_send_is_read_and_ignored() {
-    let logs = Logs::new();
-    let log = logs.file("a.log", "");
-    let daemon = Daemon::follow(&[&log]);
-    let mut client = daemon.websocket("/ws");
-    client.send(Message::text("hello"));
-    client.send(Message::Binary(vec![0xff; 4096].into()));
-    client.send(Message::Pong("unasked".into()));
-    // A euro sign cut in two by fragments, with a ping in between, is good UTF-8 as a whole.
-    client.raw(&frame(TEXT, b"\xe2\x82"));
-    client.raw(&frame(FIN | 9, b"between"));
-    client.raw(&frame(FIN | CONTINUATION, b"\xac"));
-    assert_eq!(client.message(), Message::Pong("between".into()));
-    append(&log, "still here\n");
-    assert_eq!(client.text(), "still here");
-}
-
-#[test]
-fn a_message_over_4_kib_is_closed_with_1009() {
-    let logs = Logs::new();
-    let log = logs.file("a.log", "");
-    let daemon = Daemon::follow(&[&log]);
-    let mut whole = daemon.websocket("/ws");
-    whole.raw(&frame(FIN | TEXT, &[b'x'; 4097]));
-    assert_eq!(whole.close_code(), 1009);
-    let mut pieces = daemon.websocket("/ws");
-    pieces.raw(&frame(BINARY, &[b'x'; 4000]));
-    pieces.raw(&frame(FIN | CONTINUATION, &[b'x'; 97]));
-    assert_eq!(pieces.close_code(), 1009);
-    // A length is enough: nobody waits for the bytes of what is refused anyway.
-    let mut announced = daemon.websocket("/ws");
-    let mut head = vec![FIN | BINARY, 0x80 | 127];
-    head.extend((1u64 << 40).to_be_bytes());
-    head.extend([0; 4]);
-    announced.raw(&head);
-    assert_eq!(announced.close_code(), 1009);
-}
-
-#[test]
-fn text_that_is_not_utf_8_is_closed_with_1007() {
-    let logs = Logs::new();
-    let log = logs.file("a.log", "");
-    let daemon = Daemon::follow(&[&log]);
-    let mut client = daemon.websocket("/ws");
-    client.raw(&frame(FIN | TEXT, b"\xff\xfe"));
-    assert_eq!(client.close_code(), 1007);
-}
-
-#[test]
-fn a_breach_of_the_protocol_is_closed_with_1002() {
-    let logs = Logs::new();
-    let log = logs.file("a.log", "");
-    let daemon = Daemon::follow(&[&log]);
-    let long_ping = frame(FIN | 9, &[0; 126]);
-    let breaches: &[(&str, &[u8])] = &[
-        ("no mask", &[FIN | TEXT, 1, b'x']),
-        ("a reserved opcode", &frame(FIN | 3, b"x")),
-        ("a reserved bit", &frame(FIN | 0x40 | TEXT, b"x")),
-        (
-            "a continuation of nothing",
-            &frame(FIN | CONTINUATION, b"x"),
-        ),
-        ("a ping in fragments", &frame(9, b"x")),
-        ("a ping over 125 bytes", &long_ping),
-        ("a close code out of range", &frame(FIN | 8, &[0, 1])),
-        ("half a close code", &frame(FIN | 8, &[3])),
-    ];
-    for (what, bytes) in breaches {
-        let mut client = daemon.websocket("/ws");
-        client.raw(bytes);
-        assert_eq!(client.close_code(), 1002, "{what}");
-    }
-}
-
-#[test]
-fn a_close_is_answered_and_the_connection_ends() {
-    let logs = Logs::new();
-    let log = logs.file("a.log", "");
-    let daemon = Daemon::follow(&[&log]);
-    let mut client = daemon.websocket("/ws");
-    client.close();
-    assert!(matches!(client.message(), Message::Close(_)));
-    assert!(client.is_shut());
-}
-
-#[test]
-fn a_client_that_answers_no_ping_is_dropped_and_its_place_is_free() {
-    let logs = Logs::new();
-    let log = logs.file("a.log", "");
-    let options = ["--ping-interval", "0.1", "--max-clients", "1"];
-    let daemon = Daemon::with(&options, &[&log]);
-    // Nobody reads from it, so nobody answers.
-    let _silent = daemon.websocket("/ws");
-    assert_eq!(daemon.try_websocket("/ws").err(), Some(503));
-    assert!(wait_until(DEADLINE, || daemon.try_websocket("/ws").is_ok()));
-}
-
-#[test]
-fn a_client_that_answers_pings_stays() {
-    let logs = Logs::new();
-    let log = logs.file("a.log", "");
-    let daemon = Daemon::with(&["--ping-interval", "0.1"], &[&log]);
-    let mut client = daemon.websocket("/ws");
-    // Reads for ten intervals, which is what answers; the line comes at the end of them.
-    let since = Instant::now();
-    let writer = std::thread::spawn(move || {
-        std::thread::park_timeout(Duration::from_secs(1));
-        append(&log, "still here\n");
-    });
-    assert_eq!(client.text(), "still here");
-    writer.join().expect("the writer");
-    assert!(since.elapsed() > Duration::from_millis(500));
-}
-
-#[test]
-fn a_client_that_leaves_without_a_word_frees_its_place() {
-    let logs = Logs::new();
-    let log = logs.file("a.log", "");
-    let daemon = Daemon::with(&["--max-clients", "1"], &[&log]);
-    let client = daemon.websocket("/ws");
-    drop(client);
-    assert!(wait_until(DEADLINE, || daemon.try_websocket("/ws").is_ok()));
-    let stream = daemon.connect();
-    stream.shutdown(Shutdown::Both).expect("shut a connection");
-    assert_eq!(daemon.get("/healthz").status, 200);
 }

@@ -101,6 +101,11 @@ impl Client {
         )
     }
 
+    /// The connection alone.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.0.into_inner()
+    }
+
     /// Sends bytes as they are.
     pub(crate) fn raw(&mut self, bytes: &[u8]) {
         self.0.get_mut().write_all(bytes).expect("send bytes");

@@ -87,7 +87,9 @@ impl Stream<'_> {
             let read = self.peer.link.lock().read_message();
             match read {
                 Ok(Some(Message::Close(_))) => return Err(Ended::PeerClosed),
-                Ok(Some(_)) => self.sign = Instant::now(),
+                // Nothing else is a sign that it takes what it is sent.
+                Ok(Some(Message::Pong(_))) => self.sign = Instant::now(),
+                Ok(Some(_)) => {}
                 Ok(None) => return Ok(()),
                 Err(error) => return Err(Ended::by(&error)),
             }
@@ -108,7 +110,7 @@ impl Stream<'_> {
                     self.peer.visitor.goes_deaf();
                     return Ok(());
                 }
-                Ok(_) => self.sign = Instant::now(),
+                Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(_) => return Err(Ended::PeerLeft),
             }

@@ -1,0 +1,255 @@
+//! All that RFC 6455 asks of a server that mostly talks.
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::time::{Duration, Instant};
+
+use support::websocket::frame;
+use support::{DEADLINE, Daemon, Logs, append, wait_until};
+use tungstenite::Message;
+
+// The first byte of a frame: FIN, or an opcode.
+const FIN: u8 = 0x80;
+const CONTINUATION: u8 = 0;
+const TEXT: u8 = 1;
+const BINARY: u8 = 2;
+const CLOSE: u8 = 8;
+const PING: u8 = 9;
+
+#[test]
+fn a_ping_is_answered_with_its_own_bytes() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    let daemon = Daemon::follow(&[&log]);
+    let mut client = daemon.websocket("/ws");
+    client.send(Message::Ping("are you there".into()));
+    assert_eq!(client.message(), Message::Pong("are you there".into()));
+}
+
+#[test]
+fn what_clients_send_is_read_and_ignored() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    let daemon = Daemon::follow(&[&log]);
+    let mut client = daemon.websocket("/ws");
+    client.send(Message::text("hello"));
+    client.send(Message::Binary(vec![0xff; 4096].into()));
+    client.send(Message::Pong("unasked".into()));
+    // A euro sign cut in two by fragments, with a ping in between, is good UTF-8 as a whole.
+    client.raw(&frame(TEXT, b"\xe2\x82"));
+    client.raw(&frame(FIN | PING, b"between"));
+    client.raw(&frame(FIN | CONTINUATION, b"\xac"));
+    assert_eq!(client.message(), Message::Pong("between".into()));
+    append(&log, "still here\n");
+    assert_eq!(client.text(), "still here");
+}
+
+#[test]
+fn a_message_over_4_kib_is_closed_with_1009() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    let daemon = Daemon::follow(&[&log]);
+    let mut whole = daemon.websocket("/ws");
+    whole.raw(&frame(FIN | TEXT, &[b'x'; 4097]));
+    assert_eq!(whole.close_code(), 1009);
+    let mut pieces = daemon.websocket("/ws");
+    pieces.raw(&frame(BINARY, &[b'x'; 4000]));
+    pieces.raw(&frame(FIN | CONTINUATION, &[b'x'; 97]));
+    assert_eq!(pieces.close_code(), 1009);
+    // A length is enough: nobody waits for the bytes of what is refused anyway.
+    let mut announced = daemon.websocket("/ws");
+    let mut head = vec![FIN | BINARY, 0x80 | 127];
+    head.extend((1u64 << 40).to_be_bytes());
+    head.extend([0; 4]);
+    announced.raw(&head);
+    assert_eq!(announced.close_code(), 1009);
+}
+
+#[test]
+fn text_that_is_not_utf_8_is_closed_with_1007() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    let daemon = Daemon::follow(&[&log]);
+    let cut = [frame(TEXT, b"\xe2\x82"), frame(FIN | CONTINUATION, b"x")].concat();
+    let ends = [frame(TEXT, b"\xe2"), frame(FIN | CONTINUATION, b"")].concat();
+    let wrong: &[(&str, &[u8])] = &[
+        (
+            "bytes that never stand in it",
+            &frame(FIN | TEXT, b"\xff\xfe"),
+        ),
+        ("half a surrogate pair", &frame(FIN | TEXT, b"\xed\xa0\x80")),
+        ("a character that the next fragment does not end", &cut),
+        ("a character that nothing ends", &ends),
+        (
+            "the reason of a close",
+            &frame(FIN | CLOSE, b"\x03\xe8\xff"),
+        ),
+    ];
+    for (what, bytes) in wrong {
+        let mut client = daemon.websocket("/ws");
+        client.raw(bytes);
+        assert_eq!(client.close_code(), 1007, "{what}");
+    }
+}
+
+#[test]
+fn a_breach_of_the_protocol_is_closed_with_1002() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    let daemon = Daemon::follow(&[&log]);
+    let long_ping = frame(FIN | PING, &[0; 126]);
+    let breaches: &[(&str, &[u8])] = &[
+        ("no mask", &[FIN | TEXT, 1, b'x']),
+        ("a reserved opcode", &frame(FIN | 3, b"x")),
+        ("a reserved bit", &frame(FIN | 0x40 | TEXT, b"x")),
+        (
+            "a continuation of nothing",
+            &frame(FIN | CONTINUATION, b"x"),
+        ),
+        ("a ping in fragments", &frame(PING, b"x")),
+        ("a ping over 125 bytes", &long_ping),
+        ("half a close code", &frame(FIN | CLOSE, &[3])),
+    ];
+    for (what, bytes) in breaches {
+        let mut client = daemon.websocket("/ws");
+        client.raw(bytes);
+        assert_eq!(client.close_code(), 1002, "{what}");
+    }
+}
+
+#[test]
+fn a_close_is_answered_with_its_own_code_and_the_connection_ends() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    let daemon = Daemon::follow(&[&log]);
+    for code in [1000u16, 1001, 1003, 1011, 3000, 4999] {
+        let mut client = daemon.websocket("/ws");
+        client.raw(&frame(
+            FIN | CLOSE,
+            &[&code.to_be_bytes()[..], b"bye"].concat(),
+        ));
+        assert_eq!(client.close_code(), code);
+        assert!(client.is_shut());
+    }
+    let mut client = daemon.websocket("/ws");
+    client.close();
+    assert_eq!(client.message(), Message::Close(None));
+    assert!(client.is_shut());
+}
+
+#[test]
+fn a_close_code_that_no_close_may_have_is_a_breach_of_the_protocol() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    let daemon = Daemon::follow(&[&log]);
+    for code in [0u16, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535] {
+        let mut client = daemon.websocket("/ws");
+        client.raw(&frame(FIN | CLOSE, &code.to_be_bytes()));
+        assert_eq!(client.close_code(), 1002, "{code}");
+    }
+}
+
+#[test]
+fn a_frame_may_come_with_the_head_and_a_byte_at_a_time() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    let daemon = Daemon::follow(&[&log]);
+    let mut stream = daemon.connect();
+    let mut head = b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Protocol: chat\r\n\r\n"
+        .to_vec();
+    head.extend(frame(FIN | PING, b"early"));
+    stream.write_all(&head).expect("send");
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\x8a\x05early") {
+        let mut byte = [0];
+        stream
+            .read_exact(&mut byte)
+            .expect("a pong by the deadline");
+        answer.push(byte[0]);
+    }
+    let answer = String::from_utf8_lossy(&answer).to_ascii_lowercase();
+    // The example of RFC 6455, section 1.3. Nothing that was not asked for is agreed to.
+    assert!(answer.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=\r\n"));
+    assert!(
+        !answer.contains("sec-websocket-extensions") && !answer.contains("sec-websocket-protocol")
+    );
+    assert!(answer.contains("x-content-type-options: nosniff\r\n"));
+    assert!(
+        answer.contains("cache-control: no-store\r\n")
+            && answer.contains("x-accel-buffering: no\r\n")
+    );
+    for byte in frame(FIN | PING, b"slow") {
+        stream.write_all(&[byte]).expect("send a byte");
+    }
+    let mut pong = [0; 6];
+    stream
+        .read_exact(&mut pong)
+        .expect("a pong by the deadline");
+    assert_eq!(&pong, b"\x8a\x04slow");
+}
+
+#[test]
+fn a_client_that_only_talks_is_dropped() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    let daemon = Daemon::with(&["--ping-interval", "0.2"], &[&log]);
+    let talk = |frames: Vec<u8>| {
+        let mut stream = daemon.websocket("/ws").into_stream();
+        let since = Instant::now();
+        // Until it is refused: the pings of the other side are never answered, its pongs never read.
+        while stream.write_all(&frames).is_ok() {
+            assert!(since.elapsed() < DEADLINE, "it is still listened to");
+        }
+    };
+    talk(frame(FIN | PING, &[b'x'; 125]).repeat(100));
+    talk(frame(FIN | TEXT, b"I am here"));
+    let mut other = daemon.websocket("/ws");
+    append(&log, "still here\n");
+    assert_eq!(other.text(), "still here");
+}
+
+#[test]
+fn a_client_that_answers_no_ping_is_dropped_and_its_place_is_free() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    let options = ["--ping-interval", "0.1", "--max-clients", "1"];
+    let daemon = Daemon::with(&options, &[&log]);
+    // Nobody reads from it, so nobody answers.
+    let _silent = daemon.websocket("/ws");
+    assert_eq!(daemon.try_websocket("/ws").err(), Some(503));
+    assert!(wait_until(DEADLINE, || daemon.try_websocket("/ws").is_ok()));
+}
+
+#[test]
+fn a_client_that_answers_pings_stays() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    let daemon = Daemon::with(&["--ping-interval", "0.1"], &[&log]);
+    let mut client = daemon.websocket("/ws");
+    // Reads for ten intervals, which is what answers; the line comes at the end of them.
+    let since = Instant::now();
+    let writer = std::thread::spawn(move || {
+        std::thread::park_timeout(Duration::from_secs(1));
+        append(&log, "still here\n");
+    });
+    assert_eq!(client.text(), "still here");
+    writer.join().expect("the writer");
+    assert!(since.elapsed() > Duration::from_millis(500));
+}
+
+#[test]
+fn a_client_that_leaves_without_a_word_frees_its_place() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    let daemon = Daemon::with(&["--max-clients", "1"], &[&log]);
+    let client = daemon.websocket("/ws");
+    drop(client);
+    assert!(wait_until(DEADLINE, || daemon.try_websocket("/ws").is_ok()));
+    let stream = daemon.connect();
+    stream.shutdown(Shutdown::Both).expect("shut a connection");
+    assert_eq!(daemon.get("/healthz").status, 200);
+}
