@@ -1,0 +1,221 @@
+//! Under attack and in bad weather: what no client may cost the others.
+
+mod support;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use nix::sys::socket::{setsockopt, sockopt};
+use support::{DEADLINE, Daemon, Logs, append, program, wait_until};
+
+/// What a process holds (proc(5)).
+#[derive(Debug, Clone, Copy)]
+struct Holds {
+    threads: usize,
+    descriptors: usize,
+    resident_kib: u64,
+}
+
+impl Holds {
+    fn of(daemon: &Daemon) -> Holds {
+        let count = |folder: &str| {
+            let entries = fs::read_dir(format!("/proc/{}/{folder}", daemon.pid()));
+            entries.expect("its entries").count()
+        };
+        let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid()));
+        let status = status.expect("its status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let resident = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        Holds {
+            threads: count("task"),
+            descriptors: count("fd"),
+            resident_kib: resident.expect("VmRSS"),
+        }
+    }
+
+    /// Whether threads and descriptors are as few as `before`.
+    fn is_as(&self, before: &Holds) -> bool {
+        self.threads <= before.threads && self.descriptors <= before.descriptors
+    }
+}
+
+/// Processor time that the daemon has used.
+fn used(daemon: &Daemon) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", daemon.pid())).expect("its stat");
+    let (_, fields) = stat.rsplit_once(") ").expect("a name");
+    let fields: Vec<&str> = fields.split(' ').collect();
+    // utime and stime, in ticks of which Linux has 100 a second everywhere.
+    let ticks = |at: usize| fields[at].parse::<u64>().expect("ticks");
+    Duration::from_millis((ticks(11) + ticks(12)) * 10)
+}
+
+/// Closing it resets the connection.
+fn resets(stream: &TcpStream) {
+    let linger = nix::libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    setsockopt(&stream.as_fd(), sockopt::Linger, &linger).expect("linger");
+}
+
+#[test]
+fn half_finished_heads_do_not_keep_an_ordinary_client_out() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "1\n");
+    let daemon = Daemon::with(&["--max-clients", "2"], &[&log]);
+    let mut streams = [daemon.live("/stream"), daemon.live("/events")];
+    assert_eq!(streams[0].line(), "1\n");
+    let mut half: Vec<TcpStream> = (0..300)
+        .map(|_| {
+            let mut stream = daemon.connect();
+            stream.write_all(b"GET / HTTP/1.1\r\nHo").expect("send");
+            stream
+        })
+        .collect();
+    // They are no clients, so the limit on those does not count them.
+    assert_eq!(daemon.get("/healthz").status, 200);
+    drop(streams[1].field("retry"));
+    let [mut stream, _] = streams;
+    append(&log, "2\n");
+    assert_eq!(stream.line(), "2\n");
+    // The oldest went first, and had no more than their places taken: the youngest still have theirs.
+    let mut end = [0; 1];
+    let ended = half[0].read(&mut end);
+    assert!(matches!(ended, Ok(0) | Err(_)), "the oldest is still there");
+    let last = half.last_mut().expect("one");
+    last.write_all(b"st: localhost\r\n\r\n")
+        .expect("send the rest");
+    let mut answer = String::new();
+    last.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+}
+
+#[test]
+fn storms_of_connections_leave_nothing_behind() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "1\n");
+    let daemon = Daemon::follow(&[&log]);
+    let storm = || {
+        for number in 0..1000 {
+            let mut stream = daemon.connect();
+            let said: &[u8] = match number % 5 {
+                0 => b"",
+                1 => b"GET /stream HT",
+                2 => b"GET /stream HTTP/1.0\r\n\r\n",
+                3 => b"GET /events HTTP/1.0\r\n\r\n",
+                _ => b"\x16\x03\x01nonsense",
+            };
+            // The peer may be gone already, as far as the daemon is concerned.
+            let _ = stream.write_all(said);
+            if number % 2 == 0 {
+                resets(&stream);
+            }
+        }
+    };
+    // The first one fills the allocator's own stores.
+    storm();
+    assert!(wait_until(3 * DEADLINE, || Holds::of(&daemon).threads < 12));
+    let before = Holds::of(&daemon);
+    storm();
+    let mut after = Holds::of(&daemon);
+    let is_over = || {
+        after = Holds::of(&daemon);
+        after.is_as(&before)
+    };
+    assert!(wait_until(3 * DEADLINE, is_over), "{before:?}, {after:?}");
+    let grown = after.resident_kib.saturating_sub(before.resident_kib);
+    assert!(grown < 4 * 1024, "it grew by {grown} KiB");
+    assert_eq!(daemon.get("/stream?follow=false").text(), "1\n");
+}
+
+#[test]
+fn peers_that_reset_are_gone_at_once_and_those_that_stop_within_two_intervals() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    let daemon = Daemon::with(&["--ping-interval", "1"], &[&log]);
+    let before = Holds::of(&daemon);
+    let ask = |target: &str| {
+        let mut stream = daemon.connect();
+        let head = format!("GET {target} HTTP/1.0\r\n\r\n");
+        stream.write_all(head.as_bytes()).expect("send");
+        stream
+    };
+    for target in ["/stream", "/events", "/stream?follow=false"] {
+        let stream = ask(target);
+        let mut begin = [0; 9];
+        (&stream).read_exact(&mut begin).expect("an answer");
+        resets(&stream);
+    }
+    let _websocket = daemon.websocket("/ws").into_stream();
+    let _stopped = [ask("/stream"), ask("/events"), ask("/stream?grep=x")];
+    assert!(wait_until(DEADLINE, || Holds::of(&daemon).threads > before.threads));
+    // More than all buffers between here and there hold.
+    let line = "x".repeat(1023) + "\n";
+    let since = Instant::now();
+    for _ in 0..32 {
+        append(&log, line.repeat(1024));
+    }
+    let gone = || Holds::of(&daemon).is_as(&before);
+    assert!(
+        wait_until(3 * DEADLINE, gone),
+        "{:?}, {before:?}",
+        Holds::of(&daemon)
+    );
+    assert!(
+        since.elapsed() >= Duration::from_secs(1),
+        "nobody was given the time to answer"
+    );
+}
+
+#[test]
+fn a_peer_that_leaves_while_its_history_is_looked_for_is_not_looked_for_on() {
+    let logs = Logs::new();
+    // In a debug build a pattern with classes takes minutes for this.
+    let line = "abcdefghij klmnopqrst uvwxyz0123\n".repeat(32 * 1024);
+    let log = logs.file("a.log", "");
+    for _ in 0..200 {
+        append(&log, &line);
+    }
+    let daemon = Daemon::follow(&[&log]);
+    let before = Holds::of(&daemon);
+    let mut peer = daemon.connect();
+    let target = "/stream?grep=([a-z]%2B%20?){9}$&lines=1";
+    let head = format!("GET {target} HTTP/1.0\r\n\r\n");
+    peer.write_all(head.as_bytes()).expect("send");
+    let mut begin = [0; 9];
+    peer.read_exact(&mut begin).expect("an answer");
+    drop(peer);
+    assert!(wait_until(DEADLINE, || Holds::of(&daemon).is_as(&before)));
+}
+
+#[test]
+fn no_descriptors_left_is_survived_without_a_spin() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "1\n");
+    let mut command = std::process::Command::new("prlimit");
+    command.arg("--nofile=60:60").arg(program().get_program());
+    command.args(["--listen", "127.0.0.1:0"]).arg(&log);
+    let daemon = Daemon::start(command);
+    let mut live = daemon.live("/stream");
+    assert_eq!(live.line(), "1\n");
+    let many: Vec<TcpStream> = (0..100).map(|_| daemon.connect()).collect();
+    assert!(daemon.says("can't take in a connection"));
+    let before = used(&daemon);
+    let since = Instant::now();
+    // Those who are in are served on.
+    for number in 0..20 {
+        append(&log, format!("{number}\n"));
+        assert_eq!(live.line(), format!("{number}\n"));
+    }
+    wait_until(
+        Duration::from_secs(2).saturating_sub(since.elapsed()),
+        || false,
+    );
+    let used = used(&daemon).saturating_sub(before);
+    assert!(used < Duration::from_millis(500), "it used {used:?} in 2 s");
+    drop(many);
+    assert!(wait_until(DEADLINE, || daemon.get("/healthz").status == 200));
+}
