@@ -15,7 +15,7 @@ for unit in tailcast.service tailcast.socket tailcast-socket.service; do
     install -D -m 644 "scripts/systemd/$unit" "$root/lib/systemd/system/$unit"
     sed -i "s|/usr/bin/|$PREFIX/bin/|" "$root/lib/systemd/system/$unit"
 done
-for example in scripts/systemd/credentials.conf scripts/proxy/*; do
+for example in scripts/systemd/*.conf scripts/proxy/*; do
     install -D -m 644 "$example" "$share/doc/tailcast/examples/${example##*/}"
 done
 # The administrator's own.

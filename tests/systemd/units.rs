@@ -66,10 +66,13 @@ fn systemd_has_nothing_to_say_against_the_units() {
 
 /// Tenths of the exposure, from 0 to 100.
 fn is_at_most(exposure: u32, name: &str) {
-    let units = installed();
+    are_at_most(exposure, &installed(), name);
+}
+
+fn are_at_most(exposure: u32, units: &TempDir, name: &str) {
     let threshold = format!("--threshold={exposure}");
     let options = ["security", "--offline=true", "--no-pager", &threshold];
-    if let Some(output) = analyze(&options, &units, &[name]) {
+    if let Some(output) = analyze(&options, units, &[name]) {
         assert!(output.status.success(), "{}", text(&output));
     }
 }
@@ -77,6 +80,14 @@ fn is_at_most(exposure: u32, name: &str) {
 #[test]
 fn the_service_has_an_exposure_of_at_most_1_5() {
     is_at_most(15, SERVICE);
+}
+
+#[test]
+fn a_service_that_may_read_every_file_stays_within_that() {
+    let units = installed();
+    let drop_ins = units.path().join(format!("{SERVICE}.d"));
+    fs::write(drop_ins.join("read-all.conf"), unit("read-all.conf")).expect("write a drop-in");
+    are_at_most(15, &units, SERVICE);
 }
 
 #[test]
