@@ -17,7 +17,7 @@ ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
 
 help: ## this list
 	@echo "make TARGET, where TARGET is:"
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: ## follow files: make run FILE=/var/log/syslog (options of tailcast in ARGS=)
 	@test -n "$(FILE)" || { echo "which file? make run FILE=/var/log/syslog" >&2; exit 2; }

@@ -31,6 +31,7 @@ use crate::serve::turnstile::Turnstile;
 use crate::stop::Stop;
 use crate::systemd::{self, Notifier, Status};
 use crate::tail::{self, Watcher};
+use crate::tally::Tally;
 
 /// A daemon that serves.
 #[derive(Debug)]
@@ -75,8 +76,21 @@ impl Daemon {
         let hub = Arc::new(Hub::new(config.max_line).map_err(failed("make an eventfd"))?);
         let rounds = Arc::new(Rounds::new(Arc::clone(&hub), config.max_delay));
         let streams = Arc::new(Streams::new(Arc::clone(&hub), systemd::is_told()));
+        let own_host = nix::unistd::gethostname()
+            .ok()
+            .and_then(|name| name.into_string().ok())
+            .unwrap_or_default();
+        #[cfg(feature = "mqtt")]
+        let mut publishers = match &config.publishing {
+            Some(settings) => Publishers::open(settings, &own_host, &hub, config.queue)?,
+            None => Publishers::default(),
+        };
+        #[cfg(feature = "mqtt")]
+        let tallies = publishers.tallies();
+        #[cfg(not(feature = "mqtt"))]
+        let tallies = Vec::new();
         let options = tail::Options {
-            on_round: tells_systemd(&hub, &streams),
+            on_round: tells_systemd(&hub, &streams, &tallies),
             ..tail::Options::default()
         };
         let watcher = Watcher::new(
@@ -87,15 +101,8 @@ impl Daemon {
         )
         .map_err(failed("watch the files"))?;
         let handle = watcher.handle();
-        let own_host = nix::unistd::gethostname()
-            .ok()
-            .and_then(|name| name.into_string().ok())
-            .unwrap_or_default();
         #[cfg(feature = "mqtt")]
-        let mut publishers = match &config.publishing {
-            Some(settings) => Publishers::open(settings, &own_host, &hub, config.queue)?,
-            None => Publishers::default(),
-        };
+        publishers.note_start()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let is_pattern = |file: &PathBuf| {
             file.to_string_lossy().contains(['*', '?', '['])
@@ -122,6 +129,7 @@ impl Daemon {
             streams: AtomicUsize::new(0),
             refused: Refused::default(),
             rounds: Arc::clone(&rounds),
+            tallies: tallies.clone(),
             started: std::time::SystemTime::now(),
             stopping: AtomicBool::new(false),
             watcher: handle.clone(),
@@ -149,7 +157,7 @@ impl Daemon {
         publishers
             .start(stop)
             .map_err(failed("start a publisher"))?;
-        systemd::ready(status(&hub, &streams));
+        systemd::ready(status(&hub, &streams, &tallies));
         Ok(Daemon {
             hub,
             rounds,
@@ -189,16 +197,20 @@ impl Daemon {
 }
 
 /// What the watcher does for systemd when it comes round, if there is one.
-fn tells_systemd(hub: &Arc<Hub>, streams: &Arc<Streams>) -> Option<tail::OnRound> {
+fn tells_systemd(
+    hub: &Arc<Hub>,
+    streams: &Arc<Streams>,
+    tallies: &[Arc<Tally>],
+) -> Option<tail::OnRound> {
     if !systemd::is_told() {
         return None;
     }
-    let (hub, streams) = (Arc::clone(hub), Arc::clone(streams));
-    let mut notifier = Notifier::new(move || status(&hub, &streams), Instant::now());
+    let (hub, streams, tallies) = (Arc::clone(hub), Arc::clone(streams), tallies.to_vec());
+    let mut notifier = Notifier::new(move || status(&hub, &streams, &tallies), Instant::now());
     Some(Box::new(move |now| notifier.come_round(now)))
 }
 
-fn status(hub: &Hub, streams: &Streams) -> Status {
+fn status(hub: &Hub, streams: &Streams, tallies: &[Arc<Tally>]) -> Status {
     let (clients, lag_bytes) = streams.count();
     Status {
         files: hub.sources_len(),
@@ -206,6 +218,8 @@ fn status(hub: &Hub, streams: &Streams) -> Status {
         clients,
         catching_up: streams.catching_up(),
         lag_bytes,
+        brokers: tallies.len(),
+        away: tallies.iter().filter(|tally| !tally.is_connected()).count(),
     }
 }
 

@@ -22,6 +22,8 @@ pub mod hub;
 pub mod courier;
 pub mod reader;
 
+pub mod tally;
+
 pub mod metrics;
 
 // From the hub to the peers.

@@ -1,13 +1,15 @@
 //! `/metrics`: what the daemon counts, in the text format that Prometheus reads, named by its conventions. All of it is
 //! put together when somebody asks.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus::TextEncoder;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
-use crate::hub::{Counts, SourceState};
+use crate::hub::{Counts, Hub, SourceState};
+use crate::tally::Tally;
 
 /// The type of the answer's body.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -46,6 +48,8 @@ pub struct Reading<'a> {
     pub refused: &'a [(&'static str, u64)],
     /// Rounds of delivery.
     pub rounds: u64,
+    /// What is published to brokers, of all the sources of this hub.
+    pub published: (&'a [Arc<Tally>], &'a Hub),
     /// When the daemon was started.
     pub started: SystemTime,
 }
@@ -56,6 +60,7 @@ pub fn text(reading: &Reading) -> String {
     of_process(&mut families, reading.started);
     of_files(&mut families, reading.sources);
     of_streams(&mut families, reading);
+    of_brokers(&mut families, reading.published);
     let mut text = String::new();
     if let Err(error) = TextEncoder::new().encode_utf8(&families.0, &mut text) {
         // Only a family without a name or a value is refused.
@@ -187,6 +192,46 @@ fn of_streams(families: &mut Families, reading: &Reading) {
         "tailcast_rounds_total",
         "Rounds of delivery to the live streams",
         single(reading.rounds),
+    );
+}
+
+fn of_brokers(families: &mut Families, (tallies, hub): (&[Arc<Tally>], &Hub)) {
+    let by_broker = |value: &dyn Fn(&Tally) -> u64| -> Vec<_> {
+        let value = |tally: &Arc<Tally>| value(tally) as f64;
+        let tallies = tallies.iter();
+        tallies
+            .map(|tally| (vec![("broker", tally.broker.as_str())], value(tally)))
+            .collect()
+    };
+    families.gauge(
+        "tailcast_publish_connected",
+        "Whether the broker can be published to",
+        by_broker(&|tally| u64::from(tally.is_connected())),
+    );
+    families.counter(
+        "tailcast_publish_connections_total",
+        "Connections that the broker has welcomed",
+        by_broker(&|tally| tally.connections.load(Ordering::Relaxed)),
+    );
+    families.counter(
+        "tailcast_publish_lines_total",
+        "Lines that the broker has acknowledged, those that came again included",
+        by_broker(&|tally| tally.lines.load(Ordering::Relaxed)),
+    );
+    families.counter(
+        "tailcast_publish_messages_total",
+        "Messages with these lines and with events",
+        by_broker(&|tally| tally.messages.load(Ordering::Relaxed)),
+    );
+    families.gauge(
+        "tailcast_publish_in_flight",
+        "Messages that the broker has not acknowledged",
+        by_broker(&|tally| tally.in_flight.load(Ordering::Relaxed) as u64),
+    );
+    families.gauge(
+        "tailcast_publish_lag_bytes",
+        "What the broker has not acknowledged of the files, as far as they still stand",
+        by_broker(&|tally| tally.behind_bytes(hub)),
     );
 }
 

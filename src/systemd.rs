@@ -60,6 +60,10 @@ pub struct Status {
     pub catching_up: usize,
     /// What the slowest stream has yet to get.
     pub lag_bytes: u64,
+    /// Brokers that are published to.
+    pub brokers: usize,
+    /// Those of them that can't be, now.
+    pub away: usize,
 }
 
 impl fmt::Display for Status {
@@ -73,7 +77,14 @@ impl fmt::Display for Status {
         if self.catching_up > 0 {
             write!(f, " ({} catching up)", self.catching_up)?;
         }
-        write!(f, ", lag {} bytes", self.lag_bytes)
+        write!(f, ", lag {} bytes", self.lag_bytes)?;
+        if self.brokers > 0 {
+            write!(f, ", {} broker{}", self.brokers, plural(self.brokers))?;
+        }
+        if self.away > 0 {
+            write!(f, " ({} away)", self.away)?;
+        }
+        Ok(())
     }
 }
 
@@ -193,8 +204,11 @@ mod tests {
             clients: 12,
             catching_up: 2,
             lag_bytes: 4096,
+            brokers: 2,
+            away: 1,
         };
-        let line = "3 files (1 missing), 12 clients (2 catching up), lag 4096 bytes";
+        let line =
+            "3 files (1 missing), 12 clients (2 catching up), lag 4096 bytes, 2 brokers (1 away)";
         assert_eq!(status.to_string(), line);
     }
 }

@@ -17,6 +17,7 @@ use crate::config::publishing::Publishing;
 use crate::error::StartError;
 use crate::hub::Hub;
 use crate::stop::{Reason, Stop};
+use crate::tally::Tally;
 
 // What is said to a broker: plain functions over bytes.
 mod packet;
@@ -30,7 +31,6 @@ mod session;
 
 // What is kept.
 mod state;
-mod tally;
 
 mod places;
 
@@ -53,8 +53,6 @@ use state::State;
 use talk::Means;
 use topic::Topics;
 
-pub use tally::Tally;
-
 /// All publishers.
 #[derive(Debug, Default)]
 pub struct Publishers {
@@ -71,8 +69,7 @@ struct Handle {
 }
 
 impl Publishers {
-    /// Opens the state of each broker, and notes where each file stands, which is where a new one begins. Nothing is
-    /// published yet. `queue_batches` is `--queue`. Blocks on the disk.
+    /// Opens the state of each broker. Nothing is published yet. `queue_batches` is `--queue`. Blocks on the disk.
     pub fn open(
         settings: &Publishing,
         host: &str,
@@ -97,16 +94,8 @@ impl Publishers {
                 topics: Topics::new(broker, host),
                 format: settings.format,
             };
-            let mut places = Places::new(Arc::clone(&tally), state);
-            places.begin(hub, kept.written, settings.from_start);
-            places.save().map_err(|error| {
-                StartError::failed(
-                    format!("write in the --state-dir {}", settings.state_dir.display()),
-                    error,
-                )
-            })?;
-            let password_file = settings.password_file.clone();
-            let publisher = Publisher::new(broker.clone(), password_file, means, places);
+            let places = Places::new(Arc::clone(&tally), state, kept.written);
+            let publisher = Publisher::new(broker, settings, means, places);
             publishers.handles.push(Handle {
                 bell,
                 tally,
@@ -115,6 +104,17 @@ impl Publishers {
             });
         }
         Ok(publishers)
+    }
+
+    /// Notes where each file stands now, before anything is read of it: that is where one begins that was never published.
+    /// Blocks on the disk.
+    pub fn note_start(&mut self) -> Result<(), StartError> {
+        for handle in &mut self.handles {
+            if let Some(publisher) = &mut handle.publisher {
+                publisher.note_start()?;
+            }
+        }
+        Ok(())
     }
 
     /// Starts the threads. `stop` is set if one is lost.

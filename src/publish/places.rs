@@ -2,6 +2,7 @@
 //! directory now and then.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -10,26 +11,29 @@ use crate::hub::{Hub, SourceState};
 use crate::limits::STATE_EVERY;
 use crate::reader::From;
 use crate::source::{Id, IdMaker, Source};
+use crate::tally::Tally;
 
 use super::state::State;
-use super::tally::Tally;
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Places {
     tally: Arc<Tally>,
     state: State,
+    /// When the state was written last, before this start.
+    written: Option<SystemTime>,
     saved: Instant,
     changed: bool,
     save_failed: bool,
 }
 
 impl Places {
-    /// The places in `tally` are those that `state` has kept.
-    pub(super) fn new(tally: Arc<Tally>, state: State) -> Places {
+    /// The places in `tally` are those that `state` has kept since it was `written`.
+    pub(super) fn new(tally: Arc<Tally>, state: State, written: Option<SystemTime>) -> Places {
         Places {
             tally,
             state,
+            written,
             saved: Instant::now(),
             changed: true,
             save_failed: false,
@@ -41,13 +45,18 @@ impl Places {
         self.state.client()
     }
 
+    /// Where they are kept.
+    pub(super) fn path(&self) -> &Path {
+        self.state.path()
+    }
+
     /// Notes where files begin that were never published: at their live edge; with `from_start`, or where they were
-    /// missing or made since the state was `written` last, with their first byte.
-    pub(super) fn begin(&mut self, hub: &Hub, written: Option<SystemTime>, from_start: bool) {
+    /// missing or made since the state was written last, with their first byte.
+    pub(super) fn begin(&mut self, hub: &Hub, from_start: bool) {
         for state in hub.sources() {
             let is_younger = || {
                 let file = &state.generation.as_ref()?.file;
-                Some(file.metadata().ok()?.created().ok()? > written?)
+                Some(file.metadata().ok()?.created().ok()? > self.written?)
             };
             let was_missing = self
                 .tally

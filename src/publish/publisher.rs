@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use crate::config::publishing::Broker;
+use crate::config::publishing::{Broker, Publishing};
+use crate::error::StartError;
 use crate::limits::{BACK_OFF_FORGOTTEN, KEEP_ALIVE_SECONDS, PASSWORD_BYTES};
 
 use super::back_off::BackOff;
@@ -20,6 +21,7 @@ use super::trouble::Trouble;
 pub(super) struct Publisher {
     broker: Broker,
     password_file: Option<PathBuf>,
+    from_start: bool,
     means: Means,
     places: Places,
     lookup: Lookup,
@@ -41,20 +43,29 @@ enum Standing {
 
 impl Publisher {
     pub(super) fn new(
-        broker: Broker,
-        password_file: Option<PathBuf>,
+        broker: &Broker,
+        settings: &Publishing,
         means: Means,
         places: Places,
     ) -> Publisher {
         Publisher {
-            broker,
-            password_file,
+            broker: broker.clone(),
+            password_file: settings.password_file.clone(),
+            from_start: settings.from_start,
             means,
             places,
             lookup: Lookup::default(),
             version: Version::Five,
             standing: Standing::New,
         }
+    }
+
+    /// See [`super::Publishers::note_start`].
+    pub(super) fn note_start(&mut self) -> Result<(), StartError> {
+        self.places.begin(&self.means.hub, self.from_start);
+        self.places.save().map_err(|error| {
+            StartError::failed(format!("write {}", self.places.path().display()), error)
+        })
     }
 
     /// Runs it to its end, which is a stop. Blocks until then.

@@ -5,7 +5,6 @@
 //! place of each file, with the file's name for people. It is written anew beside itself and renamed, so it is always
 //! whole.
 
-use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::hash::BuildHasher;
@@ -21,14 +20,12 @@ use crate::error::StartError;
 use crate::limits::STATE_FILE_BYTES;
 use crate::percent;
 use crate::source::Id;
+use crate::tally::Ids;
 
 const FORMAT: &str = "tailcast publishing 1";
 
 /// Longest name of a state file, so that `.new` fits with it into the kernel's 255.
 const NAME_BYTES: usize = 200;
-
-/// The last acknowledged place of each file, by the hash of its name, and that name as it is shown.
-pub(super) type Ids = BTreeMap<u32, (Id, String)>;
 
 /// See the module.
 #[derive(Debug)]
@@ -93,6 +90,11 @@ impl State {
         };
         let kept = Kept { ids: kept, written };
         Ok((state, kept))
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Our name at the broker.

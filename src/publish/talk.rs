@@ -9,6 +9,7 @@ use crate::hub::Hub;
 use crate::limits::{ID_BYTES, PUBLISH_GRACE, PUBLISH_WRITE_BYTES};
 use crate::reader::note;
 use crate::source::{EventKind, Id, Kind, Segment};
+use crate::tally::Tally;
 
 use super::bell::Bell;
 use super::connection::{Connection, is_not_yet};
@@ -17,7 +18,6 @@ use super::message;
 use super::packet::Version;
 use super::places::Places;
 use super::session::Session;
-use super::tally::Tally;
 use super::topic::Topics;
 use super::trouble::Trouble;
 

@@ -11,6 +11,7 @@ use crate::escape::shown;
 use crate::hub::Selection;
 use crate::json;
 use crate::metrics::{self, Reading};
+use crate::tally::Tally;
 
 use super::access::{Access, Pass};
 use super::answer::{Answer, TEXT};
@@ -44,6 +45,8 @@ pub struct Routes {
     pub refused: Refused,
     /// Rounds of delivery.
     pub rounds: Arc<Rounds>,
+    /// What is published to brokers.
+    pub tallies: Vec<Arc<Tally>>,
     /// When the daemon was started.
     pub started: std::time::SystemTime,
     /// Set at stop.
@@ -184,6 +187,12 @@ impl Routes {
         let mut sources = self.shared.hub.sources();
         sources.retain(|state| scope.may(&state.source.name));
         let (streams, lag_bytes) = self.shared.streams.read();
+        // They are of all files, and so for those who may see all.
+        let tallies = if scope.covers(&Scope::all()) {
+            &self.tallies[..]
+        } else {
+            &[]
+        };
         metrics::text(&Reading {
             sources: &sources,
             counts: &self.shared.hub.counts,
@@ -193,6 +202,7 @@ impl Routes {
             clients_max: self.max_clients,
             refused: &self.refused.read(),
             rounds: self.rounds.begun.load(Ordering::Relaxed) as u64,
+            published: (tallies, &self.shared.hub),
             started: self.started,
         })
     }

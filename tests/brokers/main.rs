@@ -218,6 +218,37 @@ fn what_is_larger_than_the_broker_takes_is_split_and_a_line_that_alone_is_larger
     assert!(daemon.says("5001 bytes are left out"));
 }
 
+#[test]
+fn metrics_tell_what_a_broker_has_and_what_it_lacks() {
+    let scene = Scene::new();
+    let daemon = publisher(&scene.log, scene.gate.port, &[]);
+    let url = format!("mqtt://127.0.0.1:{}/logs", scene.gate.port);
+    let becomes = |name: &str, value: u64| {
+        let line = format!("tailcast_publish_{name}{{broker=\"{url}\"}} {value}");
+        let told = || {
+            daemon
+                .get("/metrics")
+                .text()
+                .lines()
+                .any(|told| told == line)
+        };
+        assert!(support::wait_until(PATIENCE, told), "never: {line}");
+    };
+    becomes("connected", 1);
+    write_lines(&scene.log, 0..100);
+    becomes("lines_total", 100);
+    becomes("lag_bytes", 0);
+    becomes("in_flight", 0);
+    scene.gate.shut();
+    becomes("connected", 0);
+    write_lines(&scene.log, 100..200);
+    becomes("lag_bytes", 100 * line(0).len() as u64);
+    scene.gate.open();
+    becomes("connections_total", 2);
+    becomes("lines_total", 200);
+    becomes("lag_bytes", 0);
+}
+
 /// A way to a Mosquitto that can be shut, a log, and a subscriber behind the gate.
 struct Scene {
     logs: Logs,

@@ -1,5 +1,6 @@
-//! What a publisher counts, for metrics and status.
+//! What is published to one broker, and how far: written by its publisher, read for metrics and status.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
@@ -7,7 +8,8 @@ use parking_lot::Mutex;
 use crate::hub::Hub;
 use crate::source::Id;
 
-use super::state::Ids;
+/// The last acknowledged place of each file, by the hash of its name, and that name as it is shown.
+pub type Ids = BTreeMap<u32, (Id, String)>;
 
 /// See the module.
 #[derive(Debug)]
@@ -24,11 +26,13 @@ pub struct Tally {
     pub messages: AtomicU64,
     /// Messages that it has not acknowledged.
     pub in_flight: AtomicUsize,
-    pub(super) ids: Mutex<Ids>,
+    /// How far it has acknowledged.
+    pub ids: Mutex<Ids>,
 }
 
 impl Tally {
-    pub(super) fn new(broker: String, ids: Ids) -> Tally {
+    /// Nothing is counted yet; `ids` is how far it had acknowledged before.
+    pub fn new(broker: String, ids: Ids) -> Tally {
         Tally {
             broker,
             connected: AtomicBool::new(false),
@@ -64,7 +68,8 @@ impl Tally {
         behind.sum()
     }
 
-    pub(super) fn place(&self, name_hash: u32) -> Option<Id> {
+    /// How far it has acknowledged the file whose name has that hash.
+    pub fn place(&self, name_hash: u32) -> Option<Id> {
         self.ids.lock().get(&name_hash).map(|(id, _)| *id)
     }
 }
