@@ -338,3 +338,7 @@ fn announce(listeners: &[Listener], asks_for_token: bool, over_tls: bool) -> Vec
         })
         .collect()
 }
+
+#[cfg(test)]
+#[path = "daemon_tests.rs"]
+mod tests;

@@ -6,6 +6,8 @@ mod ended;
 mod goodbye;
 
 use std::sync::Arc;
+#[cfg(test)]
+use std::sync::atomic;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -35,6 +37,10 @@ pub struct Shared {
     /// `--ping-interval`.
     pub ping_interval: Duration,
 }
+
+/// The next stream that gets to the live edge panics there.
+#[cfg(test)]
+pub(crate) static PANICS: atomic::AtomicBool = atomic::AtomicBool::new(false);
 
 /// See the module.
 pub struct Stream<'a> {
@@ -225,6 +231,11 @@ impl<'a> Stream<'a> {
 
     /// Carries and waits until the queue is lost.
     fn live(&mut self) -> Result<(), Ended> {
+        #[cfg(test)]
+        assert!(
+            !PANICS.swap(false, atomic::Ordering::SeqCst),
+            "a test wants it"
+        );
         loop {
             match self.peer.carry_here() {
                 Ok(Carried::Drained | Carried::OwnThread) => {
