@@ -73,6 +73,13 @@ impl Daemon {
         } else {
             listen(config)?
         };
+        let is_plain = |listener: &Listener| matches!(listener, Listener::Plain(_));
+        if tokens.is_some() && listeners.iter().any(is_plain) {
+            return Err(StartError::Usage(
+                "a passed socket named tcp can't be used with --token-file, since it can't ask for a token: leave one out"
+                    .to_owned(),
+            ));
+        }
         let hub = Arc::new(Hub::new(config.max_line).map_err(failed("make an eventfd"))?);
         let rounds = Arc::new(Rounds::new(Arc::clone(&hub), config.max_delay));
         let streams = Arc::new(Streams::new(Arc::clone(&hub), systemd::is_told()));

@@ -100,6 +100,28 @@ fn of_several_passed_sockets_the_one_named_tcp_is_plain() {
     assert!(daemon.says(&format!("listening on tcp://127.0.0.1:{plain}")));
 }
 
+/// It could ask for no token, so it would let everybody read.
+#[test]
+fn a_passed_socket_named_tcp_is_refused_where_tokens_are_asked_for() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "secret\n");
+    let tokens = logs.file("tokens", "0123456789abcdef\n");
+    let port = free_port();
+    let mut command = Command::new("systemd-socket-activate");
+    command.args([&format!("--listen=127.0.0.1:{port}"), "--fdname=tcp"]);
+    command.arg(env!("CARGO_BIN_EXE_tailcast"));
+    command.arg("--token-file").args([&tokens, &log]);
+    let mut daemon = Daemon::spawn(command);
+    let mut said = String::new();
+    let _ = connect(port).read_to_string(&mut said);
+    assert_eq!(said, "");
+    assert!(daemon.says("can't be used with --token-file"));
+    assert_eq!(
+        daemon.ended(DEADLINE).and_then(|status| status.code()),
+        Some(2)
+    );
+}
+
 /// What PrivateNetwork= of tailcast-socket.service means: a network of its own, with nothing in it, not even loopback.
 #[test]
 fn a_passed_socket_serves_a_daemon_that_has_no_network_of_its_own() {
