@@ -115,6 +115,15 @@ fn a_browser_without_a_token_gets_a_small_page_that_asks_for_it() {
             .is_some_and(|kind| kind.starts_with("text/html"))
     );
     assert!(answer.text().contains("name=\"token\""));
+    let based = with_tokens(&logs, &["--base-path", "/logs"]);
+    for target in ["/logs", "/logs/"] {
+        assert!(
+            based
+                .ask("GET", target, &[html])
+                .text()
+                .contains("name=\"token\"")
+        );
+    }
     for (target, fields) in [("/", &[][..]), ("/files", &[html])] {
         let answer = daemon.ask("GET", target, fields);
         assert_eq!(

@@ -161,7 +161,8 @@ impl Routes {
 
     /// How `request` is told of `refusal`.
     pub fn refuse(&self, request: &Request, refusal: &Refusal) -> Answer {
-        let is_page = self.base_path.strip(&request.path) == Some("/");
+        // Without the slash too: it is where a person begins.
+        let is_page = matches!(self.base_path.strip(&request.path), Some("" | "/"));
         let browser = request
             .header("Accept")
             .is_some_and(|accept| memmem(accept, b"text/html"));
