@@ -2,6 +2,9 @@
 
 mod support;
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+
 use support::http::Answer;
 use support::{Daemon, Logs};
 
@@ -52,6 +55,66 @@ fn a_name_that_an_attacker_points_here_is_not_answered() {
         &daemon.send(b"GET http://evil.example/files HTTP/1.1\r\nHost: localhost\r\n\r\n"),
         "--allow-host",
     );
+}
+
+#[test]
+fn the_own_name_of_this_machine_is_answered() {
+    let logs = Logs::new();
+    let daemon = on_one_file(&logs, &[]);
+    let name = nix::unistd::gethostname().expect("a name");
+    let name = name.to_str().expect("UTF-8");
+    for host in [format!("{name}:1"), format!("{}.", name.to_uppercase())] {
+        assert_eq!(by_host(&daemon, HISTORY, &host).status, 200, "{host}");
+    }
+    refused(
+        &by_host(&daemon, HISTORY, &format!("{name}.evil")),
+        "--allow-host",
+    );
+    refused(&by_host(&daemon, HISTORY, ""), "--allow-host");
+}
+
+#[test]
+fn on_a_unix_socket_any_host_will_do_and_no_foreign_origin() {
+    let logs = Logs::new();
+    let path = logs.path("socket");
+    let _daemon = on_one_file(&logs, &["-l", &format!("unix:{}", path.display())]);
+    let status = |fields: &str| {
+        let mut stream = UnixStream::connect(&path).expect("connect");
+        let head = format!("GET {HISTORY} HTTP/1.1\r\n{fields}\r\n");
+        stream.write_all(head.as_bytes()).expect("send a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer["HTTP/1.1 ".len()..][..3].to_owned()
+    };
+    assert_eq!(status("Host: any.example\r\n"), "200");
+    assert_eq!(
+        status("Host: any.example\r\nOrigin: https://any.example\r\n"),
+        "200"
+    );
+    assert_eq!(
+        status("Host: any.example\r\nOrigin: https://other.example\r\n"),
+        "403"
+    );
+}
+
+#[test]
+fn a_listener_that_others_reach_is_warned_of_unless_it_asks_for_a_token() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    let tokens = logs.file("tokens", "0123456789abcdef\n");
+    let tokens = ["--token-file", tokens.to_str().expect("UTF-8")];
+    let warning = "can be reached from other machines";
+    let warns = |options: &[&str]| {
+        let daemon = Daemon::with(options, &[&log]);
+        daemon
+            .said_so_far()
+            .iter()
+            .any(|line| line.contains(warning))
+    };
+    let all = ["-l", "0.0.0.0:0"];
+    assert!(warns(&all) && warns(&["-l", "tcp:0.0.0.0:0"]));
+    assert!(!warns(&[]) && !warns(&["-l", "127.0.0.2:0"]));
+    assert!(!warns(&[&all[..], &tokens].concat()));
 }
 
 #[test]
@@ -127,7 +190,14 @@ fn a_preflight_is_for_allowed_foreign_origins() {
         .expect("headers");
     assert!(headers.contains("Authorization"), "{headers}");
     refused(&ask(&["Origin: https://evil.example"]), "--allow-origin");
-    assert_eq!(ask(&[]).status, 405);
+    let own = format!("Origin: http://127.0.0.1:{}", daemon.port);
+    for fields in [&[][..], &[own.as_str()]] {
+        let answer = ask(fields);
+        assert_eq!(
+            (answer.status, answer.field("allow")),
+            (405, Some("GET, HEAD"))
+        );
+    }
 }
 
 #[test]
@@ -161,4 +231,104 @@ fn every_url_stands_under_the_base_path() {
     assert_eq!(slash.status / 100, 3);
     assert_eq!(slash.field("location"), Some("logs/?lines=3"));
     assert_eq!(daemon.get("/logs/").status, 200);
+}
+
+#[test]
+fn every_answer_protects_the_browser_that_gets_it() {
+    let logs = Logs::new();
+    let daemon = on_one_file(&logs, &[]);
+    for target in [
+        "/",
+        "/page/main.js",
+        "/files",
+        "/metrics",
+        "/healthz",
+        "/nowhere",
+        "/ws",
+        "/events?follow=false",
+        HISTORY,
+    ] {
+        let answer = daemon.get(target);
+        assert_eq!(
+            answer.field("x-content-type-options"),
+            Some("nosniff"),
+            "{target}"
+        );
+        assert_eq!(
+            answer.field("referrer-policy"),
+            Some("no-referrer"),
+            "{target}"
+        );
+        let policy = answer.field("content-security-policy").unwrap_or_default();
+        assert!(
+            policy.contains("frame-ancestors 'none'"),
+            "{target}: {policy}"
+        );
+        assert!(
+            policy.contains("default-src 'none'") && !policy.contains("unsafe"),
+            "{target}: {policy}"
+        );
+    }
+}
+
+#[test]
+fn no_request_reaches_a_file_that_is_not_followed() {
+    let logs = Logs::new();
+    let secret = logs.file("secret.log", "secret\n");
+    let daemon = on_one_file(&logs, &[]);
+    let secret = secret.to_str().expect("UTF-8");
+    for target in [
+        format!("{HISTORY}&file=secret.log"),
+        format!("{HISTORY}&file={secret}"),
+        format!("{HISTORY}&file=./secret.log"),
+        format!("{HISTORY}&file=a.log/../secret.log"),
+        format!("{HISTORY}&file=*"),
+        format!("{HISTORY}&file=a.log%00"),
+        secret.to_owned(),
+        format!("/page/..{secret}"),
+        format!("/page/%2e%2e/%2e%2e{secret}"),
+        format!("/page//{secret}"),
+        "/page/..%2fpage.rs".to_owned(),
+        "/page/token.html".to_owned(),
+    ] {
+        let answer = daemon.get(&target);
+        assert!(
+            matches!(answer.status, 400 | 404),
+            "{target}: {}",
+            answer.status
+        );
+        assert!(!answer.text().contains("secret\n"), "{target}");
+    }
+}
+
+#[test]
+fn what_a_client_sends_is_shown_escaped_and_cut() {
+    let logs = Logs::new();
+    let daemon = on_one_file(&logs, &["-vv"]);
+    let long = "x".repeat(5000);
+    let mut answers = Vec::new();
+    for head in [
+        format!("GET /{long} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        format!("GET {HISTORY}&file=%1b[31m%0a{long} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        format!("GET {HISTORY}&lines=%1b%0a{long} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        format!("GET {HISTORY}&grep=({long} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        format!("GET {HISTORY} HTTP/1.1\r\nHost: {long}\r\n\r\n"),
+        format!("GET {HISTORY} HTTP/1.1\r\nHost: localhost\r\nOrigin: \u{1b}{long}\r\n\r\n"),
+        format!("GET {HISTORY} HTTP/1.1\r\nHost: localhost\r\nOrigin: http://{long}\r\n\r\n"),
+        format!(
+            "GET {HISTORY} HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: \u{202e}{long}\r\n\r\n"
+        ),
+        format!("\u{1b}[31m{long}\r\n\r\n"),
+    ] {
+        let answer = daemon.send(head.as_bytes());
+        assert!(answer.status >= 400, "{head}");
+        answers.push(answer.text().trim_end().to_owned());
+    }
+    for line in answers.into_iter().chain(daemon.said_so_far()) {
+        assert!(line.len() < 600, "{line}");
+        assert!(
+            !line.chars().any(|c| c.is_control() || c == '\u{202e}'),
+            "{line:?}"
+        );
+    }
 }

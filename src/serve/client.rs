@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
+use crate::escape::shown;
 use crate::limits::{
     CLIENT_MESSAGE_BYTES, DRAIN, HEAD_BYTES, HEAD_TIME_MS, WS_READ_BUFFER_BYTES,
     WS_WRITE_BUFFER_BYTES,
@@ -108,6 +109,7 @@ impl Client<'_> {
                 }
                 // A TLS client whose handshake failed has an alert to read.
                 Err(error) => {
+                    let error = shown(error.to_string().as_bytes());
                     log::debug!("client {} sends no request: {error}", self.visitor.number);
                     self.visitor.socket.drain(Instant::now() + DRAIN);
                     return None;
