@@ -240,7 +240,9 @@ impl<'a> Stream<'a> {
             match self.peer.carry_here() {
                 Ok(Carried::Drained | Carried::OwnThread) => {
                     self.attend(None)?;
-                    if !self.peer.visitor.has_said() && !self.peer.visitor.is_ended() {
+                    // Race: the socket was full for a ping. Couriers then leave the client to this thread.
+                    let waits = self.peer.link.lock().waits;
+                    if !waits && !self.peer.visitor.has_said() && !self.peer.visitor.is_ended() {
                         self.note_progress();
                         thread::park_timeout(
                             self.ping_due.saturating_duration_since(Instant::now()),
