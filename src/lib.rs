@@ -10,6 +10,8 @@ pub mod percent;
 
 pub mod config;
 pub mod stop;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 // The file as data.
 pub mod source;

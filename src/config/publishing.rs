@@ -92,9 +92,9 @@ impl PublishingArguments {
                      file, and give that as --publish-password-file PATH"
                 ));
             }
-            if broker.tls {
+            if broker.tls && !cfg!(feature = "tls") {
                 return Err(format!(
-                    "--publish {broker}: this build has no TLS for brokers; it must be mqtt://"
+                    "--publish {broker}: this build has no TLS: it must be mqtt://"
                 ));
             }
             if brokers[..n].iter().any(|other| other.is_same(broker)) {

@@ -91,6 +91,12 @@ impl HostPort {
             .then_some(Self { host, port: port? })
     }
 
+    /// The host as resolvers and certificates have it: an IPv6 address without its brackets.
+    #[cfg(feature = "mqtt")]
+    pub fn bare_host(&self) -> &str {
+        self.host.trim_start_matches('[').trim_end_matches(']')
+    }
+
     /// The same where the port may be left out.
     #[cfg(feature = "mqtt")]
     pub(super) fn with_default(text: &str, port: u16) -> Option<Self> {

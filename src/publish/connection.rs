@@ -19,6 +19,7 @@ use crate::config::value::HostPort;
 use crate::limits::{CONNECT_WAIT, DRAIN, RESOLVE_WAIT};
 
 use super::bell::Bell;
+use super::encryption::Tls;
 use super::trouble::Trouble;
 
 type Found = io::Result<Vec<SocketAddr>>;
@@ -35,7 +36,7 @@ impl Lookup {
         at: &HostPort,
         bell: &Arc<Bell>,
     ) -> Result<Vec<SocketAddr>, Trouble> {
-        let host = at.host.trim_start_matches('[').trim_end_matches(']');
+        let host = at.bare_host();
         if let Ok(address) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(address, at.port)]);
         }
@@ -77,15 +78,20 @@ fn ask(host: String, port: u16, bell: &Arc<Bell>) -> io::Result<Arc<Mutex<Option
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TcpStream,
+    tls: Option<Tls>,
 }
 
 impl Connection {
     /// To the first of `addresses` that lets us. Blocks for at most [`CONNECT_WAIT`] for each, and not beyond a stop.
-    pub(super) fn open(addresses: &[SocketAddr], bell: &Bell) -> Result<Connection, Trouble> {
+    pub(super) fn open(
+        addresses: &[SocketAddr],
+        bell: &Bell,
+        tls: Option<Tls>,
+    ) -> Result<Connection, Trouble> {
         let mut trouble = None;
         for &address in addresses {
             match open(address, bell) {
-                Ok(stream) => return Ok(Connection { stream }),
+                Ok(stream) => return Ok(Connection { stream, tls }),
                 Err(error) => trouble = Some(Trouble::Connect(address, error)),
             }
         }
@@ -94,20 +100,33 @@ impl Connection {
 
     /// What the peer has sent; 0 at its end. Never blocks.
     pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.stream.read(buf)
+        match &mut self.tls {
+            Some(tls) => tls.read(&self.stream, buf),
+            None => self.stream.read(buf),
+        }
     }
 
-    /// Writes what the kernel takes now. Never blocks.
+    /// Writes what the kernel takes now, and by TLS a little more. Never blocks.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.write(bytes)
+        match &mut self.tls {
+            Some(tls) => tls.write(&self.stream, bytes),
+            None => self.stream.write(bytes),
+        }
+    }
+
+    /// Hands what was written to the kernel; whether the kernel has all of it.
+    pub(super) fn flush(&mut self) -> io::Result<bool> {
+        match &mut self.tls {
+            Some(tls) => tls.flush(&self.stream),
+            None => Ok(true),
+        }
     }
 
     /// What to wait for in poll(2).
     pub(super) fn waits(&self, to_write: bool) -> (BorrowedFd<'_>, PollFlags) {
-        let write = if to_write {
-            PollFlags::POLLOUT
-        } else {
-            PollFlags::empty()
+        let write = match to_write {
+            true => PollFlags::POLLOUT,
+            false => PollFlags::empty(),
         };
         (self.stream.as_fd(), PollFlags::POLLIN | write)
     }
@@ -115,6 +134,11 @@ impl Connection {
     /// Shuts it for writing and reads to the broker's end or for a moment: closing with unread bytes resets the
     /// connection, and what was said last would be lost.
     pub(super) fn close(mut self, bell: &Bell, until: Instant) {
+        if let Some(tls) = &mut self.tls {
+            tls.ends();
+            // What the kernel does not take now, a broker that does not read would not hear either.
+            let _ = tls.flush(&self.stream);
+        }
         let _ = self.stream.shutdown(std::net::Shutdown::Write);
         let until = until.min(Instant::now() + DRAIN);
         let mut buf = [0; 1024];

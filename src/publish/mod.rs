@@ -36,6 +36,8 @@ mod places;
 
 // What is read, and the way to the broker.
 mod bell;
+#[cfg_attr(not(feature = "tls"), path = "no_encryption.rs")]
+mod encryption;
 
 mod connection;
 mod feed;
@@ -47,6 +49,7 @@ mod back_off;
 mod publisher;
 
 use bell::Bell;
+use encryption::Trust;
 use places::Places;
 use publisher::Publisher;
 use state::State;
@@ -81,6 +84,10 @@ impl Publishers {
         }
         let host = if host.is_empty() { "unknown" } else { host };
         let mut publishers = Publishers::default();
+        let trust = match settings.brokers.iter().any(|broker| broker.tls) {
+            true => Some(Trust::of_machine()?),
+            false => None,
+        };
         for broker in &settings.brokers {
             let (state, kept) = State::open(&settings.state_dir, broker)?;
             let bell = Bell::new().map_err(|error| StartError::failed("make an eventfd", error))?;
@@ -95,7 +102,7 @@ impl Publishers {
                 format: settings.format,
             };
             let places = Places::new(Arc::clone(&tally), state, kept.written);
-            let publisher = Publisher::new(broker, settings, means, places);
+            let publisher = Publisher::new((broker, trust.as_ref()), settings, means, places);
             publishers.handles.push(Handle {
                 bell,
                 tally,

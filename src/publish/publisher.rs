@@ -10,6 +10,7 @@ use crate::limits::{BACK_OFF_FORGOTTEN, KEEP_ALIVE_SECONDS, PASSWORD_BYTES};
 
 use super::back_off::BackOff;
 use super::connection::{Connection, Lookup};
+use super::encryption::Trust;
 use super::packet::{Connect, Version};
 use super::places::Places;
 use super::session::Session;
@@ -20,6 +21,8 @@ use super::trouble::Trouble;
 #[derive(Debug)]
 pub(super) struct Publisher {
     broker: Broker,
+    /// Where it is spoken to by TLS.
+    trust: Option<Trust>,
     password_file: Option<PathBuf>,
     from_start: bool,
     means: Means,
@@ -43,13 +46,14 @@ enum Standing {
 
 impl Publisher {
     pub(super) fn new(
-        broker: &Broker,
+        (broker, trust): (&Broker, Option<&Trust>),
         settings: &Publishing,
         means: Means,
         places: Places,
     ) -> Publisher {
         Publisher {
             broker: broker.clone(),
+            trust: trust.filter(|_| broker.tls).cloned(),
             password_file: settings.password_file.clone(),
             from_start: settings.from_start,
             means,
@@ -143,7 +147,11 @@ impl Publisher {
         };
         let bell = &self.means.bell;
         let addresses = self.lookup.addresses(&self.broker.at, bell)?;
-        let connection = Connection::open(&addresses, bell)?;
+        let tls = match &self.trust {
+            Some(trust) => Some(trust.begin(self.broker.at.bare_host())?),
+            None => None,
+        };
+        let connection = Connection::open(&addresses, bell, tls)?;
         let status = self.means.topics.status();
         let connect = Connect {
             client: self.places.client(),

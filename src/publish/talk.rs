@@ -98,7 +98,7 @@ impl<'a> Talk<'a> {
                 self.is_welcome()?;
             }
             let filled = self.fill()?;
-            self.send()?;
+            let is_sent = self.send()?;
             let tally = &self.means.tally;
             tally
                 .in_flight
@@ -107,7 +107,7 @@ impl<'a> Talk<'a> {
             if self.places.due().is_some_and(|due| now >= due) {
                 self.places.save_changed();
             }
-            let waits_to_send = !self.session.to_send().is_empty();
+            let waits_to_send = !is_sent;
             if self.means.bell.is_stopping() {
                 let end_by = *end_by.get_or_insert(now + PUBLISH_GRACE);
                 let drained = filled == Filled::Everything && self.session.in_flight() == 0;
@@ -178,6 +178,11 @@ impl<'a> Talk<'a> {
                         .hears(&buf[..n], Instant::now(), &mut acknowledged)?;
                 }
                 Err(error) if is_not_yet(&error) => return Ok(()),
+                // A certificate that is not trusted, or no TLS at all.
+                #[cfg(feature = "tls")]
+                Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                    return Err(Trouble::Tls(error));
+                }
                 Err(_) if !self.session.is_open() => {
                     return Err(Trouble::Unwelcome(self.session.version()));
                 }
@@ -221,17 +226,17 @@ impl<'a> Talk<'a> {
         }
     }
 
-    /// Writes what the socket takes now.
-    fn send(&mut self) -> Result<(), Trouble> {
+    /// Writes what the socket takes now; whether that was all.
+    fn send(&mut self) -> Result<bool, Trouble> {
         while !self.session.to_send().is_empty() {
             match self.connection.write(self.session.to_send()) {
                 Ok(n) => self.session.has_sent(n),
-                Err(error) if is_not_yet(&error) => return Ok(()),
+                Err(error) if is_not_yet(&error) => return Ok(false),
                 // What it said last, a refusal perhaps, is worth more than how the connection broke.
                 Err(error) => return self.hear().and(Err(Trouble::Broken(error))),
             }
         }
-        Ok(())
+        self.connection.flush().map_err(Trouble::Broken)
     }
 
     /// The will is only published when a connection is lost, so the end is announced by ourselves.
@@ -243,9 +248,14 @@ impl<'a> Talk<'a> {
         }
         self.say_status(OFFLINE);
         self.session.disconnect();
-        while !self.session.to_send().is_empty() && Instant::now() < until {
+        while Instant::now() < until {
+            match self.send() {
+                Ok(true) => break,
+                Ok(false) => {}
+                Err(_) => return,
+            }
             let waits = self.connection.waits(true);
-            if self.means.bell.wait(Some(waits), until).is_err() || self.send().is_err() {
+            if self.means.bell.wait(Some(waits), until).is_err() {
                 return;
             }
         }

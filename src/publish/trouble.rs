@@ -16,6 +16,9 @@ pub(super) enum Trouble {
     Host(String, io::Error),
     /// Nobody lets us connect.
     Connect(SocketAddr, io::Error),
+    /// TLS does not come about.
+    #[cfg(feature = "tls")]
+    Tls(io::Error),
     /// The broker says nothing.
     Silent(&'static str, Duration),
     /// It ended the connection without a word to the greeting.
@@ -56,6 +59,8 @@ impl fmt::Display for Trouble {
             Trouble::Password(line) => f.write_str(line),
             Trouble::Host(host, error) => write!(f, "the host {host} is unknown: {error}"),
             Trouble::Connect(address, error) => write!(f, "connect to {address}: {error}"),
+            #[cfg(feature = "tls")]
+            Trouble::Tls(error) => write!(f, "TLS with it fails: {error}"),
             Trouble::Silent(what, wait) => {
                 write!(f, "it accepts, but {what} within {} s", wait.as_secs())
             }

@@ -45,12 +45,7 @@ fn a_wrong_password_is_told_once_and_the_right_one_is_taken_without_a_restart() 
         .status()
         .expect("start mosquitto_passwd");
     assert!(made.success());
-    // Mosquitto, started as root, reads it as another user.
-    Command::new("chmod")
-        .args(["-R", "a+rX"])
-        .arg(logs.path(""))
-        .status()
-        .expect("chmod");
+    readable_by_all(&logs);
     let more = format!(
         "allow_anonymous false\npassword_file {}\n",
         passwords.display()
@@ -189,4 +184,59 @@ fn resident_bytes(daemon: &Daemon) -> u64 {
         .and_then(|line| line.trim().strip_suffix(" kB"))
         .and_then(|kib| kib.parse::<u64>().ok());
     kib.expect("a VmRSS") * 1024
+}
+
+/// A Mosquitto that speaks TLS at `port`, and in the clear at a port of its own.
+#[cfg(feature = "tls")]
+fn encrypted(logs: &Logs, pair: &crate::support::tls::Pair, port: u16) -> Broker {
+    readable_by_all(logs);
+    let more = format!(
+        "allow_anonymous true\nlistener {port} 127.0.0.1\ncertfile {}\nkeyfile {}\n",
+        pair.cert.display(),
+        pair.key.display()
+    );
+    Broker::mosquitto(&logs.path(""), &more)
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_broker_by_tls_is_published_to_where_its_certificate_is_trusted_and_told_where_it_is_not() {
+    let logs = Logs::new();
+    let pair = crate::support::tls::Pair::quick(&logs, "broker");
+    let port = free_port();
+    let broker = encrypted(&logs, &pair, port);
+    let inbox = Inbox::default();
+    let _subscriber = Subscriber::start(broker.port, "mqttv5", "logs/+/app.log", &inbox);
+    let log = logs.file("app.log", "");
+    let url = format!("mqtts://localhost:{port}/logs");
+    let start = |trusted: &std::path::Path| {
+        let mut command = crate::support::program();
+        command.env("SSL_CERT_FILE", trusted);
+        command.args(["--listen", "127.0.0.1:0", "--publish", &url, "--state-dir"]);
+        command.arg(state_dir(&log)).arg(&log);
+        Daemon::start(command)
+    };
+    let stranger = crate::support::tls::Pair::quick(&logs, "stranger");
+    let daemon = start(&stranger.cert);
+    assert!(daemon.says_within(PATIENCE, "can't publish to mqtts://"));
+    let said = daemon.said_with("can't publish to");
+    assert!(
+        said[0].contains("TLS") && said[0].contains("certificate"),
+        "{said:?}"
+    );
+    drop(daemon);
+    let daemon = start(&pair.cert);
+    assert!(daemon.says("publishing to mqtts://"));
+    crate::write_lines(&log, 0..20_000);
+    let consumer = crate::subscriber::Consumer::of(&inbox.until(PATIENCE, "line 0019999"));
+    crate::expect(&consumer.lines, 0..20_000);
+}
+
+/// Mosquitto, started as root, reads its files as another user.
+fn readable_by_all(logs: &Logs) {
+    let changed = Command::new("chmod")
+        .args(["-R", "a+rX"])
+        .arg(logs.path(""))
+        .status();
+    assert!(changed.expect("start chmod").success());
 }

@@ -16,7 +16,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use rustls::{ServerConfig, ServerConnection};
 
-use crate::limits::{TLS_BUFFER_BYTES, TLS_EMPTY_READS_MAX};
+use crate::limits::TLS_BUFFER_BYTES;
+use crate::tls::{push, read};
 
 use super::Certificate;
 
@@ -151,40 +152,6 @@ impl fmt::Debug for TlsStream {
             .field("tcp", &self.tcp)
             .finish_non_exhaustive()
     }
-}
-
-fn read(tls: &mut ServerConnection, tcp: &TcpStream, buf: &mut [u8]) -> io::Result<usize> {
-    for _ in 0..TLS_EMPTY_READS_MAX {
-        match tls.reader().read(buf) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
-            read => return read,
-        }
-        tls.read_tls(&mut &*tcp)?;
-        let processed = tls.process_new_packets();
-        // What came may want an answer: the handshake, a new key, or an alert that says what is wrong. Where the kernel
-        // has no room for it now, it goes out before whatever is written next.
-        push(tls, tcp)?;
-        processed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-    }
-    Err(io::Error::new(
-        io::ErrorKind::InvalidData,
-        "the peer sends TLS records with nothing in them",
-    ))
-}
-
-/// Hands what is encrypted to the kernel; whether that was all.
-fn push(tls: &mut ServerConnection, tcp: &TcpStream) -> io::Result<bool> {
-    while tls.wants_write() {
-        match tls.write_tls(&mut &*tcp) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(true)
 }
 
 fn end(session: &mut Session, tcp: &TcpStream) {
