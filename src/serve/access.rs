@@ -7,10 +7,10 @@ use parking_lot::Mutex;
 
 use super::answer::Answer;
 use super::door::Listener;
-use super::head::Request;
 use super::page;
 use super::query;
 use super::refusal::Refusal;
+use super::request::Request;
 use super::token::{self, Scope, Tokens};
 
 /// See the module. Without a token file everybody may read everything.

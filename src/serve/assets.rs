@@ -3,8 +3,8 @@
 use http::StatusCode;
 
 use super::answer::Answer;
-use super::head::Request;
 use super::page;
+use super::request::Request;
 
 /// The answer for the page's file `path`; `None` where there is none.
 pub(super) fn answer(path: &str, request: &Request) -> Option<Answer> {

@@ -17,12 +17,14 @@ use crate::reader::note;
 use crate::serve::access::Pass;
 use crate::serve::answer::{self, Answer, Framing as BodyFraming};
 use crate::serve::cors::Cors;
-use crate::serve::head::{HeadParser, Method, Parsed, Request, Version};
+use crate::serve::handshake;
+use crate::serve::head::{HeadParser, Parsed};
 use crate::serve::link::Link;
 use crate::serve::peer::{Peer, Visitor};
 use crate::serve::plan::Plan;
 use crate::serve::query::Stream as Kind;
 use crate::serve::refusal::Refusal;
+use crate::serve::request::{Method, Request, Version};
 use crate::serve::routes::{Route, Routes};
 use crate::serve::stream::Stream;
 use crate::serve::wire::{Framing, Shape, Wire};
@@ -170,7 +172,7 @@ impl Client<'_> {
             return Err(Refusal::unauthorized());
         }
         let key = if kind == Kind::Ws {
-            Some(websocket_key(request)?)
+            Some(handshake::accept_key(request)?)
         } else {
             None
         };
@@ -340,36 +342,4 @@ impl Client<'_> {
             }
         }
     }
-}
-
-/// Checks the opening handshake (RFC 6455, section 4.2.1) and derives the answer to its key.
-fn websocket_key(request: &Request) -> Result<String, Refusal> {
-    let upgrades =
-        request.has_token("Upgrade", "websocket") && request.has_token("Connection", "upgrade");
-    if request.method == Method::Head || request.version == Version::Http10 || !upgrades {
-        return Err(Refusal::upgrade_required(
-            "connect with a WebSocket client (ws://…)",
-        ));
-    }
-    if request
-        .header("Sec-WebSocket-Version")
-        .map(<[u8]>::trim_ascii)
-        != Some(b"13")
-    {
-        return Err(Refusal::upgrade_required(
-            "Sec-WebSocket-Version must be 13",
-        ));
-    }
-    let key = request
-        .header("Sec-WebSocket-Key")
-        .unwrap_or_default()
-        .trim_ascii();
-    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/".contains(byte);
-    if key.len() != 24 || !key.ends_with(b"==") || !key[..22].iter().all(is_base64) {
-        return Err(Refusal::new(
-            StatusCode::BAD_REQUEST,
-            "Sec-WebSocket-Key must be 16 bytes in base64",
-        ));
-    }
-    Ok(tungstenite::handshake::derive_accept_key(key))
 }

@@ -10,8 +10,8 @@ use crate::config::value::AllowOrigin;
 use crate::escape::shown;
 use crate::serve::answer::Answer;
 use crate::serve::cors::Cors;
-use crate::serve::head::{Request, Version};
 use crate::serve::refusal::Refusal;
+use crate::serve::request::{Request, Version};
 
 /// Who may ask, as the settings have it.
 #[derive(Debug, Clone)]

@@ -1,7 +1,8 @@
 use http::StatusCode;
 
 use super::*;
-use crate::serve::head::{Method, Parsed, parse};
+use crate::serve::head::{Parsed, parse};
+use crate::serve::request::Method;
 
 fn request(text: &str) -> Request {
     match parse(format!("{}\r\n\r\n", text.replace('|', "\r\n")).as_bytes()) {

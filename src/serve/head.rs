@@ -6,93 +6,12 @@
 //! target, `Host`, and what announces a body. Bodies are not read: no request that is served has a use for
 //! one, and every connection closes after its answer, so that nothing in a body is ever taken for a request.
 
-use std::fmt;
-
 use crate::authority::Authority;
 use crate::escape::shown;
 use crate::limits::{HEAD_BYTES, HEAD_FIELDS};
 use crate::serve::refusal::Refusal;
+use crate::serve::request::{Method, Request, Version, list};
 use crate::serve::target::{self, Target};
-
-/// What a request asks to do. Names are case-sensitive (RFC 9110, section 9.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// The answer.
-    Get,
-    /// The answer's head.
-    Head,
-    /// Perhaps a CORS preflight.
-    Options,
-    /// Whatever else; nothing here serves it.
-    Other,
-}
-
-/// The protocol version, as far as it makes a difference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Version {
-    /// No chunks; `Host` may be missing.
-    Http10,
-    /// 1.1, or a later 1.x, which is to be taken as the highest 1.x that is known (RFC 9110, section 2.5).
-    Http11,
-}
-
-/// A request head that follows the rules.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Request {
-    /// What to do.
-    pub method: Method,
-    /// In which version.
-    pub version: Version,
-    /// The path, percent-decoded: `/` and what follows, `*` of `OPTIONS *`, or empty for CONNECT.
-    pub path: String,
-    /// What follows the `?`, as it came; empty where there is none.
-    pub query: Vec<u8>,
-    /// The server that is meant: the authority of an absolute-form target, else the `Host` field. `None` for
-    /// an empty field, and for HTTP/1.0 without one.
-    pub host: Option<Authority>,
-    /// Whether the head announces a body.
-    pub has_body: bool,
-    fields: Vec<(String, Vec<u8>)>,
-}
-
-impl Request {
-    /// The first value of the field `name`, in any case.
-    pub fn header(&self, name: &str) -> Option<&[u8]> {
-        let field = self
-            .fields
-            .iter()
-            .find(|field| field.0.eq_ignore_ascii_case(name))?;
-        Some(&field.1)
-    }
-
-    /// All values of the field `name`, in any case, in order.
-    pub fn headers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        let is_meant = move |field: &&(String, Vec<u8>)| field.0.eq_ignore_ascii_case(name);
-        self.fields
-            .iter()
-            .filter(is_meant)
-            .map(|(_, value)| value.as_slice())
-    }
-
-    /// Whether the list of tokens in the field `name` (`Connection`, `Upgrade`) holds `token`, in any case.
-    pub fn has_token(&self, name: &str, token: &str) -> bool {
-        self.headers(name)
-            .flat_map(list)
-            .any(|item| item.eq_ignore_ascii_case(token.as_bytes()))
-    }
-}
-
-/// Without query and values of fields, for they may hold tokens.
-impl fmt::Debug for Request {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request")
-            .field("method", &self.method)
-            .field("version", &self.version)
-            .field("path", &self.path)
-            .field("host", &self.host)
-            .finish_non_exhaustive()
-    }
-}
 
 /// What a buffer holds so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -246,13 +165,12 @@ fn read(head: &[u8]) -> Result<Request, Refusal> {
         path: target.path,
         query: target.query,
         host: None,
-        has_body: false,
         fields,
     };
     let host = read_host(&request)?;
     // RFC 9112, section 3.2.2: the authority of the target replaces the field, which must be there still.
     request.host = target.authority.or(host);
-    request.has_body = read_body(&request)?;
+    check_body(&request)?;
     Ok(request)
 }
 
@@ -327,8 +245,8 @@ fn read_host(request: &Request) -> Result<Option<Authority>, Refusal> {
     }
 }
 
-/// Whether a body is announced; in a way that can be misread, it is refused (RFC 9112, section 6.3).
-fn read_body(request: &Request) -> Result<bool, Refusal> {
+/// Refuses a body that is announced in a way that can be misread (RFC 9112, section 6.3).
+fn check_body(request: &Request) -> Result<(), Refusal> {
     let mut lengths = request.headers("content-length").flat_map(list);
     let length = lengths.next();
     if let Some(length) = length {
@@ -341,7 +259,7 @@ fn read_body(request: &Request) -> Result<bool, Refusal> {
         }
     }
     let Some(last_coding) = request.headers("transfer-encoding").flat_map(list).last() else {
-        return Ok(length.is_some_and(|length| length.iter().any(|&digit| digit != b'0')));
+        return Ok(());
     };
     if length.is_some() {
         return Err(Refusal::bad_request(
@@ -353,12 +271,7 @@ fn read_body(request: &Request) -> Result<bool, Refusal> {
             "the last Transfer-Encoding of a request must be chunked",
         ));
     }
-    Ok(true)
-}
-
-/// The members of a comma-separated list (RFC 9110, section 5.6.1).
-fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
+    Ok(())
 }
 
 /// RFC 9110, section 5.6.2.

@@ -3,6 +3,8 @@
 // What is asked and how it is refused: plain functions over bytes.
 pub mod refusal;
 
+pub mod request;
+
 pub mod head;
 pub mod target;
 
@@ -42,6 +44,8 @@ pub mod stream;
 
 pub mod plan;
 pub mod routes;
+
+mod handshake;
 
 mod client;
 

@@ -9,9 +9,9 @@ use crate::reader::{Begin, From, Reader};
 use crate::source::{EventKind, Id, Kind as What, Segment, Source};
 
 use super::filter::Filter;
-use super::head::Request;
 use super::query::{Format, Stream as Kind, StreamQuery};
 use super::refusal::Refusal;
+use super::request::Request;
 use super::routes::Routes;
 use super::token::Scope;
 use super::wire::Shape;

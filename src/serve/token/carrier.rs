@@ -1,8 +1,8 @@
 //! Owns how a token travels: in `Authorization` (RFC 6750), in `?token=`, and in the cookie of the page.
 
 use crate::percent::{self, Plus};
-use crate::serve::head::Request;
 use crate::serve::query;
+use crate::serve::request::Request;
 
 /// The token that `request` shows. What a program or an address says wins over the cookie, which may be an old one.
 pub fn presented(request: &Request, cookie_name: &str) -> Option<Vec<u8>> {

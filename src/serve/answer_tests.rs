@@ -1,0 +1,144 @@
+//! What the bytes of answers promise.
+
+use super::*;
+
+/// The head as a strict client reads it, its names in lower case, and the body.
+fn read(bytes: &[u8]) -> (u16, Vec<(String, String)>, Vec<u8>) {
+    let mut fields = [httparse::EMPTY_HEADER; 32];
+    let mut response = httparse::Response::new(&mut fields);
+    let Ok(httparse::Status::Complete(len)) = response.parse(bytes) else {
+        panic!("no head: {:?}", String::from_utf8_lossy(bytes));
+    };
+    let text = |value: &[u8]| String::from_utf8(value.to_vec()).expect("UTF-8");
+    let fields = response
+        .headers
+        .iter()
+        .map(|f| (f.name.to_ascii_lowercase(), text(f.value)))
+        .collect();
+    (
+        response.code.expect("a code"),
+        fields,
+        bytes[len..].to_vec(),
+    )
+}
+
+fn has(fields: &[(String, String)], name: &str, value: &str) -> bool {
+    fields
+        .iter()
+        .filter(|field| field.0 == name)
+        .map(|field| field.1.as_str())
+        .eq([value])
+}
+
+#[test]
+fn a_refusal_is_one_line_of_plain_text() {
+    let answer = Answer::refusal(&Refusal::bad_request("no")).encode(Method::Get);
+    let (code, fields, body) = read(&answer);
+    assert_eq!((code, body.as_slice()), (400, &b"no\n"[..]));
+    assert!(has(&fields, "content-type", TEXT));
+    assert!(has(&fields, "content-length", "3"));
+    assert!(has(&fields, "connection", "close"));
+    assert!(has(&fields, "x-content-type-options", "nosniff"));
+    assert!(has(&fields, "referrer-policy", "no-referrer"));
+}
+
+#[test]
+fn refusals_carry_the_fields_of_their_status() {
+    let fields = |refusal: Refusal| read(&Answer::refusal(&refusal).encode(Method::Get)).1;
+    assert!(has(
+        &fields(Refusal::unauthorized()),
+        "www-authenticate",
+        "Bearer"
+    ));
+    assert!(has(
+        &fields(Refusal::method_not_allowed()),
+        "allow",
+        "GET, HEAD"
+    ));
+    assert!(has(
+        &fields(Refusal::unavailable("full")),
+        "retry-after",
+        "5"
+    ));
+    let upgrade = fields(Refusal::upgrade_required("no Upgrade field"));
+    assert!(has(&upgrade, "upgrade", "websocket"));
+    assert!(has(&upgrade, "connection", "Upgrade, close"));
+    assert!(has(&upgrade, "sec-websocket-version", "13"));
+}
+
+#[test]
+fn head_gets_the_head_of_get_alone() {
+    let answer = Answer::line(StatusCode::OK, "ok");
+    let (get, head) = (answer.encode(Method::Get), answer.encode(Method::Head));
+    assert_eq!(get, [head.as_slice(), b"ok\n"].concat());
+    assert!(head.ends_with(b"\r\n\r\n"));
+}
+
+#[test]
+fn nothing_is_said_about_the_length_of_no_content() {
+    let (code, fields, body) = read(&Answer::no_content().encode(Method::Get));
+    assert_eq!((code, body.len()), (204, 0));
+    assert!(!fields.iter().any(|field| field.0 == "content-length"));
+}
+
+#[test]
+fn streams_are_neither_stored_nor_held_back() {
+    let cors = Cors::new("https://a".into(), true);
+    for head in [
+        stream_head(EVENTS, Framing::Chunked, Some(&cors)),
+        upgrade_head("key", Some(&cors)),
+    ] {
+        let (_, fields, _) = read(&head);
+        assert!(has(&fields, "cache-control", "no-store"));
+        assert!(has(&fields, "x-accel-buffering", "no"));
+        assert!(has(&fields, "x-content-type-options", "nosniff"));
+        assert!(has(&fields, "access-control-allow-origin", "https://a"));
+    }
+    let framing = |framing| read(&stream_head(TEXT, framing, None)).1;
+    assert!(has(
+        &framing(Framing::Chunked),
+        "transfer-encoding",
+        "chunked"
+    ));
+    assert!(has(&framing(Framing::Length(7)), "content-length", "7"));
+    assert!(
+        !framing(Framing::UntilClose)
+            .iter()
+            .any(|field| field.0 == "transfer-encoding")
+    );
+}
+
+#[test]
+fn credentials_are_for_named_origins() {
+    let preflight = |named| {
+        read(&Answer::preflight(&Cors::new("https://a".into(), named)).encode(Method::Options))
+    };
+    let (code, fields, _) = preflight(true);
+    assert_eq!(code, 204);
+    assert!(has(&fields, "access-control-allow-origin", "https://a"));
+    assert!(has(&fields, "vary", "Origin"));
+    assert!(has(&fields, "access-control-allow-credentials", "true"));
+    assert!(
+        fields
+            .iter()
+            .any(|f| f.0 == "access-control-allow-headers" && f.1.contains("Authorization"))
+    );
+    assert!(
+        !preflight(false)
+            .1
+            .iter()
+            .any(|f| f.0 == "access-control-allow-credentials")
+    );
+}
+
+#[test]
+fn a_field_is_set_once() {
+    let answer =
+        Answer::line(StatusCode::OK, "").with("Content-Security-Policy", "default-src 'self'");
+    let (_, fields, _) = read(&answer.encode(Method::Get));
+    assert!(has(
+        &fields,
+        "content-security-policy",
+        "default-src 'self'"
+    ));
+}
