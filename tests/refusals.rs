@@ -2,9 +2,6 @@
 
 mod support;
 
-use std::io::{Read, Write};
-use std::time::{Duration, Instant};
-
 use support::http::Answer;
 use support::{Daemon, Logs, wait_until};
 
@@ -91,28 +88,6 @@ fn a_refusal_is_not_lost_to_a_reset_while_the_body_still_comes() {
         b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\n".to_vec();
     request.resize(request.len() + 200_000, b'x');
     refused(&daemon.send(&request), 405);
-}
-
-#[test]
-fn a_head_that_takes_too_long_is_408_after_ten_seconds() {
-    let logs = Logs::new();
-    let log = logs.file("a.log", "");
-    let daemon = Daemon::follow(&[&log]);
-    let mut stream = daemon.connect();
-    let more = Some(Duration::from_secs(20));
-    stream.set_read_timeout(more).expect("a timeout");
-    let since = Instant::now();
-    stream
-        .write_all(b"GET / HTTP/1.1\r\nHost: loc")
-        .expect("send half a head");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
-    let took = since.elapsed();
-    assert!(
-        took > Duration::from_secs(9) && took < Duration::from_secs(13),
-        "{took:?}"
-    );
 }
 
 #[test]

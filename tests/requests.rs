@@ -228,7 +228,7 @@ fn a_head_that_never_ends_is_431_at_16_kib_and_the_answer_is_not_lost() {
 }
 
 #[test]
-fn a_head_that_dribbles_is_408_after_ten_seconds() {
+fn a_head_that_stops_or_dribbles_is_408_after_ten_seconds() {
     let logs = Logs::new();
     let daemon = daemon(&logs);
     let mut stream = daemon.connect();
@@ -239,6 +239,13 @@ fn a_head_that_dribbles_is_408_after_ten_seconds() {
     let mut answer = Vec::new();
     let mut buf = [0; 1024];
     stream.write_all(b"GET / HTTP/1.1\r\nX: ").expect("send");
+    let mut stops = daemon.connect();
+    stops
+        .set_read_timeout(Some(2 * DEADLINE))
+        .expect("a timeout");
+    stops
+        .write_all(b"GET / HTTP/1.1\r\nHost: loc")
+        .expect("send");
     while since.elapsed() < 2 * DEADLINE {
         match stream.read(&mut buf) {
             Ok(0) => break,
@@ -247,9 +254,13 @@ fn a_head_that_dribbles_is_408_after_ten_seconds() {
             Err(_) => stream.write_all(b"a").expect("send a byte"),
         }
     }
-    let took = since.elapsed();
-    assert!(took > Duration::from_secs(9), "{took:?}");
     assert!(answer.starts_with(b"HTTP/1.1 408 "), "{answer:?}");
+    assert!(rest(stops).starts_with("HTTP/1.1 408 "));
+    let took = since.elapsed();
+    assert!(
+        took > Duration::from_secs(9) && took < Duration::from_secs(15),
+        "{took:?}"
+    );
 }
 
 #[test]

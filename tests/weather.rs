@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{setsockopt, sockopt};
@@ -170,25 +171,67 @@ fn peers_that_reset_are_gone_at_once_and_those_that_stop_within_two_intervals() 
     );
 }
 
+/// A log of 200 MB through which this takes long to look back for, in a debug build for half a minute.
+const SLOW: &str = "grep=([a-z]%2B%20?){9}$&lines=1";
+
+fn long_log(logs: &Logs) -> PathBuf {
+    let log = logs.file("a.log", "");
+    let block = "abcdefghij klmnopqrst uvwxyz0123\n".repeat(32 * 1024);
+    for _ in 0..200 {
+        append(&log, &block);
+    }
+    log
+}
+
 #[test]
 fn a_peer_that_leaves_while_its_history_is_looked_for_is_not_looked_for_on() {
     let logs = Logs::new();
-    // In a debug build a pattern with classes takes minutes for this.
-    let line = "abcdefghij klmnopqrst uvwxyz0123\n".repeat(32 * 1024);
-    let log = logs.file("a.log", "");
-    for _ in 0..200 {
-        append(&log, &line);
-    }
+    let log = long_log(&logs);
     let daemon = Daemon::follow(&[&log]);
     let before = Holds::of(&daemon);
-    let mut peer = daemon.connect();
-    let target = "/stream?grep=([a-z]%2B%20?){9}$&lines=1";
-    let head = format!("GET {target} HTTP/1.0\r\n\r\n");
-    peer.write_all(head.as_bytes()).expect("send");
-    let mut begin = [0; 9];
-    peer.read_exact(&mut begin).expect("an answer");
+    let peer = daemon.live(&format!("/stream?{SLOW}"));
     drop(peer);
     assert!(wait_until(DEADLINE, || Holds::of(&daemon).is_as(&before)));
+}
+
+#[test]
+fn who_looks_far_back_holds_up_nobody_and_is_told_that_the_stream_lives() {
+    let logs = Logs::new();
+    let log = long_log(&logs);
+    let daemon = Daemon::with(&["--ping-interval", "0.2"], &[&log]);
+    let mut live = daemon.live("/stream?lines=0");
+    let before = Holds::of(&daemon);
+    let mut far = daemon.live(&format!("/events?{SLOW}"));
+    let _others: Vec<_> = (0..4)
+        .map(|_| daemon.live(&format!("/stream?{SLOW}")))
+        .collect();
+    // One turn of each is little time; all of it would be minutes.
+    let since = Instant::now();
+    assert_eq!(
+        daemon
+            .get("/stream?follow=false&lines=3")
+            .text()
+            .lines()
+            .count(),
+        3
+    );
+    append(&log, "new\n");
+    assert_eq!(live.line(), "new\n");
+    assert!(
+        since.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        since.elapsed()
+    );
+    let begins: String = (0..6).map(|_| far.line()).collect();
+    assert_eq!(begins, "retry: 1000\n\n:\n\n:\n\n");
+    let mut ping = daemon.websocket(&format!("/ws?{SLOW}")).into_stream();
+    let mut frame = [0; 2];
+    ping.read_exact(&mut frame).expect("a ping by the deadline");
+    assert_eq!(frame, [0x89, 0]);
+    let grown = Holds::of(&daemon)
+        .resident_kib
+        .saturating_sub(before.resident_kib);
+    assert!(grown < 16 * 1024, "it grew by {grown} KiB");
 }
 
 #[test]

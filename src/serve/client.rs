@@ -1,6 +1,7 @@
 //! The thread of one accepted connection: reads the request head, lets the guard decide, and answers, or becomes a
 //! stream.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -29,6 +30,9 @@ use crate::serve::routes::{Route, Routes};
 use crate::serve::stream::Stream;
 use crate::serve::wire::{Framing, Shape, Wire};
 use crate::source::{Kind as What, Segment};
+
+/// A ping without a payload (RFC 6455, section 5.5.2).
+const EMPTY_PING: [u8; 2] = [0x89, 0];
 
 /// A place among the streams, until it is dropped.
 struct Place<'a>(&'a AtomicUsize);
@@ -191,7 +195,7 @@ impl Client<'_> {
             Shape::JsonLine => answer::JSON_LINES,
             _ => answer::TEXT,
         };
-        let head = match &key {
+        let mut head = match &key {
             Some(accept) => answer::upgrade_head(accept, cors),
             None => answer::stream_head(content_type, body, cors),
         };
@@ -214,6 +218,7 @@ impl Client<'_> {
             plan.several(),
             plan.filter().cloned(),
         );
+        head.extend_from_slice(&wire.preamble());
         if plan.must_know_first() {
             let noted = note(&self.routes.shared.hub);
             let started = plan.start(self.routes, noted, &|| self.is_over(&plan))?;
@@ -229,14 +234,29 @@ impl Client<'_> {
     }
 
     /// Sends the head at once, since looking back through a filter may take long, then starts.
-    fn stream(&self, plan: Plan, wire: Wire, head: Vec<u8>, websocket: Option<Vec<u8>>) {
+    fn stream(&self, plan: Plan, mut wire: Wire, head: Vec<u8>, websocket: Option<Vec<u8>>) {
         // Race: a peer that sees the head may write a line at once, and expects it; so the place where its stream begins
         // is noted first.
         let noted = note(&self.routes.shared.hub);
         if !self.send(&head) {
             return;
         }
-        if let Ok(Some((reader, first))) = plan.start(self.routes, noted, &|| self.is_over(&plan)) {
+        let beat = match &websocket {
+            Some(_) => EMPTY_PING.to_vec(),
+            None => wire.heartbeat(&[]),
+        };
+        let interval = self.routes.shared.ping_interval;
+        let due = Cell::new(Instant::now() + interval);
+        let is_over = || {
+            // A filter may be looked back through for minutes, and a proxy in between waits for one.
+            let now = Instant::now();
+            if now >= due.get() {
+                due.set(now + interval);
+                self.send(&beat);
+            }
+            self.is_over(&plan)
+        };
+        if let Ok(Some((reader, first))) = plan.start(self.routes, noted, &is_over) {
             self.run(plan, wire, Vec::new(), websocket, reader, first);
         }
     }
@@ -268,10 +288,8 @@ impl Client<'_> {
                 What::Lines(_) => None,
             }));
         }
-        let preamble = wire.preamble();
         let mut link = Link::new(Arc::clone(&self.visitor.socket), context, wire);
         link.push_raw(&head);
-        link.push_raw(&preamble);
         let peer = Arc::new(Peer::new(Arc::clone(&self.visitor), link));
         if !is_websocket {
             self.visitor
