@@ -6,13 +6,16 @@
 
 const ESC = 0x1b;
 const BEL = 0x07;
+const CONTROLS = /[\x00-\x08\x0a-\x1f\x7f-\x9f]/;
 
 // Splits a line into spans {text, style}; a style is null where nothing is set.
 export function spans(line) {
-  if (!/[\x00-\x08\x0a-\x1f\x7f-\x9f]/.test(line)) return [{ text: line, style: null }];
+  if (!CONTROLS.test(line)) return [{ text: line, style: null }];
   const out = [];
   let style = null;
   let text = "";
+  // Behind it no string ends. Looked up once: a line of a thousand beginnings must not be searched a thousand times.
+  const lastEnd = Math.max(line.lastIndexOf("\x07"), line.lastIndexOf("\x9c"), line.lastIndexOf("\x1b\\"));
   const flush = () => {
     if (text !== "") out.push({ text, style });
     text = "";
@@ -20,7 +23,7 @@ export function spans(line) {
   for (let at = 0; at < line.length; ) {
     const code = line.charCodeAt(at);
     if (code === ESC || (code >= 0x80 && code <= 0x9f)) {
-      const sequence = skip(line, at);
+      const sequence = skip(line, at, lastEnd);
       if (sequence.sgr !== null) {
         flush();
         style = apply(style, sequence.sgr);
@@ -37,6 +40,7 @@ export function spans(line) {
 
 // The line as it is read, without sequences.
 export function plain(line) {
+  if (!CONTROLS.test(line)) return line;
   return spans(line).map((span) => span.text).join("");
 }
 
@@ -46,7 +50,7 @@ function picture(code) {
 }
 
 // Where the sequence at `at` ends, and its parameters where it sets a style.
-function skip(line, at) {
+function skip(line, at, lastEnd) {
   let kind = line.charCodeAt(at);
   let from = at + 1;
   if (kind === ESC) {
@@ -59,7 +63,7 @@ function skip(line, at) {
   }
   if (kind === 0x9b) return control(line, from);
   if (kind === 0x90 || kind === 0x98 || kind === 0x9d || kind === 0x9e || kind === 0x9f) {
-    return { end: string(line, from), sgr: null };
+    return { end: from > lastEnd ? from : string(line, from), sgr: null };
   }
   return { end: from, sgr: null };
 }
@@ -117,7 +121,7 @@ export function apply(style, parameters) {
     else if (code === 39) delete next.fg;
     else if (code === 49) delete next.bg;
     else if (code === 38 || code === 48) {
-      const { colour, used } = extended(codes.slice(i + 1));
+      const { colour, used } = extended(codes.slice(i + 1, i + 5));
       if (colour !== null) next[code === 38 ? "fg" : "bg"] = colour;
       i += used;
     }
@@ -136,14 +140,17 @@ function extended(codes) {
   return { colour: null, used: 0 };
 }
 
-// A colour of the palette above the first 16 (6 x 6 x 6 cube, 24 greys), or an [r, g, b], as CSS.
-export function css(colour) {
-  if (Array.isArray(colour)) return `rgb(${colour.join(",")})`;
-  if (colour >= 232) {
-    const grey = 8 + (colour - 232) * 10;
-    return `rgb(${grey},${grey},${grey})`;
-  }
+// [r, g, b] of a colour of the palette above the first 16 (6 x 6 x 6 cube, 24 greys), or of one that is it already.
+export function rgb(colour) {
+  if (Array.isArray(colour)) return colour;
+  if (colour >= 232) return new Array(3).fill(8 + (colour - 232) * 10);
   const step = (value) => (value === 0 ? 0 : 55 + value * 40);
   const cube = colour - 16;
-  return `rgb(${step(Math.floor(cube / 36))},${step(Math.floor(cube / 6) % 6)},${step(cube % 6)})`;
+  return [step(Math.floor(cube / 36)), step(Math.floor(cube / 6) % 6), step(cube % 6)];
+}
+
+// Whether black type is easier to read on a colour than white (WCAG 2.2, relative luminance).
+export function isLight(colour) {
+  const [r, g, b] = rgb(colour).map((value) => (value / 255) ** 2.2);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.18;
 }

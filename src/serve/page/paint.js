@@ -75,19 +75,23 @@ function styled(node, style) {
   const element = document.createElement("span");
   const classes = ["bold", "dim", "italic", "underline", "strike"].filter((name) => style[name]);
   const [front, back] = style.inverse ? [style.bg ?? "back", style.fg ?? "front"] : [style.fg, style.bg];
-  colour(element, classes, front, "fg", "color");
-  colour(element, classes, back, "bg", "backgroundColor");
+  colour(element, classes, front, "fg");
+  colour(element, classes, back, "bg");
+  // On a ground of the line's own choice, type of the theme's choice is legible only by chance.
+  if (classes.includes("bg-any") && front === undefined) classes.push(ansi.isLight(back) ? "on-light" : "on-dark");
   element.className = classes.join(" ");
   element.append(node);
   return element;
 }
 
-// The first 16 colours belong to the theme, which keeps them legible; the others are as the line says.
-function colour(element, classes, value, name, property) {
+// The first 16 colours belong to the theme, which keeps them legible; the others are as the line says, as far as
+// they can be read.
+function colour(element, classes, value, name) {
   if (value === undefined) return;
   if (value === "back" || value === "front" || (typeof value === "number" && value < 16)) {
     classes.push(`${name}-${value}`);
   } else {
-    element.style[property] = ansi.css(value);
+    classes.push(`${name}-any`);
+    element.style.setProperty(`--${name}`, `rgb(${ansi.rgb(value).join(",")})`);
   }
 }
