@@ -24,6 +24,8 @@ export class Ring {
   #chunks = [];
   #firstChunk = 0; // the number of #chunks[0]: floor(seq / CHUNK)
   #records = []; // {file, from, id, first, count, weight}, in the order of `first`
+  #gone = 0; // so many of the first records are gone; cut off now and then, for a shift moves all the others
+  #oldest = new Map(); // file -> its oldest record, or null: known to have none
   #detect;
 
   first = 0;
@@ -80,7 +82,7 @@ export class Ring {
   // `weight` is the bytes a character takes: 1, or 2 where one of them is outside Latin-1.
   push(file, lines, { from = null, id = null, time = 0, weight = 1 } = {}) {
     if (lines.length > 0) {
-      this.#records.push({
+      this.#record({
         file, from: from ?? this.ids.get(file) ?? null, id, first: this.end, count: lines.length, weight,
       });
       for (const line of lines) this.#append(file, line, time, line.length * weight);
@@ -89,7 +91,7 @@ export class Ring {
   }
 
   pushEvent(file, event, { id = null, time = 0 } = {}) {
-    this.#records.push({ file, from: this.ids.get(file) ?? null, id, first: this.end, count: 1, weight: 0 });
+    this.#record({ file, from: this.ids.get(file) ?? null, id, first: this.end, count: 1, weight: 0 });
     this.events.push(this.end);
     this.#append(file, event, time, 0);
     if (id !== null) this.ids.set(file, id);
@@ -99,7 +101,10 @@ export class Ring {
   unshift(file, lines, { from = null, id = null, weight = 1 } = {}) {
     if (lines.length === 0) return;
     this.first -= lines.length;
-    this.#records.unshift({ file, from, id, first: this.first, count: lines.length, weight });
+    const record = { file, from, id, first: this.first, count: lines.length, weight };
+    if (this.#gone > 0) this.#records[--this.#gone] = record;
+    else this.#records.unshift(record);
+    this.#oldest.set(file, record);
     lines.forEach((line, i) => this.#store(this.first + i, file, line, 0, line.length * weight));
   }
 
@@ -113,14 +118,16 @@ export class Ring {
   }
 
   // Gives up the newest records until the bounds are kept, and takes the ids back to where they began, so
-  // that a resume brings them again. A record that began at an unknown place has to stay.
+  // that a resume brings them again. A record that began at an unknown place has to stay. Gives what went: a
+  // number of entries for each file.
   dropNewest() {
-    let dropped = 0;
-    while (this.over && this.#records.length > 1) {
+    const dropped = new Map();
+    while (this.over && this.#records.length - this.#gone > 1) {
       const last = this.#records[this.#records.length - 1];
       if (last.from === null) break;
       this.#records.pop();
-      dropped += last.count;
+      if (this.#oldest.get(last.file) === last) this.#oldest.set(last.file, null);
+      dropped.set(last.file, (dropped.get(last.file) ?? 0) + last.count);
       for (let seq = last.first; seq < last.first + last.count; seq++) {
         const chunk = this.#chunk(seq);
         const text = chunk.text[slot(seq)];
@@ -139,6 +146,8 @@ export class Ring {
   clear() {
     this.#chunks = [];
     this.#records = [];
+    this.#gone = 0;
+    this.#oldest.clear();
     this.events = [];
     this.first = this.end;
     this.bytes = 0;
@@ -147,10 +156,20 @@ export class Ring {
   // Where the oldest held line of a file begins: an id for `before`, and how many of the lines before that
   // place are held already (where a record has lost only a part of its lines).
   oldest(file) {
-    const record = this.#records.find((r) => r.file === file);
-    if (record === undefined) return { id: this.ids.get(file) ?? null, held: 0 };
+    // Asked for each file in each frame: looked for once, until that record goes.
+    let record = this.#oldest.get(file);
+    if (record === undefined) {
+      record = this.#records.find((r) => r?.file === file) ?? null;
+      this.#oldest.set(file, record);
+    }
+    if (record === null) return { id: this.ids.get(file) ?? null, held: 0 };
     if (record.first >= this.first && record.from !== null) return { id: record.from, held: 0 };
     return { id: record.id, held: record.first + record.count - Math.max(record.first, this.first) };
+  }
+
+  #record(record) {
+    this.#records.push(record);
+    if (this.#oldest.get(record.file) === null) this.#oldest.set(record.file, record);
   }
 
   #chunk(seq) {
@@ -180,13 +199,20 @@ export class Ring {
   }
 
   #dropFirst() {
-    const record = this.#records[0];
+    const record = this.#records[this.#gone];
     const chunk = this.#chunk(this.first);
     const text = chunk.text[slot(this.first)];
     if (typeof text === "string") this.bytes -= text.length * record.weight;
     chunk.text[slot(this.first)] = undefined;
     this.first += 1;
-    if (this.first >= record.first + record.count) this.#records.shift();
+    if (this.first >= record.first + record.count) {
+      this.#records[this.#gone++] = undefined;
+      this.#oldest.delete(record.file);
+      if (this.#gone > CHUNK && this.#gone * 2 > this.#records.length) {
+        this.#records.splice(0, this.#gone);
+        this.#gone = 0;
+      }
+    }
     while (this.#chunks.length > 0 && (this.#firstChunk + 1) * CHUNK <= this.first) {
       this.#chunks.shift();
       this.#firstChunk += 1;
