@@ -20,7 +20,6 @@ export class Find {
   #input;
   #said;
   #list;
-  #ring;
   #accepts;
   #changed;
   #hits;
@@ -35,7 +34,7 @@ export class Find {
   // `hits()` when more or fewer entries are known to be hits.
   constructor({ bar, input, said, list, ring, until, accepts, changed, hits }) {
     Object.assign(this, { scan: new Scan(ring, () => this.#found(), until) });
-    [this.#bar, this.#input, this.#said, this.#list, this.#ring] = [bar, input, said, list, ring];
+    [this.#bar, this.#input, this.#said, this.#list] = [bar, input, said, list];
     this.#accepts = accepts;
     this.#changed = changed;
     this.#hits = hits;
@@ -78,6 +77,7 @@ export class Find {
     this.#pending = go && text !== "";
     this.again();
     this.#changed();
+    this.draw();
   }
 
   // Looks anew, since other lines are shown.
@@ -127,7 +127,6 @@ export class Find {
   // A new pattern goes to the last hit that is in sight or above, as a reader of a log looks for the latest.
   #found() {
     const { found } = this.scan;
-    found.trim(this.#ring.first);
     if (this.#pending && this.scan.complete && found.length > 0) {
       this.#pending = false;
       const end = this.#list.follow ? Infinity : this.#list.firstInSight;

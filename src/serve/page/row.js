@@ -57,17 +57,18 @@ export class Drawing {
     const shown = line.length <= CHARS_MAX ? line : line.slice(0, opened ? OPENED_MAX : CHARS_MAX);
     const text = make("span", "text");
     paint(text, shown, {
-      filter: looks.filterMarks(seq), find: looks.findMarks(seq), colours: looks.colours,
+      // The lines around a hit are shown without having been tried: a pattern may be slow on them.
+      filter: this.around.has(seq) ? [] : looks.filterMarks(seq), find: looks.findMarks(seq), colours: looks.colours,
     });
     if (shown.length < line.length) {
       text.append(button("long", `… ${count(line.length - shown.length)} more characters`, "Show more of this line"));
     }
     row.append(this.#gutter(seq, looks), text);
-    const value = json.find(line);
     const fold = row.querySelector(".fold");
-    if (value === undefined) return fold.replaceWith(make("span", "fold"));
+    const value = opened ? json.find(line) : undefined;
+    if (value === undefined && !json.isLikely(line)) return fold.replaceWith(make("span", "fold"));
     fold.setAttribute("aria-expanded", String(opened));
-    if (opened) {
+    if (value !== undefined) {
       row.classList.add("opened");
       row.append(json.tree(value));
     }

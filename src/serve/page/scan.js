@@ -4,12 +4,18 @@
 // The reader's own regular expressions run in a worker: one that backtracks for ever on some hostile line is
 // ended there and said, where on the page's own thread it would freeze the page.
 
+import { plain } from "./ansi.js";
 import { Numbers } from "./rows.js";
 
 const SLICE_MS = 6;
 const WORKER_LINES = 2048;
 const WORKER_CHARS = 1 << 20;
 const WORKER_TIMEOUT_MS = 2000;
+// It is loaded over the network first.
+const WORKER_LOAD_MS = 30_000;
+// Between two looks at the clock: a few lines, or a few characters of long ones.
+const LOOK_LINES = 64;
+const LOOK_CHARS = 16_384;
 
 export class Scan {
   #ring;
@@ -20,6 +26,7 @@ export class Scan {
   #run = 0; // counts queries: what belongs to an earlier one is thrown away
   #running = false;
   #matcher = null;
+  #retreats = 0; // counted, for a verdict that is on its way may be on a line that is gone
 
   found = new Numbers();
   complete = true; // whether it has once reached the end since it began
@@ -59,6 +66,7 @@ export class Scan {
 
   // Looks at what has come; to be called after each arrival.
   advance() {
+    this.found.trim(this.#ring.first);
     if (this.#query === null || this.#running || this.error !== null) return;
     if (this.#matcher === null && this.#slice()) return this.#report();
     this.#running = true;
@@ -82,6 +90,7 @@ export class Scan {
 
   // Forgets what the ring has forgotten at its end, so that it is looked at anew when it comes again.
   retreat() {
+    this.#retreats += 1;
     this.found.trim(this.#ring.first, this.#ring.end);
     this.#next = Math.min(this.#next, this.#ring.end);
   }
@@ -92,9 +101,13 @@ export class Scan {
     const deadline = performance.now() + SLICE_MS;
     const { accepts, text } = this.#query;
     let seq = Math.max(this.#next, this.#ring.first);
-    for (let n = 1; seq < until; seq++, n++) {
-      if (accepts(seq) && passes(this.#ring.text(seq), text)) this.found.push(seq);
-      if (n % 64 === 0 && performance.now() > deadline) {
+    for (let work = 0; seq < until; seq++) {
+      const entry = this.#ring.text(seq);
+      if (accepts(seq) && passes(entry, text)) this.found.push(seq);
+      work += 1 / LOOK_LINES + (entry.length ?? 0) / LOOK_CHARS;
+      if (work < 1) continue;
+      work = 0;
+      if (performance.now() > deadline) {
         seq += 1;
         break;
       }
@@ -113,8 +126,10 @@ export class Scan {
         const from = Math.max(this.#next, this.#ring.first);
         const seqs = this.#portion(from);
         if (seqs.length === 0) break;
+        const retreats = this.#retreats;
         const found = await this.#test(seqs);
         if (run !== this.#run) return;
+        if (retreats !== this.#retreats) continue;
         for (const seq of found) if (this.#ring.has(seq)) this.found.push(seq);
         this.#next = seqs[seqs.length - 1] + 1;
       }
@@ -145,8 +160,8 @@ export class Scan {
     const lines = held.filter((seq) => typeof this.#ring.text(seq) === "string");
     const verdicts = await this.#matcher.test(lines.map((seq) => this.#ring.text(seq)));
     if (run !== this.#run) return []; // an ended question has no say in the next one
-    if (verdicts === null) {
-      this.error = "this pattern takes too long on some line";
+    if (typeof verdicts === "string") {
+      this.error = verdicts;
       return [];
     }
     const passed = new Set(lines.filter((_, i) => verdicts[i] === 1));
@@ -159,12 +174,14 @@ class Matcher {
   #patterns;
   #worker = null;
   #waiting = Promise.resolve();
+  #ready = false;
+  #finish = null;
 
   constructor(patterns) {
     this.#patterns = patterns;
   }
 
-  // A verdict a line (1: passes), or null where it took too long.
+  // A verdict a line (1: passes), or words for why there is none.
   test(lines) {
     this.#waiting = this.#waiting.then(() => this.#ask(lines));
     return this.#waiting;
@@ -174,29 +191,38 @@ class Matcher {
     this.#worker?.terminate();
     this.#worker = null;
     this.#patterns = null;
+    this.#finish?.("the pattern was given up");
   }
 
   #ask(lines) {
-    if (this.#patterns === null) return Promise.resolve(null);
+    if (this.#patterns === null) return Promise.resolve("the pattern was given up");
     this.#worker ??= new Worker(new URL("./scan-worker.js", import.meta.url), { type: "module" });
     const worker = this.#worker;
     return new Promise((resolve) => {
+      let timer = null;
       const finish = (verdicts) => {
         clearTimeout(timer);
-        if (verdicts === null) this.end();
+        this.#finish = null;
+        if (typeof verdicts === "string") this.end();
         resolve(verdicts);
       };
-      // The first question also loads the worker, which a slow link may delay.
-      const timer = setTimeout(finish, WORKER_TIMEOUT_MS, null);
-      worker.onmessage = ({ data }) => (data === "ready" ? undefined : finish(data));
-      worker.onerror = () => finish(null);
-      worker.postMessage({ lines, patterns: this.#patterns });
+      this.#finish = finish;
+      const ask = () => {
+        this.#ready = true;
+        clearTimeout(timer);
+        timer = setTimeout(finish, WORKER_TIMEOUT_MS, "this pattern takes too long on some line");
+        worker.postMessage({ lines, patterns: this.#patterns });
+      };
+      worker.onmessage = ({ data }) => (data === "ready" ? ask() : finish(data));
+      worker.onerror = () => finish("the pattern can't be tried: its worker did not load");
+      if (this.#ready) ask();
+      else timer = setTimeout(finish, WORKER_LOAD_MS, "the pattern can't be tried: its worker did not load");
     });
   }
 }
 
 function passes(entry, text) {
-  return text === null || typeof entry !== "string" || text(entry);
+  return text === null || typeof entry !== "string" || text(plain(entry));
 }
 
 function range(from, to) {
@@ -207,7 +233,7 @@ function range(from, to) {
 const { port1, port2 } = new MessageChannel();
 const turns = [];
 port1.onmessage = () => turns.shift()?.();
-function turn() {
+export function turn() {
   return new Promise((resolve) => {
     turns.push(resolve);
     port2.postMessage(null);

@@ -15,6 +15,7 @@ export class View {
   #levels = ALL_LEVELS;
   #filtered = false;
   #around = new Set();
+  #key = "";
 
   filter = NOTHING;
   marking = false;
@@ -45,8 +46,11 @@ export class View {
     return this.#asked.error ?? this.shown.error ?? this.marked.error;
   }
 
-  // Begins anew with what is asked for.
-  set({ filter, marking, levels }) {
+  // Begins anew where something else is asked for.
+  set({ filter, marking, levels, files }) {
+    const key = JSON.stringify([filter, marking, levels, files]);
+    if (key === this.#key) return;
+    this.#key = key;
     this.#asked = parse(filter);
     this.#levels = levels;
     this.marking = marking;
@@ -100,12 +104,13 @@ export class View {
     return this.marking ? this.marked.found.has(seq) : null;
   }
 
-  // Shows the lines around one, of the same file; again: more of them.
+  // Shows the lines around one, of the same file; again: more of them. Only among what has been looked at: the
+  // scan would add the others once more.
   surround(seq) {
-    if (!this.#filtered) return;
+    if (!this.#filtered || this.#rows.matches !== this.shown.found) return;
     const near = [];
     for (const step of [-1, 1]) {
-      for (let at = seq + step, found = 0; this.#ring.has(at) && at < this.until && found < AROUND; at += step) {
+      for (let at = seq + step, found = 0; this.#ring.has(at) && at < this.settled && found < AROUND; at += step) {
         if (this.#ring.file(at) !== this.#ring.file(seq) || this.shown.found.has(at)) continue;
         near.push(at);
         found += 1;
