@@ -40,6 +40,7 @@ const FILES: &[(&str, &[u8])] = files![
     "find.js",
     "heights.js",
     "history.js",
+    "intake.js",
     "json.js",
     "keys.js",
     "level.js",

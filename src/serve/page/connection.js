@@ -13,14 +13,24 @@ const OPEN_TIMEOUT_MS = 15_000;
 const PROBE_TIMEOUT_MS = 5000;
 // How long "resumed" stands before it is plainly "live".
 const RESUMED_MS = 6000;
-// A request head may have 16 KiB; ids have at most 64 characters.
-const IDS_MAX = 200;
+// A request head may have 16 KiB, with the cookies and all that a proxy adds.
+const IDS_CHARS_MAX = 11_000;
+// A quiet connection is checked so often; a dead one looks just the same.
+const CHECK_MS = 60_000;
+const QUIET_MS = 30_000;
 
 // The wait before a try: doubled each time, and spread, so that the clients of a restarted daemon don't all
 // come in the same moment.
 export function delay(tries, random = Math.random) {
   const whole = Math.min(DELAY_MAX_MS, DELAY_FIRST_MS * 2 ** Math.min(tries, 16));
   return Math.round(whole * (0.5 + random() / 2));
+}
+
+// As many of the ids as a request can name; each goes with an escaped "~".
+export function fitting(ids) {
+  let chars = 0;
+  const end = ids.findIndex((id) => (chars += id.length + 3) > IDS_CHARS_MAX);
+  return end < 0 ? ids : ids.slice(0, end);
 }
 
 // The address of the stream beside the page's own, under whatever prefix that is.
@@ -30,9 +40,11 @@ export function address(page, ids) {
   url.search = "";
   url.hash = "";
   url.searchParams.set("format", "batch");
-  // A file without an id is one that appeared meanwhile: all of it is new.
-  url.searchParams.set("lines", ids.length > 0 ? "all" : String(HISTORY_LINES));
-  if (ids.length > 0) url.searchParams.set("after", ids.slice(0, IDS_MAX).join("~"));
+  const named = fitting(ids);
+  // A file without an id is one that appeared meanwhile: all of it is new. But not where some had to be left out.
+  const rest = named.length < ids.length ? "0" : "all";
+  url.searchParams.set("lines", ids.length > 0 ? rest : String(HISTORY_LINES));
+  if (ids.length > 0) url.searchParams.set("after", named.join("~"));
   return url;
 }
 
@@ -58,6 +70,7 @@ export class Connection {
     this.#stated = stated;
     addEventListener("online", () => this.#wake());
     document.addEventListener("visibilitychange", () => document.hidden || this.#wake());
+    setInterval(() => document.hidden || this.#wake(), CHECK_MS);
   }
 
   open() {
@@ -77,7 +90,8 @@ export class Connection {
       this.#tries = 0;
       this.#heard = Date.now();
       this.#lost = { bytes: 0, unknown: false };
-      this.#become(resumed ? { name: "live", resumed: this.#lost } : { name: "live" });
+      const left = ids.length - fitting(ids).length;
+      this.#become(resumed ? { name: "live", resumed: this.#lost, left } : { name: "live" });
       if (resumed) this.#timer = setTimeout(() => this.#settle(), RESUMED_MS);
     };
     socket.onmessage = ({ data }) => socket === this.#socket && this.#take(data);
@@ -86,7 +100,7 @@ export class Connection {
 
   // Tries at once, as when a reader asks for it.
   now() {
-    if (this.state.name !== "live") this.open();
+    if (this.state.name !== "live" && !this.#hold) this.open();
   }
 
   // Stops reading for as long as the page can hold no more: what comes waits in the file.
@@ -150,25 +164,33 @@ export class Connection {
   async #ask() {
     const ids = this.#ids();
     const url = new URL("stream", location.href);
-    url.search = new URLSearchParams({ follow: "false", lines: "0", ...(ids.length > 0 && { after: ids.slice(0, IDS_MAX).join("~") }) });
+    url.search = new URLSearchParams({ follow: "false", lines: "0", ...(ids.length > 0 && { after: fitting(ids).join("~") }) });
     const answer = await probe(url);
     if (answer === null || answer.ok || this.state.name !== "retrying") return;
     if (answer.status === 401) {
       clearTimeout(this.#timer);
       return this.#become({ name: "token" });
     }
-    this.#become({ ...this.state, why: answer.line || `the server answered ${answer.status}`, status: answer.status });
+    const why = answer.line || `the server answered ${answer.status}`;
+    const at = Math.max(this.state.at, Date.now() + answer.after);
+    if (this.#socket === null) {
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.open(), at - Date.now());
+    } // else it is being tried again already
+    this.#become({ ...this.state, at, why, status: answer.status });
   }
 
   // The network or the reader is back: a waiting retry happens now, and a socket that has been silent is
   // checked, for a machine that slept doesn't know that its connections are dead.
   async #wake() {
     if (this.#hold) return;
-    if (this.state.name === "retrying") return this.open();
-    if (this.state.name !== "live" || Date.now() - this.#heard < 30_000) return;
+    if (this.state.name === "retrying") return this.#socket === null ? this.open() : undefined;
+    if (this.state.name !== "live" || Date.now() - this.#heard < QUIET_MS) return;
     const socket = this.#socket;
     const answer = await probe(new URL("healthz", location.href));
-    if (answer === null && socket === this.#socket && socket !== null) this.#ended({ code: 1006 }, true);
+    if (socket !== this.#socket || socket === null) return;
+    if (answer === null) this.#ended({ code: 1006 }, true);
+    else socket.send(""); // a machine that doesn't know this connection any more says so
   }
 
   #become(state) {
@@ -185,7 +207,9 @@ async function probe(url) {
     const response = await fetch(url, { signal: stop.signal, cache: "no-store" });
     const line = response.ok ? "" : (await response.text()).split("\n")[0].slice(0, 300);
     if (response.ok) stop.abort();
-    return { ok: response.ok, status: response.status, line };
+    // "Retry-After: 5", as a daemon with no place says; at most what a wait may be anyway.
+    const after = Math.min(DELAY_MAX_MS, 1000 * Number(response.headers.get("Retry-After")) || 0);
+    return { ok: response.ok, status: response.status, line, after };
   } catch {
     return null;
   } finally {

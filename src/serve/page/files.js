@@ -5,6 +5,7 @@
 
 import { count, size } from "./time.js";
 
+const TIMEOUT_MS = 5000;
 // Colours that the style sheet knows, given out in turn.
 const COLOURS = 8;
 
@@ -49,7 +50,8 @@ export class Files {
 
   // Takes in the daemon's list.
   async refresh() {
-    const response = await fetch(new URL("files", location.href), { cache: "no-store" });
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const response = await fetch(new URL("files", location.href), { cache: "no-store", signal });
     if (!response.ok) return response.status;
     for (const { name, path, size: bytes, present } of await response.json()) {
       Object.assign(this.all[this.number(name)], { path, size: bytes, present });
@@ -93,10 +95,12 @@ export class Files {
     dot.setAttribute("aria-pressed", String(this.isShown(number)));
     name.setAttribute("aria-pressed", String(alone));
     name.textContent = file.name;
+    if (file.unread > 0) name.setAttribute("aria-label", `${file.name}, ${count(file.unread)} unread`);
+    else name.removeAttribute("aria-label");
     const where = file.path ?? file.name;
     chip.title = file.present
       ? `${where}\n${size(file.size)} when last asked\nClick: this file alone. Dot or Ctrl-click: merge.`
-      : `${where}\nis not there yet: waiting for it`;
+      : `${where}\nis not there: waiting for it`;
     unread.textContent = file.unread > 0 ? (file.unread > 99_999 ? "99,999+" : count(file.unread)) : "";
     unread.hidden = file.unread === 0;
     unread.classList.toggle("error", file.erred);

@@ -12,6 +12,7 @@ const SELECTION_ROWS_MAX = 3000;
 // correction moves the scroll position under the reader's finger.
 const TRIMMED_MAX = 4000;
 const AT_END = 3; // pixels
+const CLEAR = 52; // pixels at either edge over which something may lie: the find, the button to the end
 const NEAR_TOP = 200; // pixels
 
 export class List {
@@ -23,8 +24,12 @@ export class List {
   #width = 0;
   #columns = 0;
 
+  // Where the view really is: the reader's place, unless the rows are too few for that. It stays there while rows
+  // come, and the place is still known when the rows are others again.
+  #actual = null;
+
   follow = true;
-  anchor = null; // {seq, dy}
+  anchor = null; // the reader's place: {seq, dy}
   wrap = false;
   rowHeight = 20;
   charWidth = 8;
@@ -35,6 +40,8 @@ export class List {
     Object.assign(this, parts);
     const { scroller } = this;
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    // The first pixels of a smooth scroll are too few to tell that it goes up.
+    scroller.addEventListener("keydown", ({ key }) => (key === "PageUp" || key === "ArrowUp") && this.#upwards());
     scroller.addEventListener("wheel", ({ deltaY }) => deltaY < 0 && this.#upwards(), { passive: true });
     let touched = 0;
     scroller.addEventListener("touchstart", ({ touches }) => (touched = touches[0].clientY), { passive: true });
@@ -95,8 +102,10 @@ export class List {
   }
 
   toTop() {
+    if (this.rows.end === this.rows.start) return this.nearTop();
     this.stop();
     this.anchor = { seq: this.rows.seq(this.rows.start), dy: -this.pane.offsetTop };
+    this.#actual = null;
     this.invalidate();
     this.nearTop();
   }
@@ -106,8 +115,9 @@ export class List {
     this.stop();
     const top = this.#heights.top(this.rows.row(seq)) + this.pane.offsetTop;
     const height = this.scroller.clientHeight;
-    if (!this.#stale && top > this.#top + 30 && top + this.rowHeight < this.#top + height - 30) return this.invalidate();
+    if (!this.#stale && top > this.#top + CLEAR && top + this.rowHeight < this.#top + height - CLEAR) return this.invalidate();
     this.anchor = { seq, dy: -Math.round(height * 0.4) };
+    this.#actual = null;
     this.invalidate();
   }
 
@@ -143,15 +153,21 @@ export class List {
   // Takes the reader's place from the scroll position.
   #place() {
     if (this.#stale || this.#heights.start === this.#heights.end) return;
+    this.anchor = this.#actual = this.#there();
+  }
+
+  // The entry at the top of the view, and how far the view begins below its top.
+  #there() {
     const within = this.#top - this.pane.offsetTop;
     const row = Math.max(this.rows.start, this.#heights.at(within));
-    this.anchor = { seq: this.rows.seq(row), dy: within - this.#heights.top(row) };
+    return { seq: this.rows.seq(row), dy: within - this.#heights.top(row) };
   }
 
   #render() {
     const { scroller, rows } = this;
     rows.trim();
     this.#measureWidth();
+    if (this.#stale) this.#actual = null;
     this.#syncHeights();
     const height = scroller.clientHeight;
     for (let pass = 0; pass < 4; pass++) {
@@ -169,15 +185,18 @@ export class List {
     this.canvas.style.minWidth = scroller.scrollLeft > 0 ? `${this.pane.offsetWidth}px` : "";
     if (Math.abs(scroller.scrollTop - top) >= 1) scroller.scrollTop = top;
     this.#top = scroller.scrollTop;
+    this.#actual = this.#heights.start === this.#heights.end ? null : this.#there();
     this.rendered();
   }
 
   // The scroll position that puts the reader's place where it was.
   #wanted(total, height, head) {
     const last = Math.max(0, total - height);
-    if (this.follow || this.anchor === null) return this.follow ? last : Math.min(this.#top, last);
-    const row = Math.max(this.rows.start, this.rows.row(this.anchor.seq));
-    return Math.max(0, Math.min(last, head + this.#heights.top(row) + this.anchor.dy));
+    if (this.follow) return last;
+    const anchor = this.#actual ?? this.anchor;
+    if (anchor === null) return Math.min(this.#top, last);
+    const row = Math.max(this.rows.start, this.rows.row(anchor.seq));
+    return Math.max(0, Math.min(last, head + this.#heights.top(row) + anchor.dy));
   }
 
   #syncHeights() {
@@ -257,7 +276,7 @@ export class List {
     if (!this.wrap && !this.open()) return false;
     let wrong = false;
     for (const [seq, element] of this.#elements) {
-      if (!this.wrap && !element.classList.contains("opened") && !element.classList.contains("was-open")) continue;
+      if (!this.wrap && !element.classList.contains("opened")) continue;
       const row = this.rows.row(seq);
       const height = element.offsetHeight;
       if (Math.abs(this.#heights.get(row) - height) >= 0.5) {

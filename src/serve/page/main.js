@@ -7,7 +7,8 @@ import { Connection } from "./connection.js";
 import { Files } from "./files.js";
 import { Find } from "./find.js";
 import { marks } from "./filter.js";
-import { detect, ERROR } from "./level.js";
+import { Intake } from "./intake.js";
+import { detect } from "./level.js";
 import { List } from "./list.js";
 import { Older } from "./older.js";
 import { Panel } from "./panel.js";
@@ -17,14 +18,11 @@ import { Rows } from "./rows.js";
 import { Taste, read, write } from "./settings.js";
 import { deeds } from "./deeds.js";
 import { listen } from "./keys.js";
+import { count } from "./time.js";
 import { View } from "./view.js";
 
-// A reader's surroundings that trimming leaves alone, in lines.
-const MARGIN = 200;
-// How far a reader must be from the oldest line before a page that was full reads on.
-const ROOM = 0.25;
-// Of a batch, so many lines are looked at for errors while nobody sees them.
-const LOOKED_AT_MAX = 500;
+// Where long lines are wrapped unless the reader says otherwise; the style sheet knows the same width.
+const NARROW = matchMedia("(max-width: 760px)");
 
 const element = (id) => document.getElementById(id);
 
@@ -33,6 +31,7 @@ class Page {
   taste = new Taste();
   ring = new Ring({ detect });
   rows = new Rows(this.ring);
+  #asked = false; // whether the list of files is as young as the connection
   cursor = null; // the entry that the keys mean
   seen = { seq: 0, erred: false, looked: 0 }; // up to where the reader has seen everything
 
@@ -51,25 +50,29 @@ class Page {
     });
     this.older = new Older({
       ring: this.ring, files: this.files,
-      taken: (low, high) => this.#olderCame(low, high),
+      taken: (low, high) => this.intake.older(low, high),
       said: (text, more) => this.panel.head(text, more),
     });
     this.panel = new Panel(this);
+    this.intake = new Intake(this);
     this.connection = new Connection({
       ids: () => [...this.ring.ids.values()],
-      said: (message, weight) => this.#take(message, weight),
+      said: (message, weight) => this.intake.take(message, weight),
       stated: (state) => this.#stated(state),
     });
     this.deeds = deeds(this);
     listen(this.deeds);
     addEventListener("hashchange", () => this.#apply(read(location.hash)));
+    NARROW.addEventListener("change", () => this.#apply(this.settings));
   }
 
-  start() {
+  async start() {
     this.panel.look();
     this.#apply(this.settings);
+    // First the daemon's list, so that the files stand in its order, whichever speaks first.
+    await this.#askFiles();
+    this.#asked = true;
     this.connection.open();
-    this.#askFiles();
   }
 
   get paused() {
@@ -91,9 +94,8 @@ class Page {
   pause(on) {
     this.rows.cap = on ? this.ring.end : Infinity;
     if (!on) {
-      this.view.advance();
-      this.find.scan.advance();
-      this.#makeRoom();
+      this.intake.advance();
+      this.intake.makeRoom();
     }
     this.#rowsChanged(false);
   }
@@ -128,7 +130,7 @@ class Page {
       open: () => drawing.opened.size > 0,
       rendered: () => this.#rendered(),
       followed: () => {
-        this.#makeRoom();
+        this.intake?.makeRoom();
         this.panel?.later();
       },
       nearTop: () => this.older.fetch(),
@@ -150,103 +152,20 @@ class Page {
   }
 
   #apply(settings) {
-    const before = this.settings;
     this.settings = settings;
     this.files.show(settings.files);
     this.view.set(settings);
     if (settings.find !== this.find.text) this.find.set(settings.find, false);
-    else this.find.again();
-    this.list.wrap = settings.wrap;
-    if (before.wrap !== settings.wrap) this.list.reset();
+    const wrapped = this.list.wrap;
+    this.list.wrap = settings.wrap ?? NARROW.matches;
+    if (this.list.wrap !== wrapped) this.list.reset();
     this.list.redraw();
     this.panel.settings(settings);
   }
 
-  #take(message, weight) {
-    if (typeof message.file !== "string") return;
-    const known = this.files.all.length;
-    const number = this.files.number(message.file);
-    if (this.files.all.length !== known) this.#fileCame();
-    if (Array.isArray(message.lines)) this.#takeLines(number, message, weight);
-    else this.#takeEvent(number, message);
-    this.#makeRoom();
-    this.view.advance();
-    this.find.scan.advance();
-    this.list.invalidate();
-    this.panel.later();
-  }
-
-  #takeLines(number, { from, id, lines }, weight) {
-    // Sent again after all, in whatever way: it is held already.
-    if (lines.length > 0 && id !== undefined && this.ring.ids.get(number) === id) return;
-    const first = this.ring.end;
-    this.ring.push(number, lines, { from, id, time: Date.now(), weight });
-    if (lines.length === 0) return;
-    const file = this.files.all[number];
-    file.begun = true;
-    const unseen = document.hidden || !this.list.follow || this.paused || !this.files.isShown(number);
-    let errors = 0;
-    if (unseen && !file.erred) {
-      for (let seq = Math.max(first, this.ring.end - LOOKED_AT_MAX); seq < this.ring.end; seq++) {
-        if (this.ring.level(seq) === ERROR) errors += 1;
-      }
-    }
-    if (unseen) file.unread += lines.length;
-    if (errors > 0) file.erred = true;
-    if (errors > 0 && this.files.isShown(number)) this.seen.erred = true;
-    if (this.list.follow && !this.paused) this.panel.announcer.lines(lines.length, errors, lines.at(-1));
-  }
-
-  #takeEvent(number, message) {
-    const file = this.files.all[number];
-    if (message.event === "end") return;
-    file.present = message.event !== "missing";
-    file.begun ||= message.event !== "missing";
-    if (message.event === "start") {
-      if (typeof message.id === "string" && !this.ring.ids.has(number)) this.ring.ids.set(number, message.id);
-    } else {
-      this.ring.pushEvent(number, message, { id: message.id ?? null, time: Date.now() });
-    }
-  }
-
-  #fileCame() {
+  fileCame() {
     this.#askFiles();
     if (this.files.all.length === 2) this.list.reset(); // from now on rows name their file
-  }
-
-  // Keeps the bounds, but not at the cost of what the reader looks at: rather than that, it stops reading
-  // for a while, for the file keeps what comes.
-  #makeRoom() {
-    const reading = !this.list.follow || this.paused;
-    const keep = reading ? this.list.firstInSight - MARGIN : Infinity;
-    const { connection, ring } = this;
-    if (!ring.trim(keep)) {
-      // What doesn't fit any more comes again with the rest.
-      connection.hold();
-      if (ring.dropNewest() > 0) this.#retreat();
-      return;
-    }
-    if (!connection.held) return;
-    if (!reading || (!this.paused && keep - ring.first > ring.linesMax * ROOM)) connection.release();
-  }
-
-  // The ring has given up its newest entries.
-  #retreat() {
-    this.view.retreat();
-    this.find.scan.retreat();
-  }
-
-  async #olderCame(low, high) {
-    if (this.ring.over) {
-      // The newest go, since the reader is at the oldest; they come again when the reader does.
-      this.connection.hold();
-      this.ring.dropNewest();
-      this.#retreat();
-    }
-    const rows = await this.view.older(low, high);
-    await this.find.scan.older(low, high);
-    this.list.invalidate();
-    return rows;
   }
 
   #rowsChanged(anew) {
@@ -281,7 +200,14 @@ class Page {
   }
 
   #stated(state) {
-    if (state.name === "live") this.#askFiles();
+    if (state.name === "live") {
+      if (!this.#asked) this.#askFiles();
+      this.#asked = false;
+    }
+    if (state.left > 0) {
+      const text = `${count(state.left)} of the files are more than a request can name: what came to them meanwhile isn't shown`;
+      this.ring.pushEvent(0, { event: "note", text }, { time: Date.now() });
+    }
     if (state.status === 400 && this.ring.ids.size > 0) {
       // Ids that the daemon can't read would be refused for ever: begin anew, and say so.
       const text = "the daemon didn't know the page's place any more: from here on, what the files hold now";

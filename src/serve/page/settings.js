@@ -9,10 +9,13 @@ export const THEMES = ["auto", "light", "dark"];
 export const SIZES = [10, 11, 12, 13, 14, 16, 18, 20];
 
 export const DEFAULTS = Object.freeze({
-  filter: "", marking: false, levels: ALL_LEVELS, files: null, find: "", time: "off", wrap: false, colours: true,
+  filter: "", marking: false, levels: ALL_LEVELS, files: null, find: "", time: "off", wrap: null, colours: true,
 });
 
-// The view as a fragment; what is as it always is isn't in it.
+// Characters of a filter or a find, as the inputs have it too: a link must not bring one that takes a minute a line.
+export const TYPED_MAX = 1000;
+
+// wrap: null is automatic, by the width of the window. The view as a fragment; what is as it always is isn't in it.
 export function write(view) {
   const out = new URLSearchParams();
   if (view.filter !== "") out.set("filter", view.filter);
@@ -23,7 +26,7 @@ export function write(view) {
   for (const name of view.files ?? []) out.append("file", name);
   if (view.find !== "") out.set("find", view.find);
   if (view.time !== "off") out.set("time", view.time);
-  if (view.wrap) out.set("wrap", "1");
+  if (view.wrap !== null) out.set("wrap", view.wrap ? "1" : "0");
   if (!view.colours) out.set("colours", "0");
   return out.toString();
 }
@@ -32,17 +35,18 @@ export function write(view) {
 export function read(fragment) {
   const asked = new URLSearchParams(fragment.replace(/^#/, ""));
   const view = { ...DEFAULTS };
-  view.filter = asked.get("filter") ?? "";
+  view.filter = (asked.get("filter") ?? "").slice(0, TYPED_MAX);
   view.marking = asked.get("mark") === "1";
   if (asked.has("levels")) {
     const names = asked.get("levels").split(",");
-    view.levels = LEVELS.reduce((mask, name, level) => (names.includes(name) ? mask | (1 << level) : mask), 0);
+    const mask = LEVELS.reduce((bits, name, level) => (names.includes(name) ? bits | (1 << level) : bits), 0);
+    if (mask !== 0 || names.includes("none")) view.levels = mask;
   }
   const files = asked.getAll("file");
   view.files = files.length > 0 ? files : null;
-  view.find = asked.get("find") ?? "";
+  view.find = (asked.get("find") ?? "").slice(0, TYPED_MAX);
   view.time = TIMES.includes(asked.get("time")) ? asked.get("time") : "off";
-  view.wrap = asked.get("wrap") === "1";
+  view.wrap = { 0: false, 1: true }[asked.get("wrap")] ?? null;
   view.colours = asked.get("colours") !== "0";
   return view;
 }
