@@ -1,15 +1,18 @@
 // What leaves the page: copied lines and downloads, as clean text without gutter and escape sequences.
 
 import { plain } from "./ansi.js";
+import { turn } from "./scan.js";
 
 const PART = 2000;
 
 // The selected text of the log. The rows' own text only: times, names and buttons aren't part of the log.
-export function selected(pane, ring) {
+export function selected(pane, rows, ring) {
   const selection = getSelection();
   if (selection.isCollapsed || selection.rangeCount === 0) return null;
+  // Everything selected, as by Ctrl-A: also the rows that aren't in the document.
+  if (selection.containsNode(pane)) return [...lines(rows, ring)].join("\n") || null;
   const range = selection.getRangeAt(0);
-  const lines = [];
+  const parts = [];
   for (const row of pane.children) {
     if (!range.intersectsNode(row)) continue;
     const text = row.querySelector(".text");
@@ -21,33 +24,42 @@ export function selected(pane, ring) {
     if (!begins && !ends) {
       // The whole row: also what a very long line doesn't show.
       const entry = ring.has(Number(row.dataset.seq)) ? ring.text(Number(row.dataset.seq)) : null;
-      lines.push(typeof entry === "string" ? plain(entry) : text.textContent);
+      parts.push(typeof entry === "string" ? plain(entry) : text.textContent);
       continue;
     }
     if (begins && text.contains(range.startContainer)) within.setStart(range.startContainer, range.startOffset);
     else if (begins) continue;
     if (ends && text.contains(range.endContainer)) within.setEnd(range.endContainer, range.endOffset);
     else if (ends) continue;
-    lines.push(within.toString());
+    const part = within.cloneContents();
+    for (const button of part.querySelectorAll("button")) button.remove();
+    parts.push(part.textContent);
   }
-  return lines.length === 0 ? null : lines.join("\n");
+  return parts.length === 0 ? null : parts.join("\n");
+}
+
+// The lines of the rows that there are now, one by one; rows that go meanwhile are left out.
+function* lines(rows, ring) {
+  const { end } = rows;
+  for (let row = rows.start; row < end; row++) {
+    const seq = rows.seq(row);
+    const entry = ring.has(seq) ? ring.text(seq) : null;
+    if (typeof entry === "string") yield plain(entry);
+  }
 }
 
 // All the rows as parts of a file, a portion a turn so that the page stays awake.
 export async function text(rows, ring) {
   const parts = [];
-  let lines = [];
-  for (let row = rows.start; row < rows.end; row++) {
-    const seq = rows.seq(row);
-    const entry = ring.has(seq) ? ring.text(seq) : null;
-    if (typeof entry === "string") lines.push(plain(entry));
-    if (lines.length === PART) {
-      parts.push(`${lines.join("\n")}\n`);
-      lines = [];
-      await new Promise((resolve) => setTimeout(resolve));
-    }
+  let part = [];
+  for (const line of lines(rows, ring)) {
+    part.push(line);
+    if (part.length < PART) continue;
+    parts.push(`${part.join("\n")}\n`);
+    part = [];
+    await turn();
   }
-  if (lines.length > 0) parts.push(`${lines.join("\n")}\n`);
+  if (part.length > 0) parts.push(`${part.join("\n")}\n`);
   return parts;
 }
 

@@ -4,16 +4,19 @@ import * as copy from "./copy.js";
 import { plain } from "./ansi.js";
 import { ERROR } from "./level.js";
 import { ALL_LEVELS } from "./filter.js";
+import { turn } from "./scan.js";
 import { SIZES, THEMES } from "./settings.js";
 import { TIMES } from "./time.js";
 
 const TYPING_MS = 60;
+const SEEK_ROWS = 1000;
 
 const element = (id) => document.getElementById(id);
 const after = (list, item) => list[(list.indexOf(item) + 1) % list.length];
 
 export function deeds(page) {
   const { list, rows, ring, find, drawing, taste, panel } = page;
+  let seeking = null; // the search for an error that counts
 
   const all = {
     pause: () => page.pause(!page.paused),
@@ -53,14 +56,18 @@ export function deeds(page) {
     errorBefore: () => seekError(-1),
     mark: () => page.set({ marking: !page.settings.marking }),
     file: (n) => page.files.solo(n),
-    wrap: () => page.set({ wrap: !page.settings.wrap }),
-    time: () => page.set({ time: after(TIMES, page.settings.time) }),
+    wrap: () => page.set({ wrap: !list.wrap }),
+    time: () => {
+      page.set({ time: after(TIMES, page.settings.time) });
+      panel.toast(`time of arrival: ${page.settings.time}`);
+    },
     colours: () => page.set({ colours: !page.settings.colours }),
     larger: () => resize(1),
     smaller: () => resize(-1),
     theme: () => {
       taste.set({ theme: after(THEMES, taste.theme) });
       panel.look();
+      panel.toast(`theme: ${taste.theme}`);
     },
     save: async () => {
       const names = page.files.all.filter((_, n) => page.files.isShown(n)).map((file) => file.name);
@@ -89,11 +96,16 @@ export function deeds(page) {
     list.goTo(page.cursor);
   }
 
-  function seekError(step) {
+  // Levels are worked out as it goes, which takes its time where there is no error far and wide.
+  async function seekError(step) {
+    const mine = (seeking = {});
     const from = page.cursor ?? (list.follow ? rows.seq(rows.end - 1) + 1 : list.firstInSight);
-    for (let row = rows.row(from) + (step < 0 || from === page.cursor ? step : 0); row >= rows.start && row < rows.end; row += step) {
+    let row = rows.row(from) + (step < 0 || from === page.cursor ? step : 0);
+    for (; row >= rows.start && row < rows.end; row += step) {
+      if (row % SEEK_ROWS === 0) await turn();
+      if (mine !== seeking) return;
       const seq = rows.seq(row);
-      if (ring.level(seq) === ERROR) {
+      if (ring.has(seq) && ring.level(seq) === ERROR) {
         page.point(seq);
         return list.goTo(seq);
       }
@@ -113,7 +125,7 @@ export function deeds(page) {
 }
 
 function wire(page, all) {
-  const { find, list, ring } = page;
+  const { list, ring, rows } = page;
   const buttons = {
     pause: all.pause, fresh: all.end, seek: all.find, next: all.next, previous: all.previous, unfind: all.unfind,
     time: all.time, wrap: all.wrap, colours: all.colours, smaller: all.smaller, larger: all.larger, theme: all.theme,
@@ -125,10 +137,17 @@ function wire(page, all) {
   element("findbar").addEventListener("submit", (event) => event.preventDefault());
 
   let typing = null;
-  element("filter").addEventListener("input", ({ target }) => {
+  const typed = () => {
     clearTimeout(typing);
-    typing = setTimeout(() => page.set({ filter: target.value }), TYPING_MS);
+    const filter = element("filter").value;
+    if (filter !== page.settings.filter) page.set({ filter });
+  };
+  element("filter").addEventListener("input", () => {
+    clearTimeout(typing);
+    typing = setTimeout(typed, TYPING_MS);
   });
+  // Who types and goes on at once has typed all the same.
+  element("filter").addEventListener("blur", typed);
   element("filter").addEventListener("keydown", (event) => {
     if (event.key === "Enter") element("log").focus({ preventScroll: true });
   });
@@ -141,21 +160,25 @@ function wire(page, all) {
     if (!event.shiftKey) page.set({ levels: levels ^ bit });
     else page.set({ levels: levels === bit ? ALL_LEVELS : bit });
   });
+  element("levels").addEventListener("dblclick", (event) => {
+    const chip = event.target.closest("[data-level]");
+    if (chip !== null && !event.shiftKey) page.set({ levels: 1 << Number(chip.dataset.level) });
+  });
 
   element("pane").addEventListener("click", (event) => {
     const row = event.target.closest(".row");
     if (row === null || !getSelection().isCollapsed || event.target.closest("a, summary")) return;
     const seq = Number(row.dataset.seq);
     page.point(seq);
-    if (event.target.closest(".fold, .long")) all.open(seq);
     if (event.target.closest(".around-button")) all.around(seq);
+    else if (event.target.closest(".long") || (row.querySelector("button.fold") && event.target.closest(".gutter"))) all.open(seq);
   });
   // A tree's branches change the height of its row.
   element("pane").addEventListener("toggle", () => list.invalidate(), true);
 
   document.addEventListener("copy", (event) => {
     if (event.target.closest?.("input, textarea")) return;
-    const text = copy.selected(element("pane"), ring);
+    const text = copy.selected(element("pane"), rows, ring);
     if (text === null) return;
     event.clipboardData.setData("text/plain", text);
     event.preventDefault();

@@ -7,6 +7,13 @@ const OPEN_DEPTH = 2;
 // Deeper than any log needs; a hostile line of brackets must not exhaust the stack.
 const DEPTH_MAX = 64;
 
+// Whether a line has a tree, for a row that isn't opened: a long line isn't read just to draw a triangle.
+const READ_MAX = 8192;
+export function isLikely(line) {
+  if (line.length <= READ_MAX) return find(line) !== undefined;
+  return line.length <= LENGTH_MAX && (line[0] === "{" || line[0] === "[") && /[}\]]\s*$/.test(line.slice(-8));
+}
+
 // The object or array that a line holds, alone or behind a prefix ("Nov 23 10:00:00 app: {…}"); else undefined.
 export function find(line) {
   const text = line.trimEnd();
@@ -16,13 +23,26 @@ export function find(line) {
   let at = text.indexOf(opening);
   for (let tries = 0; at >= 0 && tries < 3; tries++, at = text.indexOf(opening, at + 1)) {
     try {
-      const value = JSON.parse(text.slice(at));
+      const value = JSON.parse(text.slice(at), exact);
       return Object.keys(value).length > 0 ? value : undefined;
     } catch {
       // "[12] {…}" and the like: the next bracket may be the one.
     }
   }
   return undefined;
+}
+
+// A number that this language can't hold is shown as it is written, where the browser tells how that is.
+class Written {
+  constructor(text) {
+    this.text = text;
+  }
+}
+
+function exact(_, value, context) {
+  const source = context?.source;
+  if (typeof value !== "number" || source === undefined || String(value) === source) return value;
+  return Number.isSafeInteger(value) ? value : new Written(source);
 }
 
 export function tree(value) {
@@ -42,6 +62,7 @@ function branches(value, depth) {
 }
 
 function branch(key, value, depth) {
+  if (value instanceof Written) return leaf(key, value.text, "number");
   if (value === null || typeof value !== "object") {
     return leaf(key, JSON.stringify(value), value === null ? "null" : typeof value);
   }

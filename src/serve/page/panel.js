@@ -1,6 +1,6 @@
 // The panel: everything around the list, drawn from the state of the page. It decides nothing.
 
-import { isEmpty } from "./filter.js";
+import { ALL_LEVELS, isEmpty } from "./filter.js";
 import { LEVELS } from "./level.js";
 import { SIZES } from "./settings.js";
 import { Announcer, held, title, words } from "./status.js";
@@ -12,6 +12,11 @@ const LATER_MS = 250;
 const TOAST_MS = 2500;
 
 const element = (id) => document.getElementById(id);
+
+// A text that is set anew is laid out and, in a live region, spoken anew.
+function write(target, text) {
+  if (target.textContent !== text) target.textContent = text;
+}
 
 export class Panel {
   #page;
@@ -42,7 +47,8 @@ export class Panel {
     const { taste, list } = this.#page;
     if (taste.theme === "auto") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = taste.theme;
-    element("theme").lastElementChild.textContent = taste.theme;
+    write(element("theme").lastElementChild, taste.theme);
+    element("theme").setAttribute("aria-label", `Theme: ${taste.theme}`);
     list.rowHeight = Math.round(taste.size * 1.55);
     const log = element("log");
     log.style.setProperty("--size", `${taste.size}px`);
@@ -66,11 +72,12 @@ export class Panel {
     for (const chip of element("levels").children) {
       chip.setAttribute("aria-pressed", String(((settings.levels >> Number(chip.dataset.level)) & 1) === 1));
     }
-    element("wrap").setAttribute("aria-pressed", String(settings.wrap));
+    element("wrap").setAttribute("aria-pressed", String(this.#page.list.wrap));
     element("colours").setAttribute("aria-pressed", String(settings.colours));
-    element("time").lastElementChild.textContent = settings.time;
+    write(element("time").lastElementChild, settings.time);
+    element("time").setAttribute("aria-label", `Time of arrival: ${settings.time}`);
     const log = element("log");
-    log.classList.toggle("wrapped", settings.wrap);
+    log.classList.toggle("wrapped", this.#page.list.wrap);
     this.#tick();
     this.draw();
   }
@@ -86,17 +93,14 @@ export class Panel {
   draw() {
     const { files, view, ring, list } = this.#page;
     files.draw();
-    const { some, all } = view.counts;
-    const searching = view.isFiltered && !view.shown.complete;
-    element("count").textContent =
-      searching ? `${Math.floor(view.shown.progress * 100)} %` : some === all && isEmpty(view.filter) ? `${count(all)}` : `${count(some)} of ${count(all)}`;
+    write(element("count"), this.#counted());
     const problem = view.error;
     element("problem").hidden = problem === null;
-    element("problem").textContent = problem ?? "";
+    write(element("problem"), problem ?? "");
     element("filter").setAttribute("aria-invalid", String(problem !== null));
     element("log").classList.toggle("filtered", view.isFiltered);
-    element("held").textContent = held(ring);
-    list.follow ? element("log").classList.add("following") : element("log").classList.remove("following");
+    element("log").classList.toggle("following", list.follow);
+    write(element("held"), held(ring));
     this.#fresh();
     this.#empty();
     this.#title();
@@ -104,7 +108,9 @@ export class Panel {
   }
 
   state(state) {
+    const before = this.#state.name;
     this.#state = state;
+    if (state.name !== before || state.resumed) this.announcer.say(words(state).text);
     this.#tick();
     if (state.name === "token") this.askToken();
     this.later();
@@ -116,9 +122,8 @@ export class Panel {
   }
 
   head(text, more) {
-    const older = element("older");
-    if (older.textContent !== text) older.textContent = text;
-    older.disabled = !more;
+    write(element("older"), text);
+    element("older").disabled = !more;
   }
 
   toast(text) {
@@ -130,41 +135,53 @@ export class Panel {
     this.#toast = setTimeout(() => (toast.hidden = true), TOAST_MS);
   }
 
+  // "1,600 lines", "87 of 104,213", or how far the search is.
+  #counted() {
+    const { view } = this.#page;
+    if (view.isFiltered && !view.shown.complete) return `${Math.floor(view.shown.progress * 100)} %`;
+    const { some, all } = view.counts;
+    if (some === all && isEmpty(view.filter)) return `${count(all)} ${all === 1 ? "line" : "lines"}`;
+    return `${count(some)} of ${count(all)}`;
+  }
+
   #fresh() {
-    const { page } = { page: this.#page };
+    const page = this.#page;
     const button = element("fresh");
     const fresh = page.fresh;
     button.hidden = page.paused ? false : page.list.follow;
     button.classList.toggle("error", page.seen.erred && fresh > 0);
     const waiting = page.connection.held ? "+" : "";
-    if (page.paused) button.textContent = `Paused · ${count(fresh)}${waiting} waiting`;
-    else button.textContent = fresh > 0 ? `↓ ${count(fresh)}${waiting} new` : "↓ to the end";
+    if (page.paused) write(button, `Paused · ${count(fresh)}${waiting} waiting`);
+    else if (fresh > 0) write(button, `↓ ${count(fresh)}${waiting} new`);
+    else write(button, waiting ? "↓ more is waiting" : "↓ to the end");
     element("pause").setAttribute("aria-pressed", String(page.paused));
     element("pause").querySelector("use").setAttribute("href", page.paused ? "#i-play" : "#i-pause");
-    element("pause").lastElementChild.textContent = page.paused ? "Go on" : "Pause";
+    write(element("pause").lastElementChild, page.paused ? "Go on" : "Pause");
   }
 
   // A list with nothing in it says why, and what would change it.
   #empty() {
-    const { files, rows, ring, view } = this.#page;
+    const { files, rows, ring, settings, view } = this.#page;
     const [heading, text] = element("empty").children;
     const nothing = rows.end === rows.start && (!view.isFiltered || view.shown.complete);
     element("empty").hidden = !nothing;
     if (!nothing) return;
     const shown = files.all.filter((_, number) => files.isShown(number));
     const absent = shown.filter((file) => !file.present);
-    if (ring.length > 0) {
+    const asked = !isEmpty(view.filter) || settings.levels !== ALL_LEVELS;
+    const paths = (list) => list.map((file) => file.path ?? file.name).join(", ");
+    if (ring.length > 0 && asked) {
       heading.textContent = "Nothing gets through";
       text.textContent = `None of the ${count(ring.lines)} lines held passes the filter, the levels and the files chosen. New lines that do will show here; Esc clears the filter.`;
     } else if (absent.length > 0 && absent.length === shown.length) {
       heading.textContent = "No such file yet: waiting";
-      text.textContent = `${absent.map((file) => file.path ?? file.name).join(", ")} will show here as soon as something writes it.`;
+      text.textContent = `${paths(absent)} will show here as soon as something writes it.`;
     } else if (this.#state.name === "live" && files.all.length === 0) {
       heading.textContent = "No file matches yet: waiting";
       text.textContent = "A file that matches the daemon's pattern will show here as soon as it appears.";
     } else if (this.#state.name === "live") {
       heading.textContent = "No lines yet";
-      text.textContent = `What is written to ${shown.map((file) => file.path ?? file.name).join(", ")} will show here at once.`;
+      text.textContent = `What is written to ${paths(shown)} will show here at once.`;
     } else {
       heading.textContent = words(this.#state).text;
       text.textContent = "";
@@ -182,7 +199,8 @@ export class Panel {
   #tick() {
     const { text, kind } = words(this.#state);
     const button = element("connection");
-    if (button.lastElementChild.textContent !== text) button.lastElementChild.textContent = text;
+    write(button.lastElementChild, text);
+    button.setAttribute("aria-label", `Connection: ${text}`);
     button.dataset.kind = kind;
     const relative = this.#page.settings.time === "relative";
     if (relative && !document.hidden) {
