@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tungstenite::{Message, WebSocket};
 
-use super::support::{tool, wait_until};
+use crate::support::{tool, wait_until};
 
 /// A browser on a busy machine takes its time, above all to start.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -43,6 +43,8 @@ impl Browser {
             .args(["--headless", "--no-sandbox", "--disable-gpu"])
             .args(["--no-first-run", "--disable-background-networking"])
             .args(["--disable-component-update", "--disable-sync"])
+            // A scroll that goes on while a test does the next thing would undo it.
+            .arg("--disable-smooth-scrolling")
             .args(["--disable-dev-shm-usage", "--remote-debugging-port=0"])
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .args(options)
@@ -68,6 +70,9 @@ impl Browser {
         let attach = json!({"targetId": target["targetId"], "flatten": true});
         let attached = browser.call("Target.attachToTarget", attach);
         browser.session = attached["sessionId"].as_str().map(str::to_owned);
+        // What the page's scripts throw and what its policy refuses is told, and fails the test.
+        browser.call("Runtime.enable", json!({}));
+        browser.call("Log.enable", json!({}));
         browser.screen(1280, 800, false);
         Some(browser)
     }
@@ -82,8 +87,82 @@ impl Browser {
 
     /// The colour scheme that the system asks for: light or dark.
     pub(crate) fn scheme(&mut self, scheme: &str) {
-        let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        self.prefer("prefers-color-scheme", scheme);
+    }
+
+    /// What the reader's system asks for, by the name of the media feature.
+    pub(crate) fn prefer(&mut self, feature: &str, value: &str) {
+        let features = json!([{"name": feature, "value": value}]);
         self.call("Emulation.setEmulatedMedia", json!({"features": features}));
+    }
+
+    /// Presses a key, as a hand does: `key` as the standard names it, and which of Alt 1, Ctrl 2, Shift 8.
+    pub(crate) fn press(&mut self, key: &str, modifiers: u32) {
+        let mut press = json!({"type": "keyDown", "key": key, "modifiers": modifiers});
+        let command = match (key, modifiers) {
+            ("a", 2) => json!(["selectAll"]),
+            ("c", 2) => json!(["copy"]),
+            _ => json!([]),
+        };
+        press["commands"] = command;
+        if key.chars().count() == 1 && modifiers & 3 == 0 {
+            press["text"] = json!(key);
+        } else if key == "Enter" {
+            press["text"] = json!("\r");
+        }
+        // These do nothing by their name alone.
+        let coded = [
+            ("Backspace", 8),
+            ("Tab", 9),
+            ("PageUp", 33),
+            ("PageDown", 34),
+            ("End", 35),
+            ("Home", 36),
+        ];
+        if let Some((_, code)) = coded.iter().find(|(name, _)| *name == key) {
+            press["windowsVirtualKeyCode"] = json!(code);
+        }
+        self.call("Input.dispatchKeyEvent", press.clone());
+        press["type"] = json!("keyUp");
+        self.call("Input.dispatchKeyEvent", press);
+    }
+
+    /// Types a text, key by key.
+    pub(crate) fn type_text(&mut self, text: &str) {
+        for key in text.chars() {
+            self.press(&key.to_string(), 0);
+        }
+    }
+
+    /// Clicks the middle of the element that `script` gives.
+    pub(crate) fn click(&mut self, script: &str, modifiers: u32) {
+        let place = self.eval(&format!(
+            "{{ const box = ({script}).getBoundingClientRect(); [box.x + box.width / 2, box.y + box.height / 2] }}"
+        ));
+        for kind in ["mousePressed", "mouseReleased"] {
+            let event = json!({"type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1,
+                "modifiers": modifiers});
+            self.call("Input.dispatchMouseEvent", event);
+        }
+    }
+
+    /// Turns the wheel over the middle of the screen: down, or up where `pixels` is negative.
+    pub(crate) fn wheel(&mut self, pixels: i32) {
+        let event =
+            json!({"type": "mouseWheel", "x": 400, "y": 400, "deltaX": 0, "deltaY": pixels});
+        self.call("Input.dispatchMouseEvent", event);
+    }
+
+    /// Puts another tab before this one, so that this one is hidden.
+    pub(crate) fn hide(&mut self) {
+        self.call("Target.createTarget", json!({"url": "about:blank"}));
+        self.until("document.hidden");
+    }
+
+    /// Brings this tab to the front again.
+    pub(crate) fn show(&mut self) {
+        self.call("Page.bringToFront", json!({}));
+        self.until("!document.hidden");
     }
 
     /// Opens an address, and waits until it is loaded.
@@ -95,14 +174,19 @@ impl Browser {
         ));
     }
 
-    /// Opens the page, and waits until its connection is live; `page` is then its own object.
+    /// Opens the page, and waits until its connection is live.
     pub(crate) fn open(&mut self, url: &str) {
+        self.load(url);
+        self.until("window.page?.connection.state.name === 'live'");
+    }
+
+    /// Opens the page; `page` is then its own object.
+    pub(crate) fn load(&mut self, url: &str) {
         self.call("Page.navigate", json!({"url": url}));
         self.until("document.readyState === 'complete' && location.href !== 'about:blank'");
         self.eval(
             "import(new URL('page/main.js', location.href)).then((m) => { window.page = m.page; })",
         );
-        self.until("window.page?.connection.state.name === 'live'");
     }
 
     /// The value of a script, or of the promise that it gives.
@@ -132,6 +216,14 @@ impl Browser {
         std::fs::write(path, decode(text)).expect("write a picture");
     }
 
+    /// The answer to a command that is for the browser, not for its tab.
+    pub(crate) fn call_browser(&mut self, method: &str, params: Value) -> Value {
+        let session = self.session.take();
+        let answer = self.call(method, params);
+        self.session = session;
+        answer
+    }
+
     /// The answer to one command.
     pub(crate) fn call(&mut self, method: &str, params: Value) -> Value {
         self.sent += 1;
@@ -147,6 +239,10 @@ impl Browser {
                 continue;
             };
             let answer: Value = serde_json::from_str(&text).expect("JSON");
+            let thrown = answer["method"] == "Runtime.exceptionThrown";
+            let refused = answer["method"] == "Log.entryAdded"
+                && answer["params"]["entry"]["source"] == "security";
+            assert!(!thrown && !refused, "the page's own fault: {answer}");
             if answer["id"] == json!(self.sent) {
                 assert!(answer.get("error").is_none(), "{method}: {answer}");
                 return answer["result"].clone();

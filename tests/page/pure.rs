@@ -1,0 +1,28 @@
+//! The scripts' pure parts: their unit tests, run in the browser.
+
+use crate::browser::{Browser, files};
+
+#[test]
+fn the_pure_parts_of_the_scripts_keep_their_promises() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    browser.go(&files::serve());
+    let outcomes = browser.eval(
+        "import('/tests/page/pure.test.mjs').then(() => import('/tests/page/shim.mjs'))\
+         .then((shim) => shim.outcomes())",
+    );
+    let outcomes = outcomes.as_array().expect("a list");
+    for outcome in outcomes {
+        eprintln!(
+            "{}: {}",
+            outcome["name"],
+            outcome["error"].as_str().unwrap_or("ok")
+        );
+    }
+    assert!(outcomes.len() > 5, "{} cases ran", outcomes.len());
+    assert!(
+        outcomes.iter().all(|outcome| outcome["error"].is_null()),
+        "some failed"
+    );
+}

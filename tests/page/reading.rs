@@ -1,0 +1,236 @@
+//! Reading: what comes is seen, what was is fetched, and the reader's place is never lost.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::browser::Browser;
+use crate::stage::{
+    DRAWN, HELD, PLACE, SHOWN, filter, focus_log, numbered, open, until_last, until_says,
+};
+use crate::support::{Logs, append};
+
+/// Lines of very different lengths.
+fn ragged(from: usize, to: usize) -> String {
+    (from..to).fold(String::new(), |mut text, number| {
+        let tail = "many words ".repeat(number * 7 % 60);
+        let _ = writeln!(text, "line {number} {tail}");
+        text
+    })
+}
+
+/// Looks at an entry in the middle of what is held; gives the reader's place.
+fn look_at(browser: &mut Browser, entry: &str) -> Value {
+    browser.eval(&format!("page.list.goTo({entry})"));
+    browser.until(&format!("!page.list.follow && /line/.test({PLACE}[0])"));
+    browser.eval(DRAWN);
+    browser.eval(PLACE)
+}
+
+#[test]
+fn a_reader_sees_the_history_and_what_comes() {
+    let logs = Logs::new();
+    let log = logs.file("app.log", "one\ntwo\n");
+    let Some((mut browser, _daemon)) = open(&[&log]) else {
+        return;
+    };
+    browser.until(&format!("{SHOWN}.join() === 'one,two'"));
+    append(&log, "2026-01-01 [ERROR] three\n");
+    browser.until(&format!("{SHOWN}.length === 3"));
+    let level = browser.eval("document.querySelectorAll('.line')[2].classList.contains('error')");
+    assert_eq!(level, json!(true));
+    browser.until("document.title.startsWith('app.log')");
+}
+
+#[test]
+fn scrolling_up_fetches_older_lines_and_the_reader_stays_in_place() {
+    let logs = Logs::new();
+    let log = logs.file("app.log", numbered(0, 3000));
+    let Some((mut browser, _daemon)) = open(&[&log]) else {
+        return;
+    };
+    until_last(&mut browser, "line 2999");
+    browser.until("page.list.follow && document.querySelectorAll('.line').length > 10");
+    browser.eval("document.querySelector('#log').scrollTop = 0");
+    browser.until(&format!(
+        "{HELD}[0] === 'line 1500' || {HELD}[0] === 'line 0'"
+    ));
+    browser.eval("document.querySelector('#log').scrollTop = 4000");
+    browser.until(&format!("!page.list.follow && /line/.test({PLACE}[0])"));
+    browser.eval(DRAWN);
+    let before = browser.eval(PLACE);
+    append(&log, numbered(3000, 3312));
+    until_says(&mut browser, "#fresh", "↓ 312 new");
+    assert_eq!(browser.eval(PLACE), before);
+
+    browser.until(&format!(
+        "(document.querySelector('#log').scrollTop = 0, {HELD}[0] === 'line 0')"
+    ));
+    until_says(&mut browser, "#older", "the beginning of app.log");
+    let held = browser.eval(&format!("{HELD}.join('\\n')"));
+    assert_eq!(held, json!(numbered(0, 3312).trim_end()));
+
+    browser.click("document.querySelector('#fresh')", 0);
+    browser.until(&format!("{SHOWN}.at(-1) === 'line 3311'"));
+}
+
+#[test]
+fn the_view_stands_still_while_lines_come_and_old_ones_go() {
+    let logs = Logs::new();
+    let log = logs.file("app.log", ragged(0, 400));
+    let Some((mut browser, _daemon)) = open(&[&log]) else {
+        return;
+    };
+    browser.until("page.ring.lines === 400");
+    browser.eval("page.ring.linesMax = 1000");
+    append(&log, ragged(400, 1000));
+    browser.until("page.ring.lines === 1000");
+    let mut next = 1000;
+    for (wrapped, filtered) in [(false, ""), (true, ""), (true, "line -none")] {
+        let wrap = if wrapped { "true" } else { "false" };
+        browser.eval(&format!("page.set({{wrap: {wrap}}})"));
+        filter(&mut browser, filtered);
+        browser.until("page.view.shown.complete");
+        let before = look_at(&mut browser, "page.ring.end - 300");
+        let first = browser.eval("page.ring.first");
+        for _ in 0..8 {
+            append(&log, ragged(next, next + 50));
+            next += 50;
+            browser.until(&format!(
+                "page.ring.text(page.ring.end - 1).startsWith('line {} ')",
+                next - 1
+            ));
+            browser.eval(DRAWN);
+            assert_eq!(browser.eval(PLACE), before, "wrapped {wrapped}, {filtered}");
+        }
+        browser.until(&format!("page.ring.first >= {first} + 400"));
+        assert_eq!(browser.eval("page.ring.length <= 1000"), json!(true));
+    }
+}
+
+#[test]
+fn larger_type_another_width_and_a_filter_give_the_place_back() {
+    let logs = Logs::new();
+    let log = logs.file("app.log", ragged(0, 400));
+    let Some((mut browser, _daemon)) = open(&[&log]) else {
+        return;
+    };
+    browser.until("page.ring.lines === 400");
+    browser.eval("page.set({wrap: true})");
+    look_at(&mut browser, "page.ring.first + 200");
+    let place =
+        "Math.round(document.querySelector('[data-seq=\"200\"]').getBoundingClientRect().top)";
+    let before = browser.eval(place);
+    focus_log(&mut browser);
+    browser.press("+", 0);
+    browser.until("page.taste.size === 14");
+    browser.eval(DRAWN);
+    assert_eq!(browser.eval(place), before);
+    browser.screen(800, 800, false);
+    browser.until("innerWidth === 800");
+    browser.eval(DRAWN);
+    assert_eq!(browser.eval(place), before);
+    // Also when a filter has been there that leaves next to nothing.
+    filter(&mut browser, "\"line 300\"");
+    until_says(&mut browser, "#count", "1 of 400");
+    filter(&mut browser, "");
+    until_says(&mut browser, "#count", "400 lines");
+    focus_log(&mut browser); // the filter's syntax no longer stands over the log
+    browser.eval(DRAWN);
+    assert_eq!(browser.eval(place), before);
+}
+
+#[test]
+fn scrolling_up_selecting_and_finding_end_the_following() {
+    let logs = Logs::new();
+    let log = logs.file("app.log", numbered(0, 400));
+    let Some((mut browser, _daemon)) = open(&[&log]) else {
+        return;
+    };
+    until_last(&mut browser, "line 399");
+    type Way = (&'static str, fn(&mut Browser));
+    let ways: [Way; 4] = [
+        ("the wheel", |browser| browser.wheel(-120)),
+        ("a key", |browser| browser.press("PageUp", 0)),
+        ("a selection", |browser| {
+            browser.eval(
+                "getSelection().selectAllChildren([...document.querySelectorAll('.text')].at(-3))",
+            );
+        }),
+        ("a find", |browser| {
+            browser.press("/", 0);
+            browser.type_text("line 3");
+        }),
+    ];
+    for (name, stop) in ways {
+        browser.until("page.list.follow && page.seen.seq === page.ring.end");
+        focus_log(&mut browser);
+        stop(&mut browser);
+        eprintln!("{name}");
+        browser.until("!page.list.follow && !document.querySelector('#fresh').hidden");
+        let place = browser.eval(&format!("{SHOWN}.includes('line 390')"));
+        append(&log, "one more\n");
+        until_says(&mut browser, "#fresh", "↓ 1 new");
+        let stays = browser.eval(&format!("{SHOWN}.includes('line 390')"));
+        assert_eq!(stays, place, "{name}");
+        browser.click("document.querySelector('#fresh')", 0);
+    }
+}
+
+#[test]
+fn the_title_counts_what_came_while_nobody_looked_and_marks_an_error() {
+    let logs = Logs::new();
+    let log = logs.file("app.log", "one\n");
+    let Some((mut browser, daemon)) = open(&[&log]) else {
+        return;
+    };
+    browser.until(&format!("{SHOWN}.length === 1"));
+    browser.hide();
+    append(&log, "two\nthree\n");
+    let title = |mark: &str| {
+        format!(
+            "document.title === '{mark}app.log · 127.0.0.1:{}'",
+            daemon.port
+        )
+    };
+    browser.until(&title("(2) "));
+    append(&log, "[error] four\n");
+    browser.until(&title("(3 !) "));
+    browser.show();
+    browser.until(&title(""));
+}
+
+#[test]
+fn rotations_and_truncations_stand_as_rows_where_they_happened() {
+    let logs = Logs::new();
+    let log = logs.file("app.log", "one\n");
+    let Some((mut browser, _daemon)) = open(&[&log]) else {
+        return;
+    };
+    browser.until(&format!("{SHOWN}.length === 1"));
+    std::fs::rename(&log, logs.path("app.log.1")).expect("rotate");
+    append(&log, "two\n");
+    until_last(&mut browser, "two");
+    std::fs::write(&log, "3\n").expect("truncate");
+    until_last(&mut browser, "3");
+    std::fs::remove_file(&log).expect("remove");
+    browser.until("document.querySelector('.event-missing') !== null");
+    browser.until(
+        "/waiting/.test(document.querySelector('.chip.missing .name, .missing')?.title ?? '')",
+    );
+    let rows = browser.eval(
+        "[...document.querySelectorAll('.row')].map((row) => row.querySelector('.text, .label').textContent)",
+    );
+    let wanted = json!([
+        "one",
+        "app.log was rotated: a new file begins",
+        "two",
+        "app.log was truncated: it begins anew",
+        "3",
+        "app.log is gone: waiting for it to come back"
+    ]);
+    assert_eq!(rows, wanted);
+    append(&log, "four\n");
+    until_last(&mut browser, "four");
+    browser.until("document.querySelector('.chip.missing') === null");
+}
