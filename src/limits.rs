@@ -429,6 +429,9 @@ pub const STATE_FILE_BYTES: u64 = 4 * 1024 * 1024;
 pub const PASSWORD_BYTES: u64 = 4096;
 
 /// At stop: how long what is in the files is still published, as far as the broker takes it.
-pub const PUBLISH_GRACE: Duration = Duration::from_millis(1000);
+pub const PUBLISH_GRACE: Duration = Duration::from_millis(900);
 
-const _: () = assert!(PUBLISH_GRACE.as_millis() <= GRACE.as_millis());
+/// Then, how long saying `offline` may take; a broker that takes longer says it by itself.
+pub const PUBLISH_GOODBYE: Duration = Duration::from_millis(300);
+
+const _: () = assert!(PUBLISH_GRACE.as_millis() + PUBLISH_GOODBYE.as_millis() <= GRACE.as_millis());

@@ -65,8 +65,7 @@ impl Bell {
         self.done.store(sequence, Ordering::Release);
     }
 
-    /// Waits until somebody rings, `socket` is ready for what is asked of it, or `until`. Whether the socket is ready
-    /// to be read and to be written.
+    /// Waits until somebody rings, `socket` is ready for what is asked of it, or `until`.
     pub(super) fn wait(
         &self,
         socket: Option<(BorrowedFd<'_>, PollFlags)>,
@@ -84,9 +83,10 @@ impl Bell {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
-        // Race: a ring between the two lines is seen, for whoever waits looks at everything after this.
-        self.rung.store(false, Ordering::Release);
+        // Race: somebody rings between the two. Whoever has waited looks at everything after this, so it misses nothing.
+        // The other way round, the read would take that ring and leave `rung` set, and nobody would ring any more.
         let _ = self.waker.read();
+        self.rung.swap(false, Ordering::AcqRel);
         Ok(())
     }
 }
@@ -103,5 +103,38 @@ impl Subscriber for Bell {
 
     fn done(&self) -> u64 {
         self.done.load(Ordering::Acquire)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn whoever_rings_is_heard_however_close_the_rings_are() {
+        const RINGS: usize = 50_000;
+        let (bell, rings) = (Arc::new(Bell::new().expect("a bell")), AtomicUsize::new(0));
+        let limit = Instant::now() + Duration::from_secs(20);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for n in 0..RINGS {
+                    rings.fetch_add(1, Ordering::SeqCst);
+                    bell.ring();
+                    // At another moment of the wait each time.
+                    for _ in 0..n % 500 {
+                        std::hint::spin_loop();
+                    }
+                }
+            });
+            while rings.load(Ordering::SeqCst) < RINGS {
+                bell.wait(None, limit).expect("a wait");
+                assert!(Instant::now() < limit, "a ring was not heard");
+            }
+        });
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::limits::{
     ACKNOWLEDGE_WAIT, BROKER_PACKET_BYTES, IN_FLIGHT_BYTES, IN_FLIGHT_MAX, KEEP_ALIVE_SECONDS,
-    WELCOME_WAIT,
+    PUBLISH_WRITE_BYTES, WELCOME_WAIT,
 };
 
 use super::packet::{self, Connect, Connected, Packet, Publish, Version};
@@ -152,11 +152,14 @@ impl<T> Session<T> {
     /// That many bytes are sent.
     pub(super) fn has_sent(&mut self, bytes: usize) {
         self.sent += bytes;
-        if self.sent == self.said.len() {
-            self.said.clear();
+        // Not only when all is sent: of a busy connection that may never come.
+        if self.sent == self.said.len() || self.sent >= PUBLISH_WRITE_BYTES {
+            self.said.drain(..self.sent);
             self.sent = 0;
             // One long message must not hold its memory for ever.
-            self.said.shrink_to(IN_FLIGHT_BYTES);
+            if self.said.len() < PUBLISH_WRITE_BYTES {
+                self.said.shrink_to(2 * PUBLISH_WRITE_BYTES);
+            }
         }
     }
 

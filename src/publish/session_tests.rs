@@ -66,6 +66,21 @@ fn a_broker_that_owes_an_answer_too_long_is_taken_for_gone() {
 }
 
 #[test]
+fn what_is_sent_is_not_kept_even_where_something_always_waits() {
+    let now = Instant::now();
+    let mut session = open(now, &[]);
+    let payload = vec![0; PUBLISH_WRITE_BYTES / 2];
+    for number in 1..=200 {
+        session.publish(("t", &payload), None, false, 1, now);
+        session.has_sent(session.to_send().len() - 1);
+        session
+            .hears(&acknowledgement(number), now, &mut |_| {})
+            .expect("heard");
+    }
+    assert!(session.said.capacity() <= 4 * PUBLISH_WRITE_BYTES);
+}
+
+#[test]
 fn a_quiet_connection_is_pinged_as_the_broker_wishes() {
     let now = Instant::now();
     let mut session = open(now, &[0x13, 0, 5]);

@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use crate::config::publishing::Format;
 use crate::hub::Hub;
-use crate::limits::{ID_BYTES, PUBLISH_GRACE, PUBLISH_WRITE_BYTES};
+use crate::limits::{
+    BATCH_MESSAGE_BYTES, ID_BYTES, PUBLISH_GOODBYE, PUBLISH_GRACE, PUBLISH_WRITE_BYTES,
+};
 use crate::reader::note;
 use crate::source::{EventKind, Id, Kind, Segment};
 use crate::tally::Tally;
@@ -112,7 +114,7 @@ impl<'a> Talk<'a> {
                 let end_by = *end_by.get_or_insert(now + PUBLISH_GRACE);
                 let drained = filled == Filled::Everything && self.session.in_flight() == 0;
                 if drained || now >= end_by || !self.session.is_open() {
-                    self.say_goodbye(end_by);
+                    self.say_goodbye(now + PUBLISH_GOODBYE);
                     return Ok(());
                 }
             }
@@ -210,6 +212,8 @@ impl<'a> Talk<'a> {
             let topic = means.topics.of(&segment.source);
             let bytes_max = self.session.payload_bytes_max(&topic, ID_BYTES);
             self.payload.clear();
+            // One long line must not hold its memory for ever.
+            self.payload.shrink_to(2 * BATCH_MESSAGE_BYTES);
             let message = message::write(means.format, segment, line, bytes_max, &mut self.payload);
             tell_loss(&means.tally.broker, segment, message.left_out_bytes);
             if !message.silent {
