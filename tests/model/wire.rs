@@ -77,10 +77,14 @@ impl Wire {
     /// Streams that read the files.
     fn catching_up(&self) -> usize {
         let metrics = self.daemon.get("/metrics").text();
-        let value = metrics
+        let clients = metrics
             .lines()
-            .find_map(|line| line.strip_prefix("tailcast_clients_catching_up "));
-        value.and_then(|n| n.parse().ok()).expect("a number")
+            .filter(|line| line.starts_with("tailcast_clients{"));
+        let catching_up = clients.filter(|line| line.contains(r#"state="catching_up""#));
+        let number = |line: &str| line.rsplit(' ').next()?.parse::<usize>().ok();
+        catching_up
+            .map(|line| number(line).expect("a number"))
+            .sum()
     }
 }
 
