@@ -1,27 +1,24 @@
 //! Wiring: makes every part, starts every thread, and ends them in order.
 
 use std::io;
-use std::net::{TcpListener, ToSocketAddrs};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
-use nix::sys::stat::{Mode, umask};
 use std::time::Instant;
 
 use crate::allowance;
 use crate::config::Config;
-use crate::config::value::Listen;
 use crate::courier::Rounds;
 use crate::error::StartError;
 use crate::hub::Hub;
 use crate::limits::PERMIT_TURNS_MIN;
 #[cfg(feature = "mqtt")]
 use crate::publish::Publishers;
-use crate::serve::door::{Door, Listener};
+use crate::serve::door::Door;
 use crate::serve::guard::Guard;
+use crate::serve::listener::{self, SocketFile};
 use crate::serve::refusal::Refused;
 use crate::serve::routes::Routes;
 use crate::serve::stream::Shared;
@@ -71,15 +68,9 @@ impl Daemon {
         let (listeners, sockets) = if is_passed {
             (passed, Vec::new())
         } else {
-            listen(config)?
+            listener::open(&config.listen)?
         };
-        let is_plain = |listener: &Listener| matches!(listener, Listener::Plain(_));
-        if tokens.is_some() && listeners.iter().any(is_plain) {
-            return Err(StartError::Usage(
-                "a passed socket named tcp can't be used with --token-file, since it can't ask for a token: leave one out"
-                    .to_owned(),
-            ));
-        }
+        listener::check(&listeners, tokens.is_some(), certificate.is_some())?;
         let hub = Arc::new(Hub::new(config.max_line).map_err(failed("make an eventfd"))?);
         let rounds = Arc::new(Rounds::new(Arc::clone(&hub), config.max_delay));
         let streams = Arc::new(Streams::new(Arc::clone(&hub), systemd::is_told()));
@@ -142,7 +133,7 @@ impl Daemon {
             watcher: handle.clone(),
             access: crate::serve::access::Access::new(
                 tokens,
-                &listeners,
+                listener::port(&listeners),
                 config.base_path.as_str(),
             ),
         });
@@ -152,7 +143,10 @@ impl Daemon {
         let watcher_thread = watcher
             .start(Arc::clone(stop))
             .map_err(failed("start the watcher"))?;
-        let lines = announce(&listeners, routes.access.asks(), config.tls.is_some());
+        let lines: Vec<_> = listeners
+            .iter()
+            .map(|listener| listener.url(config.tls.is_some()))
+            .collect();
         let door_thread = door
             .open(listeners, Arc::clone(stop))
             .map_err(failed("start the door"))?;
@@ -235,115 +229,6 @@ fn join(thread: Option<JoinHandle<()>>) {
         // A panic has set the latch already.
         let _ = thread.join();
     }
-}
-
-/// The name of a Unix socket, which goes with it, also where the start fails later.
-#[derive(Debug)]
-struct SocketFile(PathBuf);
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
-fn listen(config: &Config) -> Result<(Vec<Listener>, Vec<SocketFile>), StartError> {
-    let mut listeners = Vec::new();
-    let mut sockets = Vec::new();
-    for at in &config.listen {
-        match at {
-            Listen::Http(at) | Listen::Tcp(at) => {
-                let deed = |error: io::Error| StartError::failed(format!("listen on {at}"), error);
-                let mut addresses = at.to_string().to_socket_addrs().map_err(deed)?;
-                let address = addresses
-                    .next()
-                    .ok_or_else(|| deed(io::Error::other("the name has no address")))?;
-                let listener = TcpListener::bind(address).map_err(deed)?;
-                // The standard library's 128 is too few for a thousand at once.
-                let backlog = nix::sys::socket::Backlog::MAXCONN;
-                let _ = nix::sys::socket::listen(&listener, backlog);
-                listeners.push(match at_kind(config, at) {
-                    true => Listener::Plain(listener),
-                    false => Listener::Http(listener),
-                });
-            }
-            Listen::Unix(path) => {
-                let deed = |error: io::Error| {
-                    StartError::failed(format!("listen on unix:{}", path.display()), error)
-                };
-                listeners.push(Listener::Unix(listen_unix(path).map_err(deed)?));
-                sockets.push(SocketFile(path.clone()));
-            }
-        }
-    }
-    Ok((listeners, sockets))
-}
-
-fn at_kind(config: &Config, at: &crate::config::value::HostPort) -> bool {
-    config
-        .listen
-        .iter()
-        .any(|listen| matches!(listen, Listen::Tcp(plain) if std::ptr::eq(plain, at)))
-}
-
-/// A stale socket file (nobody answers) is replaced, a live one is not.
-fn listen_unix(path: &Path) -> io::Result<UnixListener> {
-    // Race: with the mode changed only after bind, anybody could connect in between. No other thread makes files yet.
-    let usual = umask(Mode::from_bits_truncate(0o117));
-    let listener = bind_unix(path);
-    umask(usual);
-    listener
-}
-
-fn bind_unix(path: &Path) -> io::Result<UnixListener> {
-    match UnixListener::bind(path) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            if UnixStream::connect(path).is_ok() {
-                return Err(io::Error::other("another server answers there"));
-            }
-            use std::os::unix::fs::FileTypeExt;
-            if !std::fs::symlink_metadata(path)?.file_type().is_socket() {
-                return Err(io::Error::other("a file that is no socket stands there"));
-            }
-            std::fs::remove_file(path)?;
-            UnixListener::bind(path)
-        }
-        bound => bound,
-    }
-}
-
-/// What is said of each listener once it serves.
-fn announce(listeners: &[Listener], asks_for_token: bool, over_tls: bool) -> Vec<String> {
-    let is_http = |listener: &Listener| matches!(listener, Listener::Http(_));
-    if over_tls && !listeners.iter().any(is_http) {
-        log::warn!("--tls-cert is of no use here: unix: and tcp: listeners don't speak TLS");
-    }
-    let scheme = if over_tls { "https" } else { "http" };
-    let reachable = |listener: &TcpListener| {
-        let address = listener.local_addr().ok();
-        if let Some(address) = address
-            && !address.ip().is_loopback()
-            && !asks_for_token
-        {
-            log::warn!(
-                "{address} can be reached from other machines, and whoever reaches it may read the files: add \
-                 --token-file PATH, or listen on 127.0.0.1"
-            );
-        }
-        address.map_or_else(|| "?".to_owned(), |address| address.to_string())
-    };
-    listeners
-        .iter()
-        .map(|listener| match listener {
-            Listener::Http(listener) => format!("{scheme}://{}", reachable(listener)),
-            Listener::Plain(listener) => format!("tcp://{}", reachable(listener)),
-            Listener::Unix(listener) => {
-                let address = listener.local_addr().ok();
-                let path = address.as_ref().and_then(|address| address.as_pathname());
-                format!("unix:{}", path.unwrap_or(Path::new("?")).display())
-            }
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -525,6 +525,17 @@ fn unix_and_tcp_listeners_stay_plain() {
 }
 
 #[test]
+fn a_certificate_that_no_listener_uses_is_warned_of() {
+    let logs = Logs::new();
+    let (log, pair) = (logs.file("a.log", ""), Pair::quick(&logs, "a"));
+    let mut command = support::program();
+    command.args(["-l", "tcp:127.0.0.1:0"]).arg(&log);
+    command.env("TAILCAST_TLS_CERT", &pair.cert);
+    command.env("TAILCAST_TLS_KEY", &pair.key);
+    assert!(Daemon::spawn(command).says("--tls-cert is of no use here"));
+}
+
+#[test]
 fn a_pair_that_can_not_be_used_is_one_line_and_status_1() {
     let logs = Logs::new();
     let log = logs.file("a.log", "");

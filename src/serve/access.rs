@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use super::answer::Answer;
-use super::door::Listener;
 use super::page;
 use super::query;
 use super::refusal::Refusal;
@@ -56,15 +55,11 @@ impl fmt::Debug for Pass {
 }
 
 impl Access {
-    /// The access of a daemon that listens at `listeners`.
-    pub fn new(tokens: Option<Tokens>, listeners: &[Listener], base_path: &str) -> Access {
-        let port = listeners.iter().find_map(|listener| match listener {
-            Listener::Http(listener) => listener.local_addr().ok().map(|address| address.port()),
-            _ => None,
-        });
+    /// The access of a daemon whose pages come from `port`.
+    pub fn new(tokens: Option<Tokens>, port: u16, base_path: &str) -> Access {
         Access {
             tokens: tokens.map(Mutex::new),
-            cookie: token::cookie_name(port.unwrap_or(0), base_path),
+            cookie: token::cookie_name(port, base_path),
             base_path: base_path.to_owned(),
             changes: AtomicU64::new(0),
         }

@@ -3,9 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{Shutdown, TcpListener};
+use std::net::Shutdown;
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -20,48 +19,11 @@ use crate::limits::{ACCEPT_PAUSE, ACCESS_LOOK, CLIENT_STACK_BYTES, GRACE, HEADS_
 use crate::stop::{Reason, Stop};
 
 use super::client::Client;
+use super::listener::Listener;
 use super::peer::Visitor;
 use super::routes::Routes;
 use super::socket::Socket;
-use super::tls::{Certificate, TlsStream};
-
-/// Where connections come from.
-#[derive(Debug)]
-pub enum Listener {
-    /// HTTP over TCP.
-    Http(TcpListener),
-    /// HTTP over a Unix socket.
-    Unix(UnixListener),
-    /// The text of `/stream`, without HTTP.
-    Plain(TcpListener),
-}
-
-impl Listener {
-    fn accept(&self) -> io::Result<Socket> {
-        match self {
-            Listener::Http(listener) | Listener::Plain(listener) => {
-                listener.accept().map(|(s, _)| Socket::Tcp(s))
-            }
-            Listener::Unix(listener) => listener.accept().map(|(s, _)| Socket::Unix(s)),
-        }
-    }
-
-    fn prepare(&self) -> io::Result<()> {
-        match self {
-            Listener::Http(listener) | Listener::Plain(listener) => listener.set_nonblocking(true),
-            Listener::Unix(listener) => listener.set_nonblocking(true),
-        }
-    }
-}
-
-impl AsFd for Listener {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        match self {
-            Listener::Http(listener) | Listener::Plain(listener) => listener.as_fd(),
-            Listener::Unix(listener) => listener.as_fd(),
-        }
-    }
-}
+use super::tls::Certificate;
 
 /// Epoll data: listeners from 0, the waker, visitors from here on.
 const WAKER: u64 = 1 << 32;
@@ -241,8 +203,8 @@ impl Door {
     fn accept_all(self: &Arc<Self>, listener: &Listener) -> io::Result<()> {
         // Bounded, so that a storm of connections does not keep peers' words from the streams.
         for _ in 0..64 {
-            match listener.accept() {
-                Ok(socket) => self.take_in(self.secured(socket, listener), listener)?,
+            match listener.accept(self.certificate.as_ref()) {
+                Ok(socket) => self.take_in(socket, listener)?,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => {
                     let errno = error.raw_os_error().map(Errno::from_raw);
@@ -256,15 +218,6 @@ impl Door {
             }
         }
         Ok(())
-    }
-
-    fn secured(&self, socket: Socket, listener: &Listener) -> Socket {
-        match (socket, listener, &self.certificate) {
-            (Socket::Tcp(tcp), Listener::Http(_), Some(certificate)) => {
-                Socket::Tls(TlsStream::new(tcp, certificate))
-            }
-            (socket, _, _) => socket,
-        }
     }
 
     fn take_in(self: &Arc<Self>, socket: Socket, listener: &Listener) -> io::Result<()> {

@@ -17,10 +17,10 @@ pub mod cors;
 
 // Who may ask.
 pub mod guard;
+pub mod stamp;
 pub mod token;
 
 pub mod access;
-pub mod stamp;
 
 // TLS, or what stands in for it.
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
@@ -48,5 +48,7 @@ pub mod routes;
 mod handshake;
 
 mod client;
+
+pub mod listener;
 
 pub mod door;
