@@ -211,6 +211,9 @@ const _: () = assert!(TURN_BYTES <= QUEUED_BYTES_MAX);
 /// other programs on the same host name included; 16 KiB leaves room for long filters.
 pub const HEAD_BYTES: usize = 16 * 1024;
 
+/// What is read of a request head at a time: what browsers send comes in one or two.
+pub const HEAD_READ_BYTES: usize = 2 * 1024;
+
 /// How long a peer may take over its request head: a person who types it into `nc` makes it, a slow-loris
 /// attacker holds a thread no longer than this.
 pub const HEAD_TIME_MS: u64 = 10_000;
@@ -303,8 +306,8 @@ pub const GRACE: Duration = Duration::from_millis(1200);
 /// Largest message of a client; it has nothing to say.
 pub const CLIENT_MESSAGE_BYTES: usize = 4 * 1024;
 
-/// tungstenite's read buffer, allocated for each client.
-pub const WS_READ_BUFFER_BYTES: usize = 512;
+/// tungstenite's read buffer, allocated for each client: a pong or a close fits.
+pub const WS_READ_BUFFER_BYTES: usize = 128;
 
 /// Replies that tungstenite may hold for a client that does not read: a pong and a close fit many times.
 pub const WS_WRITE_BUFFER_BYTES: usize = 4 * 1024;

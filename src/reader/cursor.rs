@@ -20,7 +20,7 @@ pub(super) struct Cursor {
     /// The bytes before the place, where they are known.
     footing: Option<Footing>,
     /// Files beside the followed one that are to be read first.
-    past: Option<Past>,
+    past: Option<Box<Past>>,
     /// Events that are to be told first, last one first.
     pending: Vec<Event>,
     /// Where the reading ends, where that was noted.
@@ -52,7 +52,7 @@ impl Cursor {
             source,
             standing,
             footing: None,
-            past,
+            past: past.map(Box::new),
             pending,
             until: None,
         }
@@ -146,6 +146,7 @@ impl Cursor {
         }
     }
 
+    #[inline(never)]
     fn read(
         &mut self,
         hub: &Hub,
@@ -181,6 +182,7 @@ impl Cursor {
     }
 
     /// Skips to `limit`: what is before it can't be read.
+    #[inline(never)]
     fn lost(&mut self, generation: &Generation, limit: u64, reason: &'static str) -> Segment {
         let from = self.standing.position.map_or(0, |position| position.offset);
         let at = Position {
@@ -210,13 +212,14 @@ impl Cursor {
     }
 
     /// All of a file beside the followed one is read: to the next one, or to what the hub holds.
+    #[inline(never)]
     fn leave_past(&mut self, hub: &Hub) -> Option<Segment> {
         let past = self.past.take()?;
         if past.ends_here() {
             return None;
         }
         let (past, mut events) = past.onwards(&self.source, hub)?;
-        self.past = past;
+        self.past = past.map(Box::new);
         for event in &mut events {
             event.aside = self.standing.aside;
         }

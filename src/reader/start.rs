@@ -56,7 +56,8 @@ impl Begin<'_> {
         noted: Vec<SourceState>,
         from: &dyn Fn(&Source) -> From,
     ) -> io::Result<Option<Reader>> {
-        let mut cursors = Vec::new();
+        // No room for more than there are: each client has these for as long as it stays.
+        let mut cursors = Vec::with_capacity(noted.len());
         let mut edges = Vec::new();
         for state in noted {
             if !self.selection.has(&state.source) {
@@ -81,6 +82,7 @@ impl Begin<'_> {
 
     /// A reader of the `wanted` lines that stand before the place `id` in the one source `index`, and of nothing
     /// more; `Ok(None)` where the place is gone or `pause` gave up.
+    #[inline(never)]
     pub fn before(
         mut self,
         index: u32,
@@ -161,6 +163,7 @@ impl Begin<'_> {
     }
 
     /// The cursor of one source, and its edge as it stood.
+    #[inline(never)]
     fn cursor(
         &mut self,
         state: SourceState,
@@ -205,6 +208,7 @@ impl Begin<'_> {
     }
 
     /// The cursor of a source that is resumed after the line `id`.
+    #[inline(never)]
     fn after(&self, state: SourceState, id: &Id) -> io::Result<(Cursor, Option<Edge>)> {
         let source = Arc::clone(&state.source);
         let aside = state.edge.aside;
@@ -284,6 +288,7 @@ impl Begin<'_> {
             .checked_sub(of.base() + id.offset.saturating_sub(of.start()))
     }
 
+    #[inline(never)]
     fn start_event(
         &self,
         source: &Source,
@@ -308,6 +313,7 @@ impl Begin<'_> {
         })
     }
 
+    #[inline(never)]
     fn back(&mut self, generation: &Generation, end: u64, wanted: u64) -> io::Result<Option<u64>> {
         if wanted == 0 {
             return Ok(Some(end));

@@ -133,7 +133,8 @@ fn split_line(head: &[u8]) -> (&[u8], &[u8]) {
 fn read(head: &[u8]) -> Result<Request, Refusal> {
     let (line, rest) = split_line(head);
     let (method, target, version) = read_request_line(line)?;
-    let mut fields = [httparse::EMPTY_HEADER; HEAD_FIELDS];
+    // On the heap, for the stack of a client's thread is kept for as long as the client stays.
+    let mut fields = vec![httparse::EMPTY_HEADER; HEAD_FIELDS];
     let fields: Vec<_> = match httparse::parse_headers(rest, &mut fields) {
         Ok(httparse::Status::Complete((_, fields))) => fields
             .iter()

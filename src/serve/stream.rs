@@ -98,8 +98,13 @@ impl<'a> Stream<'a> {
         }
     }
 
+    /// The number of its connection.
+    pub fn number(&self) -> u64 {
+        self.peer.visitor.number
+    }
+
     /// Runs it to its end, goodbye included. Blocks for as long as the client stays.
-    pub fn run(mut self) -> Ended {
+    pub fn run(mut self: Box<Self>) -> Ended {
         let ended = loop {
             match self.catch_up() {
                 Ok(()) => {}
@@ -117,6 +122,7 @@ impl<'a> Stream<'a> {
     // -- reading the file
 
     /// Reads and sends until the live edge is reached and the queue begins there.
+    #[inline(never)]
     fn catch_up(&mut self) -> Result<(), Ended> {
         let shared = self.shared;
         let Some(mut reader) = self.reader.take() else {
@@ -230,6 +236,7 @@ impl<'a> Stream<'a> {
     // -- live
 
     /// Carries and waits until the queue is lost.
+    #[inline(never)]
     fn live(&mut self) -> Result<(), Ended> {
         #[cfg(test)]
         assert!(

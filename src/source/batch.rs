@@ -18,6 +18,8 @@ pub struct Batch {
     pub segments: Vec<Segment>,
 }
 
+type Forms = [OnceLock<Box<[u8]>>; FORMS];
+
 /// Lines of one source, or one event.
 #[derive(Debug)]
 pub struct Segment {
@@ -25,7 +27,8 @@ pub struct Segment {
     pub source: Arc<Source>,
     /// What.
     pub kind: Kind,
-    forms: [OnceLock<Box<[u8]>>; FORMS],
+    /// Made on first use: only what is published has any.
+    forms: OnceLock<Box<Forms>>,
     form_bytes: AtomicUsize,
 }
 
@@ -93,7 +96,7 @@ impl Segment {
         Segment {
             source,
             kind,
-            forms: Default::default(),
+            forms: OnceLock::new(),
             form_bytes: AtomicUsize::new(0),
         }
     }
@@ -108,7 +111,8 @@ impl Segment {
 
     /// The wire form number `form`, made by `make` on first use, once for all clients.
     pub fn form(&self, form: usize, make: impl FnOnce() -> Vec<u8>) -> &[u8] {
-        self.forms[form].get_or_init(|| {
+        let forms = self.forms.get_or_init(Box::default);
+        forms[form].get_or_init(|| {
             let bytes = make().into_boxed_slice();
             self.form_bytes.fetch_add(bytes.len(), Ordering::Relaxed);
             bytes

@@ -79,6 +79,7 @@ impl Stream<'_> {
     }
 
     /// Reads what the peer says, to the end of what is there: edge-triggered readiness comes once.
+    #[inline(never)]
     fn hear(&mut self) -> Result<(), Ended> {
         if !self.peer.link.lock().is_websocket() {
             return self.hear_bytes();
