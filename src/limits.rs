@@ -31,9 +31,9 @@ pub const LINKS_MAX: usize = 40;
 /// Generations behind the live edge that are kept open for readers that lag.
 pub const GENERATIONS_BEHIND_MAX: usize = 4;
 
-/// Forgotten generations of a source whose place in it is remembered, so that a straggler can be told how many bytes
-/// it lost; 16 bytes each.
-pub const GENERATIONS_REMEMBERED_MAX: usize = 1024;
+/// Generations of a source that nobody holds open any more and that are remembered, so that a straggler can read them
+/// where they still stand beside the followed file, or be told how many bytes it lost; about 150 bytes each.
+pub const GENERATIONS_REMEMBERED_MAX: usize = 256;
 
 /// Generations that were found by a rotation and are not yet read.
 pub const GENERATIONS_AHEAD_MAX: usize = 64;

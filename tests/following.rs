@@ -9,6 +9,7 @@ use std::path::Path;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
+use support::http::Live;
 use support::websocket::Client;
 use support::{DEADLINE, Daemon, Logs, append};
 
@@ -100,4 +101,68 @@ fn an_id_of_a_file_that_a_rotation_renamed_behind_a_link_is_found() {
         "new 3",
     ];
     assert_eq!(summary(&got), want);
+}
+
+const STRETCH_LINES: usize = 500;
+const STRETCHES: usize = 12;
+
+/// A log that is rotated again and again while a client takes nothing; everything is published when this returns.
+fn left_behind(logs: &Logs) -> (Daemon, Live) {
+    let log = logs.file("a.log", "begin\n");
+    let daemon = Daemon::follow(&[&log]);
+    let target = "/stream?format=json&lines=0";
+    let (mut stalled, mut reads) = (daemon.live(target), daemon.live(target));
+    for client in [&mut stalled, &mut reads] {
+        assert!(client.line().contains("start"));
+    }
+    for stretch in 0..STRETCHES {
+        if stretch > 0 {
+            fs::rename(&log, logs.path(&format!("a.log-2026{stretch:04}"))).expect("rename");
+        }
+        let numbers = stretch * STRETCH_LINES..(stretch + 1) * STRETCH_LINES;
+        let text: String = numbers.map(|n| format!("{n:06} {:1000}\n", "")).collect();
+        append(&log, text);
+        let last = format!("{:06} ", (stretch + 1) * STRETCH_LINES - 1);
+        while !reads.line().contains(&last) {}
+    }
+    (daemon, stalled)
+}
+
+/// The numbers of the lines that come up to the last one, and the bytes that are told as lost.
+fn what_comes(client: &mut Live) -> (Vec<usize>, Vec<u64>) {
+    let (mut numbers, mut lost) = (Vec::new(), Vec::new());
+    while numbers.last() != Some(&(STRETCHES * STRETCH_LINES - 1)) {
+        let object: Value = serde_json::from_str(&client.line()).expect("JSON");
+        if object["event"] == "gap" {
+            lost.push(object["lost"].as_u64().expect("a number"));
+        }
+        if let Some(line) = object["line"].as_str() {
+            numbers.push(line[..6].parse().expect("a number"));
+        }
+    }
+    (numbers, lost)
+}
+
+#[test]
+fn a_client_that_is_many_rotations_behind_gets_all_that_still_stands_beside_the_file() {
+    let logs = Logs::new();
+    let (_daemon, mut stalled) = left_behind(&logs);
+    let (numbers, lost) = what_comes(&mut stalled);
+    assert!(numbers.into_iter().eq(0..STRETCHES * STRETCH_LINES));
+    assert_eq!(lost, [0; 0]);
+}
+
+#[test]
+fn what_is_deleted_before_a_client_has_it_is_a_gap_of_as_many_bytes() {
+    let logs = Logs::new();
+    let (_daemon, mut stalled) = left_behind(&logs);
+    // Some of these are not held open any more; the first one it is in the middle of.
+    for stretch in 1..4 {
+        fs::remove_file(logs.path(&format!("a.log-2026{stretch:04}"))).expect("unlink");
+    }
+    let (numbers, lost) = what_comes(&mut stalled);
+    let missing = STRETCHES * STRETCH_LINES - numbers.len();
+    assert!(missing > STRETCH_LINES, "{missing}");
+    assert!(numbers.is_sorted_by(|a, b| a < b));
+    assert_eq!(lost.iter().sum::<u64>(), missing as u64 * 1008);
 }

@@ -10,7 +10,7 @@ use crate::limits::{
     ASIDES_MAX, GENERATION_KEPT, GENERATIONS_BEHIND_MAX, GENERATIONS_REMEMBERED_MAX,
 };
 use crate::source::{
-    Began, Event, EventKind, Generation, Id, IdMaker, Kind, Position, Segment, Source,
+    Began, Event, EventKind, Former, Generation, Id, IdMaker, Kind, Position, Segment, Source,
 };
 
 use super::{Change, SourceCounts, SourceState};
@@ -47,8 +47,8 @@ pub(super) struct Stream {
     edge_id: Id,
     asides: VecDeque<Aside>,
     asides_told: u64,
-    /// Number and base of generations that were let go of, oldest first.
-    remembered: VecDeque<(u64, u64)>,
+    /// Generations that were let go of, oldest first; consecutive numbers up to the first of `generations`.
+    formers: VecDeque<Arc<Former>>,
     pub(super) present: bool,
     counts: SourceCounts,
 }
@@ -63,7 +63,7 @@ impl Stream {
             edge_id,
             asides: VecDeque::new(),
             asides_told: 0,
-            remembered: VecDeque::new(),
+            formers: VecDeque::new(),
             present: false,
             counts: SourceCounts::default(),
         }
@@ -142,7 +142,7 @@ impl Stream {
             Change::Begin(generation) => {
                 self.counts.begins(&generation);
                 self.begin(generation, forgotten);
-                for mut event in self.arrival(self.generations.len() - 1) {
+                for mut event in self.arrival(self.edge.generation) {
                     event.aside = self.asides_told;
                     self.push(segments, Kind::Event(event));
                 }
@@ -207,12 +207,15 @@ impl Stream {
             if generation.began == Began::Truncated {
                 // The file is the same one: nothing of what it held before can be read any more, of any generation
                 // that lived in it.
-                for old in self
-                    .generations
-                    .iter()
-                    .filter(|old| Arc::ptr_eq(&old.file, &generation.file))
-                {
-                    old.set_gone();
+                for old in &self.generations {
+                    if Arc::ptr_eq(&old.file, &generation.file) {
+                        old.set_gone();
+                    }
+                }
+                for former in &self.formers {
+                    if former.identity == generation.identity {
+                        former.set_gone();
+                    }
                 }
             }
         }
@@ -231,10 +234,10 @@ impl Stream {
         let Some(front) = self.generations.pop_front() else {
             return;
         };
-        if self.remembered.len() == GENERATIONS_REMEMBERED_MAX {
-            self.remembered.pop_front();
+        if self.formers.len() == GENERATIONS_REMEMBERED_MAX {
+            self.formers.pop_front();
         }
-        self.remembered.push_back((front.number, front.base()));
+        self.formers.push_back(Arc::new(Former::of(&front)));
         forgotten.push(front);
     }
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use crate::hub::{Edge, Hub, Stand, Standing};
 use crate::limits::OVERLAP_BYTES;
 use crate::source::forward::{Footing, Overlap, Read, Stretch, read_lines};
-use crate::source::{Event, EventKind, Generation, Id, Kind, Lines, Position, Segment, Source};
+use crate::source::{
+    Event, EventKind, Former, Generation, Id, Kind, Lines, Position, Segment, Source,
+};
 
 use super::past::Past;
 
@@ -21,6 +23,8 @@ pub(super) struct Cursor {
     footing: Option<Footing>,
     /// Files beside the followed one that are to be read first.
     past: Option<Box<Past>>,
+    /// The generation that it reads, where the hub does not hold that any more.
+    former: Option<Arc<Generation>>,
     /// Events that are to be told first, last one first.
     pending: Vec<Event>,
     /// Where the reading ends, where that was noted.
@@ -35,6 +39,7 @@ impl Cursor {
             standing: Standing::default(),
             footing: None,
             past: None,
+            former: None,
             pending: Vec::new(),
             until: None,
         }
@@ -53,6 +58,7 @@ impl Cursor {
             standing,
             footing: None,
             past: past.map(Box::new),
+            former: None,
             pending,
             until: None,
         }
@@ -98,52 +104,70 @@ impl Cursor {
         }
         let mut looks = 0;
         loop {
-            match hub.stand(self.source.index, self.standing, until) {
-                Stand::AtEdge => return Ok(None),
-                Stand::Events(events) => {
-                    self.pending = events.into_iter().rev().collect();
-                    let Some(event) = self.pending.pop() else {
-                        return Ok(None);
-                    };
-                    return Ok(Some(self.event(event)));
-                }
-                Stand::Bytes {
-                    generation,
-                    from,
-                    limit,
-                    sealed,
-                } => {
-                    match self.read(hub, &generation, (from, limit, sealed), chunk_bytes) {
-                        // Race: the file was truncated and grown again while it was read. The watcher may have seen
-                        // it by now; then the bytes are thrown away, and the next stand says what was lost.
-                        Ok(Read::Lines(_)) if generation.is_gone() => {}
-                        Ok(Read::Lines(lines)) => {
-                            generation.touch();
-                            let segment =
-                                Segment::new(Arc::clone(&self.source), Kind::Lines(lines));
-                            self.standing.position = Some(segment.end());
-                            return Ok(Some(segment));
-                        }
-                        Ok(Read::Changed) if looks < LOOKS_MAX && !sealed => {
-                            looks += 1;
-                            hub.looks.ask();
-                            if looks == LOOKS_MAX {
-                                // The watcher still takes it for the same file: somebody has edited what stood
-                                // before. What stands there now is the truth.
-                                self.footing = None;
-                            }
-                        }
-                        Ok(Read::Changed) => {
-                            return Ok(Some(self.lost(&generation, limit, "overwritten")));
-                        }
-                        Err(error) => {
-                            log::warn!("read {:?}: {error}", self.source.path);
-                            return Ok(Some(self.lost(&generation, limit, "unreadable")));
-                        }
+            let (generation, from, limit, sealed) =
+                match hub.stand(self.source.index, self.standing, until) {
+                    Stand::AtEdge => return Ok(None),
+                    Stand::Events(events) => {
+                        self.pending = events.into_iter().rev().collect();
+                        return Ok(self.next_pending());
                     }
+                    Stand::Bytes {
+                        generation,
+                        from,
+                        limit,
+                        sealed,
+                    } => {
+                        self.former = None;
+                        (generation, from, limit, sealed)
+                    }
+                    Stand::Former {
+                        former,
+                        from,
+                        limit,
+                    } => match self.open_former(&former) {
+                        Some(generation) => (generation, from, limit, limit == former.sealed),
+                        // It is gone: the next stand says what was lost.
+                        None => continue,
+                    },
+                };
+            match self.read(hub, &generation, (from, limit, sealed), chunk_bytes) {
+                // Race: the file was truncated and grown again while it was read. The watcher may have seen
+                // it by now; then the bytes are thrown away, and the next stand says what was lost.
+                Ok(Read::Lines(_)) if generation.is_gone() => {}
+                Ok(Read::Lines(lines)) => {
+                    generation.touch();
+                    let segment = Segment::new(Arc::clone(&self.source), Kind::Lines(lines));
+                    self.standing.position = Some(segment.end());
+                    return Ok(Some(segment));
+                }
+                Ok(Read::Changed) if looks < LOOKS_MAX && !sealed => {
+                    looks += 1;
+                    hub.looks.ask();
+                    if looks == LOOKS_MAX {
+                        // The watcher still takes it for the same file: somebody has edited what stood
+                        // before. What stands there now is the truth.
+                        self.footing = None;
+                    }
+                }
+                Ok(Read::Changed) => {
+                    return Ok(Some(self.lost(&generation, limit, "overwritten")));
+                }
+                Err(error) => {
+                    log::warn!("read {:?}: {error}", self.source.path);
+                    return Ok(Some(self.lost(&generation, limit, "unreadable")));
                 }
             }
         }
+    }
+
+    /// Held open as long as it is read.
+    fn open_former(&mut self, former: &Former) -> Option<Arc<Generation>> {
+        let own = self.former.take();
+        self.former = own.filter(|own| own.number == former.number && !former.is_gone());
+        if self.former.is_none() {
+            self.former = former.open(&self.source);
+        }
+        self.former.clone()
     }
 
     #[inline(never)]

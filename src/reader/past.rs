@@ -4,19 +4,17 @@
 //! Only the file that is being read is open; the next is found when its turn comes, by inode and time, since it may
 //! have been renamed meanwhile.
 
-use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use nix::fcntl::OFlag;
-
 use crate::hub::Hub;
 use crate::source::forward::{Footing, Read, Stretch, read_lines};
 use crate::source::siblings::{self, Sibling};
-use crate::source::{Began, Event, EventKind, Generation, Id, IdMaker, Lines, Position, Source};
+use crate::source::{
+    Began, Event, EventKind, Generation, Id, IdMaker, Lines, Position, Source, identity,
+};
 
 #[derive(Debug)]
 pub(super) struct Past {
@@ -27,18 +25,6 @@ pub(super) struct Past {
     footing: Option<Footing>,
     /// The stream ends at `limit`: nothing younger is read.
     ends_here: bool,
-}
-
-/// Opens a regular file without waiting (a FIFO would).
-fn open(path: &Path) -> io::Result<std::fs::File> {
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(OFlag::O_NONBLOCK.bits())
-        .open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-    Ok(file)
 }
 
 impl Past {
@@ -58,10 +44,11 @@ impl Past {
     }
 
     fn open(path: &Path, at: u64) -> io::Result<Past> {
-        let file = open(path)?;
+        let (file, identity) = identity::open(path)?;
         let stat = file.metadata()?;
         let footing = Some(Footing::take(&file, at)?);
-        let generation = Generation::new(0, Arc::new(file), Began::Rotated, None)?;
+        let file = Arc::new(file);
+        let generation = Generation::with_identity(0, file, identity, Began::Rotated, None);
         let modified = stat.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         Ok(Past {
             generation,

@@ -1,8 +1,12 @@
 //! Which file it is: device, inode and birth.
 
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
 use std::time::SystemTime;
+
+use nix::fcntl::OFlag;
 
 /// A file. The birth tells it from a later one with its inode, where the file system knows births.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -29,4 +33,18 @@ impl Identity {
     pub fn is_inode(&self, other: &Identity) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
     }
+}
+
+/// Opens a regular file for reading, and does not wait where it is a FIFO by now.
+pub fn open(path: &Path) -> io::Result<(File, Identity)> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits())
+        .open(path)?;
+    let stat = file.metadata()?;
+    if !stat.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    let identity = Identity::of(&stat);
+    Ok((file, identity))
 }

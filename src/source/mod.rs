@@ -3,6 +3,7 @@
 
 pub mod back;
 pub mod batch;
+pub mod former;
 pub mod forward;
 pub mod generation;
 pub mod id;
@@ -13,6 +14,7 @@ pub mod siblings;
 use std::path::PathBuf;
 
 pub use batch::{Batch, Event, EventKind, Kind, Segment};
+pub use former::Former;
 pub use generation::{Began, Gap, Generation};
 pub use id::{Id, IdMaker};
 pub use identity::Identity;

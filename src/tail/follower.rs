@@ -22,13 +22,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::hub::{Change, Hub};
 use crate::limits::{RETRY, SAFETY_LOOK, SAFETY_LOOK_TRUSTED};
-use crate::source::{Began, Gap, Generation, Identity, Source, back, forward::Footing};
+use crate::source::{Began, Gap, Generation, Identity, Source, back, forward::Footing, identity};
 
 use super::held::{Found, Held};
 use super::identity::{Known, stamp_now};
 use super::name::{Name, not_regular};
 use super::sealed::Sealed;
-use super::successor::{self, Successors};
+use super::successor::Successors;
 use super::trust;
 use super::watches::{User, Watches};
 
@@ -134,7 +134,8 @@ impl Follower {
         if !stat.is_file() {
             return Err(not_regular(&stat));
         }
-        let (file, identity) = successor::open(path)?;
+        let (file, identity) = identity::open(path)?;
+        let file = Arc::new(file);
         let mut held = Held::new(Arc::clone(&file), identity, 0, true);
         let begin = held.skip_holes(turn.buf)?;
         let length = file.metadata()?.len();

@@ -6,23 +6,21 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind};
+use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
-
-use nix::fcntl::OFlag;
 
 use crate::limits::{
     COPY_CHECKED_BYTES, GENERATIONS_AHEAD_MAX, NAME_READS_MAX, OVERLAP_BYTES, SIBLING_SCANS_MAX,
 };
 use crate::source::forward::read_full;
 use crate::source::siblings::{self, Mark, Sibling};
-use crate::source::{Gap, Identity};
+use crate::source::{Gap, Identity, identity};
 
 /// A file that is open and not yet begun.
 #[derive(Debug)]
@@ -62,19 +60,6 @@ impl Successor {
         (seen.bytes, seen.beginning) = (bytes, beginning);
         bytes
     }
-}
-
-/// Opens a regular file for reading, and does not wait where it is a FIFO by now.
-pub(super) fn open(path: &Path) -> io::Result<(Arc<File>, Identity)> {
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits())
-        .open(path)?;
-    let stat = file.metadata()?;
-    if !stat.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-    Ok((Arc::new(file), Identity::of(&stat)))
 }
 
 /// The successors, oldest first; at most [`GENERATIONS_AHEAD_MAX`].
@@ -281,8 +266,9 @@ pub(super) fn missed(
                 compressed += usize::from(holds_unseen_bytes(&sibling, held, since));
                 continue;
             }
-            match open(&sibling.path) {
+            match identity::open(&sibling.path) {
                 Ok((file, identity)) => {
+                    let file = Arc::new(file);
                     let seen = found.iter().any(|(_, other)| other.is_inode(&identity));
                     let young = identity.born.is_none_or(|born| born >= since);
                     if !seen && young && !is_ours(&identity) && !is_copy(&file, held) {

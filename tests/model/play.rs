@@ -12,7 +12,8 @@ const CLIENTS: usize = 3;
 /// Files that are followed in each script.
 pub(crate) const FILES: usize = 2;
 
-/// Files that may come under a name while a client does not read: beyond, it may be told of a gap.
+/// Files that may come under a name while a client does not read, and are held open though they were deleted: beyond, it
+/// may be told of a gap.
 const FILES_KEPT: usize = 3;
 
 /// One run of the program.
@@ -197,7 +198,9 @@ impl<C: Client> Seat<C> {
     fn leave_behind(&mut self, worlds: &[&World]) {
         if self.client.can_be_left_behind() {
             for (missed, world) in self.missed.iter_mut().zip(worlds) {
-                missed.may_lose |= world.files - missed.files > FILES_KEPT;
+                // What was only renamed is found beside the file, however many there are.
+                missed.may_lose |=
+                    world.vanished != missed.vanished && world.files - missed.files > FILES_KEPT;
             }
         }
     }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::source::{Began, Event, EventKind, Gap, Generation, IdMaker, Position};
+use crate::source::{
+    Began, Event, EventKind, Former, Gap, Generation, IdMaker, Identity, Position,
+};
 
 use super::{Aside, Edge, Stream};
 
@@ -31,19 +33,74 @@ pub enum Stand {
         /// Nothing more comes of this generation.
         sealed: bool,
     },
+    /// The same of a generation that is not held any more: it is to be opened again, or is gone.
+    Former {
+        /// To read from.
+        former: Arc<Former>,
+        /// Where the bytes begin.
+        from: u64,
+        /// Where they end.
+        limit: u64,
+    },
     /// Something happened here: tell it, and go on from its place.
     Events(Vec<Event>),
 }
 
+/// How a generation begins, held or not.
+struct Beginning {
+    place: Position,
+    identity: Identity,
+    began: Began,
+    gap: Option<Gap>,
+    base: u64,
+}
+
 impl Stream {
-    /// What a stream is told when it comes to the generation at `at` in the deque.
-    pub(super) fn arrival(&self, at: usize) -> Vec<Event> {
-        let generation = &self.generations[at];
-        let id = IdMaker::beginning(self.source.name_hash, &generation.identity);
+    fn former(&self, number: u64) -> Option<&Arc<Former>> {
+        let oldest = self.formers.front()?.number;
+        self.formers.get(number.checked_sub(oldest)? as usize)
+    }
+
+    /// The beginning of the generation `number`; where that is forgotten, of the oldest that is held.
+    fn beginning(&self, number: u64) -> Beginning {
+        if let Some(former) = self.former(number) {
+            let place = Position {
+                generation: number,
+                offset: former.start,
+            };
+            return Beginning {
+                place,
+                identity: former.identity,
+                began: former.began,
+                gap: former.gap,
+                base: former.base,
+            };
+        }
+        let oldest = self.generations[0].number;
+        let generation = &self.generations[number.saturating_sub(oldest) as usize];
         let place = Position {
             generation: generation.number,
             offset: generation.start(),
         };
+        Beginning {
+            place,
+            identity: generation.identity,
+            began: generation.began,
+            gap: generation.gap,
+            base: generation.base(),
+        }
+    }
+
+    /// What a stream is told when it comes to the generation `number`.
+    pub(super) fn arrival(&self, number: u64) -> Vec<Event> {
+        let Beginning {
+            place,
+            identity,
+            began,
+            gap,
+            ..
+        } = self.beginning(number);
+        let id = IdMaker::beginning(self.source.name_hash, &identity);
         let event = |kind| Event {
             kind,
             id,
@@ -51,10 +108,10 @@ impl Stream {
             aside: 0,
         };
         let mut events = Vec::new();
-        if let Some(Gap { lost_bytes, reason }) = generation.gap {
+        if let Some(Gap { lost_bytes, reason }) = gap {
             events.push(event(EventKind::Gap { lost_bytes, reason }));
         }
-        events.push(event(match generation.began {
+        events.push(event(match began {
             Began::First => EventKind::Start,
             Began::Rotated => EventKind::Rotated,
             Began::Truncated => EventKind::Truncated,
@@ -70,22 +127,7 @@ impl Stream {
             return Stand::Events(self.told(self.first_arrival(), standing));
         };
         if at.generation < front.number {
-            if let Some(until) = until.filter(|until| until.position.generation < front.number) {
-                // What was lost up to there is told already.
-                if at >= until.position {
-                    return Stand::AtEdge;
-                }
-                let lost_bytes = (until.position.generation == at.generation)
-                    .then(|| until.position.offset.saturating_sub(at.offset));
-                return Stand::Events(vec![gap_up_to(until, lost_bytes, "rotated away", standing)]);
-            }
-            let lost_bytes = self
-                .base_of(at.generation)
-                .and_then(|base| front.base().checked_sub(base + at.offset));
-            return Stand::Events(self.told(
-                self.arrival_with_gap(0, lost_bytes, "rotated away"),
-                standing,
-            ));
+            return self.stand_in_former(at, standing, until);
         }
         let index = (at.generation - front.number) as usize;
         let Some(generation) = self.generations.get(index) else {
@@ -111,7 +153,8 @@ impl Stream {
                         standing,
                     )]);
                 }
-                let gap = self.arrival_with_gap(index + 1, Some(limit - from), "truncated");
+                let next = at.generation + 1;
+                let gap = self.arrival_with_gap(next, Some(limit - from), "truncated");
                 return Stand::Events(self.told(gap, standing));
             }
             let sealed = generation.sealed() == Some(limit);
@@ -125,13 +168,69 @@ impl Stream {
         if last {
             Stand::AtEdge
         } else {
-            Stand::Events(self.told(self.arrival(index + 1), standing))
+            Stand::Events(self.told(self.arrival(at.generation + 1), standing))
         }
+    }
+
+    /// The same for a reader that stands `at` a place in a generation that is not held any more.
+    fn stand_in_former(&self, at: Position, standing: Standing, until: Option<Edge>) -> Stand {
+        if until.is_some_and(|until| at >= until.position) {
+            return Stand::AtEdge;
+        }
+        if let Some(aside) = self.aside_for(at, standing.aside, until) {
+            return Stand::Events(vec![aside]);
+        }
+        let Some(former) = self.former(at.generation) else {
+            // So far behind that it is not even known how far.
+            let oldest = self.generations[0].number;
+            return self.lost_up_to(oldest, None, standing, until);
+        };
+        let here = until.filter(|until| until.position.generation == at.generation);
+        let limit = here.map_or(former.sealed, |until| until.position.offset);
+        let from = at.offset.max(former.start);
+        if from >= limit {
+            return Stand::Events(self.told(self.arrival(at.generation + 1), standing));
+        }
+        if former.is_gone() {
+            let is_gone = |number: &u64| self.former(*number).is_some_and(|next| next.is_gone());
+            let end = self.generations[0].number;
+            let next = (at.generation + 1..end).find(|number| !is_gone(number));
+            let next = next.unwrap_or(end);
+            let place = former.base + (from - former.start);
+            return self.lost_up_to(next, Some(place), standing, until);
+        }
+        Stand::Former {
+            former: Arc::clone(former),
+            from,
+            limit,
+        }
+    }
+
+    /// A reader at the byte `place` of the source goes on with the generation `next`, or ends before it.
+    fn lost_up_to(
+        &self,
+        next: u64,
+        place: Option<u64>,
+        standing: Standing,
+        until: Option<Edge>,
+    ) -> Stand {
+        const REASON: &str = "rotated away";
+        let lost = |end: u64| place.and_then(|place| end.checked_sub(place));
+        if let Some(until) = until.filter(|until| until.position.generation < next) {
+            let Beginning { place, base, .. } = self.beginning(until.position.generation);
+            let end = base + until.position.offset.saturating_sub(place.offset);
+            return Stand::Events(vec![gap_up_to(until, lost(end), REASON, standing)]);
+        }
+        // What was lost before that one in any case is told with its beginning.
+        let Beginning { base, gap, .. } = self.beginning(next);
+        let own = gap.and_then(|gap| gap.lost_bytes).unwrap_or(0);
+        let events = self.arrival_with_gap(next, lost(base.saturating_sub(own)), REASON);
+        Stand::Events(self.told(events, standing))
     }
 
     /// What a stream is told that has waited for the source's first generation.
     fn first_arrival(&self) -> Vec<Event> {
-        let mut events = self.arrival(0);
+        let mut events = self.arrival(self.generations[0].number);
         let number = events.len() - 1;
         events[number].kind = EventKind::Start;
         events.swap(0, number);
@@ -148,23 +247,14 @@ impl Stream {
         events
     }
 
-    /// Bytes of the source before the generation `number`, which was let go of.
-    fn base_of(&self, number: u64) -> Option<u64> {
-        let at = self
-            .remembered
-            .binary_search_by_key(&number, |&(number, _)| number)
-            .ok()?;
-        Some(self.remembered[at].1)
-    }
-
-    /// The events at the generation `index` for a reader that lost `lost_bytes` before it.
+    /// The events at the generation `number` for a reader that lost `lost_bytes` before it.
     fn arrival_with_gap(
         &self,
-        index: usize,
+        number: u64,
         lost_bytes: Option<u64>,
         reason: &'static str,
     ) -> Vec<Event> {
-        let mut events = self.arrival(index);
+        let mut events = self.arrival(number);
         let gap = match events.first().map(|event| event.kind.clone()) {
             Some(EventKind::Gap {
                 lost_bytes: more,
@@ -218,16 +308,15 @@ impl Stream {
         let end = self.published_bytes();
         let begin = match at {
             None => self.generations[0].base(),
-            Some(at) => match self
-                .generations
-                .iter()
-                .find(|generation| generation.number == at.generation)
-            {
-                Some(generation) => {
-                    generation.base() + at.offset.saturating_sub(generation.start())
+            Some(at) => {
+                let Beginning { place, base, .. } = self.beginning(at.generation);
+                let is_it = place.generation == at.generation;
+                base + if is_it {
+                    at.offset.saturating_sub(place.offset)
+                } else {
+                    0
                 }
-                None => self.generations[0].base(),
-            },
+            }
         };
         end.saturating_sub(begin)
     }

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use crate::hub::Change;
 use crate::limits::{FOREIGN_MAX, MISSING_AFTER, RETRIED_FOR, RETRY};
-use crate::source::{EventKind, Gap, Identity};
+use crate::source::{EventKind, Gap, Identity, identity};
 
 use super::{Follower, Turn};
 use crate::tail::held::Held;
@@ -145,7 +145,8 @@ impl Follower {
     ///
     /// Opened before anything else: a further rename can't take it from us then.
     fn found(&mut self, before: SystemTime, turn: &mut Turn) -> io::Result<()> {
-        let (file, identity) = successor::open(&self.source.path)?;
+        let (file, identity) = identity::open(&self.source.path)?;
+        let file = Arc::new(file);
         // One that was there before must have been moved to the name: it is there since about now. And whatever the
         // clock says, it stood there after those that were found before it.
         let born = identity.born.filter(|&born| born >= self.verified);

@@ -1,0 +1,84 @@
+//! A former generation: one that nobody holds open any more. As long as its file stands beside the followed one, it can
+//! be opened again, and so a reader that lags however far behind misses nothing that is still on the disk.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::limits::SIBLING_SCANS_MAX;
+
+use super::{Began, Gap, Generation, Identity, Source, identity, siblings};
+
+/// What is remembered of a generation.
+#[derive(Debug)]
+pub struct Former {
+    /// Its number.
+    pub number: u64,
+    /// Which file it is.
+    pub identity: Identity,
+    /// How it began.
+    pub began: Began,
+    /// What was lost before it.
+    pub gap: Option<Gap>,
+    /// Bytes of all the generations before.
+    pub base: u64,
+    /// Where its first line begins.
+    pub start: u64,
+    /// Its length.
+    pub sealed: u64,
+    gone: AtomicBool,
+}
+
+impl Former {
+    /// What is to be remembered of a generation that is sealed.
+    pub fn of(generation: &Generation) -> Former {
+        Former {
+            number: generation.number,
+            identity: generation.identity,
+            began: generation.began,
+            gap: generation.gap,
+            base: generation.base(),
+            start: generation.start(),
+            sealed: generation.sealed().unwrap_or(generation.start()),
+            gone: AtomicBool::new(generation.is_gone()),
+        }
+    }
+
+    /// True once its bytes are known to be nowhere any more.
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
+    /// Its bytes can't be read any more.
+    pub fn set_gone(&self) {
+        self.gone.store(true, Ordering::Release);
+    }
+
+    /// Opens it again. Where it is not to be found it is gone from then on. Blocks on the disk.
+    pub fn open(&self, source: &Source) -> Option<Arc<Generation>> {
+        let found = match self.is_gone() {
+            true => None,
+            // A rotation that renames files while their directory is read can hide one.
+            false => (0..SIBLING_SCANS_MAX).find_map(|_| self.find(source)),
+        };
+        let Some(file) = found else {
+            self.set_gone();
+            return None;
+        };
+        let (identity, file) = (self.identity, Arc::new(file));
+        let generation =
+            Generation::with_identity(self.number, file, identity, self.began, self.gap);
+        generation.set_base(self.base);
+        generation.skip_to(self.start);
+        generation.seal(self.sealed);
+        Some(Arc::new(generation))
+    }
+
+    /// By birth as well, for its inode may be another file's by now: where births are unknown it is not looked for.
+    fn find(&self, source: &Source) -> Option<File> {
+        self.identity.born?;
+        let path = siblings::by_inode(&source.path, self.identity.inode)?;
+        let (file, identity) = identity::open(&path).ok()?;
+        (identity == self.identity).then_some(file)
+    }
+}
