@@ -1,9 +1,9 @@
 //! Owns where connections come from: opens the listeners, says what they are, accepts.
 
 use std::io;
-use std::net::{TcpListener, ToSocketAddrs};
+use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -29,12 +29,32 @@ pub enum Listener {
 
 /// The name of a Unix socket, which goes with it, also where the start fails later.
 #[derive(Debug)]
-pub struct SocketFile(PathBuf);
+pub struct SocketFile {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl SocketFile {
+    fn at(path: &Path) -> io::Result<SocketFile> {
+        Ok(SocketFile {
+            path: path.to_owned(),
+            identity: identity(path)?,
+        })
+    }
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        // Race: the next server may have taken the name over since the listener was closed.
+        if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
+}
+
+/// Device and inode.
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    std::fs::symlink_metadata(path).map(|stat| (stat.dev(), stat.ino()))
 }
 
 /// Listens at `places`; with the names that are to be removed at the end.
@@ -46,10 +66,11 @@ pub fn open(places: &[Listen]) -> Result<(Vec<Listener>, Vec<SocketFile>), Start
             Listen::Http(at) => Listener::Http(listen(at)?),
             Listen::Tcp(at) => Listener::Plain(listen(at)?),
             Listen::Unix(path) => {
-                let listener = listen_unix(path).map_err(|error| {
+                let deed = |error: io::Error| {
                     StartError::failed(format!("listen on unix:{}", path.display()), error)
-                })?;
-                names.push(SocketFile(path.clone()));
+                };
+                let listener = listen_unix(path).map_err(deed)?;
+                names.push(SocketFile::at(path).map_err(deed)?);
                 Listener::Unix(listener)
             }
         });
@@ -57,13 +78,23 @@ pub fn open(places: &[Listen]) -> Result<(Vec<Listener>, Vec<SocketFile>), Start
     Ok((listeners, names))
 }
 
+/// Listens at the first address of the host that can be had. Blocks while a name is looked up.
 fn listen(at: &HostPort) -> Result<TcpListener, StartError> {
-    let deed = |error: io::Error| StartError::failed(format!("listen on {at}"), error);
-    let mut addresses = at.to_string().to_socket_addrs().map_err(deed)?;
-    let address = addresses
-        .next()
-        .ok_or_else(|| deed(io::Error::other("the name has no address")))?;
-    let listener = TcpListener::bind(address).map_err(deed)?;
+    let listener = TcpListener::bind(at.to_string()).map_err(|error| {
+        let right = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                "stop what listens there, or give --listen another port (0 = any free one)"
+            }
+            io::ErrorKind::AddrNotAvailable => {
+                "it must be an address of this machine, or 0.0.0.0 or [::] for all of them"
+            }
+            io::ErrorKind::PermissionDenied => {
+                "a port below 1024 needs CAP_NET_BIND_SERVICE; give --listen another one"
+            }
+            _ => "give --listen an address of this machine, or a name that leads to one",
+        };
+        StartError::failed(format!("listen on {at}"), format!("{error}: {right}"))
+    })?;
     // The standard library's 128 is too few for a thousand at once.
     let _ = nix::sys::socket::listen(&listener, Backlog::MAXCONN);
     Ok(listener)
@@ -81,16 +112,27 @@ fn listen_unix(path: &Path) -> io::Result<UnixListener> {
 fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     match UnixListener::bind(path) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            if UnixStream::connect(path).is_ok() {
-                return Err(io::Error::other("another server answers there"));
-            }
-            if !std::fs::symlink_metadata(path)?.file_type().is_socket() {
-                return Err(io::Error::other("a file that is no socket stands there"));
-            }
-            std::fs::remove_file(path)?;
+            clear(path)?;
             UnixListener::bind(path)
         }
         bound => bound,
+    }
+}
+
+fn clear(path: &Path) -> io::Result<()> {
+    if !std::fs::symlink_metadata(path)?.file_type().is_socket() {
+        return Err(io::Error::other(
+            "a file that is no socket stands there: remove it, or give --listen another path",
+        ));
+    }
+    match UnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            std::fs::remove_file(path)
+        }
+        // Also one that is too busy to answer, or that we may not ask.
+        _ => Err(io::Error::other(
+            "another server answers there: stop it, or give --listen another path",
+        )),
     }
 }
 
@@ -113,7 +155,7 @@ pub fn check(
     }
     let reachable = listeners.iter().filter_map(|listener| {
         let address = listener.tcp()?.local_addr().ok()?;
-        (!asks_for_token && !address.ip().is_loopback()).then_some(address)
+        (!asks_for_token && !address.ip().to_canonical().is_loopback()).then_some(address)
     });
     for address in reachable {
         log::warn!(

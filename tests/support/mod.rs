@@ -102,7 +102,13 @@ pub(crate) fn program() -> Command {
 /// What a run that ends by itself leaves behind.
 pub(crate) fn run(args: &[&str]) -> Output {
     let mut command = program();
-    command.args(args).stdin(Stdio::null());
+    command.args(args);
+    finish(command)
+}
+
+/// The same of a command.
+pub(crate) fn finish(mut command: Command) -> Output {
+    command.stdin(Stdio::null());
     let child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -110,7 +116,7 @@ pub(crate) fn run(args: &[&str]) -> Output {
     let mut child = Reaped(child.expect("start tailcast"));
     assert!(
         wait_until(DEADLINE, || child.0.try_wait().expect("wait").is_some()),
-        "tailcast {args:?} did not end"
+        "{command:?} did not end"
     );
     let mut output = Output {
         status: child.0.wait().expect("wait"),
