@@ -25,6 +25,11 @@ const OPTIONS: &str = "\
 --tls-cert PATH
 --tls-key PATH
 --base-path PATH
+--publish URL
+--publish-password-file PATH
+--publish-format FORMAT
+--publish-from-start
+--state-dir PATH
 --verbose -v
 --quiet -q
 -f -F
@@ -33,7 +38,11 @@ const OPTIONS: &str = "\
 
 /// All names, of a build with these features.
 fn names() -> BTreeSet<&'static str> {
-    let built_in = |line: &&str| cfg!(feature = "tls") || !line.starts_with("--tls-");
+    let built_in = |line: &&str| {
+        let publishes = line.starts_with("--publish") || line.starts_with("--state-dir");
+        (cfg!(feature = "tls") || !line.starts_with("--tls-"))
+            && (cfg!(feature = "mqtt") || !publishes)
+    };
     let words = OPTIONS
         .lines()
         .filter(built_in)
