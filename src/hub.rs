@@ -16,6 +16,7 @@ mod looks;
 mod registry;
 mod stream;
 
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -41,6 +42,8 @@ pub enum Change {
     Skip(u64),
     /// Whole lines of the current generation, right after the live edge.
     Lines(Lines),
+    /// The current generation's file was deleted, and is not held open any more. With a file that reads as empty.
+    LetGo(Arc<File>),
     /// Something that moves no edge: `Missing`, or a `Gap` in a generation that was sealed already.
     Aside(EventKind),
 }

@@ -197,6 +197,10 @@ pub const QUIET: Duration = Duration::from_millis(250);
 /// Longest wait for that quiet since the successor was found not empty.
 pub const QUIET_MAX: Duration = Duration::from_secs(5);
 
+/// How long a deleted file is held that nobody writes to or reads, where its name doesn't come back: long enough for a
+/// logger that writes now and then, and then its disk space is given back.
+pub const DELETED_KEPT: Duration = Duration::from_secs(600);
+
 /// How long a sealed file is watched for what a laggard still writes to it.
 pub const SEALED_KEPT: Duration = Duration::from_secs(60);
 

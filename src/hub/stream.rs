@@ -147,6 +147,13 @@ impl Stream {
                     self.push(segments, Kind::Event(event));
                 }
             }
+            Change::LetGo(nothing) => {
+                if let Some(current) = self.generations.pop_back() {
+                    self.generations
+                        .push_back(Arc::new(current.parted(nothing)));
+                    forgotten.push(current);
+                }
+            }
             Change::Skip(offset) => {
                 if let Some(generation) = self.generations.back() {
                     generation.skip_to(offset);

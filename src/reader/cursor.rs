@@ -302,6 +302,10 @@ impl Cursor {
         let generation = generations
             .iter()
             .find(|generation| generation.number == position.generation)?;
+        if generation.is_gone() {
+            let edge = hub.edge(self.source.index);
+            return (edge.position == position).then_some(edge.id);
+        }
         let footing = Footing::take(&generation.file, position.offset).ok()?;
         Some(footing.id(&self.source, &generation.identity, position.offset))
     }

@@ -180,6 +180,7 @@ impl Begin<'_> {
             };
             let edge = state.edge;
             let begin = match from {
+                _ if generation.is_gone() => edge.position.offset,
                 From::Last(wanted) => match self.back(generation, edge.position.offset, wanted) {
                     Ok(Some(begin)) => begin,
                     Ok(None) => return Ok(None),
@@ -193,7 +194,7 @@ impl Begin<'_> {
                 },
                 From::All | From::After(_) => generation.start(),
             };
-            let start = self.start_event(&source, generation, begin, edge.aside)?;
+            let start = self.start_in_current(&source, generation, begin, edge)?;
             let standing = Standing {
                 position: Some(start.at),
                 aside: edge.aside,
@@ -225,6 +226,20 @@ impl Begin<'_> {
             };
             return Ok((Cursor::at(source, standing, None, vec![start]), edge));
         }
+        if let Some(edge) = edge.filter(|edge| edge.id == *id) {
+            // In a deleted file that was let go of: there is nothing that the stream lacks.
+            let start = Event {
+                kind: EventKind::Start,
+                id: edge.id,
+                at: edge.position,
+                aside,
+            };
+            let standing = Standing {
+                position: Some(edge.position),
+                aside,
+            };
+            return Ok((Cursor::at(source, standing, None, vec![start]), Some(edge)));
+        }
         if let Some(past) = Past::find(&source, id) {
             let at = Position::default();
             let start = Event {
@@ -243,7 +258,7 @@ impl Begin<'_> {
         let Some(generation) = &state.generation else {
             return Ok((Cursor::new(source), None));
         };
-        let start = self.start_event(&source, generation, generation.start(), aside)?;
+        let start = self.start_in_current(&source, generation, generation.start(), state.edge)?;
         let kind = EventKind::Gap {
             lost_bytes: self.lost_bytes(&source, generation, id),
             reason: "id not found",
@@ -286,6 +301,25 @@ impl Begin<'_> {
         current
             .base()
             .checked_sub(of.base() + id.offset.saturating_sub(of.start()))
+    }
+
+    /// The start in the current generation; at its end, where its file was deleted and let go of.
+    fn start_in_current(
+        &self,
+        source: &Source,
+        generation: &Generation,
+        offset: u64,
+        edge: Edge,
+    ) -> io::Result<Event> {
+        if generation.is_gone() {
+            return Ok(Event {
+                kind: EventKind::Start,
+                id: edge.id,
+                at: edge.position,
+                aside: edge.aside,
+            });
+        }
+        self.start_event(source, generation, offset, edge.aside)
     }
 
     #[inline(never)]

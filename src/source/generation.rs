@@ -93,6 +93,16 @@ impl Generation {
         }
     }
 
+    /// The same without its file, which was deleted: its bytes are gone. `nothing` stands for it, and reads as empty.
+    pub fn parted(&self, nothing: Arc<File>) -> Generation {
+        let parted =
+            Generation::with_identity(self.number, nothing, self.identity, self.began, self.gap);
+        parted.set_base(self.base());
+        parted.skip_to(self.start());
+        parted.set_gone();
+        parted
+    }
+
     /// Bytes of all the generations before, those that were lost included where their number is known.
     pub fn base(&self) -> u64 {
         self.base.load(Ordering::Acquire)

@@ -22,7 +22,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::hub::{Change, Hub};
 use crate::limits::{RETRY, SAFETY_LOOK, SAFETY_LOOK_TRUSTED};
-use crate::source::{Began, Gap, Generation, Identity, Source, back, forward::Footing, identity};
+use crate::source::{
+    Began, Gap, Generation, Identity, Lines, Source, back, forward::Footing, identity,
+};
 
 use super::held::{Found, Held};
 use super::identity::{Known, stamp_now};
@@ -58,6 +60,9 @@ pub(super) struct Follower {
     /// Clients were told that it leads nowhere.
     missing_told: bool,
     held: Option<Held>,
+    /// The unfinished line of a deleted file that is not held any more.
+    left: Option<Lines>,
+    deleted_kept: Duration,
     successors: Successors,
     sealed: VecDeque<Sealed>,
     /// The number of the next generation.
@@ -88,7 +93,12 @@ pub(super) struct Follower {
 
 impl Follower {
     /// A follower of `source` that has not looked yet.
-    pub(super) fn new(index: usize, source: Arc<Source>, by_pattern: bool) -> Follower {
+    pub(super) fn new(
+        index: usize,
+        source: Arc<Source>,
+        by_pattern: bool,
+        deleted_kept: Duration,
+    ) -> Follower {
         Follower {
             index,
             source,
@@ -96,6 +106,8 @@ impl Follower {
             name: Name::default(),
             missing_told: false,
             held: None,
+            left: None,
+            deleted_kept,
             successors: Successors::default(),
             sealed: VecDeque::new(),
             next_number: 0,
@@ -183,6 +195,9 @@ impl Follower {
         self.stirred = false;
         if !more {
             more = self.advance(turn);
+        }
+        if !more {
+            self.let_go_of_deleted(turn);
         }
         self.look_at_sealed(turn);
         more

@@ -21,7 +21,7 @@ use nix::sys::time::TimeSpec;
 
 use crate::courier::{Pace, Rounds};
 use crate::hub::{Change, Hub};
-use crate::limits::{FAST_BYTES, FORGET_EVERY, LOOK_WAIT, REST_SLICE, TURN_BYTES};
+use crate::limits::{DELETED_KEPT, FAST_BYTES, FORGET_EVERY, LOOK_WAIT, REST_SLICE, TURN_BYTES};
 use crate::source::Source;
 use crate::stop::{Reason, Stop};
 
@@ -55,6 +55,8 @@ pub struct Options {
     /// Called by the watcher each time that it has come round, with the time: after a pass, and in a rest. Says when it
     /// is to be called again though nothing happens.
     pub on_round: Option<OnRound>,
+    /// How long a deleted file is held that nobody uses; else [`DELETED_KEPT`](crate::limits::DELETED_KEPT).
+    pub deleted_kept: Option<Duration>,
     /// Never use inotify: every file is looked at every few seconds.
     pub poll_only: bool,
 }
@@ -192,7 +194,8 @@ impl Watcher {
             return;
         };
         let index = self.followers.len();
-        let mut follower = Follower::new(index, source, by_pattern);
+        let deleted_kept = self.options.deleted_kept.unwrap_or(DELETED_KEPT);
+        let mut follower = Follower::new(index, source, by_pattern, deleted_kept);
         if at_start {
             let mut changes = Vec::new();
             follower.start(&mut Turn {

@@ -145,13 +145,15 @@ impl Stream {
         let from = at.offset.max(generation.start());
         if from < limit {
             if generation.is_gone() {
-                if let Some(until) = until.filter(|_| last) {
-                    return Stand::Events(vec![gap_up_to(
-                        until,
-                        Some(limit - from),
-                        "truncated",
-                        standing,
-                    )]);
+                if last {
+                    let until = until.unwrap_or(self.edge());
+                    // One that is not sealed was let go of.
+                    let reason = match generation.sealed() {
+                        Some(_) => "truncated",
+                        None => "deleted",
+                    };
+                    let lost_bytes = Some(limit - from);
+                    return Stand::Events(vec![gap_up_to(until, lost_bytes, reason, standing)]);
                 }
                 let next = at.generation + 1;
                 let gap = self.arrival_with_gap(next, Some(limit - from), "truncated");

@@ -1,5 +1,8 @@
 //! The handover from the held file to the next: when it is due, and what a laggard still writes to the old one.
 
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::hub::Change;
@@ -45,6 +48,8 @@ impl Follower {
         if let Some(mut old) = self.held.take() {
             self.seal(&mut old, turn);
             self.put_away(&old, turn);
+        } else if let Some(lines) = self.left.take() {
+            self.tell(turn, Change::Lines(lines));
         }
         let began = match self.has_begun() {
             true => Began::Rotated,
@@ -93,6 +98,38 @@ impl Follower {
             grew = held.grew().max(ago.and_then(|ago| now.checked_sub(ago)));
         }
         grew.map_or(now, |grew| grew + QUIET)
+    }
+
+    /// A file that was deleted and whose name does not come back is not held for ever, for it holds disk space. Its
+    /// unfinished line is kept.
+    pub(super) fn let_go_of_deleted(&mut self, turn: &mut Turn) {
+        if self.name.lost_since().is_none() || !self.successors.is_empty() {
+            return;
+        }
+        let quiet_at = self.quiet_at(turn.now);
+        let is_deleted = |held: &Held| held.file.metadata().is_ok_and(|stat| stat.nlink() == 0);
+        let generation = turn.hub.source(self.source.index).generation;
+        let used = generation.map_or(quiet_at, |generation| generation.last_read().max(quiet_at));
+        let is_due = |held: &mut Held| {
+            held.at_end() && turn.now >= used + self.deleted_kept && is_deleted(held)
+        };
+        let Some(mut held) = self.held.take_if(is_due) else {
+            return;
+        };
+        let Ok(nothing) = File::open("/dev/null") else {
+            self.held = Some(held);
+            return;
+        };
+        log::info!(
+            "{:?} was deleted and is not used: let go of",
+            self.source.path
+        );
+        self.left = held.unfinished(self.source.name_hash, turn.hub.line_bytes_max());
+        turn.known.remove(&held.identity, self.index);
+        if let Some(watch) = held.watch {
+            turn.watches.release(watch, &User::File(self.index));
+        }
+        self.tell(turn, Change::LetGo(Arc::new(nothing)));
     }
 
     /// What a laggard wrote to a file that was sealed already is told as lost.

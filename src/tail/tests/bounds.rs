@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread;
@@ -11,9 +13,11 @@ use std::time::{Duration, Instant};
 use nix::unistd::gettid;
 
 use super::rig::*;
-use crate::hub::{Selection, Subscriber};
+use crate::hub::{Hub, Selection, Subscriber};
 use crate::limits::TURN_BYTES;
+use crate::reader::{Begin, From, Reader, note};
 use crate::source::lines::cut_when;
+use crate::source::{EventKind, Kind};
 use crate::tail::Options;
 
 #[test]
@@ -164,4 +168,94 @@ fn a_thousand_quiet_files_wake_nobody() {
     let here = std::env::current_dir().expect("a directory");
     let shared = here.starts_with(std::env::temp_dir());
     assert!(!trusted || shared || woken <= 3, "{woken}");
+}
+
+/// How many descriptors of this process lead to deleted files in `dir`.
+fn deleted_held(dir: &Path) -> usize {
+    let links = std::fs::read_dir("/proc/self/fd").expect("descriptors");
+    let names = links.filter_map(|link| std::fs::read_link(link.ok()?.path()).ok());
+    let is_held =
+        |name: &PathBuf| name.starts_with(dir) && name.to_string_lossy().ends_with(" (deleted)");
+    names.filter(is_held).count()
+}
+
+fn reader(hub: &Arc<Hub>, from: From) -> Reader {
+    let begin = Begin {
+        hub,
+        selection: Selection::All,
+        follow: true,
+        passes: None,
+        pause: &mut |_| ControlFlow::Continue(()),
+    };
+    let reader = begin.reader(note(hub), &|_| from);
+    reader.expect("readable").expect("not given up")
+}
+
+/// What a reader is told, where there is nothing to read.
+fn events(reader: &mut Reader) -> Vec<EventKind> {
+    let mut kinds = Vec::new();
+    while let Some(segment) = reader.next(100).expect("readable") {
+        match segment.kind {
+            Kind::Event(event) => kinds.push(event.kind),
+            Kind::Lines(lines) => panic!("{lines:?}"),
+        }
+    }
+    kinds
+}
+
+#[test]
+fn a_deleted_file_whose_name_does_not_come_back_is_let_go_of_and_its_unfinished_line_kept() {
+    let dir = dir();
+    append(&dir.path().join("a.log"), "old\n");
+    let options = Options {
+        deleted_kept: Some(Duration::from_millis(300)),
+        ..Options::default()
+    };
+    let mut rig = Rig::with(dir, &["a.log"], 1 << 20, options, Arc::new(Quiet));
+    append(&rig.path("a.log"), "one\nhalf");
+    rig.expect_lines(&["one"]);
+    let edge = rig.hub.edge(0);
+    let mut behind = reader(&rig.hub, From::All);
+    behind.next(100).expect("readable").expect("its start");
+    std::fs::remove_file(rig.path("a.log")).expect("unlink");
+    rig.expect_event(&EventKind::Missing);
+    let deadline = Instant::now() + DEADLINE;
+    while deleted_held(rig.dir.path()) > 0 {
+        rig.look();
+        assert!(Instant::now() < deadline, "it is still held open");
+    }
+    let gap = EventKind::Gap {
+        lost_bytes: Some(8),
+        reason: "deleted",
+    };
+    assert_eq!(events(&mut behind), [gap, EventKind::Missing]);
+    // Who comes now starts at its end, and is told of no loss if it has had everything.
+    for from in [From::All, From::Last(10), From::After(edge.id)] {
+        let told = events(&mut reader(&rig.hub, from));
+        assert_eq!(told, [EventKind::Start, EventKind::Missing], "{from:?}");
+    }
+    append(&rig.path("a.log"), "new\n");
+    rig.expect_lines(&["one", "half", "new"]);
+    assert_eq!(rig.events(), [EventKind::Missing, EventKind::Rotated]);
+}
+
+#[test]
+fn a_deleted_file_that_is_still_written_to_is_not_let_go_of() {
+    let dir = dir();
+    append(&dir.path().join("a.log"), "old\n");
+    let options = Options {
+        deleted_kept: Some(Duration::from_millis(300)),
+        ..Options::default()
+    };
+    let mut rig = Rig::with(dir, &["a.log"], 1 << 20, options, Arc::new(Quiet));
+    let mut log = appender(&rig.path("a.log"));
+    std::fs::remove_file(rig.path("a.log")).expect("unlink");
+    let begun = Instant::now();
+    let mut written = 0;
+    while begun.elapsed() < Duration::from_secs(2) {
+        writeln!(log, "line {written}").expect("write");
+        written += 1;
+        rig.expect_count(written);
+    }
+    assert_eq!(deleted_held(rig.dir.path()), 2, "the writer's and ours");
 }
