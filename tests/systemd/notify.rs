@@ -1,7 +1,7 @@
 //! What systemd is told, on a socket that the test has made for it.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::process::Command;
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
+use crate::free_address;
 use crate::support::{DEADLINE, Daemon, Logs, append, program, wait_until};
 
 /// systemd's end of the socket.
@@ -209,15 +210,12 @@ fn a_watcher_that_is_stuck_stops_the_watchdog_and_healthz_says_why() {
     let logs = Logs::new();
     let log = logs.file("a.log", "");
     let systemd = Systemd::new(&logs);
-    let port = TcpListener::bind("127.0.0.1:0")
-        .expect("a port")
-        .local_addr()
-        .expect("its address");
+    let address = free_address();
     let (mut reads, writes) = std::io::pipe().expect("a pipe");
     let mut fills = writes.try_clone().expect("a second writing end");
     let mut command = program();
     command
-        .args(["-q", "--listen", &port.to_string()])
+        .args(["-q", "--listen", &address.to_string()])
         .arg(&log);
     command
         .env("NOTIFY_SOCKET", &systemd.path)
@@ -227,7 +225,7 @@ fn a_watcher_that_is_stuck_stops_the_watchdog_and_healthz_says_why() {
     // It holds the pipe's writing end as well.
     drop(command);
     systemd.value("READY", |value| value == "1");
-    assert_eq!(healthz(port.port()), "200 ok\n");
+    assert_eq!(healthz(address), "200 ok\n");
 
     // What the pipe takes now was asked of it before: the rest is for the watcher's warning, which is longer.
     let free = 65_536 - 16;
@@ -249,14 +247,14 @@ fn a_watcher_that_is_stuck_stops_the_watchdog_and_healthz_says_why() {
     let mut stuck = String::new();
     // A sign of life may be a moment old.
     wait_until(DEADLINE, || {
-        stuck = healthz(port.port());
+        stuck = healthz(address);
         stuck.starts_with("503")
     });
     // It is told again as soon as somebody reads the log.
     let mut rest = vec![0; free];
     reads.read_exact(&mut rest).expect("empty the pipe");
     systemd.value("WATCHDOG", |value| value == "1");
-    let healthy = healthz(port.port());
+    let healthy = healthz(address);
     child.kill().expect("end it");
     child.wait().expect("its end");
     assert!(silent, "the watchdog is told by somebody else");
@@ -268,8 +266,8 @@ fn a_watcher_that_is_stuck_stops_the_watchdog_and_healthz_says_why() {
 }
 
 /// Status and body of the answer.
-fn healthz(port: u16) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("connect");
+fn healthz(address: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(address).expect("connect");
     stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
     stream
         .write_all(b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n")

@@ -1,18 +1,13 @@
 //! Sockets that are passed, by systemd's own `systemd-socket-activate`.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 
+use crate::free_address;
 use crate::support::{DEADLINE, Daemon, Logs, append, wait_until};
-
-/// A free port of loopback.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("its address").port()
-}
 
 /// tailcast with `before` in front of its command line, started by a connection to one of the sockets that `options`
 /// tell `systemd-socket-activate` to open.
@@ -25,10 +20,10 @@ fn activated(options: &[String], before: &[&str], log: &Path) -> Daemon {
     Daemon::spawn(command)
 }
 
-fn connect(port: u16) -> TcpStream {
+fn connect(address: SocketAddr) -> TcpStream {
     let mut found = None;
     wait_until(DEADLINE, || {
-        found = TcpStream::connect(("127.0.0.1", port)).ok();
+        found = TcpStream::connect(address).ok();
         found.is_some()
     });
     let stream = found.expect("somebody listens");
@@ -49,12 +44,12 @@ fn ask(mut stream: impl Read + Write, target: &str) -> String {
 fn a_passed_tcp_socket_serves_http_in_place_of_listen() {
     let logs = Logs::new();
     let log = logs.file("a.log", "1\n2\n");
-    let port = free_port();
-    let listen = format!("--listen=127.0.0.1:{port}");
+    let address = free_address();
+    let listen = format!("--listen={address}");
     let daemon = activated(&[listen], &[], &log);
-    let answer = ask(connect(port), "/stream?follow=false");
+    let answer = ask(connect(address), "/stream?follow=false");
     assert!(answer.ends_with("\r\n\r\n1\n2\n"), "{answer}");
-    assert!(daemon.says(&format!("listening on http://127.0.0.1:{port}")));
+    assert!(daemon.says(&format!("listening on http://{address}")));
 }
 
 #[test]
@@ -79,10 +74,10 @@ fn a_passed_unix_socket_serves_http() {
 fn of_several_passed_sockets_the_one_named_tcp_is_plain() {
     let logs = Logs::new();
     let log = logs.file("a.log", "1\n");
-    let (web, plain) = (free_port(), free_port());
+    let (web, plain) = (free_address(), free_address());
     let options = [
-        format!("--listen=127.0.0.1:{web}"),
-        format!("--listen=127.0.0.1:{plain}"),
+        format!("--listen={web}"),
+        format!("--listen={plain}"),
         "--fdname=web:tcp".to_owned(),
     ];
     let daemon = activated(&options, &[], &log);
@@ -97,7 +92,7 @@ fn of_several_passed_sockets_the_one_named_tcp_is_plain() {
     append(&log, "2\n");
     assert_eq!(next(), "2");
     assert!(ask(connect(web), "/healthz").ends_with("ok\n"));
-    assert!(daemon.says(&format!("listening on tcp://127.0.0.1:{plain}")));
+    assert!(daemon.says(&format!("listening on tcp://{plain}")));
 }
 
 /// It could ask for no token, so it would let everybody read.
@@ -106,14 +101,14 @@ fn a_passed_socket_named_tcp_is_refused_where_tokens_are_asked_for() {
     let logs = Logs::new();
     let log = logs.file("a.log", "secret\n");
     let tokens = logs.file("tokens", "0123456789abcdef\n");
-    let port = free_port();
+    let address = free_address();
     let mut command = Command::new("systemd-socket-activate");
-    command.args([&format!("--listen=127.0.0.1:{port}"), "--fdname=tcp"]);
+    command.args([&format!("--listen={address}"), "--fdname=tcp"]);
     command.arg(env!("CARGO_BIN_EXE_tailcast"));
     command.arg("--token-file").args([&tokens, &log]);
     let mut daemon = Daemon::spawn(command);
     let mut said = String::new();
-    let _ = connect(port).read_to_string(&mut said);
+    let _ = connect(address).read_to_string(&mut said);
     assert_eq!(said, "");
     assert!(daemon.says("can't be used with --token-file"));
     assert_eq!(
@@ -135,8 +130,8 @@ fn a_passed_socket_serves_a_daemon_that_has_no_network_of_its_own() {
     }
     let logs = Logs::new();
     let log = logs.file("a.log", "1\n2\n");
-    let port = free_port();
-    let _daemon = activated(&[format!("--listen=127.0.0.1:{port}")], &isolated, &log);
-    let answer = ask(connect(port), "/stream?follow=false");
+    let address = free_address();
+    let _daemon = activated(&[format!("--listen={address}")], &isolated, &log);
+    let answer = ask(connect(address), "/stream?follow=false");
     assert!(answer.ends_with("\r\n\r\n1\n2\n"), "{answer}");
 }
