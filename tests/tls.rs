@@ -6,6 +6,7 @@ mod support;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::thread;
@@ -533,6 +534,23 @@ fn a_certificate_that_no_listener_uses_is_warned_of() {
     command.env("TAILCAST_TLS_CERT", &pair.cert);
     command.env("TAILCAST_TLS_KEY", &pair.key);
     assert!(Daemon::spawn(command).says("--tls-cert is of no use here"));
+}
+
+#[test]
+fn a_key_that_everybody_can_read_is_warned_of() {
+    let logs = Logs::new();
+    logs.file("a.log", "");
+    let pair = Pair::quick(&logs, "a");
+    let warning = "can be read by every user of this machine";
+    let daemon = serve(&pair, &[], &logs);
+    assert!(
+        !daemon
+            .said_so_far()
+            .iter()
+            .any(|line| line.contains(warning))
+    );
+    std::fs::set_permissions(&pair.key, PermissionsExt::from_mode(0o644)).expect("set the mode");
+    assert!(serve(&pair, &[], &logs).says(warning));
 }
 
 #[test]

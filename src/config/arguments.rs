@@ -98,11 +98,11 @@ pub(super) struct Arguments {
     pub(super) token_file: Option<PathBuf>,
 
     /// Serve https and wss with this certificate (PEM), read again when it changes; unix: and tcp: stay plain
-    #[arg(long, value_name = "PATH", value_parser = path())]
+    #[arg(long, value_name = "PATH", value_parser = path(), hide = !cfg!(feature = "tls"))]
     pub(super) tls_cert: Option<PathBuf>,
 
     /// The key of the certificate (PEM), read again when it changes
-    #[arg(long, value_name = "PATH", value_parser = path())]
+    #[arg(long, value_name = "PATH", value_parser = path(), hide = !cfg!(feature = "tls"))]
     pub(super) tls_key: Option<PathBuf>,
 
     /// Prefix of every URL, for a reverse proxy
