@@ -31,7 +31,8 @@ const BRACKETED = new RegExp(`[[(<|](?:[\\w.-]+:)?\\s*(${ALL})\\s*[\\])>|]`, "gi
 const GLOG = /^([DIWEF])\d{4} \d\d:\d\d/;
 const LABELLED = new RegExp(`(?:^|[\\s:])(${ALL}):(?=\\s|$)`, "gi");
 const CAPITALS = new RegExp(`(?:^|[\\s|\\]\\)>,;-])(${BARE})(?=$|[\\s:|\\[\\(<,;-])`, "g");
-const FIRST = new RegExp(`^(?:${ALL})\\b(?![-./=])`, "i");
+// Words that begin a sentence of another kind ("Note that", "log file opened", "fine", "alert box shown") are none.
+const FIRST = /^(?:trace|debug|info|notice|warn|warning|error|fatal|severe|critical|panic)\b(?![-./=])/i;
 
 const ESCAPES = /\x1b\[[0-9;:]*m/g;
 
