@@ -1,6 +1,6 @@
 // Scrolling back: the lines before the oldest held, for each file that is shown, put in front of the ring.
 
-import { fetchOlder } from "./history.js";
+import { fetchOlder, portion } from "./history.js";
 
 // With a filter on, goes on until a screen is likely filled, but not for ever.
 const ROWS_ENOUGH = 40;
@@ -12,6 +12,7 @@ export class Older {
   #taken;
   #said;
   #busy = false;
+  #failed = null; // why the last fetch failed: another may not
   #ends = new Map(); // file -> {id, held, why}: nothing is to be had before that place
 
   // `taken(low, high)` is told of entries put in front and gives the number of rows they make; `said(text,
@@ -24,13 +25,15 @@ export class Older {
   }
 
   async fetch() {
-    if (this.#busy) return;
+    if (this.#busy || this.#open().length === 0) return;
     this.#busy = true;
+    this.#failed = null;
     this.#said("fetching older lines …", false);
     try {
       let rows = 0;
       for (let round = 0; round < ROUNDS_MAX && rows < ROWS_ENOUGH && this.#open().length > 0; round++) {
         for (const number of this.#open()) rows += await this.#one(number);
+        if (this.#failed !== null) break;
       }
     } finally {
       this.#busy = false;
@@ -42,7 +45,7 @@ export class Older {
     if (this.#busy) return;
     const shown = this.#shown();
     if (shown.length === 0) return this.#said("", false);
-    if (this.#open().length > 0) return this.#said("↑ older lines", true);
+    if (this.#open().length > 0) return this.#said(this.#failed ?? "↑ older lines", true);
     const whys = new Set(shown.map((number) => this.#ends.get(number)?.why).filter(Boolean));
     this.#said(whys.size === 1 ? [...whys][0] : "there is nothing older", false);
   }
@@ -65,10 +68,10 @@ export class Older {
     const name = this.#files.name(number);
     let answer;
     try {
-      answer = await fetchOlder(name, place);
+      answer = await fetchOlder(name, place, portion(this.#ring.bytes / this.#ring.length));
     } catch (problem) {
-      const why = problem.status === 404 ? `what ${name} held before is gone` : `older lines of ${name}: ${problem.message}`;
-      this.#ends.set(number, { ...place, why });
+      if (problem.status === 404) this.#ends.set(number, { ...place, why: `what ${name} held before is gone` });
+      else this.#failed = `↑ older lines of ${name}: ${problem.message}; try again`;
       return 0;
     }
     // Meanwhile lines may have been trimmed or the list cleared: then this isn't what stands before it.
