@@ -1,4 +1,4 @@
-// The pure parts of the page's scripts; run by `node --test tests/page/`.
+// The pure parts of the page's scripts that deal with text; tests/page/pure.rs runs them in the browser.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -17,6 +17,33 @@ test("colours are kept and every other escape sequence is dropped", async () => 
   assert.equal(plain("\x1b]0;title\x07a\x1b[2Jb\x1b(Bc"), "abc");
 });
 
+test("styles are added, replaced and taken back as the sequences say", async () => {
+  const { apply, isLight, rgb } = await page("ansi");
+  assert.deepEqual(apply(null, "1;4;38;5;208"), { bold: true, underline: true, fg: 208 });
+  assert.deepEqual(apply({ bold: true, fg: 1 }, "22;39"), null);
+  assert.deepEqual(apply({ bold: true, fg: 1 }, ""), null);
+  assert.deepEqual(apply(null, "97;100"), { fg: 15, bg: 8 });
+  assert.deepEqual(apply(null, "38:2:1:2:3"), { fg: [1, 2, 3] });
+  // What can't be a colour is none, and takes nothing else along.
+  assert.deepEqual(apply(null, "38;5;256;1"), { bold: true });
+  assert.deepEqual(apply(null, "38;2;1;2"), null);
+  assert.deepEqual([rgb(16), rgb(231), rgb(244), rgb([1, 2, 3])], [[0, 0, 0], [255, 255, 255], [128, 128, 128], [1, 2, 3]]);
+  assert.deepEqual([isLight(226), isLight(17)], [true, false]);
+});
+
+test("control characters are shown, a tab is a tab", async () => {
+  const { plain } = await page("ansi");
+  assert.equal(plain("a\tb\x00\x07\x7f"), "a\tb\u2400\u2407\u2421");
+});
+
+test("a line of a thousand beginnings is read in one pass", async () => {
+  const { plain } = await page("ansi");
+  const start = performance.now();
+  assert.equal(plain("\x1b]".repeat(400_000)), "");
+  assert.equal(plain(`\x1b[${"38;".repeat(300_000)}m`), "");
+  assert.equal(performance.now() - start < 2000, true);
+});
+
 test("a broken escape sequence hides no text", async () => {
   const { plain } = await page("ansi");
   assert.match(plain("\x1b]8;;never ended, and this is the message"), /this is the message/);
@@ -29,13 +56,31 @@ test("only http and https become links", async () => {
   for (const text of ["javascript://x", "data://x", "file:///etc/passwd"]) assert.deepEqual(links(text), []);
 });
 
-test("the level comes from the surest sign, and a tie is no level", async () => {
+test("each kind of log tells its level in its own way", async () => {
   const { detect, DEBUG, ERROR, INFO, OTHER, WARN } = await page("level");
-  assert.equal(detect('{"level":"warn","msg":"an ERROR was mended"}'), WARN);
-  assert.equal(detect("2026-01-01 [ERROR] no"), ERROR);
-  assert.equal(detect("<7>a detail"), DEBUG);
-  assert.equal(detect("level=info msg=x"), INFO);
-  assert.equal(detect("a session was opened"), OTHER);
+  for (const [level, lines] of [
+    [ERROR, ["2026-01-01 [ERROR] no", "<3>a failure", '{"severity":"CRITICAL"}', "Nov 23 10:00:00 h app[1]: error: no",
+      "E0123 10:00:00.000 main.go:1] no", "level=fatal msg=x", "[Mon] [core:error] [pid 1] no", '{"level":50}',
+      "\x1b[31mERROR\x1b[0m no", "Error opening the file", "[2026-01-01T00:00:00Z ERROR crate] no", '{"log.level":"error"}']],
+    [WARN, ["WARNING: low", "2026 WARN  [main] low", '{"level":"warn","msg":"an ERROR was mended"}', "<4>low",
+      '{"log":{"level":"warning"}}', "warning: unused"]],
+    [INFO, ["level=info msg=x", "<6>fine", "INFO:root:hello", "LOG:  checkpoint starting"]],
+    [DEBUG, ["<7>a detail", "[debug] x", "DEBUG x", '{"level":"trace"}', '{"level":20}']],
+    [OTHER, ["a session was opened", "", "0 errors", "Note that it runs", "fine weather", "log file opened",
+      'GET /error HTTP/1.1 500', "information about errors and warnings", '{"level":"unheard of"}', "<999>x"]],
+  ]) {
+    for (const line of lines) assert.deepEqual([line, detect(line)], [line, level]);
+  }
+});
+
+test("where two levels tie, none is guessed", async () => {
+  const { detect, OTHER, WARN } = await page("level");
+  assert.equal(detect("INFO ERROR which"), OTHER);
+  assert.equal(detect("[error] [info] which"), OTHER);
+  assert.equal(detect("error: after warning: which"), OTHER);
+  // A surer sign stands above a weaker one.
+  assert.equal(detect("[warn] ERROR and INFO"), WARN);
+  assert.equal(detect(`${"x".repeat(300)} ERROR`), OTHER);
 });
 
 test("a filter's words, exclusions and patterns must all hold", async () => {
@@ -89,4 +134,86 @@ test("a line's JSON is found behind a prefix", async () => {
   const { find } = await page("json");
   assert.deepEqual(find('Nov 23 app[12]: {"a":1}'), { a: 1 });
   assert.equal(find("no {json} here}"), undefined);
+});
+
+test("a number that no number can hold stays as it is written", async () => {
+  const { find, isLikely } = await page("json");
+  assert.deepEqual(find('{"a":7,"b":-1.5}'), { a: 7, b: -1.5 });
+  assert.equal(isLikely("[12] not"), false);
+  assert.equal(isLikely(`{"a":"${"x".repeat(10_000)}"}`), true);
+});
+
+test("a filter takes phrases, patterns, levels and files, each also the other way round", async () => {
+  const { parse, textTest, isCostly, isEmpty, marks } = await page("filter");
+  assert.deepEqual(parse("level:warn+ -level:debug").levels, 0b11000);
+  assert.deepEqual(parse("level:error,info").levels, 0b10100);
+  assert.deepEqual(parse("file:Nginx -file:old").files, [{ name: "nginx", not: false }, { name: "old", not: true }]);
+  assert.match(parse("level:loud").error, /no level "loud"/);
+  assert.equal(isEmpty(parse("  level: file: ")), true);
+  const passes = textTest(parse('/^a.c$/i -/xyz/ "q r'));
+  assert.equal(passes === null, false);
+  assert.deepEqual(["a.c*", "(", "[x]", "-"].map((text) => textTest(parse(text))(`..${text}..`)), [true, true, true, true]);
+  assert.deepEqual([isCostly(parse("/a/")), isCostly(parse("a"))], [true, false]);
+  assert.deepEqual(marks(parse("a -b /c/i")).map(String), ["/a/gi", "/c/gi"]);
+  assert.equal(textTest(parse("/a\\/b/"))("a/b"), true);
+});
+
+test("what a fragment can't mean is as it always is", async () => {
+  const { DEFAULTS, read } = await page("settings");
+  assert.deepEqual(read("#levels=x,%00&time=%3Cb%3E&wrap=9&mark=2&colours=7&__proto__=1"), DEFAULTS);
+  assert.equal(read(`#filter=${"a".repeat(5000)}`).filter.length, 1000);
+  assert.equal(read("#levels=none").levels, 0);
+  assert.equal(read("#wrap=0").wrap, false);
+});
+
+test("ids that a request can't hold are left out, and no other file is sent from its beginning then", async () => {
+  const { address, fitting } = await page("connection");
+  const ids = Array.from({ length: 1000 }, (_, i) => `${"x".repeat(30)}${i}`);
+  assert.equal(fitting(ids.slice(0, 300)).length, 300);
+  const url = address("http://h.example/", ids);
+  assert.equal(url.href.length < 12_000, true);
+  assert.equal(url.searchParams.get("lines"), "0");
+  assert.equal(address("http://h.example/", ids.slice(0, 9)).searchParams.get("lines"), "all");
+  assert.equal(address("http://h.example/", []).searchParams.get("after"), null);
+});
+
+test("a time of arrival is written as asked", async () => {
+  const { ago, count, format, size } = await page("time");
+  const time = Date.UTC(2026, 0, 2, 3, 4, 5, 6);
+  assert.equal(format(time, "utc"), "03:04:05.006Z");
+  assert.match(format(time, "local"), /^\d\d:04:05\.006$|^\d\d:\d\d:05\.006$/);
+  assert.equal(format(time, "off"), "");
+  assert.equal(format(0, "utc"), "");
+  assert.equal(format(time, "relative", time + 61_000), "1 min ago");
+  assert.deepEqual([0, 999, 1000, 59_999, 3_600_000, 90_000_000, -5].map(ago), ["now", "now", "1 s ago", "59 s ago", "1 h ago", "1 d ago", "now"]);
+  assert.equal(count(104213), "104,213");
+  assert.deepEqual([1, 1023, 1024, 1024 * 1024 * 200].map(size), ["1 byte", "1,023 bytes", "1.0 KiB", "200 MiB"]);
+});
+
+test("the tab's title counts and marks, and names one file or how many", async () => {
+  const { title } = await page("status");
+  assert.equal(title(0, false, ["a"], "h"), "a · h");
+  assert.equal(title(1312, false, ["a"], "h"), "(1,312) a · h");
+  assert.equal(title(3, true, ["a", "b"], "h"), "(3 !) 2 files · h");
+  assert.equal(title(1e6, false, [], "h"), "(99,999+) tailcast · h");
+});
+
+test("a download has a name that every system takes", async () => {
+  const { filename } = await page("copy");
+  const now = new Date(Date.UTC(2026, 10, 23, 10, 15, 30));
+  assert.equal(filename(["my app/x:1.log"], now), "my_app_x_1 2026-11-23 10.15.30.log");
+  assert.equal(filename(["a", "b"], now), "tailcast 2026-11-23 10.15.30.log");
+});
+
+test("hits don't overlap, empty ones are none, and a line has so many and no more", async () => {
+  const { hits, HITS_MAX, links } = await page("marks");
+  assert.deepEqual(hits("abcab", [/ab/g, /bc/g]), [{ from: 0, to: 5 }]);
+  assert.deepEqual(hits("abc", [/x*/g]), []);
+  assert.equal(hits("a ".repeat(1000), [/a/g]).length, HITS_MAX);
+  assert.deepEqual(links("(see http://a.example/b(c)d) and https://[").map(({ href }) => href), ["http://a.example/b(c)d)"]);
+});
+
+test("fewer long lines are fetched at once than short ones", async () => {
+  const { portion } = await page("history");
+  assert.deepEqual([portion(100), portion(NaN), portion(1 << 20)], [1000, 1000, 20]);
 });
