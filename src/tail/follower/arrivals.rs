@@ -46,7 +46,8 @@ impl Arrivals {
         *self = Arrivals::default();
     }
 
-    /// The name is looked up elsewhere now. What was found may still be told of.
+    /// The name is looked up elsewhere now, or what was made there is of no account. What was found may still be told
+    /// of.
     pub(super) fn elsewhere(&mut self) {
         (self.made, self.moved, self.lost) = (0, 0, 0);
     }
@@ -115,5 +116,17 @@ mod tests {
             !after(&[(0, 1, 1), (1, 0, 0)]),
             "came back while another was found ahead"
         );
+    }
+
+    #[test]
+    fn the_first_file_found_ahead_of_its_event_is_no_second_one() {
+        let mut arrivals = Arrivals::default();
+        let now = Instant::now();
+        arrivals.find();
+        arrivals.elsewhere();
+        arrivals.settle(now);
+        arrivals.make();
+        arrivals.settle(now);
+        assert!(!arrivals.take_lost());
     }
 }

@@ -76,10 +76,12 @@ impl Follower {
             Ok(()) => true,
             Err(e) if e.kind() == ErrorKind::NotFound => false,
             // What was made is there and can't be opened yet.
-            Err(_) => return self.arrivals.reset(),
+            Err(_) => return self.arrivals.elsewhere(),
         };
         if !self.has_begun() {
-            return self.arrivals.reset();
+            // Nothing can be lost before the first file. Race: that one may have been found ahead of its event, which
+            // would be counted as a second file once this one has begun; so what was found stays on the count.
+            self.arrivals.elsewhere();
         }
         self.arrivals.settle(turn.now);
         // With another file to come it is told before that one; and the file may still be found.
@@ -126,7 +128,7 @@ impl Follower {
             }
         }
         if self.by_pattern && turn.known.has_of_other(&identity, self.index) {
-            self.arrivals.reset();
+            self.arrivals.elsewhere();
             return Err(ErrorKind::NotFound.into());
         }
         self.found(before, turn)
