@@ -114,14 +114,6 @@ fn clients_that_join_while_lines_come_get_each_once_and_in_order() {
     });
 }
 
-/// Resident memory in KiB (proc_pid_status(5)).
-fn resident_kib(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let text = line.and_then(|line| line.split_whitespace().next());
-    text.and_then(|text| text.parse().ok()).expect("VmRSS")
-}
-
 #[test]
 fn a_client_that_stalls_through_200_mb_costs_little_memory_and_then_gets_everything() {
     const LINES: u64 = 200_000;
@@ -130,7 +122,7 @@ fn a_client_that_stalls_through_200_mb_costs_little_memory_and_then_gets_everyth
     let daemon = Daemon::follow(&[&log]);
     let mut stalled = daemon.live("/stream");
     assert_eq!(stalled.line(), "0 begin\n");
-    let before = resident_kib(daemon.pid());
+    let before = daemon.resident_kib();
     let mut busy = daemon.live("/stream?lines=0");
     let filler = "x".repeat(990);
     let mut peak = 0;
@@ -144,13 +136,13 @@ fn a_client_that_stalls_through_200_mb_costs_little_memory_and_then_gets_everyth
         for expected in first..first + 500 {
             assert_eq!(number(&busy.line()), expected);
         }
-        peak = peak.max(resident_kib(daemon.pid()));
+        peak = peak.max(daemon.resident_kib());
     }
     writeln!(file, "{END}").expect("append");
     let mut tally = Tally::default();
     tally.take_stream(stalled);
     assert_eq!(tally.last, Some(LINES));
-    peak = peak.max(resident_kib(daemon.pid()));
+    peak = peak.max(daemon.resident_kib());
     let grown = peak.saturating_sub(before);
     assert!(grown < 32 * 1024, "it grew by {grown} KiB");
 }

@@ -3,12 +3,21 @@
 
 mod support;
 
-use std::fs;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, MetadataExt, symlink};
 use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use serde_json::Value;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use serde_json::{Value, json};
 use support::http::Live;
 use support::websocket::Client;
 use support::{DEADLINE, Daemon, Logs, append};
@@ -165,4 +174,236 @@ fn what_is_deleted_before_a_client_has_it_is_a_gap_of_as_many_bytes() {
     assert!(missing > STRETCH_LINES, "{missing}");
     assert!(numbers.is_sorted_by(|a, b| a < b));
     assert_eq!(lost.iter().sum::<u64>(), missing as u64 * 1008);
+}
+
+#[test]
+fn fifty_rotations_at_full_speed_lose_double_and_reorder_nothing() {
+    const ROTATIONS: usize = 50;
+    const LINES: usize = 2000;
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    let daemon = Daemon::follow(&[&log]);
+    let mut plain = daemon.live("/stream?lines=all");
+    let mut batches = daemon.websocket("/ws?format=batch&lines=all");
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut file = appender(&log);
+            for rotation in 0..=ROTATIONS {
+                for n in rotation * LINES..(rotation + 1) * LINES {
+                    // One write a line, as loggers do; the logger is told late that its file was renamed.
+                    if rotation > 0 && n % LINES == 10 {
+                        file = appender(&log);
+                    }
+                    writeln!(file, "{n}").expect("append");
+                }
+                if rotation < ROTATIONS {
+                    rotate(&log, ROTATIONS);
+                }
+            }
+        });
+        scope.spawn(|| {
+            for n in 0..(ROTATIONS + 1) * LINES {
+                assert_eq!(plain.line(), format!("{n}\n"));
+            }
+        });
+        let mut next = 0;
+        while next < (ROTATIONS + 1) * LINES {
+            let object = batches.json();
+            assert_ne!(object["event"], "gap", "before {next}");
+            for line in object["lines"].as_array().into_iter().flatten() {
+                assert_eq!(*line, next.to_string());
+                next += 1;
+            }
+        }
+    });
+    // However many there were, few are held open.
+    assert!(daemon.descriptors() < 100, "{}", daemon.descriptors());
+}
+
+/// As logrotate does without dates: each rotated file moves up by one.
+fn rotate(log: &Path, most: usize) {
+    let name = |n: usize| format!("{}.{n}", log.display());
+    for n in (1..most).rev() {
+        // Most are not there yet.
+        let _ = fs::rename(name(n), name(n + 1));
+    }
+    fs::rename(log, name(1)).expect("rename");
+}
+
+fn appender(path: &Path) -> File {
+    let open = File::options().append(true).create(true).open(path);
+    open.expect("open for appending")
+}
+
+#[test]
+fn what_can_not_be_followed_is_warned_of_once_and_followed_when_it_can() {
+    let logs = Logs::new();
+    let names = ["dir.log", "fifo.log", "loop.log", "link.log"];
+    let paths = names.map(|name| logs.path(name));
+    fs::create_dir(&paths[0]).expect("mkdir");
+    mkfifo(&paths[1], Mode::S_IRWXU).expect("mkfifo");
+    symlink("loop.log", &paths[2]).expect("symlink");
+    symlink("deep/down.log", &paths[3]).expect("symlink");
+    let daemon = Daemon::follow(&paths.each_ref().map(|path| path.as_path()));
+    let mut client = daemon.websocket("/ws?format=json");
+    fs::remove_dir(&paths[0]).expect("rmdir");
+    for path in &paths[1..3] {
+        fs::remove_file(path).expect("unlink");
+    }
+    fs::create_dir(logs.path("deep")).expect("mkdir");
+    for (name, path) in names.iter().zip(&paths) {
+        append(path, "first\n");
+        assert_eq!(client.json_with("event")["event"], "start", "{name}");
+        let line = client.json_with("line");
+        assert_eq!(
+            (&line["file"], &line["line"]),
+            (&json!(name), &json!("first"))
+        );
+    }
+    for name in names {
+        assert!(daemon.says(&format!("{name}\" is there")));
+        let said = daemon.said_with(name);
+        assert!(said[0].contains("warn"), "{said:?}");
+        // That a directory is removed is news, but nothing is said twice.
+        let once = |line: &String| said.iter().filter(|other| *other == line).count() == 1;
+        assert!(said.iter().all(once), "{said:?}");
+    }
+}
+
+#[test]
+fn a_file_of_ten_gigabytes_is_looked_back_into_at_once_and_streamed_in_constant_memory() {
+    const READ: usize = 150_000_000;
+    let logs = Logs::new();
+    let log = logs.file("a.log", "first\n");
+    let file = File::options().write(true).open(&log).expect("open");
+    file.write_all_at(b"\none\ntwo\nthree\n", 10 << 30)
+        .expect("write");
+    let daemon = Daemon::follow(&[&log]);
+    let begun = Instant::now();
+    let mut client = daemon.websocket("/ws?lines=2");
+    assert_eq!(client.texts(2), ["two", "three"]);
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
+    let before = daemon.resident_kib();
+    let mut all = daemon.live("/stream?lines=all");
+    assert_eq!(all.line(), "first\n");
+    let mut most = 0;
+    for _ in 0..READ / 1_000_000 {
+        assert!(all.bytes(1_000_000).iter().all(|&byte| byte == 0));
+        most = most.max(daemon.resident_kib());
+    }
+    assert!(
+        most < before + 16 * 1024,
+        "grew from {before} to {most} KiB"
+    );
+}
+
+#[test]
+fn a_line_of_64_mib_comes_in_pieces_of_whole_characters_in_little_memory() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "begin\n");
+    let daemon = Daemon::with(&["--max-line", "100000"], &[&log]);
+    let mut plain = daemon.live("/stream");
+    let mut pieces = daemon.websocket("/ws?format=json");
+    assert_eq!(plain.line(), "begin\n");
+    assert_eq!(pieces.json_with("line")["line"], "begin");
+    let before = daemon.resident_kib();
+    let part = "\u{e4}\u{20ac}x\u{1f600}".repeat(1000);
+    let parts = (64 << 20) / part.len();
+    let most = AtomicU64::new(0);
+    let look = || most.fetch_max(daemon.resident_kib(), Ordering::Relaxed);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut file = appender(&log);
+            for _ in 0..parts {
+                file.write_all(part.as_bytes()).expect("append");
+            }
+            file.write_all(b"\nend\n").expect("append");
+        });
+        scope.spawn(|| {
+            for n in 0..parts {
+                assert_eq!(plain.bytes(part.len()), part.as_bytes());
+                if n % 500 == 0 {
+                    look();
+                }
+            }
+            assert_eq!(plain.bytes(5), b"\nend\n");
+        });
+        let (mut bytes, mut count) = (0, 0);
+        loop {
+            let object = pieces.json_with("line");
+            let line = object["line"].as_str().expect("a line");
+            if line == "end" {
+                break;
+            }
+            assert!(line.len() <= 100_000 && !line.contains('\u{fffd}'));
+            (bytes, count) = (bytes + line.len(), count + 1);
+        }
+        assert_eq!(bytes, parts * part.len());
+        assert!(count >= bytes.div_ceil(100_000), "{count}");
+    });
+    let most = most.into_inner();
+    assert!(
+        most < before + 16 * 1024,
+        "grew from {before} to {most} KiB"
+    );
+}
+
+#[test]
+fn what_is_only_there_compressed_is_a_gap_for_one_that_resumes() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "one\ntwo\n");
+    let daemon = Daemon::follow(&[&log]);
+    let mut client = daemon.websocket("/ws?format=json&lines=all");
+    let target = format!(
+        "/ws?format=json&after={}",
+        id(&until(&mut client, "one")[1])
+    );
+    for (turn, text) in [(1, "lost\n"), (2, "kept\n"), (3, "new\n")] {
+        fs::rename(&log, logs.path(&format!("a.log-2026112{turn}"))).expect("rename");
+        append(&log, text);
+    }
+    let compress = |name: &str| {
+        let done = Command::new("gzip").arg(logs.path(name)).status();
+        assert!(done.expect("gzip").success());
+    };
+    compress("a.log-20261122");
+    let daemon = restart(daemon, &log);
+    let got = until(&mut daemon.websocket(&target), "new");
+    let want = [
+        "<start>",
+        "two",
+        "<gap>",
+        "<rotated>",
+        "kept",
+        "<rotated>",
+        "new",
+    ];
+    assert_eq!(summary(&got), want);
+    assert_eq!(
+        (&got[2]["reason"], &got[2]["lost"]),
+        (&json!("compressed"), &Value::Null)
+    );
+    // Once its own file is compressed, its place is gone.
+    compress("a.log-20261121");
+    let daemon = restart(daemon, &log);
+    let got = until(&mut daemon.websocket(&target), "new");
+    assert_eq!(summary(&got), ["<start>", "<gap>", "new"]);
+}
+
+#[test]
+fn a_name_that_is_not_utf_8_is_followed_and_shown_with_replacement_characters() {
+    let logs = Logs::new();
+    let log = logs.path("").join(OsStr::from_bytes(b"caf\xe9 100%.log"));
+    append(&log, "one\n");
+    let daemon = Daemon::follow(&[&log]);
+    let mut client = daemon.websocket("/ws?format=json&lines=1&file=caf%EF%BF%BD%20100%25.log");
+    let line = client.json_with("line");
+    assert_eq!(
+        (&line["file"], &line["line"]),
+        (&json!("caf\u{fffd} 100%.log"), &json!("one"))
+    );
 }

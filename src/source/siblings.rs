@@ -36,8 +36,8 @@ impl Sibling {
     }
 }
 
-/// The rotated siblings of the file at `path` (itself not among them), oldest first by last write, then by birth; the
-/// kernel's clock is coarse, so by name last. Where the files show that numbers count up here, they do.
+/// The rotated siblings of the file at `path` (itself not among them), oldest first by last write, and within one tick of
+/// the kernel's clock by name. Where the files show that numbers count up here, they do.
 /// A directory that can't be read has none. Blocks on the disk.
 pub fn rotated(path: &Path) -> Vec<Sibling> {
     let path = &place(path);
@@ -65,15 +65,16 @@ pub fn rotated(path: &Path) -> Vec<Sibling> {
     found.sort_by_key(|sibling| (sibling.modified, sibling.born()));
     let mark = |sibling: &Sibling| Mark::of(&sibling.path, path);
     let counts_up = {
-        let steps = found
-            .windows(2)
-            .filter(|two| two[0].modified < two[1].modified);
+        let time = |sibling: &Sibling| (sibling.modified, sibling.born());
+        let is_step = |two: &&[Sibling]| time(&two[0]) < time(&two[1]) && !two[1].compressed;
+        let steps = found.windows(2).filter(is_step);
         let up = steps.map(|two| mark(&two[0]).rises_to(&mark(&two[1])));
         up.sum::<i32>() > 0
     };
+    // By birth last: of a compressed file it tells nothing.
     found.sort_by_key(|sibling| {
-        let time = (sibling.modified, sibling.born());
-        (time, mark(sibling).order(counts_up))
+        let order = mark(sibling).order(counts_up);
+        (sibling.modified, order, sibling.born())
     });
     found
 }

@@ -96,6 +96,14 @@ impl Live {
         line
     }
 
+    /// Its next bytes, as many as asked for.
+    pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        let read = self.0.read_exact(&mut bytes);
+        read.expect("bytes by the deadline");
+        bytes
+    }
+
     /// The value of the next line that begins with `name: `.
     pub(crate) fn field(&mut self, name: &str) -> String {
         loop {

@@ -256,6 +256,21 @@ impl Daemon {
             .is_some()
     }
 
+    /// Its resident memory in KiB (proc_pid_status(5)).
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.expect("its status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let text = line.and_then(|line| line.split_whitespace().next());
+        text.and_then(|text| text.parse().ok()).expect("VmRSS")
+    }
+
+    /// How many descriptors it has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        let entries = std::fs::read_dir(format!("/proc/{}/fd", self.pid()));
+        entries.expect("its descriptors").count()
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.0.id()
     }
