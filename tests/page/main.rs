@@ -18,5 +18,6 @@ mod keys;
 mod leaving;
 mod lines;
 mod looks;
+mod pictures;
 mod pure;
 mod reading;
