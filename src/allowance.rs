@@ -19,6 +19,15 @@ pub fn raise_descriptors() {
     }
 }
 
+/// How many descriptors this process may have.
+pub fn descriptors() -> u64 {
+    soft_limit(Resource::RLIMIT_NOFILE)
+}
+
+fn soft_limit(resource: Resource) -> u64 {
+    getrlimit(resource).map_or(u64::MAX, |(soft, _)| soft)
+}
+
 /// Warns of each limit that is too low for `max_clients` streams of `files` files: which setting, what it is and what it
 /// would have to be. Reads a few files of the kernel's.
 pub fn check(max_clients: usize, files: usize) {
@@ -33,10 +42,9 @@ pub fn check(max_clients: usize, files: usize) {
             );
         }
     };
-    let soft = |resource| getrlimit(resource).map_or(u64::MAX, |(soft, _)| soft);
     warn(
         "descriptors",
-        soft(Resource::RLIMIT_NOFILE),
+        soft_limit(Resource::RLIMIT_NOFILE),
         "RLIMIT_NOFILE",
         descriptors,
         "LimitNOFILE= of the unit (ulimit -Hn)",
@@ -54,7 +62,7 @@ pub fn check(max_clients: usize, files: usize) {
     if !is_root {
         warn(
             "threads",
-            soft(Resource::RLIMIT_NPROC),
+            soft_limit(Resource::RLIMIT_NPROC),
             "RLIMIT_NPROC",
             threads,
             "LimitNPROC= of the unit (ulimit -u)",

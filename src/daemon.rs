@@ -21,6 +21,7 @@ use crate::serve::guard::Guard;
 use crate::serve::listener::{self, SocketFile};
 use crate::serve::refusal::Refused;
 use crate::serve::routes::Routes;
+use crate::serve::shortage::Shortage;
 use crate::serve::stream::Shared;
 use crate::serve::streams::Streams;
 use crate::serve::tls::Certificate;
@@ -129,6 +130,7 @@ impl Daemon {
             rounds: Arc::clone(&rounds),
             tallies: tallies.clone(),
             started: std::time::SystemTime::now(),
+            shortage: Shortage::new(allowance::descriptors()),
             stopping: AtomicBool::new(false),
             watcher: handle.clone(),
             access: crate::serve::access::Access::new(

@@ -72,6 +72,13 @@ pub const THREADS_OWN: u64 = 16;
 /// listed.
 pub const DESCRIPTORS_OWN: u64 = 64;
 
+/// Descriptors that streams leave for answers (`/healthz`, the 503 of those that are too many) and for files that are
+/// opened anew, as after a rotation.
+pub const DESCRIPTORS_SPARE: i32 = 32;
+
+/// How often it is said that there are no descriptors or threads for clients.
+pub const SHORTAGE_SAID_EVERY: Duration = Duration::from_secs(60);
+
 /// Descriptors of a followed file: the one that is read, and two that were rotated away.
 pub const DESCRIPTORS_PER_FILE: u64 = 3;
 
@@ -326,7 +333,7 @@ pub const SSE_FILES_MAX: usize = 64;
 /// within seconds.
 pub const ACCESS_LOOK: Duration = Duration::from_secs(2);
 
-/// After a failed accept or spawn: how long no connection is accepted, unless a client ends.
+/// After a failed accept: how long no connection is accepted, unless a client ends.
 pub const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 // -- Filters

@@ -18,11 +18,14 @@ use parking_lot::Mutex;
 use crate::limits::{ACCEPT_PAUSE, ACCESS_LOOK, CLIENT_STACK_BYTES, GRACE, HEADS_MAX};
 use crate::stop::{Reason, Stop};
 
+use super::answer::Answer;
 use super::client::Client;
 use super::listener::Listener;
 use super::peer::Visitor;
+use super::refusal::Refusal;
+use super::request::Method;
 use super::routes::Routes;
-use super::socket::Socket;
+use super::socket::{Socket, Transport};
 use super::tls::Certificate;
 
 /// Epoll data: listeners from 0, the waker, visitors from here on.
@@ -50,6 +53,15 @@ struct Visitors {
     heads: BTreeMap<u64, Arc<Visitor>>,
     /// Whose threads are at their end, to be joined: a thread that is not joined keeps its stack.
     ended: Vec<JoinHandle<()>>,
+}
+
+impl Visitors {
+    /// Makes room for one that comes.
+    fn end_oldest_head(&mut self) {
+        if let Some((_, oldest)) = self.heads.pop_first() {
+            oldest.socket.shutdown(Shutdown::Both);
+        }
+    }
 }
 
 /// Takes a visitor off the lists when its thread ends, however it ends.
@@ -148,10 +160,9 @@ impl Door {
                         if closed_until.is_none()
                             && let Err(error) = self.accept_all(listener)
                         {
-                            log::warn!(
-                                "can't take in a connection: {error}; none is accepted until a client ends (see \
-                                 LimitNOFILE= and TasksMax= of the unit, or ulimit -n and -u)"
-                            );
+                            let see = "see LimitNOFILE= of the unit (ulimit -Hn)";
+                            self.routes.shortage.say(format_args!("{error}, {see}"));
+                            self.visitors.lock().end_oldest_head();
                             closed_until = Some(Instant::now() + ACCEPT_PAUSE);
                             self.listen(listeners, false)?;
                         }
@@ -204,7 +215,7 @@ impl Door {
         // Bounded, so that a storm of connections does not keep peers' words from the streams.
         for _ in 0..64 {
             match listener.accept(self.certificate.as_ref()) {
-                Ok(socket) => self.take_in(socket, listener)?,
+                Ok(socket) => self.take_in(socket, listener),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => {
                     let errno = error.raw_os_error().map(Errno::from_raw);
@@ -220,22 +231,20 @@ impl Door {
         Ok(())
     }
 
-    fn take_in(self: &Arc<Self>, socket: Socket, listener: &Listener) -> io::Result<()> {
+    fn take_in(self: &Arc<Self>, socket: Socket, listener: &Listener) {
         if socket.prepare().is_err() {
-            return Ok(());
+            return;
         }
         let socket = Arc::new(socket);
         let plain = matches!(listener, Listener::Plain(_));
         let mut visitors = self.visitors.lock();
         let number = visitors.next;
         visitors.next += 1;
-        let visitor = Arc::new(Visitor::new(number, socket, plain));
+        let visitor = Arc::new(Visitor::new(number, Arc::clone(&socket), plain));
         visitors.all.insert(number, (Arc::clone(&visitor), None));
         visitors.heads.insert(number, Arc::clone(&visitor));
-        if visitors.heads.len() > HEADS_MAX
-            && let Some((_, oldest)) = visitors.heads.pop_first()
-        {
-            oldest.socket.shutdown(Shutdown::Both);
+        if visitors.heads.len() > HEADS_MAX {
+            visitors.end_oldest_head();
         }
         drop(visitors);
         let door = Arc::clone(self);
@@ -267,10 +276,28 @@ impl Door {
             Err(error) => {
                 visitors.all.remove(&number);
                 visitors.heads.remove(&number);
-                return Err(error);
+                drop(visitors);
+                self.turn_away(&socket, plain, &error);
             }
         }
-        Ok(())
+    }
+
+    /// There is no thread for the client on `socket`. It is told from here what can be told without waiting.
+    fn turn_away(&self, socket: &Socket, plain: bool, error: &io::Error) {
+        let see = "see TasksMax= of the unit (ulimit -u)";
+        self.routes.shortage.say(format_args!(
+            "no thread is to be had for it ({error}), {see}"
+        ));
+        let refusal = Refusal::unavailable(
+            "too many clients for the threads that the daemon may have; try again later",
+        );
+        self.routes.refused.count(refusal.status);
+        // A TLS client has shaken no hands yet.
+        if !plain && socket.transport() != Transport::Tls {
+            let answer = Answer::refusal(&refusal).encode(Method::Get);
+            let _ = socket.write_vectored(&[io::IoSlice::new(&answer)]);
+        }
+        socket.drain(Instant::now());
     }
 
     fn becomes_stream(&self, visitor: &Arc<Visitor>) {

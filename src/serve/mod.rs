@@ -43,6 +43,8 @@ pub mod turnstile;
 pub mod stream;
 
 pub mod plan;
+pub mod shortage;
+
 pub mod routes;
 
 mod handshake;

@@ -20,6 +20,7 @@ use super::guard::Guard;
 use super::query::Stream as Kind;
 use super::refusal::{Refusal, Refused};
 use super::request::{Method, Request};
+use super::shortage::Shortage;
 use super::socket::Transport;
 use super::stream::Shared;
 use super::token::Scope;
@@ -49,6 +50,8 @@ pub struct Routes {
     pub tallies: Vec<Arc<Tally>>,
     /// When the daemon was started.
     pub started: std::time::SystemTime,
+    /// Whether there are descriptors and threads for clients.
+    pub shortage: Shortage,
     /// Set at stop.
     pub stopping: AtomicBool,
     /// Who may read.

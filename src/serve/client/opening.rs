@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use http::StatusCode;
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
 use crate::limits::{CLIENT_MESSAGE_BYTES, WS_READ_BUFFER_BYTES, WS_WRITE_BUFFER_BYTES};
@@ -111,12 +110,7 @@ impl Client<'_> {
             self.send(&head);
             return Ok(None);
         }
-        let Some(place) = self.place() else {
-            return Err(Refusal::unavailable(format!(
-                "too many clients: --max-clients is {}; try again later",
-                self.routes.max_clients
-            )));
-        };
+        let place = self.place()?;
         // Not only once it runs: while many wait for their turn at the file, the door would take the oldest of them for
         // heads that never come, and end them.
         (self.becomes_stream)(&self.visitor);
@@ -149,9 +143,12 @@ impl Client<'_> {
     /// Opens the stream of one who connects to a plain listener.
     #[inline(never)]
     pub(super) fn open_plain(&self) -> Option<Box<Opening<'_>>> {
-        let Some(place) = self.place() else {
-            self.routes.refused.count(StatusCode::SERVICE_UNAVAILABLE);
-            return None;
+        let place = match self.place() {
+            Ok(place) => place,
+            Err(refusal) => {
+                self.routes.refused.count(refusal.status);
+                return None;
+            }
         };
         (self.becomes_stream)(&self.visitor);
         let several = self.routes.several;
@@ -249,14 +246,21 @@ impl Client<'_> {
         self.visitor.is_ended() || self.visitor.socket.is_left(half_is_enough)
     }
 
-    fn place(&self) -> Option<Place<'_>> {
+    fn place(&self) -> Result<Place<'_>, Refusal> {
+        if self.routes.shortage.has_none_for(&*self.visitor.socket) {
+            return Err(Refusal::unavailable(
+                "too many clients for the descriptors that the daemon may have; try again later",
+            ));
+        }
         let streams = &self.routes.streams;
         let max = self.routes.max_clients;
-        streams
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| {
-                (n < max).then_some(n + 1)
-            })
-            .ok()
-            .map(|_| Place(streams))
+        let taken = streams.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| {
+            (n < max).then_some(n + 1)
+        });
+        taken.map(|_| Place(streams)).map_err(|_| {
+            Refusal::unavailable(format!(
+                "too many clients: --max-clients is {max}; try again later"
+            ))
+        })
     }
 }
