@@ -169,6 +169,12 @@ impl Hub {
         sent.live
     }
 
+    /// Whether most subscribers have not yet carried the batch before the last one. One publish after the other would
+    /// soon send them all back to reading the file, where each of them encodes for itself.
+    pub fn most_lag(&self) -> bool {
+        self.state.lock().registry.most_lag()
+    }
+
     /// Lets go of generations behind the live edge that no reader has moved in for long. Called by the watcher now
     /// and then.
     pub fn forget_old(&self) {

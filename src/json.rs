@@ -71,6 +71,10 @@ fn file(source: &Source, out: &mut Vec<u8>) {
 /// Appends `bytes` as a JSON string; each invalid sequence becomes U+FFFD.
 pub fn string(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
+    if str::from_utf8(bytes).is_ok() {
+        escaped(bytes, out);
+        return out.push(b'"');
+    }
     for chunk in bytes.utf8_chunks() {
         escaped(chunk.valid().as_bytes(), out);
         if !chunk.invalid().is_empty() {
@@ -81,23 +85,30 @@ pub fn string(bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 fn escaped(text: &[u8], out: &mut Vec<u8>) {
-    let mut plain = 0;
-    for (i, &byte) in text.iter().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+    let is_special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    // A stretch is looked at as a whole first, which the compiler makes vector instructions of; most have nothing.
+    for stretch in text.chunks(32) {
+        if !stretch
+            .iter()
+            .fold(false, |any, &byte| any | is_special(byte))
+        {
+            out.extend_from_slice(stretch);
             continue;
         }
-        out.extend_from_slice(&text[plain..i]);
-        plain = i + 1;
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            _ => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+        for &byte in stretch {
+            match byte {
+                b'"' => out.extend_from_slice(b"\\\""),
+                b'\\' => out.extend_from_slice(b"\\\\"),
+                b'\t' => out.extend_from_slice(b"\\t"),
+                b'\r' => out.extend_from_slice(b"\\r"),
+                b'\n' => out.extend_from_slice(b"\\n"),
+                byte if is_special(byte) => {
+                    out.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
+                }
+                byte => out.push(byte),
+            }
         }
     }
-    out.extend_from_slice(&text[plain..]);
 }
 
 #[cfg(test)]

@@ -165,6 +165,13 @@ pub const REST_SLICE: Duration = Duration::from_millis(1);
 /// Bytes of the last batch from which on lines are said to come fast.
 pub const FAST_BYTES: usize = TURN_BYTES / 8;
 
+/// How long a publish waits for most subscribers to carry the one before, for each of them: what a full batch takes to
+/// be written to a socket and read from it, a few times.
+pub const CROWD_WAIT_PER_CLIENT: Duration = Duration::from_micros(200);
+
+/// The longest such wait.
+pub const CROWD_WAIT_MAX: Duration = Duration::from_millis(100);
+
 /// Last bytes of a sibling that are compared with the followed file, to tell a copy of it from a file that once stood
 /// under its name.
 pub const COPY_CHECKED_BYTES: usize = 4096;
@@ -303,6 +310,10 @@ pub const SEND_BUFFER_BYTES: usize = 256 * 1024;
 
 /// Batches taken from a queue for one vectored write.
 pub const TAKEN_MAX: usize = 16;
+
+/// How far apart the ends of frames are remembered in what a client has read for itself: where it is cut down, it keeps
+/// at most this and a frame.
+pub const FRAMES_APART_BYTES: usize = 4 * 1024;
 
 /// How long a client that does not take what it is sent keeps the rest of a chunk; then it is cut down to the frame
 /// that is half on the wire, and the rest is read again later.

@@ -193,6 +193,15 @@ impl Registry {
         bytes.sum()
     }
 
+    /// Whether most subscribers have not yet carried the batch before the last one.
+    pub(super) fn most_lag(&self) -> bool {
+        let lags = |entry: &&Entry| {
+            let done = entry.subscriber.done().max(entry.joined);
+            done < entry.queued.saturating_sub(1)
+        };
+        2 * self.entries.iter().filter(lags).count() > self.entries.len()
+    }
+
     /// Before one more batch is queued: while more than [`QUEUED_BYTES_MAX`] are, whoever holds the oldest batch loses
     /// its sender. With nothing queued, a batch of any size may be.
     fn make_room(&mut self, dropped: &mut Vec<Arc<dyn Subscriber>>) {

@@ -16,7 +16,7 @@ use crossbeam_channel::{Receiver, TryRecvError};
 use tungstenite::protocol::{CloseFrame, WebSocketContext};
 use tungstenite::{Error, Message};
 
-use crate::limits::TAKEN_MAX;
+use crate::limits::{FRAMES_APART_BYTES, TAKEN_MAX};
 use crate::reader::Reader;
 use crate::source::{Batch, Kind, Position, Segment};
 
@@ -126,14 +126,24 @@ impl Link {
             self.own.bytes.extend_from_slice(&header);
             self.named = Some(segment.source.index);
         }
-        let index = segment.source.index;
-        let frames = &mut self.own.frames;
-        self.wire
-            .encode(segment, &mut self.own.bytes, &mut |end, line| {
-                if let Kind::Lines(lines) = &segment.kind {
-                    frames.push((end, index, lines.after(line)));
-                }
-            });
+        let own = &mut self.own;
+        let mut last = (own.bytes.len(), 0);
+        let mut frames = std::mem::take(&mut own.frames);
+        let mut remember = |(end, line): (usize, usize)| {
+            if let Kind::Lines(lines) = &segment.kind {
+                frames.push((end, segment.source.index, lines.after(line)));
+            }
+        };
+        let mut apart = last.0;
+        self.wire.encode(segment, &mut own.bytes, &mut |end, line| {
+            last = (end, line);
+            if end - apart >= FRAMES_APART_BYTES {
+                apart = end;
+                remember(last);
+            }
+        });
+        remember(last);
+        own.frames = frames;
     }
 
     /// The header that goes before a segment where the stream was last in the file `named`.

@@ -18,6 +18,9 @@ use payload::SourceIds;
 
 pub use payload::Shape;
 
+/// What goes around most lines: the header of a frame of up to 64 KiB (RFC 6455, section 5.2).
+const SHORT_HEADER_BYTES: usize = 4;
+
 /// What goes around the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
@@ -107,6 +110,9 @@ impl Wire {
                 self.encode_event(segment, event, out);
                 framed(out.len(), 0);
             }
+            Kind::Lines(lines) if self.shape == Shape::Message && self.filter.is_none() => {
+                self.encode_messages(lines, out, framed);
+            }
             Kind::Lines(lines) => self.encode_lines(segment, lines, out, framed),
         }
     }
@@ -120,6 +126,28 @@ impl Wire {
             self.frame(&payload, out);
         }
         self.scratch = payload;
+    }
+
+    /// The most usual one: a text frame a line, in one pass.
+    fn encode_messages(
+        &mut self,
+        lines: &Lines,
+        out: &mut Vec<u8>,
+        framed: &mut dyn FnMut(usize, usize),
+    ) {
+        out.reserve(lines.bytes.len() + lines.len() * SHORT_HEADER_BYTES);
+        for i in 0..lines.len() {
+            let line = lines.line(i);
+            if str::from_utf8(line).is_ok() {
+                self.frame(line, out);
+            } else {
+                self.scratch.clear();
+                payload::push_lossy(&mut self.scratch, line);
+                self.frame(&self.scratch, out);
+            }
+            framed(out.len(), i);
+        }
+        self.scratch = Vec::new();
     }
 
     fn encode_lines(

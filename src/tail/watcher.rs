@@ -21,7 +21,10 @@ use nix::sys::time::TimeSpec;
 
 use crate::courier::{Pace, Rounds};
 use crate::hub::{Change, Hub};
-use crate::limits::{DELETED_KEPT, FAST_BYTES, FORGET_EVERY, LOOK_WAIT, REST_SLICE, TURN_BYTES};
+use crate::limits::{
+    CROWD_WAIT_MAX, CROWD_WAIT_PER_CLIENT, DELETED_KEPT, FAST_BYTES, FORGET_EVERY, LOOK_WAIT,
+    REST_SLICE, TURN_BYTES,
+};
 use crate::source::Source;
 use crate::stop::{Reason, Stop};
 
@@ -113,6 +116,8 @@ pub struct Watcher {
     /// Who took part in the last batch that was not empty, and how many bytes it had.
     active: Vec<usize>,
     batch_bytes: usize,
+    /// Until when a publish waits for subscribers that lag.
+    crowded_until: Option<Instant>,
     forget_at: Option<Instant>,
 }
 
@@ -143,6 +148,7 @@ impl Watcher {
             asked: None,
             active: Vec::new(),
             batch_bytes: 0,
+            crowded_until: None,
             forget_at: None,
             hub,
             rounds,
@@ -222,6 +228,9 @@ impl Watcher {
     fn run(&mut self) {
         while !self.quit.load(Ordering::Acquire) {
             match self.rounds.pace() {
+                Pace::Go if self.is_crowded() => {
+                    self.wait(false, Some(Instant::now() + REST_SLICE));
+                }
                 Pace::Go => {
                     self.pass();
                     if self.ready.is_empty() {
@@ -250,6 +259,23 @@ impl Watcher {
             .on_round
             .as_mut()
             .and_then(|on_round| on_round(now));
+    }
+
+    /// While lines come fast and most subscribers lag, publishing waits a little for them. What a few slow ones can
+    /// cost the others is bounded: once they are sent back to reading the file, they don't count.
+    fn is_crowded(&mut self) -> bool {
+        if self.batch_bytes < FAST_BYTES || !self.hub.most_lag() {
+            return false;
+        }
+        let now = Instant::now();
+        let hub = &self.hub;
+        let until = self.crowded_until.get_or_insert_with(|| {
+            let clients = u32::try_from(hub.live_len()).unwrap_or(u32::MAX);
+            now + CROWD_WAIT_PER_CLIENT
+                .saturating_mul(clients)
+                .min(CROWD_WAIT_MAX)
+        });
+        now < *until
     }
 
     /// While lines come fast a rest is cut in slices, to see in between whether a full batch waits.
@@ -330,6 +356,7 @@ impl Watcher {
             return;
         }
         self.batch_bytes = read;
+        self.crowded_until = None;
         if changes
             .iter()
             .any(|(_, change)| matches!(change, Change::Begin(_)))

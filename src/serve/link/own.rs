@@ -13,7 +13,8 @@ pub(super) struct Own {
     at: usize,
     /// `bytes` begin with the rest of a frame whose beginning is on the wire.
     half: bool,
-    /// The frames in `bytes`: where each ends, and the source and place where the stream then stands.
+    /// Ends of frames in `bytes`, the last one's among them, with the source and the place where the stream then
+    /// stands.
     pub(super) frames: Vec<(usize, u32, Position)>,
 }
 
@@ -58,7 +59,7 @@ impl Own {
         Ok((written, true))
     }
 
-    /// Cuts the bytes down to the frame that is half on the wire; the source and the place where the stream then
+    /// Cuts the bytes down to the frame that is half on the wire, or a few more; the source and the place where the stream then
     /// stands, where that is known.
     pub(super) fn trim(&mut self) -> Option<(u32, Position)> {
         let at = self.at;

@@ -141,7 +141,10 @@ fn sse_data(line: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Appends `bytes` with each invalid sequence as U+FFFD.
-fn push_lossy(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn push_lossy(out: &mut Vec<u8>, bytes: &[u8]) {
+    if str::from_utf8(bytes).is_ok() {
+        return out.extend_from_slice(bytes);
+    }
     for chunk in bytes.utf8_chunks() {
         out.extend_from_slice(chunk.valid().as_bytes());
         if !chunk.invalid().is_empty() {
