@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossbeam_channel::Receiver;
 use parking_lot::Mutex;
 
-use crate::source::{Batch, EventKind, Generation, Id, Lines, Position, Source};
+use crate::source::{Batch, EventKind, Former, Generation, Id, Lines, Position, Source};
 
 pub use counts::SourceCounts;
 pub use looks::Looks;
@@ -221,6 +221,11 @@ impl Hub {
     /// The generations of a source that are still held, oldest first.
     pub fn generations(&self, index: u32) -> Vec<Arc<Generation>> {
         self.state.lock().streams[index as usize].generations()
+    }
+
+    /// The generations of a source that are not held any more and still remembered, oldest first.
+    pub fn formers(&self, index: u32) -> Vec<Arc<Former>> {
+        self.state.lock().streams[index as usize].formers()
     }
 
     /// Bytes between `at` and the live edge of source `index`, as far as they are known.

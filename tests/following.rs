@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
@@ -406,4 +406,30 @@ fn a_name_that_is_not_utf_8_is_followed_and_shown_with_replacement_characters() 
         (&line["file"], &line["line"]),
         (&json!("caf\u{fffd} 100%.log"), &json!("one"))
     );
+}
+
+#[test]
+fn a_resume_many_rotations_later_goes_by_the_order_that_was_seen_whatever_the_times_of_the_files() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "0\n");
+    let daemon = Daemon::follow(&[&log]);
+    let mut client = daemon.websocket("/ws?format=json&lines=all");
+    let target = format!("/ws?format=json&after={}", id(&until(&mut client, "0")[1]));
+    let mut want = vec!["<start>".to_owned()];
+    for n in 1..10 {
+        fs::rename(&log, logs.path(&format!("a.log.{n}"))).expect("rename");
+        append(&log, format!("{n}\n"));
+        until(&mut client, &n.to_string());
+        want.extend(["<rotated>".to_owned(), n.to_string()]);
+    }
+    // As a laggard, or somebody who copies them, may leave them.
+    for n in 1..10 {
+        let file = File::options()
+            .write(true)
+            .open(logs.path(&format!("a.log.{n}")));
+        let at = SystemTime::now() - Duration::from_secs(n);
+        file.and_then(|file| file.set_modified(at)).expect("utimes");
+    }
+    let got = until(&mut daemon.websocket(&target), "9");
+    assert_eq!(summary(&got), want);
 }

@@ -108,6 +108,10 @@ impl Stream {
         }
     }
 
+    pub(super) fn formers(&self) -> Vec<Arc<Former>> {
+        self.formers.iter().cloned().collect()
+    }
+
     pub(super) fn generations(&self) -> Vec<Arc<Generation>> {
         self.generations.iter().cloned().collect()
     }

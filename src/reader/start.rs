@@ -274,18 +274,20 @@ impl Begin<'_> {
         Ok((Cursor::at(source, standing, None, vec![start, gap]), edge))
     }
 
-    /// The generation in which `id` is a place, among those that are held; the youngest if several are.
+    /// The generation in which `id` is a place, among those that are held or remembered; the youngest if several are.
+    /// From there on the order of rotations is known.
     fn find_held(&self, source: &Source, id: &Id) -> Option<Arc<Generation>> {
-        self.hub
-            .generations(source.index)
-            .into_iter()
-            .rev()
-            .find(|generation| {
-                generation.identity.inode == id.inode
-                    && !generation.is_gone()
-                    && Footing::take(&generation.file, id.offset)
-                        .is_ok_and(|footing| footing.is_at(&generation.identity, id))
-            })
+        let has = |generation: &Arc<Generation>| {
+            let footing = Footing::take(&generation.file, id.offset);
+            footing.is_ok_and(|footing| footing.is_at(&generation.identity, id))
+        };
+        let held = self.hub.generations(source.index).into_iter().rev();
+        let held = held.filter(|held| held.identity.inode == id.inode && !held.is_gone());
+        let formers = self.hub.formers(source.index).into_iter().rev();
+        let formers = formers
+            .filter(|former| former.identity.inode == id.inode && id.offset <= former.sealed)
+            .filter_map(|former| former.open(source));
+        held.chain(formers).find(has)
     }
 
     /// How many bytes a stream misses that goes on at the beginning of `current` instead of at `id`, where that place
