@@ -263,3 +263,92 @@ fn a_file_that_a_pattern_matches_is_in_the_history_as_soon_as_it_is_written() {
         assert!(text.ends_with(&expected), "{text}");
     }
 }
+
+/// Takes the lines of an event stream as a browser would, and can be cut off anywhere.
+#[derive(Default)]
+struct Reconnects {
+    last_id: String,
+    /// What the block that is being read says.
+    id: String,
+    data: String,
+    seen: Vec<Value>,
+}
+
+impl Reconnects {
+    fn take(&mut self, line: &str) {
+        if let Some(id) = line.strip_prefix("id: ") {
+            self.id = id.to_owned();
+        } else if let Some(data) = line.strip_prefix("data: ") {
+            self.data = data.to_owned();
+        } else if line.is_empty() {
+            if !self.data.is_empty() {
+                let object: Value = serde_json::from_str(&self.data).expect("JSON");
+                assert_ne!(object["event"], "gap", "{object}");
+                self.seen.push(object);
+            }
+            self.last_id.clone_from(&self.id);
+            self.data.clear();
+        }
+    }
+}
+
+#[test]
+fn a_filtered_stream_of_several_files_that_is_cut_off_anywhere_misses_and_doubles_nothing() {
+    const STAYS: usize = 60;
+    const LINES_EACH: usize = 30;
+    let logs = Logs::new();
+    let files = [logs.file("a.log", ""), logs.file("b.log", "")];
+    let daemon = Daemon::with(&["--ping-interval", "0.01"], &[&files[0], &files[1]]);
+    let mut client = Reconnects::default();
+    let mut number = 0;
+    let mut write = |last: bool| {
+        for _ in 0..LINES_EACH {
+            append(&files[number / 3 % 2], format!("{number}\n"));
+            number += 1;
+        }
+        // A rotation now and then, of one file alone.
+        if number % 600 == 0 {
+            let old = logs.path(&format!("a.log.{}", 99 - number / 600));
+            fs::rename(&files[0], old).expect("rotate");
+        }
+        if last {
+            append(&files[0], "end 7\n");
+            append(&files[1], "end 7\n");
+        }
+    };
+    let ends = |client: &Reconnects| {
+        let is_end = |object: &&Value| object["line"] == "end 7";
+        client.seen.iter().filter(is_end).count()
+    };
+    let mut cut = 1;
+    for stay in 1.. {
+        if stay <= STAYS {
+            write(false);
+        }
+        let after = &client.last_id;
+        let mut live = daemon.live(&format!("/events?lines=all&grep=7$&after={after}"));
+        if stay <= STAYS {
+            write(stay == STAYS);
+        }
+        // Short and long stays, each cut at another place of a block. Heartbeats come where nothing else does.
+        cut = cut * 31 % 61;
+        for _ in 0..cut {
+            client.take(live.line().trim_end_matches('\n'));
+        }
+        client.data.clear();
+        if ends(&client) >= 2 {
+            break;
+        }
+        assert!(stay < 3 * STAYS, "it does not get to the end");
+    }
+    for (index, name) in ["a.log", "b.log"].into_iter().enumerate() {
+        let lines = client.seen.iter().filter(|object| object["file"] == name);
+        let lines: Vec<&str> = lines.filter_map(|object| object["line"].as_str()).collect();
+        let mut expected: Vec<String> = (0..number)
+            .filter(|number| number % 10 == 7 && number / 3 % 2 == index)
+            .map(|number| number.to_string())
+            .collect();
+        expected.push("end 7".to_owned());
+        assert_eq!(lines, expected, "{name}");
+    }
+}
