@@ -3,6 +3,7 @@
 //! All is added up when somebody asks. What a stream itself keeps for it costs an atomic store a chunk while it reads the
 //! files, and nothing while it is live.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -114,7 +115,14 @@ impl Streams {
     }
 
     fn lag_bytes(&self, open: &[Arc<Open>]) -> u64 {
-        let behind = open.iter().filter_map(|open| open.behind_bytes(&self.hub));
+        // Most streams are of all the files, of which there may be many: they are added up once.
+        let all = LazyCell::new(|| self.hub.published_bytes(&Selection::All));
+        let behind = open.iter().filter_map(|open| {
+            open.behind_bytes(|selection| match selection {
+                Selection::All => *all,
+                _ => self.hub.published_bytes(selection),
+            })
+        });
         behind.fold(self.hub.queued_bytes(), u64::max)
     }
 
@@ -170,12 +178,11 @@ impl Open {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// What it has yet to get, where it catches up.
-    fn behind_bytes(&self, hub: &Hub) -> Option<u64> {
+    /// What it has yet to get, where it catches up; `published` says how much there is.
+    fn behind_bytes(&self, published: impl FnOnce(&Selection) -> u64) -> Option<u64> {
         let reached = self.reached.load(Ordering::Relaxed);
-        self.catches_up
-            .load(Ordering::Relaxed)
-            .then(|| hub.published_bytes(&self.selection).saturating_sub(reached))
+        let catches_up = self.catches_up.load(Ordering::Relaxed);
+        catches_up.then(|| published(&self.selection).saturating_sub(reached))
     }
 }
 

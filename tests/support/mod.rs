@@ -199,7 +199,13 @@ impl Daemon {
 
     /// Starts `command`, which ends up as a daemon, and does not wait until it serves: its port is not known.
     pub(crate) fn spawn(mut command: Command) -> Daemon {
-        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command.stdin(Stdio::null());
+        Self::spawn_with_input(command)
+    }
+
+    /// The same, with the standard input that `command` has.
+    pub(crate) fn spawn_with_input(mut command: Command) -> Daemon {
+        command.stdout(Stdio::null());
         let child = command.stderr(Stdio::piped()).spawn();
         let mut child = Reaped(child.expect("start tailcast"));
         let stderr = child.0.stderr.take().expect("a pipe");

@@ -1,8 +1,9 @@
-//! Sockets that are passed, by systemd's own `systemd-socket-activate`.
+//! Sockets that are passed: by the test itself, and by systemd's own `systemd-socket-activate`.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::os::unix::net::UnixStream;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::process::Command;
 
@@ -18,6 +19,61 @@ fn activated(options: &[String], before: &[&str], log: &Path) -> Daemon {
     // Not used: what is passed counts.
     command.args(["--listen", "127.0.0.1:1"]).arg(log);
     Daemon::spawn(command)
+}
+
+/// tailcast with `socket` as the one descriptor that is passed, for the process that `pid` says: `$$` is the daemon's own.
+fn passed(socket: OwnedFd, pid: &str, log: &Path) -> Command {
+    let mut command = Command::new("sh");
+    let script = format!("exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID={pid}; exec \"$@\"");
+    command.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_tailcast")]);
+    command.args(["--listen", "127.0.0.1:0"]).arg(log);
+    command.stdin(socket);
+    command
+}
+
+#[test]
+fn a_passed_descriptor_is_served_from_the_start() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "1\n2\n");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    // It is queued until somebody serves: nobody is refused.
+    let early = connect(address);
+    let daemon = Daemon::spawn_with_input(passed(listener.into(), "$$", &log));
+    assert!(ask(early, "/stream?follow=false").ends_with("\r\n\r\n1\n2\n"));
+    let said = daemon.said_so_far();
+    let listening = said.iter().filter(|line| line.contains("listening on"));
+    assert_eq!(listening.count(), 1, "{said:?}");
+}
+
+#[test]
+fn descriptors_that_are_meant_for_another_process_are_left_alone() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let daemon = Daemon::spawn_with_input(passed(listener.into(), "1", &log));
+    assert!(daemon.says("listening on http://127.0.0.1:"));
+    let said = daemon.said_so_far();
+    let theirs = format!("listening on http://{address}");
+    assert!(!said.iter().any(|line| line.ends_with(&theirs)), "{said:?}");
+}
+
+#[test]
+fn a_passed_socket_that_does_not_listen_is_one_line_and_status_1() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    let socket = UnixDatagram::unbound().expect("a socket");
+    let output = passed(socket.into(), "$$", &log)
+        .output()
+        .expect("start tailcast");
+    let line = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{line}");
+    assert_eq!(line.lines().count(), 1, "{line}");
+    assert!(
+        line.contains("passed socket 0") && line.contains("listening TCP or Unix"),
+        "{line}"
+    );
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
