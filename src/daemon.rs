@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-
 use std::time::Instant;
 
 use crate::allowance;
@@ -16,15 +15,17 @@ use crate::hub::Hub;
 use crate::limits::PERMIT_TURNS_MIN;
 #[cfg(feature = "mqtt")]
 use crate::publish::Publishers;
+use crate::serve::access::Access;
 use crate::serve::door::Door;
 use crate::serve::guard::Guard;
-use crate::serve::listener::{self, SocketFile};
+use crate::serve::listener::{self, Listener, SocketFile};
 use crate::serve::refusal::Refused;
 use crate::serve::routes::Routes;
 use crate::serve::shortage::Shortage;
 use crate::serve::stream::Shared;
 use crate::serve::streams::Streams;
 use crate::serve::tls::Certificate;
+use crate::serve::token::Tokens;
 use crate::serve::turnstile::Turnstile;
 use crate::stop::Stop;
 use crate::systemd::{self, Notifier, Status};
@@ -51,37 +52,54 @@ pub struct Daemon {
 impl Daemon {
     /// Makes and starts everything; when it returns, the daemon serves. `stop` is set if a core thread is lost.
     pub fn start(config: &Config, stop: &Arc<Stop>) -> Result<Daemon, StartError> {
+        let (mut daemon, watcher, listeners) = Daemon::make(config)?;
+        let over_tls = config.tls.is_some();
+        let urls: Vec<_> = listeners
+            .iter()
+            .map(|listener| listener.url(over_tls))
+            .collect();
+        daemon.couriers = daemon.rounds.start().map_err(failed("start a courier"))?;
+        let watches = watcher
+            .start(Arc::clone(stop))
+            .map_err(failed("start the watcher"))?;
+        daemon.watcher_thread = Some(watches);
+        let accepts = daemon
+            .door
+            .open(listeners, Arc::clone(stop))
+            .map_err(failed("start the door"))?;
+        daemon.door_thread = Some(accepts);
+        allowance::check(config.max_clients, daemon.hub.sources_len());
+        for url in urls {
+            log::info!("listening on {url}");
+        }
+        #[cfg(feature = "mqtt")]
+        daemon
+            .publishers
+            .start(stop)
+            .map_err(failed("start a publisher"))?;
+        let routes = &daemon.routes;
+        systemd::ready(status(&daemon.hub, &routes.shared.streams, &routes.tallies));
+        Ok(daemon)
+    }
+
+    /// Makes every part, and starts no thread yet.
+    fn make(config: &Config) -> Result<(Daemon, Watcher, Vec<Listener>), StartError> {
         allowance::raise_descriptors();
-        let failed = |deed: &'static str| move |error: io::Error| StartError::failed(deed, error);
         for file in &config.files {
             tail::check_name(file).map_err(StartError::Usage)?;
         }
-        let tokens = match &config.token_file {
-            Some(path) => Some(crate::serve::token::Tokens::open(path)?),
-            None => None,
-        };
-        let certificate = match &config.tls {
-            Some(tls) => Some(Certificate::open(&tls.cert, &tls.key)?),
-            None => None,
-        };
-        let passed = systemd::passed_listeners()?;
-        let is_passed = !passed.is_empty();
-        let (listeners, sockets) = if is_passed {
-            (passed, Vec::new())
-        } else {
-            listener::open(&config.listen)?
-        };
+        let tokens = config.token_file.as_deref().map(Tokens::open).transpose()?;
+        let certificate = config.tls.as_ref();
+        let certificate = certificate.map(|tls| Certificate::open(&tls.cert, &tls.key));
+        let certificate = certificate.transpose()?;
+        let (listeners, sockets) = listeners(config)?;
         listener::check(&listeners, tokens.is_some(), certificate.is_some())?;
         let hub = Arc::new(Hub::new(config.max_line).map_err(failed("make an eventfd"))?);
         let rounds = Arc::new(Rounds::new(Arc::clone(&hub), config.max_delay));
         let streams = Arc::new(Streams::new(Arc::clone(&hub), systemd::is_told()));
-        let own_host = nix::unistd::gethostname()
-            .ok()
-            .and_then(|name| name.into_string().ok())
-            .unwrap_or_default();
         #[cfg(feature = "mqtt")]
         let mut publishers = match &config.publishing {
-            Some(settings) => Publishers::open(settings, &own_host, &hub, config.queue)?,
+            Some(settings) => Publishers::open(settings, &own_host(), &hub, config.queue)?,
             None => Publishers::default(),
         };
         #[cfg(feature = "mqtt")]
@@ -97,83 +115,30 @@ impl Daemon {
             Arc::clone(&hub),
             Arc::clone(&rounds),
             options,
-        )
-        .map_err(failed("watch the files"))?;
-        let handle = watcher.handle();
+        );
+        let watcher = watcher.map_err(failed("watch the files"))?;
         #[cfg(feature = "mqtt")]
         publishers.note_start()?;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let is_pattern = |file: &PathBuf| {
-            file.to_string_lossy().contains(['*', '?', '['])
-                && std::fs::symlink_metadata(file).is_err()
-        };
-        let routes = Arc::new(Routes {
-            shared: Shared {
-                hub: Arc::clone(&hub),
-                turnstile: Turnstile::new(cores.max(PERMIT_TURNS_MIN)),
-                streams: Arc::clone(&streams),
-                queue_batches: config.queue,
-                ping_interval: config.ping_interval,
-            },
-            guard: Guard::new(
-                &config.allow_origin,
-                &config.allow_host,
-                tokens.is_some(),
-                &own_host,
-            ),
-            base_path: config.base_path.clone(),
-            lines: config.lines,
-            max_clients: config.max_clients,
-            several: config.files.len() > 1 || config.files.iter().any(is_pattern),
-            streams: AtomicUsize::new(0),
-            refused: Refused::default(),
-            rounds: Arc::clone(&rounds),
-            tallies: tallies.clone(),
-            started: std::time::SystemTime::now(),
-            shortage: Shortage::new(allowance::descriptors()),
-            stopping: AtomicBool::new(false),
-            watcher: handle.clone(),
-            access: crate::serve::access::Access::new(
-                tokens,
-                listener::port(&listeners),
-                config.base_path.as_str(),
-            ),
-        });
-        let door =
-            Arc::new(Door::new(Arc::clone(&routes), certificate).map_err(failed("make an epoll"))?);
-        let couriers = rounds.start().map_err(failed("start a courier"))?;
-        let watcher_thread = watcher
-            .start(Arc::clone(stop))
-            .map_err(failed("start the watcher"))?;
-        let lines: Vec<_> = listeners
-            .iter()
-            .map(|listener| listener.url(config.tls.is_some()))
-            .collect();
-        let door_thread = door
-            .open(listeners, Arc::clone(stop))
-            .map_err(failed("start the door"))?;
-        allowance::check(config.max_clients, hub.sources_len());
-        for line in lines {
-            log::info!("listening on {line}");
-        }
-        #[cfg(feature = "mqtt")]
-        publishers
-            .start(stop)
-            .map_err(failed("start a publisher"))?;
-        systemd::ready(status(&hub, &streams, &tallies));
-        Ok(Daemon {
+        let port = listener::port(&listeners);
+        let access = Access::new(tokens, port, config.base_path.as_str());
+        let shared = shared(config, &hub, &streams);
+        let routes = routes(config, shared, access, &rounds, tallies, watcher.handle());
+        let routes = Arc::new(routes);
+        let door = Door::new(Arc::clone(&routes), certificate).map_err(failed("make an epoll"))?;
+        let daemon = Daemon {
             hub,
             rounds,
-            door,
+            door: Arc::new(door),
             routes,
-            watcher: handle,
-            watcher_thread: Some(watcher_thread),
-            door_thread: Some(door_thread),
-            couriers,
+            watcher: watcher.handle(),
+            watcher_thread: None,
+            door_thread: None,
+            couriers: Vec::new(),
             #[cfg(feature = "mqtt")]
             publishers,
             _sockets: sockets,
-        })
+        };
+        Ok((daemon, watcher, listeners))
     }
 
     /// Ends everything, in the order that loses nothing: no new clients; the watcher's last publish; no new
@@ -196,6 +161,71 @@ impl Daemon {
         self.door.say_goodbye();
         #[cfg(feature = "mqtt")]
         self.publishers.join();
+    }
+}
+
+fn failed(deed: &'static str) -> impl Fn(io::Error) -> StartError {
+    move |error| StartError::failed(deed, error)
+}
+
+/// Those that systemd has passed, or else those of the settings, with the names that go with them.
+fn listeners(config: &Config) -> Result<(Vec<Listener>, Vec<SocketFile>), StartError> {
+    let passed = systemd::passed_listeners()?;
+    if passed.is_empty() {
+        return listener::open(&config.listen);
+    }
+    Ok((passed, Vec::new()))
+}
+
+/// The name of this machine; empty where it has none that can be read.
+fn own_host() -> String {
+    let name = nix::unistd::gethostname().ok();
+    name.and_then(|name| name.into_string().ok())
+        .unwrap_or_default()
+}
+
+/// What streams share.
+fn shared(config: &Config, hub: &Arc<Hub>, streams: &Arc<Streams>) -> Shared {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Shared {
+        hub: Arc::clone(hub),
+        turnstile: Turnstile::new(cores.max(PERMIT_TURNS_MIN)),
+        streams: Arc::clone(streams),
+        queue_batches: config.queue,
+        ping_interval: config.ping_interval,
+    }
+}
+
+/// What all clients share.
+fn routes(
+    config: &Config,
+    shared: Shared,
+    access: Access,
+    rounds: &Arc<Rounds>,
+    tallies: Vec<Arc<Tally>>,
+    watcher: tail::Handle,
+) -> Routes {
+    let is_pattern = |file: &PathBuf| {
+        let looks_so = file.to_string_lossy().contains(['*', '?', '[']);
+        looks_so && std::fs::symlink_metadata(file).is_err()
+    };
+    let (origins, hosts) = (&config.allow_origin, &config.allow_host);
+    Routes {
+        shared,
+        guard: Guard::new(origins, hosts, access.asks(), &own_host()),
+        base_path: config.base_path.clone(),
+        lines: config.lines,
+        max_clients: config.max_clients,
+        several: config.files.len() > 1 || config.files.iter().any(is_pattern),
+        streams: AtomicUsize::new(0),
+        refused: Refused::default(),
+        rounds: Arc::clone(rounds),
+        tallies,
+        started: std::time::SystemTime::now(),
+        shortage: Shortage::new(allowance::descriptors()),
+        stopping: AtomicBool::new(false),
+        watcher,
+        access,
     }
 }
 

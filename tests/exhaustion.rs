@@ -71,11 +71,13 @@ fn without_descriptors_streams_get_503_and_all_else_goes_on() {
             .iter()
             .all(|asked| asked.as_ref().err() != Some(&Away::Shut))
     );
+    assert!(daemon.says(SAID));
     assert_eq!(daemon.said_with(SAID).len(), 1);
 
     // Those that say nothing don't keep out those that do.
     let silent: Vec<TcpStream> = (0..50).map(|_| daemon.connect()).collect();
     assert_eq!(daemon.get("/healthz").status, 200);
+    assert!(daemon.says(SAID));
     assert_eq!(daemon.said_with(SAID).len(), 1);
 
     // A rotation needs descriptors, too.
@@ -143,6 +145,7 @@ fn without_threads_clients_get_503_and_all_else_goes_on() {
     assert!(asked.iter().all(Result::is_err), "{asked:?}");
     // That it was told can be lost: nobody waits here until it has taken it.
     assert!(asked.iter().any(|asked| matches!(asked, Err(Away::Told))));
+    assert!(daemon.says(SAID));
     assert_eq!(daemon.said_with(SAID).len(), 1);
     append(&log, "line\n");
     assert_eq!(first.line(), "line\n");
@@ -150,5 +153,6 @@ fn without_threads_clients_get_503_and_all_else_goes_on() {
     limit(usual);
     let is_open = || ask_for_stream(&daemon).is_ok();
     assert!(wait_until(DEADLINE, is_open), "nobody is let in again");
+    assert!(daemon.says(SAID));
     assert_eq!(daemon.said_with(SAID).len(), 1);
 }
