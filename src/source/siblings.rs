@@ -36,8 +36,12 @@ impl Sibling {
     }
 }
 
-/// The rotated siblings of the file at `path` (itself not among them), oldest first by last write, and within one tick of
-/// the kernel's clock by name. Where the files show that numbers count up here, they do.
+/// The rotated siblings of the file at `path` (itself not among them), oldest first.
+///
+/// By birth: each is made when the one before it is put away, while the last write to it may come late, from a process
+/// that was slow to reopen. A compressed file was born when it was compressed, but has the time of the last write. Within
+/// one tick of the kernel's clock names have to do; where the files show that numbers count up here, they do.
+///
 /// A directory that can't be read has none. Blocks on the disk.
 pub fn rotated(path: &Path) -> Vec<Sibling> {
     let path = &place(path);
@@ -47,7 +51,7 @@ pub fn rotated(path: &Path) -> Vec<Sibling> {
     let Ok(entries) = fs::read_dir(directory_of(path)) else {
         return Vec::new();
     };
-    let mut found: Vec<Sibling> = entries
+    let found = entries
         .take(SIBLING_ENTRIES_MAX)
         .flatten()
         .filter_map(|entry| {
@@ -60,22 +64,30 @@ pub fn rotated(path: &Path) -> Vec<Sibling> {
                 modified,
                 compressed,
             })
-        })
-        .collect();
-    found.sort_by_key(|sibling| (sibling.modified, sibling.born()));
+        });
+    oldest_first(found.collect(), path)
+}
+
+fn oldest_first(found: Vec<Sibling>, path: &Path) -> Vec<Sibling> {
     let mark = |sibling: &Sibling| Mark::of(&sibling.path, path);
-    let counts_up = {
-        let time = |sibling: &Sibling| (sibling.modified, sibling.born());
-        let is_step = |two: &&[Sibling]| time(&two[0]) < time(&two[1]) && !two[1].compressed;
-        let steps = found.windows(2).filter(is_step);
-        let up = steps.map(|two| mark(&two[0]).rises_to(&mark(&two[1])));
-        up.sum::<i32>() > 0
-    };
-    // By birth last: of a compressed file it tells nothing.
-    found.sort_by_key(|sibling| {
-        let order = mark(sibling).order(counts_up);
-        (sibling.modified, order, sibling.born())
-    });
+    let (compressed, mut found): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|sibling| sibling.compressed);
+    found.sort_by_key(Sibling::born);
+    let is_step = |two: &&[Sibling]| two[0].born() < two[1].born();
+    let steps = found.windows(2).filter(is_step);
+    let up = steps.map(|two| mark(&two[0]).rises_to(&mark(&two[1])));
+    let counts_up = up.sum::<i32>() > 0;
+    let order = |sibling: &Sibling| mark(sibling).order(counts_up);
+    found.sort_by_key(|sibling| (sibling.born(), order(sibling)));
+    let ended = |sibling: &Sibling| (sibling.modified, order(sibling));
+    let mut compressed = compressed;
+    compressed.sort_by_key(ended);
+    for sibling in compressed {
+        let younger = found
+            .iter()
+            .position(|other| ended(other) > ended(&sibling));
+        found.insert(younger.unwrap_or(found.len()), sibling);
+    }
     found
 }
 
@@ -232,6 +244,7 @@ fn is_mark(mark: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn names_of_rotations_are_known_and_other_logs_are_not() {
@@ -285,20 +298,53 @@ mod tests {
         ));
     }
 
-    #[test]
-    fn numbers_that_are_seen_to_count_up_decide_within_one_tick() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let base = dir.path().join("a.log");
-        for (number, second) in [(1, 1), (2, 2), (3, 3), (4, 3), (5, 3)] {
-            let file = fs::File::create(dir.path().join(format!("a.log.{number}")));
-            let at = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(second);
-            file.and_then(|file| file.set_modified(at)).expect("a file");
-        }
-        let numbers = || {
-            let names = rotated(&base).into_iter().map(|sibling| sibling.path);
-            names.map(|name| Mark::of(&name, &base)).collect::<Vec<_>>()
+    /// The marks of files, oldest first; each is given by its mark, the second of its birth and that of its last write.
+    fn order(files: &[(&str, u64, u64)]) -> Vec<String> {
+        let at = |second| SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+        let sibling = |&(mark, born, modified): &(&str, u64, u64)| Sibling {
+            path: PathBuf::from(format!("a.log{mark}")),
+            identity: Identity {
+                born: Some(at(born)),
+                ..Identity::default()
+            },
+            modified: at(modified),
+            compressed: mark.ends_with(".gz"),
         };
-        // Births may tell them apart as well; but then in the same order.
-        assert_eq!(numbers(), [1, 2, 3, 4, 5].map(Mark::Number));
+        let found = oldest_first(files.iter().map(sibling).collect(), Path::new("a.log"));
+        let mark = |sibling: &Sibling| sibling.path.to_string_lossy()[5..].to_owned();
+        found.iter().map(mark).collect()
+    }
+
+    #[test]
+    fn a_late_write_makes_no_file_younger_than_the_one_that_was_made_after_it() {
+        let files = [(".1", 3, 4), (".2", 2, 9), (".3", 1, 2)];
+        assert_eq!(order(&files), [".3", ".2", ".1"]);
+    }
+
+    #[test]
+    fn a_compressed_file_stands_where_its_last_write_or_its_name_says() {
+        let files = [
+            ("-20261123", 1, 2),
+            ("-20261124.gz", 9, 3),
+            ("-20261125", 3, 5),
+        ];
+        let dated = ["-20261123", "-20261124.gz", "-20261125"];
+        assert_eq!(order(&files), dated);
+        // All within one tick.
+        let files = [
+            ("-20261123", 1, 1),
+            ("-20261124.gz", 9, 1),
+            ("-20261125", 1, 1),
+        ];
+        assert_eq!(order(&files), dated);
+    }
+
+    #[test]
+    fn within_one_tick_numbers_count_as_they_are_seen_to() {
+        let files = [(".1", 1, 1), (".2", 2, 2), (".3", 3, 3), (".4", 3, 3)];
+        assert_eq!(order(&files), [".1", ".2", ".3", ".4"]);
+        let files = [(".1", 3, 3), (".2", 3, 3), (".3", 2, 2)];
+        assert_eq!(order(&files), [".3", ".2", ".1"]);
+        assert_eq!(order(&[(".1", 1, 1), (".2", 1, 1)]), [".2", ".1"]);
     }
 }
