@@ -45,6 +45,7 @@ screenshots: ## pictures of the page, wide and phone, light and dark, into scrip
 check: ## format, lints, documentation, and that no async runtime came in
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
+	$(CARGO) clippy --test brokers -- -D warnings
 	$(CARGO) clippy --no-default-features -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps
 	scripts/check-no-async.sh

@@ -24,6 +24,8 @@ pub(crate) struct Broker {
     child: Child,
     /// Where it speaks MQTT.
     pub(crate) port: u16,
+    /// Where RabbitMQ speaks AMQP.
+    pub(crate) amqp_port: u16,
 }
 
 /// A port that nobody listens on.
@@ -47,21 +49,35 @@ impl Broker {
             std::fs::write(&path, more).expect("write a configuration");
             args.push(path);
         }
-        Broker::start("mosquitto.sh", &args, dir, port, || {
+        Broker::start("mosquitto.sh", &args, dir, (port, 0), || {
+            TcpStream::connect(("127.0.0.1", port)).is_ok()
+        })
+    }
+
+    /// Mosquitto as `conf` has it, one of whose listeners is at `port`.
+    pub(crate) fn configured(dir: &Path, conf: &Path, port: u16) -> Broker {
+        let mut command = Command::new("/usr/sbin/mosquitto");
+        command.arg("-c").arg(conf);
+        let log = dir.join("mosquitto.log");
+        Broker::run(command, &log, (port, 0), || {
             TcpStream::connect(("127.0.0.1", port)).is_ok()
         })
     }
 
     /// RabbitMQ with its plugin for MQTT.
     pub(crate) fn rabbitmq(dir: &Path) -> Broker {
-        let (port, amqp) = (free_port(), free_port_of_three());
+        Broker::rabbitmq_at(dir, (free_port(), free_port_of_three()))
+    }
+
+    /// The same on these ports, for MQTT and AMQP.
+    pub(crate) fn rabbitmq_at(dir: &Path, (port, amqp): (u16, u16)) -> Broker {
         let args = [
             dir.join("rabbitmq"),
             port.to_string().into(),
             amqp.to_string().into(),
         ];
         let log = dir.join("rabbitmq.sh.log");
-        Broker::start("rabbitmq.sh", &args, dir, port, || {
+        Broker::start("rabbitmq.sh", &args, dir, (port, amqp), || {
             std::fs::read_to_string(&log).is_ok_and(|text| text.contains("Server startup complete"))
         })
     }
@@ -70,36 +86,59 @@ impl Broker {
         script: &str,
         args: &[PathBuf],
         dir: &Path,
-        port: u16,
+        ports: (u16, u16),
         is_up: impl FnMut() -> bool,
     ) -> Broker {
-        let log = dir.join(format!("{script}.log"));
-        let out = File::create(&log).expect("a log");
+        let mut command = Command::new(super::script(script));
+        command.args(args);
+        Broker::run(command, &dir.join(format!("{script}.log")), ports, is_up)
+    }
+
+    fn run(
+        mut command: Command,
+        log: &Path,
+        (port, amqp_port): (u16, u16),
+        is_up: impl FnMut() -> bool,
+    ) -> Broker {
+        let out = File::create(log).expect("a log");
         let err = out.try_clone().expect("a log");
-        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("scripts/brokers")
-            .join(script);
-        let child = Command::new(path)
-            .args(args)
+        let child = command
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(err)
             .process_group(0)
             .spawn()
             .expect("start a broker");
-        let broker = Broker { child, port };
+        let broker = Broker {
+            child,
+            port,
+            amqp_port,
+        };
         assert!(
             wait_until(STARTS, is_up),
-            "{script} does not start: {}",
-            std::fs::read_to_string(&log).unwrap_or_default()
+            "{command:?} does not start: {}",
+            std::fs::read_to_string(log).unwrap_or_default()
         );
         broker
     }
 
+    /// Stops it in its tracks, as a machine that hangs.
+    pub(crate) fn hang(&self) {
+        killpg(self.group(), Signal::SIGSTOP).expect("stop a broker");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn go_on(&self) {
+        killpg(self.group(), Signal::SIGCONT).expect("wake a broker");
+    }
+
+    fn group(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).expect("a pid"))
+    }
+
     /// kill -9, as a machine that is switched off.
     pub(crate) fn kill(&mut self) {
-        let group = Pid::from_raw(i32::try_from(self.child.id()).expect("a pid"));
-        let _ = killpg(group, Signal::SIGKILL);
+        let _ = killpg(self.group(), Signal::SIGKILL);
         let _ = self.child.wait();
     }
 }

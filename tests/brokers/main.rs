@@ -1,6 +1,13 @@
 //! What publishing promises, against real brokers: every line at least once and in order, whatever happens to the
 //! broker, to the daemon and to the files; trouble told once; no memory for a broker that is away.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "rates and repeats are measured, and shown with --nocapture"
+)]
+
+#[path = "../browser/mod.rs"]
+mod browser;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -8,6 +15,7 @@ mod broker;
 mod subscriber;
 
 mod outages;
+mod recipes;
 mod refusals;
 mod throughput;
 
@@ -34,6 +42,13 @@ fn publisher(path: &Path, port: u16, options: &[&str]) -> Daemon {
     ];
     all.extend(options);
     Daemon::with(&all, &[path])
+}
+
+/// The project's own script of that name.
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("scripts/brokers")
+        .join(name)
 }
 
 fn state_dir(path: &Path) -> PathBuf {
@@ -251,7 +266,7 @@ fn metrics_tell_what_a_broker_has_and_what_it_lacks() {
 
 /// A way to a Mosquitto that can be shut, a log, and a subscriber behind the gate.
 struct Scene {
-    logs: Logs,
+    _logs: Logs,
     log: PathBuf,
     broker: Broker,
     gate: Gate,
@@ -268,7 +283,7 @@ impl Scene {
         let subscriber = Subscriber::start(broker.port, "mqttv5", "logs/+/app.log", &inbox);
         let log = logs.file("app.log", "");
         Scene {
-            logs,
+            _logs: logs,
             log,
             broker,
             gate,
@@ -276,4 +291,14 @@ impl Scene {
             _subscriber: subscriber,
         }
     }
+}
+
+fn resident_bytes(daemon: &Daemon) -> u64 {
+    let status =
+        std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("a status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line
+        .and_then(|line| line.trim().strip_suffix(" kB"))
+        .and_then(|kib| kib.parse::<u64>().ok());
+    kib.expect("a VmRSS") * 1024
 }

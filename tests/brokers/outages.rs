@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::broker::Broker;
-use crate::subscriber::{Consumer, Subscriber};
-use crate::support::{append, wait_until};
-use crate::{PATIENCE, Scene, expect, publisher, write_lines};
+use crate::broker::{Broker, Gate};
+use crate::subscriber::{Consumer, Inbox, Subscriber};
+use crate::support::{Logs, append, wait_until};
+use crate::{PATIENCE, Scene, expect, publisher, resident_bytes, write_lines};
 
 /// How long the broker is away; TAILCAST_OUTAGE_SECONDS for a longer one.
 fn outage() -> Duration {
@@ -15,12 +15,20 @@ fn outage() -> Duration {
     Duration::from_secs(seconds.map_or(4, |text| text.parse().expect("a number of seconds")))
 }
 
-#[test]
-fn a_broker_that_is_killed_under_load_and_comes_back_has_every_line() {
-    let mut scene = Scene::new();
-    let daemon = publisher(&scene.log, scene.gate.port, &[]);
+/// A writer goes on, while the broker is killed, is away, and comes back. A new broker knows of no subscriber, so one is
+/// there (by `subscribe`) before the gate opens to publishers.
+fn killed_under_load(
+    logs: &Logs,
+    mut broker: Broker,
+    restart: &dyn Fn() -> Broker,
+    subscribe: &dyn Fn(u16, &Inbox) -> Subscriber,
+) {
+    let (gate, inbox) = (Gate::to(broker.port), Inbox::default());
+    let mut _subscriber = subscribe(broker.port, &inbox);
+    let log = logs.file("app.log", "");
+    let daemon = publisher(&log, gate.port, &[]);
     assert!(daemon.says("publishing to mqtt://"));
-    let (log, over) = (scene.log.clone(), AtomicBool::new(false));
+    let over = AtomicBool::new(false);
     let written = thread::scope(|scope| {
         let writer = scope.spawn(|| {
             let mut written = 0;
@@ -31,26 +39,21 @@ fn a_broker_that_is_killed_under_load_and_comes_back_has_every_line() {
             }
             written
         });
-        scene
-            .inbox
-            .find(PATIENCE, |message| message.payload.contains("line 0000999"));
-        scene.gate.shut();
-        scene.broker.kill();
+        inbox.find(PATIENCE, |message| message.payload.contains("line 0000999"));
+        gate.shut();
+        broker.kill();
         assert!(daemon.says("can't publish to mqtt://"));
         let back = Instant::now() + outage();
         wait_until(outage() * 2, || Instant::now() >= back);
-        let port = scene.broker.port;
-        scene.broker = Broker::mosquitto_at(&scene.logs.path(""), "", port);
-        // What the old broker has acknowledged it has also sent. The new one knows of no subscriber, so one is there
-        // before the gate opens.
-        scene._subscriber = Subscriber::start(port, "mqttv5", "logs/+/app.log", &scene.inbox);
-        scene.gate.open();
-        assert!(daemon.says("is back after"));
+        broker = restart();
+        _subscriber = subscribe(broker.port, &inbox);
+        gate.open();
+        assert!(daemon.says_within(PATIENCE, "is back after"));
         over.store(true, Ordering::Release);
         writer.join().expect("the writer")
     });
     let last = format!("line {:07}", written - 1);
-    let consumer = Consumer::of(&scene.inbox.until(PATIENCE, &last));
+    let consumer = Consumer::of(&inbox.until(PATIENCE, &last));
     expect(&consumer.lines, 0..written);
     assert!(!consumer.has_event("gap"));
     println!(
@@ -58,6 +61,70 @@ fn a_broker_that_is_killed_under_load_and_comes_back_has_every_line() {
         outage(),
         consumer.repeats
     );
+}
+
+#[test]
+fn a_mosquitto_that_is_killed_under_load_and_comes_back_has_every_line() {
+    let logs = Logs::new();
+    let broker = Broker::mosquitto(&logs.path(""), "");
+    let port = broker.port;
+    // What it has acknowledged it has also sent: nothing is lost with it.
+    killed_under_load(
+        &logs,
+        broker,
+        &|| Broker::mosquitto_at(&logs.path(""), "", port),
+        &|port, inbox| Subscriber::start(port, "mqttv5", "logs/+/app.log", inbox),
+    );
+}
+
+#[test]
+fn a_rabbitmq_that_is_killed_under_load_and_comes_back_has_every_line() {
+    let logs = Logs::new();
+    let broker = Broker::rabbitmq(&logs.path(""));
+    let ports = (broker.port, broker.amqp_port);
+    // What it has acknowledged stands in the queue of a session that is kept.
+    killed_under_load(
+        &logs,
+        broker,
+        &|| Broker::rabbitmq_at(&logs.path(""), ports),
+        &|port, inbox| {
+            let kept = ["-c", "-i", "kept"];
+            Subscriber::with(port, "mqttv311", "logs/+/app.log", &kept, inbox)
+        },
+    );
+}
+
+#[test]
+fn a_broker_that_hangs_costs_no_memory_and_has_every_line_when_it_goes_on() {
+    let scene = Scene::new();
+    let daemon = publisher(&scene.log, scene.broker.port, &[]);
+    assert!(daemon.says("publishing to mqtt://"));
+    write_lines(&scene.log, 0..1000);
+    scene.inbox.until(PATIENCE, "line 0000999");
+    let before = resident_bytes(&daemon);
+    scene.broker.hang();
+    let mut written = 1000;
+    while written < 300_000 {
+        write_lines(&scene.log, written..written + 1000);
+        written += 1000;
+        let now = resident_bytes(&daemon);
+        assert!(
+            now < before + 16 * 1024 * 1024,
+            "from {before} to {now} bytes"
+        );
+    }
+    // Others are served meanwhile.
+    let last = format!("line {:07}", written - 1);
+    let served = || {
+        daemon
+            .get("/stream?lines=1&follow=false")
+            .text()
+            .contains(&last)
+    };
+    assert!(wait_until(PATIENCE, served));
+    scene.broker.go_on();
+    let consumer = Consumer::of(&scene.inbox.until(PATIENCE, &last));
+    expect(&consumer.lines, 0..written);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::broker::{Broker, Gate, free_port};
 use crate::subscriber::{Inbox, Subscriber};
 use crate::support::{Daemon, Logs, append};
-use crate::{PATIENCE, publisher, state_dir};
+use crate::{PATIENCE, publisher, resident_bytes, state_dir};
 
 /// That trouble is told once, in these words, and that clients are served meanwhile.
 fn tells_once(daemon: &Daemon, log: &std::path::Path, words: &[&str]) {
@@ -174,16 +174,6 @@ fn memory_is_flat_while_500_mb_are_written_and_nobody_takes_them() {
         before / 1024,
         most / 1024
     );
-}
-
-fn resident_bytes(daemon: &Daemon) -> u64 {
-    let status =
-        std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("a status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line
-        .and_then(|line| line.trim().strip_suffix(" kB"))
-        .and_then(|kib| kib.parse::<u64>().ok());
-    kib.expect("a VmRSS") * 1024
 }
 
 /// A Mosquitto that speaks TLS at `port`, and in the clear at a port of its own.

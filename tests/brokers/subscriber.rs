@@ -29,7 +29,7 @@ impl Message {
 pub(crate) struct Inbox(Arc<(Mutex<Vec<Message>>, Condvar)>);
 
 impl Inbox {
-    fn put(&self, message: Message) {
+    pub(crate) fn put(&self, message: Message) {
         self.0.0.lock().expect("no poison").push(message);
         self.0.1.notify_all();
     }
@@ -47,11 +47,12 @@ impl Inbox {
                 return messages.clone();
             }
             let left = end.saturating_duration_since(Instant::now());
-            let n = messages.len();
+            let last = messages.last().map(|last| last.payload.as_str());
             assert!(
                 !left.is_zero(),
-                "not enough after {n} messages, the last: {:?}",
-                messages.last()
+                "not enough after {} messages, the last: {:.200}",
+                messages.len(),
+                last.unwrap_or_default()
             );
             messages = self.0.1.wait_timeout(messages, left).expect("no poison").0;
         }
@@ -88,6 +89,17 @@ pub(crate) struct Subscriber(Child);
 impl Subscriber {
     /// Subscribes to `topic` by MQTT 5 or 3.1.1, and puts into `inbox` what comes. It is subscribed when this returns.
     pub(crate) fn start(port: u16, version: &str, topic: &str, inbox: &Inbox) -> Subscriber {
+        Subscriber::with(port, version, topic, &[], inbox)
+    }
+
+    /// The same, with options of mosquitto_sub.
+    pub(crate) fn with(
+        port: u16,
+        version: &str,
+        topic: &str,
+        options: &[&str],
+        inbox: &Inbox,
+    ) -> Subscriber {
         // A retained message is what comes first to a new subscriber, and so tells that it is one.
         let marker = "tailcast-test/subscribed";
         publish(port, version, marker, "yes");
@@ -111,6 +123,7 @@ impl Subscriber {
                 "-F",
                 format,
             ])
+            .args(options)
             .stdout(Stdio::piped())
             .spawn()
             .expect("start mosquitto_sub");
@@ -214,10 +227,12 @@ impl Consumer {
             .iter()
             .map(|line| line.as_str().expect("a line").to_owned());
         let from = text("from").expect("a beginning");
-        let mut place = *self
-            .had
-            .get(&from)
-            .unwrap_or_else(|| panic!("{from} is no place where anything ended"));
+        if self.had.is_empty() {
+            // It began to listen in the midst of the file.
+            self.had.insert(from.clone(), 0);
+        }
+        let place = self.had.get(&from);
+        let mut place = *place.unwrap_or_else(|| panic!("{from} is no place where anything ended"));
         for line in lines {
             if let Some(had) = self.lines.get(place) {
                 assert_eq!(*had, line, "line {place} came again, and is another");
