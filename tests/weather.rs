@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{setsockopt, sockopt};
-use support::{DEADLINE, Daemon, Logs, append, program, wait_until};
+use support::{DEADLINE, Daemon, Logs, append, wait_until};
 
 /// What a process holds (proc(5)).
 #[derive(Debug, Clone, Copy)]
@@ -41,16 +41,6 @@ impl Holds {
     fn is_as(&self, before: &Holds) -> bool {
         self.threads <= before.threads && self.descriptors <= before.descriptors
     }
-}
-
-/// Processor time that the daemon has used.
-fn used(daemon: &Daemon) -> Duration {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", daemon.pid())).expect("its stat");
-    let (_, fields) = stat.rsplit_once(") ").expect("a name");
-    let fields: Vec<&str> = fields.split(' ').collect();
-    // utime and stime, in ticks of which Linux has 100 a second everywhere.
-    let ticks = |at: usize| fields[at].parse::<u64>().expect("ticks");
-    Duration::from_millis((ticks(11) + ticks(12)) * 10)
 }
 
 /// Closing it resets the connection.
@@ -138,21 +128,20 @@ fn peers_that_reset_are_gone_at_once_and_those_that_stop_within_two_intervals() 
     let log = logs.file("a.log", "");
     let daemon = Daemon::with(&["--ping-interval", "1"], &[&log]);
     let before = Holds::of(&daemon);
+    // Once its head comes, where a stream begins is settled: it is owed all that is written from now on.
     let ask = |target: &str| {
         let mut stream = daemon.connect();
         let head = format!("GET {target} HTTP/1.0\r\n\r\n");
         stream.write_all(head.as_bytes()).expect("send");
+        let mut begin = [0; 9];
+        stream.read_exact(&mut begin).expect("an answer");
         stream
     };
     for target in ["/stream", "/events", "/stream?follow=false"] {
-        let stream = ask(target);
-        let mut begin = [0; 9];
-        (&stream).read_exact(&mut begin).expect("an answer");
-        resets(&stream);
+        resets(&ask(target));
     }
     let _websocket = daemon.websocket("/ws").into_stream();
     let _stopped = [ask("/stream"), ask("/events"), ask("/stream?grep=x")];
-    assert!(wait_until(DEADLINE, || Holds::of(&daemon).threads > before.threads));
     // More than all buffers between here and there hold.
     let line = "x".repeat(1023) + "\n";
     let since = Instant::now();
@@ -232,33 +221,4 @@ fn who_looks_far_back_holds_up_nobody_and_is_told_that_the_stream_lives() {
         .resident_kib
         .saturating_sub(before.resident_kib);
     assert!(grown < 16 * 1024, "it grew by {grown} KiB");
-}
-
-#[test]
-fn no_descriptors_left_is_survived_without_a_spin() {
-    let logs = Logs::new();
-    let log = logs.file("a.log", "1\n");
-    let mut command = std::process::Command::new("prlimit");
-    command.arg("--nofile=60:60").arg(program().get_program());
-    command.args(["--listen", "127.0.0.1:0"]).arg(&log);
-    let daemon = Daemon::start(command);
-    let mut live = daemon.live("/stream");
-    assert_eq!(live.line(), "1\n");
-    let many: Vec<TcpStream> = (0..100).map(|_| daemon.connect()).collect();
-    assert!(daemon.says("can't take in a connection"));
-    let before = used(&daemon);
-    let since = Instant::now();
-    // Those who are in are served on.
-    for number in 0..20 {
-        append(&log, format!("{number}\n"));
-        assert_eq!(live.line(), format!("{number}\n"));
-    }
-    wait_until(
-        Duration::from_secs(2).saturating_sub(since.elapsed()),
-        || false,
-    );
-    let used = used(&daemon).saturating_sub(before);
-    assert!(used < Duration::from_millis(500), "it used {used:?} in 2 s");
-    drop(many);
-    assert!(wait_until(DEADLINE, || daemon.get("/healthz").status == 200));
 }

@@ -215,7 +215,6 @@ impl Client<'_> {
                 .max_frame_size(Some(CLIENT_MESSAGE_BYTES));
             WebSocketContext::from_partially_read(rest, Role::Server, Some(config))
         });
-        let is_websocket = context.is_some();
         if plan.several() {
             wire.stands(reader.ids());
             // What was read to know the status is not sent yet.
@@ -227,11 +226,9 @@ impl Client<'_> {
         let mut link = Link::new(Arc::clone(&self.visitor.socket), context, wire);
         link.push_raw(&head);
         let peer = Arc::new(Peer::new(Arc::clone(&self.visitor), link));
-        if !is_websocket {
-            self.visitor
-                .socket
-                .keep_alive(self.routes.shared.ping_interval);
-        }
+        // Also where pings tell that a peer is gone: what its socket still holds goes then, too.
+        let interval = self.routes.shared.ping_interval;
+        self.visitor.socket.keep_alive(interval);
         let shared = &self.routes.shared;
         let stream = Box::new(Stream::new(shared, peer, reader, first, plan.follow()));
         Some(Opened {
