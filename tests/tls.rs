@@ -289,6 +289,48 @@ fn what_comes_together_with_the_head_is_heard() {
 }
 
 #[test]
+fn a_client_over_tls_that_takes_nothing_is_dropped_and_a_slow_one_is_not() {
+    const LINES: usize = 1_000_000;
+    let logs = Logs::new();
+    logs.file("a.log", numbered(LINES));
+    let pair = Pair::quick(&logs, "a");
+    let daemon = serve(&pair, &["--ping-interval", "1", "-v"], &logs);
+    let trust = pair.trust(&[&TLS13]);
+    let ask = || {
+        let mut tls = daemon.tls(&trust);
+        setsockopt(tls.get_ref(), sockopt::RcvBuf, &65_536).expect("a small buffer");
+        tls.write_all(b"GET /stream?lines=all HTTP/1.0\r\n\r\n")
+            .expect("send a request");
+        tls
+    };
+    let stuck = ask();
+    let mut slow = BufReader::new(ask());
+    let (mut lines, mut line) = (0, String::new());
+    let dropped = || {
+        let said = daemon.said_so_far();
+        said.iter().any(|line| line.contains("ended: Silent"))
+    };
+    // It reads until the other one is dropped, a little at a time; what is written to it meanwhile is enough.
+    let held = wait_until(DEADLINE, || {
+        for _ in 0..500 {
+            line.clear();
+            slow.read_line(&mut line).expect("a line by the deadline");
+            lines += usize::from(line.starts_with("line "));
+        }
+        dropped()
+    });
+    assert!(held, "the one that takes nothing is still served");
+    while lines < LINES {
+        line.clear();
+        let read = slow.read_line(&mut line).expect("a line by the deadline");
+        assert!(read > 0, "cut off after {lines} lines");
+        lines += usize::from(line.starts_with("line "));
+    }
+    assert_eq!(line.trim_end(), format!("line {}", LINES - 1));
+    drop(stuck);
+}
+
+#[test]
 fn a_peer_that_asks_for_a_new_key_gets_it_and_the_lines() {
     let logs = Logs::new();
     let log = logs.file("a.log", "");
