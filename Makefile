@@ -13,7 +13,7 @@ MANUAL  ?= target/manual
 ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-brokers soak screenshots check bench build install deb clean
+.PHONY: help run demo test test-brokers soak screenshots check bench bench-peers build install deb clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is:"
@@ -52,6 +52,9 @@ check: ## format, lints, documentation, and that no async runtime came in
 
 bench: ## measure against the floor (what is measured: make bench ARGS=--help)
 	@$(CARGO) bench --bench bench -- $(ARGS)
+
+bench-peers: ## the same for other programs of this kind, those that are installed: websocketd, websocat, nginx with nchan
+	@$(CARGO) bench --bench bench -- $(ARGS) peers
 
 build: ## the release build: target/release/tailcast, with its man page and completions
 	$(CARGO) build --release

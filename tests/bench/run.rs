@@ -69,6 +69,7 @@ impl Shape {
             wire: self.wire,
             clients: self.clients,
             stalled: self.stalled,
+            halts: 0,
             first: 0,
             lines: self.lines,
             form: self.form(),

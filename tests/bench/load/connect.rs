@@ -28,12 +28,14 @@ pub(super) struct Connection {
     pub(super) reader: Reader,
     /// Number of the line that must come next.
     pub(super) next: u64,
+    /// Number of the line at which it stops reading.
+    pub(super) end: u64,
     pub(super) done: bool,
 }
 
 impl Connection {
     /// Checks the `count` bytes just read into `buffer` behind what the reader had carried over. Says whether
-    /// this client now has all its lines.
+    /// this client now has all the lines that it is to read.
     pub(super) fn take(
         &mut self,
         count: usize,
@@ -48,7 +50,7 @@ impl Connection {
             tally.line(next, number, stamp, now)
         });
         tally.bytes += count as u64;
-        self.next >= spec.first + spec.lines
+        self.next >= self.end
     }
 }
 
@@ -113,6 +115,7 @@ fn connect_one(spec: &LoadSpec, index: usize, stalled: bool) -> Result<Connectio
         stream,
         reader,
         next: spec.first,
+        end: spec.first + spec.lines,
         done: false,
     })
 }

@@ -25,6 +25,8 @@ const READ_BYTES: usize = 256 * 1024;
 /// A run in which nothing arrives for so long is over.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
 const EVENTS: usize = 512;
+/// So many of the clients that stopped read on.
+pub(crate) const READ_ON: usize = 10;
 
 /// Runs the whole life of the load generator.
 #[expect(clippy::print_stdout, reason = "standard output is how it reports")]
@@ -38,9 +40,23 @@ pub(crate) fn run(spec: &LoadSpec) {
         }
     };
     println!("ready");
-    let stalled = connections.split_off(spec.clients - spec.stalled);
+    if spec.halts > 0 {
+        for (index, connection) in connections.iter_mut().enumerate() {
+            connection.end = spec.halts * (index as u64 + 1) / spec.clients as u64;
+        }
+    }
+    let mut stalled = connections.split_off(spec.clients - spec.stalled);
     let tally = receive(spec, &mut connections, began);
     println!("live {tally}");
+    if spec.halts > 0 {
+        // The others stay as they are: all of them together would be sent a terabyte.
+        let some = connections.len().saturating_sub(READ_ON);
+        stalled = connections.split_off(some);
+        for connection in &mut stalled {
+            connection.end = spec.first + spec.lines;
+            connection.done = false;
+        }
+    }
     let mut stalled = Some(stalled);
     while std::io::stdin()
         .read_line(&mut String::new())
@@ -96,7 +112,7 @@ fn receive(spec: &LoadSpec, connections: &mut [Connection], began: Instant) -> T
         }
     }
     for connection in connections.iter() {
-        tally.end(connection.next, spec.first + spec.lines);
+        tally.end(connection.next, connection.end);
     }
     tally.took = began.elapsed();
     tally

@@ -27,6 +27,8 @@ pub(crate) struct LoadSpec {
     pub(crate) clients: usize,
     /// So many of the clients read nothing at first.
     pub(crate) stalled: usize,
+    /// If not 0, every client stops reading, at a moment of its own within so many lines; some of them read on later.
+    pub(crate) halts: u64,
     /// Number of the first line that each client gets.
     pub(crate) first: u64,
     /// Lines that each client gets.
@@ -53,6 +55,7 @@ impl LoadSpec {
             self.wire.to_string(),
             self.clients.to_string(),
             self.stalled.to_string(),
+            self.halts.to_string(),
             self.first.to_string(),
             self.lines.to_string(),
             self.form.line_bytes.to_string(),
@@ -67,12 +70,13 @@ impl LoadSpec {
             wire,
             clients,
             stalled,
+            halts,
             first,
             lines,
             line_bytes,
         ] = args
         else {
-            panic!("eight arguments, got {args:?}");
+            panic!("nine arguments, got {args:?}");
         };
         let wire = [Wire::WsText, Wire::WsAny, Wire::Http]
             .into_iter()
@@ -84,6 +88,7 @@ impl LoadSpec {
             wire,
             clients: number(clients),
             stalled: number(stalled),
+            halts: number(halts),
             first: number(first),
             lines: number(lines),
             form: LineForm {

@@ -1,11 +1,14 @@
 //! Clients that are no good: some that never read, and very many.
 
 use crate::compare::median;
-use crate::run::{Shape, run};
+use crate::load::{LoadSpec, READ_ON};
+use crate::load_process::LoadProcess;
+use crate::process;
+use crate::run::{Log, Shape, run};
 use crate::session::Session;
 use crate::subject::Subject;
 use crate::table::{Aim, Table, value};
-use crate::writer::Pace;
+use crate::writer::{self, Pace};
 
 /// Clients that never read must be nothing to those that do, cost no memory, and miss nothing in the end.
 pub(super) fn stalled(session: &mut Session) {
@@ -64,6 +67,64 @@ pub(super) fn stalled(session: &mut Session) {
         value(p99_with / p99_without, Aim::Value(1.2)),
         value(grown_with, Aim::Value(8.0)),
         cell(median(got)),
+    ]);
+    table.print();
+}
+
+/// A thousand that stop reading, each at a moment of its own, while a gigabyte is appended.
+pub(super) fn halted(session: &mut Session) {
+    const CLIENTS: usize = 1_000;
+    const LINES: u64 = 1_000_000;
+    /// All have stopped by then.
+    const HALTS: u64 = 10_000;
+    let shape = Shape {
+        line_bytes: 1_000,
+        ..Shape::flat_out(CLIENTS, LINES)
+    };
+    let subject = Subject::daemon("");
+    let mut log = Log::new();
+    let server = subject
+        .start(std::slice::from_ref(&log.path), CLIENTS)
+        .expect("the daemon starts");
+    let spec = LoadSpec {
+        halts: HALTS,
+        ..shape.load(&subject, &server)
+    };
+    let mut load = LoadProcess::start(&spec).expect("these clients are not refused");
+    let pids = server.pids();
+    process::settle(&pids);
+    let joined_kib = process::resident_kib(&pids);
+    let mut most_kib = joined_kib;
+    writer::append(&mut log.file, shape.form(), 0, HALTS, Pace::FlatOut);
+    let first = load.live();
+    most_kib = most_kib.max(process::resident_kib(&pids));
+    for part in 1..LINES / HALTS {
+        writer::append(
+            &mut log.file,
+            shape.form(),
+            part * HALTS,
+            HALTS,
+            Pace::FlatOut,
+        );
+        most_kib = most_kib.max(process::resident_kib(&pids));
+    }
+    let rest = load.resume_stalled();
+    session.note_faults(
+        &subject,
+        &shape,
+        (first.lost + rest.lost, first.again + rest.again),
+    );
+    let heading = format!("{CLIENTS} clients stop reading at different moments, 1 GB appended");
+    let later = format!("share that {READ_ON} of them got later");
+    let mut table = Table::new(&heading, &["", "MiB grown, at most", &later]);
+    let grown_mib = (most_kib as f64 - joined_kib as f64) / 1024.0;
+    let due: u64 = (0..READ_ON as u64)
+        .map(|back| LINES - HALTS * (CLIENTS as u64 - back) / CLIENTS as u64)
+        .sum();
+    table.row(vec![
+        subject.name.clone(),
+        value(grown_mib, Aim::Value(64.0)),
+        value(rest.delivered as f64 / due as f64, Aim::None),
     ]);
     table.print();
 }

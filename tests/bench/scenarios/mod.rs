@@ -63,6 +63,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         idle::files,
     ),
     usual("stalled", "10 of 100 clients never read", hardship::stalled),
+    usual(
+        "halted",
+        "1,000 clients stop reading while 1 GB is appended",
+        hardship::halted,
+    ),
     usual("crowd", "10,000 clients, a line a second", hardship::crowd),
     usual(
         "history",
