@@ -1,7 +1,8 @@
 //! The door: accepts, starts a thread for each connection, and tells a stream's thread when its peer has said
 //! something. One thread, in epoll; clients are edge-triggered, so a parked client costs nothing.
 
-use std::collections::BTreeMap;
+mod visitors;
+
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::AsFd;
@@ -13,9 +14,8 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use parking_lot::Mutex;
 
-use crate::limits::{ACCEPT_PAUSE, ACCESS_LOOK, CLIENT_STACK_BYTES, GRACE, HEADS_MAX};
+use crate::limits::{ACCEPT_PAUSE, ACCESS_LOOK, CLIENT_STACK_BYTES, GRACE};
 use crate::stop::{Reason, Stop};
 
 use super::answer::Answer;
@@ -27,6 +27,8 @@ use super::request::Method;
 use super::routes::Routes;
 use super::socket::{Socket, Transport};
 use super::tls::Certificate;
+
+use visitors::Visitors;
 
 /// Epoll data: listeners from 0, the waker, visitors from here on.
 const WAKER: u64 = 1 << 32;
@@ -40,41 +42,16 @@ pub struct Door {
     routes: Arc<Routes>,
     /// What HTTP over TCP is wrapped in, if it is.
     certificate: Option<Certificate>,
-    visitors: Mutex<Visitors>,
+    visitors: Visitors,
     stopping: AtomicBool,
 }
 
-#[derive(Debug, Default)]
-struct Visitors {
-    next: u64,
-    /// By number, so oldest first.
-    all: BTreeMap<u64, (Arc<Visitor>, Option<JoinHandle<()>>)>,
-    /// Those that are not streams (yet).
-    heads: BTreeMap<u64, Arc<Visitor>>,
-    /// Whose threads are at their end, to be joined: a thread that is not joined keeps its stack.
-    ended: Vec<JoinHandle<()>>,
-}
-
-impl Visitors {
-    /// Makes room for one that comes.
-    fn end_oldest_head(&mut self) {
-        if let Some((_, oldest)) = self.heads.pop_first() {
-            oldest.socket.shutdown(Shutdown::Both);
-        }
-    }
-}
-
-/// Takes a visitor off the lists when its thread ends, however it ends.
+/// Takes a visitor off the list when its thread ends, however it ends.
 struct Leaves<'a>(&'a Door, u64);
 
 impl Drop for Leaves<'_> {
     fn drop(&mut self) {
-        let mut visitors = self.0.visitors.lock();
-        visitors.heads.remove(&self.1);
-        if let Some((_, handle)) = visitors.all.remove(&self.1) {
-            visitors.ended.extend(handle);
-        }
-        drop(visitors);
+        self.0.visitors.leaves(self.1);
         let _ = self.0.waker.write(1);
     }
 }
@@ -90,7 +67,7 @@ impl Door {
             waker,
             routes,
             certificate,
-            visitors: Mutex::default(),
+            visitors: Visitors::default(),
             stopping: AtomicBool::new(false),
         })
     }
@@ -152,7 +129,7 @@ impl Door {
                 match event.data() {
                     WAKER => {
                         let _ = self.waker.read();
-                        somebody_left = self.join_ended();
+                        somebody_left = self.visitors.join_ended();
                     }
                     data if data >= VISITORS => self.hears(data - VISITORS),
                     listener => {
@@ -162,7 +139,7 @@ impl Door {
                         {
                             let see = "see LimitNOFILE= of the unit (ulimit -Hn)";
                             self.routes.shortage.say(format_args!("{error}, {see}"));
-                            self.visitors.lock().end_oldest_head();
+                            self.visitors.end_oldest_head();
                             closed_until = Some(Instant::now() + ACCEPT_PAUSE);
                             self.listen(listeners, false)?;
                         }
@@ -187,7 +164,7 @@ impl Door {
         if !self.routes.access.has_changed() {
             return;
         }
-        for visitor in self.all() {
+        for visitor in self.visitors.all() {
             if visitor
                 .pass()
                 .is_some_and(|pass| !self.routes.access.holds(pass))
@@ -237,16 +214,8 @@ impl Door {
         }
         let socket = Arc::new(socket);
         let plain = matches!(listener, Listener::Plain(_));
-        let mut visitors = self.visitors.lock();
-        let number = visitors.next;
-        visitors.next += 1;
-        let visitor = Arc::new(Visitor::new(number, Arc::clone(&socket), plain));
-        visitors.all.insert(number, (Arc::clone(&visitor), None));
-        visitors.heads.insert(number, Arc::clone(&visitor));
-        if visitors.heads.len() > HEADS_MAX {
-            visitors.end_oldest_head();
-        }
-        drop(visitors);
+        let visitor = self.visitors.comes(Arc::clone(&socket), plain);
+        let number = visitor.number;
         let door = Arc::clone(self);
         let spawned = thread::Builder::new()
             .name(format!("client-{number}"))
@@ -266,17 +235,10 @@ impl Door {
                     client.serve_http()
                 }
             });
-        let mut visitors = self.visitors.lock();
         match spawned {
-            Ok(handle) => match visitors.all.get_mut(&number) {
-                Some(entry) => entry.1 = Some(handle),
-                // It is at its end already.
-                None => visitors.ended.push(handle),
-            },
+            Ok(thread) => self.visitors.has_thread(number, thread),
             Err(error) => {
-                visitors.all.remove(&number);
-                visitors.heads.remove(&number);
-                drop(visitors);
+                self.visitors.leaves(number);
                 self.turn_away(&socket, plain, &error);
             }
         }
@@ -301,7 +263,7 @@ impl Door {
     }
 
     fn becomes_stream(&self, visitor: &Arc<Visitor>) {
-        self.visitors.lock().heads.remove(&visitor.number);
+        self.visitors.is_stream(visitor.number);
         let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLET;
         // Without it the peer's words are heard at each ping only; the closing of the socket undoes it.
         if let Err(error) = self.epoll.add(
@@ -313,25 +275,9 @@ impl Door {
     }
 
     fn hears(&self, number: u64) {
-        let visitor = self
-            .visitors
-            .lock()
-            .all
-            .get(&number)
-            .map(|(visitor, _)| Arc::clone(visitor));
-        if let Some(visitor) = visitor {
+        if let Some(visitor) = self.visitors.get(number) {
             visitor.hears();
         }
-    }
-
-    fn join_ended(&self) -> bool {
-        let ended = std::mem::take(&mut self.visitors.lock().ended);
-        let any = !ended.is_empty();
-        for handle in ended {
-            // A client's panic has been told on standard error, and is that client's alone.
-            let _ = handle.join();
-        }
-        any
     }
 
     /// Stops accepting.
@@ -342,30 +288,21 @@ impl Door {
 
     /// Tells every client to say goodbye.
     pub fn end_all(&self) {
-        for visitor in self.all() {
+        for visitor in self.visitors.all() {
             visitor.end();
         }
-    }
-
-    fn all(&self) -> Vec<Arc<Visitor>> {
-        self.visitors
-            .lock()
-            .all
-            .values()
-            .map(|(visitor, _)| Arc::clone(visitor))
-            .collect()
     }
 
     /// Waits for the clients' goodbyes for the grace time, then shuts the sockets of those that are
     /// left, and joins all threads.
     pub fn say_goodbye(&self) {
         self.wait_empty(GRACE);
-        for visitor in self.all() {
+        for visitor in self.visitors.all() {
             visitor.socket.shutdown(Shutdown::Both);
             visitor.wake();
         }
         self.wait_empty(Duration::from_millis(300));
-        self.join_ended();
+        self.visitors.join_ended();
     }
 
     /// Waits until all connections have ended, at most `time`.
@@ -373,7 +310,7 @@ impl Door {
         let deadline = Instant::now() + time;
         loop {
             let _ = self.waker.read();
-            if self.visitors.lock().all.is_empty() {
+            if self.visitors.is_empty() {
                 return;
             }
             let left = deadline.saturating_duration_since(Instant::now());
