@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -112,6 +113,32 @@ fn the_files_are_listed() {
     assert_eq!(files[0]["present"], true);
     assert_eq!(files[1]["name"], "b.log");
     assert_eq!(files[1]["present"], false);
+}
+
+#[test]
+fn a_base_name_that_is_taken_makes_way_for_the_path_as_given() {
+    let logs = Logs::new();
+    for folder in ["one", "two"] {
+        std::fs::create_dir(logs.path(folder)).expect("a directory");
+    }
+    let (one, two) = (logs.file("one/a.log", "1\n"), logs.file("two/a.log", "2\n"));
+    let odd = logs.path("").join(std::ffi::OsStr::from_bytes(b"\xff.log"));
+    append(&odd, "3\n");
+    let daemon = Daemon::follow(&[&one, &two, &odd]);
+    let files: Value = serde_json::from_slice(&daemon.get("/files").body).expect("JSON");
+    let path = two.to_str().expect("UTF-8");
+    let names = [&files[0]["name"], &files[1]["name"], &files[2]["name"]];
+    assert_eq!(names, ["a.log", path, "\u{fffd}.log"]);
+    let get = |name: &str| {
+        daemon
+            .get(&format!("/stream?follow=false&file={name}"))
+            .text()
+    };
+    assert_eq!(get("a.log"), "1\n");
+    assert_eq!(get(path), "2\n");
+    assert_eq!(get("%EF%BF%BD.log"), "3\n");
+    let all = daemon.get("/stream?follow=false").text();
+    assert!(all.contains(&format!("\n==> {path} <==\n2\n")), "{all}");
 }
 
 #[test]
