@@ -21,6 +21,7 @@ use crate::tally::Tally;
 
 // What is said to a broker: plain functions over bytes.
 mod packet;
+mod reason;
 mod topic;
 
 mod message;

@@ -12,6 +12,7 @@ use crate::limits::{
 };
 
 use super::packet::{self, Connect, Connected, Packet, Publish, Version};
+use super::reason::in_words;
 use super::trouble::Trouble;
 
 /// How the connection stands.
@@ -199,7 +200,7 @@ impl<T> Session<T> {
             (Phase::Greeting, Packet::Connected(terms)) => self.is_welcomed(terms),
             (Phase::Open, Packet::Acknowledged { number, reason }) => {
                 if reason >= 0x80 {
-                    return Err(Trouble::NotTaken(packet::reason(self.version, reason)));
+                    return Err(Trouble::NotTaken(in_words(self.version, reason)));
                 }
                 if let Some(message) = self
                     .in_flight
@@ -215,7 +216,7 @@ impl<T> Session<T> {
                 Ok(())
             }
             (_, Packet::Disconnected { reason }) => {
-                Err(Trouble::Dismissed(packet::reason(self.version, reason)))
+                Err(Trouble::Dismissed(in_words(self.version, reason)))
             }
             _ => Err(Trouble::Nonsense),
         }
@@ -227,7 +228,7 @@ impl<T> Session<T> {
             // A broker that does not know version 5 may answer in its own (MQTT 5, 3.1.2.2).
             (_, 1) | (Version::Five, 0x84) => return Err(Trouble::Version(self.version)),
             (version, code) => {
-                let mut why = packet::reason(version, code);
+                let mut why = in_words(version, code);
                 if matches!(code, 4 | 5 | 0x86 | 0x87) {
                     why.push_str(
                         " (is it the right user in --publish, and the right password in the file?)",
