@@ -5,6 +5,7 @@
 //! request, and nothing is gained by keeping the others. So no request can hide behind another one.
 
 use std::fmt::Write;
+use std::time::SystemTime;
 
 use http::StatusCode;
 
@@ -153,6 +154,7 @@ impl Answer {
         PROTECTION
             .into_iter()
             .fold(self, |answer, (name, value)| answer.with(name, value))
+            .with("Date", date())
     }
 }
 
@@ -173,6 +175,7 @@ pub fn stream_head(content_type: &str, framing: Framing, cors: Option<&Cors>) ->
     for (name, value) in PROTECTION {
         push_field(&mut head, name, value);
     }
+    push_field(&mut head, "Date", &date());
     push_field(&mut head, "Content-Type", content_type);
     push_field(&mut head, "Cache-Control", "no-store");
     // nginx would hold lines back until its buffer is full.
@@ -202,6 +205,11 @@ pub fn upgrade_head(accept: &str, cors: Option<&Cors>) -> Vec<u8> {
     push_cors(&mut head, cors);
     head.push_str("\r\n");
     head.into_bytes()
+}
+
+/// Who has a clock says when it answered (RFC 9110, section 6.6.1).
+fn date() -> String {
+    httpdate::fmt_http_date(SystemTime::now())
 }
 
 fn status_line(status: StatusCode) -> String {

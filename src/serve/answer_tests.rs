@@ -142,3 +142,21 @@ fn a_field_is_set_once() {
         "default-src 'self'"
     ));
 }
+
+#[test]
+fn every_answer_says_when_it_was_given() {
+    let cors = Cors::new("https://a".into(), true);
+    for bytes in [
+        Answer::line(StatusCode::OK, "ok").encode(Method::Get),
+        Answer::refusal(&Refusal::bad_request("no")).encode(Method::Head),
+        Answer::no_content().encode(Method::Get),
+        Answer::preflight(&cors).encode(Method::Options),
+        stream_head(EVENTS, Framing::Chunked, None),
+    ] {
+        let (_, fields, _) = read(&bytes);
+        let date = fields.iter().find(|field| field.0 == "date");
+        let date = httpdate::parse_http_date(&date.expect("a date").1).expect("a date");
+        let age = SystemTime::now().duration_since(date).expect("no future");
+        assert!(age.as_secs() < 10, "{age:?}");
+    }
+}
