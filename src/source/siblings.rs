@@ -1,8 +1,7 @@
 //! Rotated siblings: the files beside a followed one that a rotation named after it (`NAME.1`, `NAME-20261123`,
 //! `STEM-20261123.EXT`, `NAME.old`), compressed or not.
 //!
-//! Names are only the net; what is caught is verified by inode, birth and content. Order is by time, for logrotate
-//! counts old files upwards, others count new ones upwards; names have to do within one tick of the kernel's clock.
+//! Names are only the net; what is caught is verified by inode, birth and content.
 
 use std::cmp::Ordering;
 use std::ffi::OsStr;
@@ -34,13 +33,22 @@ impl Sibling {
     pub fn born(&self) -> SystemTime {
         self.identity.born.unwrap_or(self.modified)
     }
+
+    /// Made before, and last written before; compressing makes another file.
+    fn is_surely_before(&self, other: &Sibling) -> bool {
+        !self.compressed
+            && !other.compressed
+            && self.born() < other.born()
+            && self.modified < other.modified
+    }
 }
 
 /// The rotated siblings of the file at `path` (itself not among them), oldest first.
 ///
-/// By birth: each is made when the one before it is put away, while the last write to it may come late, from a process
-/// that was slow to reopen. A compressed file was born when it was compressed, but has the time of the last write. Within
-/// one tick of the kernel's clock names have to do; where the files show that numbers count up here, they do.
+/// By name, where that agrees with the times that are beyond doubt: numbers count down to the youngest file, or up where
+/// they are seen to; dates go up. Times alone mislead. The last write may come late, from a process that was slow to
+/// reopen; copytruncate makes a copy, which is older than the file that it was made of; compressing makes a new file. So
+/// they have to do only where names are of different kinds, or a ring of numbers is used again and again.
 ///
 /// A directory that can't be read has none. Blocks on the disk.
 pub fn rotated(path: &Path) -> Vec<Sibling> {
@@ -68,25 +76,23 @@ pub fn rotated(path: &Path) -> Vec<Sibling> {
     oldest_first(found.collect(), path)
 }
 
-fn oldest_first(found: Vec<Sibling>, path: &Path) -> Vec<Sibling> {
+fn oldest_first(mut found: Vec<Sibling>, path: &Path) -> Vec<Sibling> {
     let mark = |sibling: &Sibling| Mark::of(&sibling.path, path);
-    let (compressed, mut found): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|sibling| sibling.compressed);
-    found.sort_by_key(Sibling::born);
-    let is_step = |two: &&[Sibling]| two[0].born() < two[1].born();
-    let steps = found.windows(2).filter(is_step);
-    let up = steps.map(|two| mark(&two[0]).rises_to(&mark(&two[1])));
-    let counts_up = up.sum::<i32>() > 0;
-    let order = |sibling: &Sibling| mark(sibling).order(counts_up);
-    found.sort_by_key(|sibling| (sibling.born(), order(sibling)));
-    let ended = |sibling: &Sibling| (sibling.modified, order(sibling));
-    let mut compressed = compressed;
-    compressed.sort_by_key(ended);
-    for sibling in compressed {
-        let younger = found
-            .iter()
-            .position(|other| ended(other) > ended(&sibling));
-        found.insert(younger.unwrap_or(found.len()), sibling);
+    // The order if numbers count down to the youngest.
+    found.sort_by_key(|sibling| (mark(sibling).order(false), sibling.born()));
+    let comparable = |two: &[Sibling]| mark(&two[0]).is_like(&mark(&two[1]));
+    let (mut as_named, mut against) = (0, 0);
+    for two in found.windows(2) {
+        as_named += usize::from(two[0].is_surely_before(&two[1]));
+        against += usize::from(two[1].is_surely_before(&two[0]));
+    }
+    let numbered = found
+        .iter()
+        .all(|sibling| matches!(mark(sibling), Mark::Number(_)));
+    match found.windows(2).all(comparable) {
+        true if against == 0 => {}
+        true if numbered && as_named == 0 => found.reverse(),
+        _ => found.sort_by_key(|sibling| (sibling.modified, sibling.born())),
     }
     found
 }
@@ -98,8 +104,8 @@ pub enum Mark {
     None,
     /// A number: the higher is the older file, as logrotate has it, unless others are seen to count up.
     Number(i128),
-    /// A date or a time: the later is the younger file.
-    Time(i128),
+    /// A date or a time of so many digits: the later is the younger file.
+    Time(usize, i128),
     /// It has the name itself: it is the youngest.
     Current,
 }
@@ -124,7 +130,7 @@ impl Mark {
         match (digits.len(), digits.parse()) {
             (_, Err(_)) => Mark::None,
             (0..=4, Ok(number)) => Mark::Number(number),
-            (_, Ok(time)) => Mark::Time(time),
+            (digits, Ok(time)) => Mark::Time(digits, time),
         }
     }
 
@@ -133,9 +139,17 @@ impl Mark {
         match self {
             Mark::Number(number) if counts_up => (0, number),
             Mark::Number(number) => (0, -number),
-            Mark::Time(time) => (0, time),
+            Mark::Time(_, time) => (0, time),
             Mark::None => (1, 0),
             Mark::Current => (2, 0),
+        }
+    }
+
+    /// Whether the two can be compared.
+    fn is_like(&self, other: &Mark) -> bool {
+        match (self, other) {
+            (Mark::Time(own, _), Mark::Time(others, _)) => own == others,
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
         }
     }
 
@@ -283,7 +297,7 @@ mod tests {
         assert_eq!(mark("/logs/v2026.log"), Mark::Current);
         assert_eq!(mark("/logs/v2026-3.log"), Mark::Number(3));
         assert_eq!(mark("v2026.log.12.gz"), Mark::Number(12));
-        assert_eq!(mark("v2026.log-20261123"), Mark::Time(20_261_123));
+        assert_eq!(mark("v2026.log-20261123"), Mark::Time(8, 20_261_123));
         assert_eq!(mark("v2026.log.old"), Mark::None);
         let oldest_first =
             |names: &[&str], counts_up| names.is_sorted_by_key(|name| mark(name).order(counts_up));
@@ -322,29 +336,32 @@ mod tests {
     }
 
     #[test]
-    fn a_compressed_file_stands_where_its_last_write_or_its_name_says() {
-        let files = [
-            ("-20261123", 1, 2),
-            ("-20261124.gz", 9, 3),
-            ("-20261125", 3, 5),
-        ];
+    fn a_copy_made_at_a_truncation_is_older_than_the_file_it_was_made_of() {
+        let files = [(".1", 2, 9), (".2", 4, 5), (".3", 1, 2)];
+        assert_eq!(order(&files), [".3", ".2", ".1"]);
+    }
+
+    #[test]
+    fn a_compressed_file_stands_where_its_name_says() {
         let dated = ["-20261123", "-20261124.gz", "-20261125"];
-        assert_eq!(order(&files), dated);
-        // All within one tick.
-        let files = [
-            ("-20261123", 1, 1),
-            ("-20261124.gz", 9, 1),
-            ("-20261125", 1, 1),
-        ];
+        let files = [(dated[2], 3, 5), (dated[0], 1, 2), (dated[1], 9, 3)];
         assert_eq!(order(&files), dated);
     }
 
     #[test]
-    fn within_one_tick_numbers_count_as_they_are_seen_to() {
+    fn numbers_count_as_they_are_seen_to() {
         let files = [(".1", 1, 1), (".2", 2, 2), (".3", 3, 3), (".4", 3, 3)];
         assert_eq!(order(&files), [".1", ".2", ".3", ".4"]);
         let files = [(".1", 3, 3), (".2", 3, 3), (".3", 2, 2)];
         assert_eq!(order(&files), [".3", ".2", ".1"]);
         assert_eq!(order(&[(".1", 1, 1), (".2", 1, 1)]), [".2", ".1"]);
+    }
+
+    #[test]
+    fn where_names_tell_no_order_times_do() {
+        let ring = [(".0", 4, 4), (".1", 5, 5), (".2", 2, 2), (".3", 3, 3)];
+        assert_eq!(order(&ring), [".2", ".3", ".0", ".1"]);
+        let mixed = [(".1", 2, 2), ("-20261123", 1, 1), (".old", 3, 3)];
+        assert_eq!(order(&mixed), ["-20261123", ".1", ".old"]);
     }
 }

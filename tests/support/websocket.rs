@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::TcpStream;
+use std::time::Duration;
 
 use serde_json::Value;
 use tungstenite::error::Error;
@@ -104,6 +105,13 @@ impl Client {
     /// The connection alone.
     pub(crate) fn into_stream(self) -> TcpStream {
         self.0.into_inner()
+    }
+
+    /// Sends bytes as they are; whether the peer takes them all within `deadline`.
+    pub(crate) fn takes(&mut self, bytes: &[u8], deadline: Duration) -> bool {
+        let stream = self.0.get_mut();
+        let limited = stream.set_write_timeout(Some(deadline));
+        limited.and_then(|()| stream.write_all(bytes)).is_ok()
     }
 
     /// Sends bytes as they are.

@@ -1,0 +1,165 @@
+//! Slow WebSocket clients: every line once and in order however they read, a server whose memory does not follow their
+//! pace, and whole frames whatever else goes on.
+
+mod support;
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use support::websocket::{Client, frame};
+use support::{DEADLINE, Daemon, Logs, append};
+use tungstenite::Message;
+
+/// A log with the line 0 in it, and a daemon that follows it.
+fn followed() -> (Logs, PathBuf, Daemon) {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    append_numbers(&log, 0..1, 40, 1);
+    let daemon = Daemon::follow(&[&log]);
+    (logs, log, daemon)
+}
+
+/// Appends numbered lines of `len` bytes, some at a time.
+fn append_numbers(log: &Path, numbers: Range<usize>, len: usize, at_a_time: usize) {
+    let numbers: Vec<usize> = numbers.collect();
+    for numbers in numbers.chunks(at_a_time) {
+        let line = |number: &usize| format!("{number:08} {:x<1$}\n", "", len.saturating_sub(10));
+        append(log, numbers.iter().map(line).collect::<String>());
+    }
+}
+
+fn number(line: &str) -> usize {
+    line[..8].parse().expect("a numbered line")
+}
+
+/// Reads exactly these lines; answers to pings may stand between them.
+fn expect(client: &mut Client, numbers: impl Iterator<Item = usize>) {
+    for wanted in numbers {
+        loop {
+            match client.message() {
+                Message::Text(text) => {
+                    assert_eq!(number(text.as_str()), wanted);
+                    break;
+                }
+                other => assert!(matches!(other, Message::Pong(_)), "{other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_client_that_does_not_read_costs_no_memory_and_loses_nothing() {
+    const LINES: usize = 60_000;
+    let (_logs, log, daemon) = followed();
+    let mut stalled = daemon.websocket("/ws?lines=all");
+    let mut other = daemon.websocket("/ws?lines=all");
+    expect(&mut stalled, 0..1);
+    let before = daemon.resident_kib();
+    let mut most = 0;
+    thread::scope(|scope| {
+        scope.spawn(|| expect(&mut other, 0..LINES));
+        for from in (1..LINES).step_by(1000) {
+            append_numbers(&log, from..LINES.min(from + 1000), 1000, 50);
+            most = most.max(daemon.resident_kib());
+        }
+    });
+    // A ping while nothing is taken: its answer must not go into the middle of a line.
+    stalled.send(Message::Ping("p".into()));
+    for from in (1..LINES).step_by(10_000) {
+        expect(&mut stalled, from..LINES.min(from + 10_000));
+        most = most.max(daemon.resident_kib());
+    }
+    assert!(
+        most < before + 32 * 1024,
+        "grew from {before} to {most} KiB"
+    );
+}
+
+#[test]
+fn a_filtered_client_that_stalls_gets_exactly_what_matches() {
+    const LINES: usize = 30_000;
+    let (_logs, log, daemon) = followed();
+    let target = "/ws?lines=all&grep=%5E%5Cd*7%20";
+    let (mut stalled, mut reads) = (daemon.websocket(target), daemon.websocket(target));
+    let matching = || (0..LINES).filter(|n| n % 10 == 7);
+    thread::scope(|scope| {
+        scope.spawn(|| expect(&mut reads, matching()));
+        append_numbers(&log, 1..LINES, 4000, 20);
+    });
+    expect(&mut stalled, matching());
+}
+
+/// Reads in fits and starts, and pings all the while.
+fn read_moodily(mut client: Client, lines: usize, seed: usize) {
+    for from in (0..lines).step_by(500) {
+        client.send(Message::Ping("p".into()));
+        thread::park_timeout(Duration::from_millis(((from / 500 * 7 + seed) % 30) as u64));
+        expect(&mut client, from..lines.min(from + 500));
+    }
+}
+
+#[test]
+fn answers_to_pings_stand_between_the_lines_of_clients_that_fall_back() {
+    const LINES: usize = 30_000;
+    let (_logs, log, daemon) = followed();
+    thread::scope(|scope| {
+        for seed in 0..6 {
+            let filter = if seed % 2 == 0 { "" } else { "&grep=x" };
+            let client = daemon.websocket(&format!("/ws?lines=all{filter}"));
+            scope.spawn(move || read_moodily(client, LINES, seed));
+        }
+        append_numbers(&log, 1..LINES, 900, 30);
+    });
+}
+
+#[test]
+fn a_slow_client_is_told_of_the_end_after_a_whole_line() {
+    let (_logs, log, mut daemon) = followed();
+    let mut slow: Vec<Client> = (0..8).map(|_| daemon.websocket("/ws?lines=all")).collect();
+    for client in &mut slow {
+        expect(client, 0..1);
+    }
+    // Enough to fill every socket, so that each has half a frame on its way.
+    append_numbers(&log, 1..12_000, 1000, 10);
+    thread::scope(|scope| {
+        daemon.signal(Signal::SIGTERM);
+        for mut client in slow {
+            scope.spawn(move || {
+                for wanted in 1.. {
+                    match client.message() {
+                        Message::Text(text) => assert_eq!(number(text.as_str()), wanted),
+                        Message::Close(frame) => {
+                            assert_eq!(u16::from(frame.expect("a code").code), 1001);
+                            break;
+                        }
+                        other => panic!("{other:?}"),
+                    }
+                }
+            });
+        }
+    });
+    assert!(
+        daemon
+            .ended(DEADLINE)
+            .is_some_and(|status| status.success())
+    );
+}
+
+#[test]
+fn a_flood_of_pings_costs_no_memory() {
+    let (_logs, _, daemon) = followed();
+    let mut client = daemon.websocket("/ws?lines=all");
+    expect(&mut client, 0..1);
+    let before = daemon.resident_kib();
+    let brief = Duration::from_millis(500);
+    let flood = frame(0x89, &[b'p'; 125]).repeat(500);
+    let began = Instant::now();
+    // Until it takes no more, which is its right.
+    while began.elapsed() < Duration::from_secs(2) && client.takes(&flood, brief) {}
+    let grown = daemon.resident_kib().saturating_sub(before);
+    assert!(grown < 2 * 1024, "it grew by {grown} KiB");
+    expect(&mut daemon.websocket("/ws?lines=all"), 0..1);
+}
