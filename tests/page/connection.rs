@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::browser::Browser;
-use crate::stage::{HELD, SHOWN, numbered, open, until_last, until_says, url};
+use crate::stage::{HELD, SHOWN, filter, numbered, open, until_last, until_says, url};
 use crate::support::{DEADLINE, Daemon, Logs, append, program};
 
 /// Ends a daemon; gives its port.
@@ -125,8 +125,9 @@ fn a_page_that_is_full_for_a_reader_waits_and_goes_on_with_nothing_missing() {
     browser.until("/the page is full/.test(document.querySelector('#connection').textContent)");
     browser.until("/\\+ new$/.test(document.querySelector('#fresh').textContent)");
     // A click on the words must not open a second reader of the same lines.
-    browser.eval("document.querySelector('#connection').click()");
-    assert_eq!(browser.eval("page.connection.held"), json!(true));
+    let state =
+        browser.eval("(document.querySelector('#connection').click(), page.connection.state.name)");
+    assert_eq!(state, json!("held"));
     browser.eval("document.querySelector('#fresh').click()");
     until_last(&mut browser, "line 2999");
     let steps = browser.eval(&format!(
@@ -174,4 +175,22 @@ fn a_token_is_asked_for_and_the_view_is_kept_over_it() {
         browser.eval("location.search + location.hash"),
         json!("#filter=two")
     );
+}
+
+#[test]
+fn a_page_under_a_prefix_finds_its_parts_and_its_stream() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let logs = Logs::new();
+    let log = logs.file("app.log", numbered(0, 600));
+    let daemon = Daemon::with(&["--base-path", "/logs/of/web1"], &[&log]);
+    browser.open(&format!("{}logs/of/web1/", url(&daemon)));
+    until_last(&mut browser, "line 599");
+    // The files' list, older lines and the worker of patterns are asked for there too.
+    browser.eval("page.list.toTop()");
+    browser.until(&format!("{HELD}[0] === 'line 0'"));
+    filter(&mut browser, "/^line 59.$/");
+    until_says(&mut browser, "#count", "10 of 600");
+    assert_eq!(browser.eval("page.files.all[0].path"), json!(log));
 }

@@ -50,6 +50,9 @@ fn files_are_shown_alone_or_merged_and_the_others_count_their_unread() {
     browser.click(&chip(1, ".dot"), 0);
     until_shown(&mut browser, &["a1", "b1", "b2", "b3", "a2"]);
     browser.until(&format!("{UNREAD} === ',,1'"));
+    browser.click(&chip(0, ".dot"), 0);
+    until_shown(&mut browser, &["b1", "b2", "b3"]);
+    browser.click(&chip(0, ".dot"), 0);
     browser.click(&chip(2, ".name"), 2);
     browser.until(&format!("{SHOWN}.length === 7 && {UNREAD} === ',,'"));
     assert_eq!(browser.eval("page.settings.files"), json!(null));
