@@ -301,6 +301,10 @@ pub const CHUNK_FRAME_BYTES: usize = 16 * 1024;
 /// Stack of a client's thread: fits a TLS handshake and a nested regex, and only what is touched is resident.
 pub const CLIENT_STACK_BYTES: usize = 128 * 1024;
 
+/// Stack on which a request is read and its stream opened; given back when that is done. More than four times the other,
+/// or glibc would hand the one out, with all its touched pages, where the other is wanted.
+pub const OPENING_STACK_BYTES: usize = 5 * CLIENT_STACK_BYTES;
+
 /// Connections that are not (yet) streams: heads that are being read, answers that are being sent. Beyond it the
 /// oldest goes first.
 pub const HEADS_MAX: usize = 256;

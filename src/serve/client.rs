@@ -4,10 +4,11 @@
 mod opening;
 
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::escape::shown;
-use crate::limits::{DRAIN, HEAD_BYTES, HEAD_READ_BYTES, HEAD_TIME_MS};
+use crate::limits::{DRAIN, HEAD_BYTES, HEAD_READ_BYTES, HEAD_TIME_MS, OPENING_STACK_BYTES};
 use crate::serve::answer::Answer;
 use crate::serve::head::{HeadParser, Parsed};
 use crate::serve::peer::Visitor;
@@ -24,7 +25,7 @@ pub(super) struct Client<'a> {
     /// This connection.
     pub visitor: Arc<Visitor>,
     /// Called when it becomes a stream: it is no head any more, and the door listens to its peer.
-    pub becomes_stream: &'a dyn Fn(&Arc<Visitor>),
+    pub becomes_stream: &'a (dyn Fn(&Arc<Visitor>) + Sync),
 }
 
 impl Client<'_> {
@@ -38,11 +39,23 @@ impl Client<'_> {
         self.follow(Client::open_plain);
     }
 
-    /// Three steps, none inlined: what each of them takes of the thread's stack is given back before the next one. An
-    /// idle client holds, for as long as it stays, every page that was ever touched.
+    /// Opens a stream and runs it. It is opened on a stack of its own, since an idle client holds, for as long as it
+    /// stays, every page of its stack that was ever touched, and what the allocator keeps for its thread: with one stack
+    /// for both it would be a half more.
     fn follow<'a>(&'a self, open: fn(&'a Self) -> Option<Box<Opening<'a>>>) {
-        if let Some(opened) = open(self).and_then(|opening| self.begin(opening)) {
-            opened.run();
+        let begin = || open(self).and_then(|opening| self.begin(opening));
+        let opened = thread::scope(|scope| {
+            let builder = thread::Builder::new().stack_size(OPENING_STACK_BYTES);
+            match builder.spawn_scoped(scope, begin) {
+                Ok(opener) => opener.join(),
+                // Threads are scarce: then it costs memory.
+                Err(_) => Ok(begin()),
+            }
+        });
+        match opened {
+            Ok(Some(opened)) => opened.run(),
+            Ok(None) => {}
+            Err(panic) => std::panic::resume_unwind(panic),
         }
     }
 
