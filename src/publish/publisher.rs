@@ -40,8 +40,8 @@ enum Standing {
     New,
     /// It works since then.
     Works(Instant),
-    /// There is trouble since then, with these words.
-    Trouble(Instant, String),
+    /// There is trouble since then, and it was told; a refusal too, where one came.
+    Trouble { since: Instant, refusal: bool },
 }
 
 impl Publisher {
@@ -103,25 +103,27 @@ impl Publisher {
         self.places.save_changed();
     }
 
-    /// One line when trouble begins; that it lasts is for `-v`.
+    /// One line when trouble begins, and one when a broker that was away refuses us; that it lasts is for `-v`.
     fn tell(&mut self, trouble: &Trouble) {
-        let line = trouble.to_string();
         let broker = &self.broker;
-        match &mut self.standing {
-            Standing::Trouble(_, told) if *told == line => {
-                log::debug!("still can't publish to {broker}: {line}");
-            }
-            Standing::Trouble(_, told) => {
-                log::debug!("can't publish to {broker}, now: {line}");
-                *told = line;
-            }
-            Standing::New | Standing::Works(_) => {
-                log::warn!(
-                    "can't publish to {broker}: {line}; the lines stay in the files, and it is tried again"
+        let since = match self.standing {
+            Standing::Trouble { since, refusal } if refusal || !trouble.is_refusal() => {
+                log::debug!(
+                    "can't publish to {broker} for {} s: {trouble}",
+                    since.elapsed().as_secs()
                 );
-                self.standing = Standing::Trouble(Instant::now(), line);
+                return;
             }
-        }
+            Standing::Trouble { since, .. } => since,
+            Standing::New | Standing::Works(_) => Instant::now(),
+        };
+        log::warn!(
+            "can't publish to {broker}: {trouble}; the lines stay in the files, and it is tried again"
+        );
+        self.standing = Standing::Trouble {
+            since,
+            refusal: trouble.is_refusal(),
+        };
     }
 
     /// Connects and publishes until a stop; any other end is trouble.
@@ -178,7 +180,7 @@ impl Publisher {
 fn is_working(standing: &mut Standing, broker: &Broker, version: Version) {
     match standing {
         Standing::New => log::info!("publishing to {broker} by {version}"),
-        Standing::Trouble(since, _) => log::info!(
+        Standing::Trouble { since, .. } => log::info!(
             "{broker} is back after {} s: going on where it was, by {version}",
             since.elapsed().as_secs()
         ),

@@ -44,6 +44,28 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
+    /// Somebody must do something about it: it is not just a broker that is away.
+    pub(super) fn is_refusal(&self) -> bool {
+        match self {
+            Trouble::Password(_)
+            | Trouble::Version(_)
+            | Trouble::Refused(_)
+            | Trouble::NotTaken(_)
+            | Trouble::Nonsense
+            | Trouble::Lacks(_)
+            | Trouble::Files(_) => true,
+            #[cfg(feature = "tls")]
+            Trouble::Tls(_) => true,
+            Trouble::Host(..)
+            | Trouble::Connect(..)
+            | Trouble::Silent(..)
+            | Trouble::Unwelcome(_)
+            | Trouble::Dismissed(_)
+            | Trouble::Ended
+            | Trouble::Broken(_) => false,
+        }
+    }
+
     /// An older version of MQTT may do.
     pub(super) fn is_of_version(&self) -> bool {
         matches!(

@@ -49,6 +49,8 @@ fn killed_under_load(
         _subscriber = subscribe(broker.port, &inbox);
         gate.open();
         assert!(daemon.says_within(PATIENCE, "is back after"));
+        let told = daemon.said_with("can't publish to");
+        assert_eq!(told.len(), 1, "an outage is told once: {told:?}");
         over.store(true, Ordering::Release);
         writer.join().expect("the writer")
     });

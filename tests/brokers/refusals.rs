@@ -127,6 +127,24 @@ fn a_broker_that_is_not_there_is_told_once_and_found_when_it_comes() {
 }
 
 #[test]
+fn a_broker_that_was_away_and_comes_back_to_refuse_is_told_again() {
+    let logs = Logs::new();
+    let log = logs.file("app.log", "");
+    let port = free_port();
+    let daemon = publisher(&log, port, &[]);
+    assert!(daemon.says("refused (os error"));
+    let passwords = logs.file("passwords", "");
+    readable_by_all(&logs);
+    let more = format!(
+        "allow_anonymous false\npassword_file {}\n",
+        passwords.display()
+    );
+    let _broker = Broker::mosquitto_at(&logs.path(""), &more, port);
+    assert!(daemon.says_within(PATIENCE, "it refuses the connection"));
+    assert_eq!(daemon.said_with("can't publish to").len(), 2);
+}
+
+#[test]
 fn memory_is_flat_while_500_mb_are_written_and_nobody_takes_them() {
     const LINES: usize = 500_000;
     let logs = Logs::new();
