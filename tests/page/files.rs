@@ -15,14 +15,17 @@ fn chip(number: usize, part: &str) -> String {
 fn files_are_shown_alone_or_merged_and_the_others_count_their_unread() {
     let logs = Logs::new();
     let a = logs.file("a.log", "a1\n");
-    let b = logs.file("b.log", "b1\n");
+    let b = logs.file("b-with-a-name.log", "b1\n");
     let c = logs.file("c.log", "c1\n");
     let Some((mut browser, _daemon)) = open(&[&a, &b, &c]) else {
         return;
     };
     browser.until(&format!("{SHOWN}.length === 3"));
     let names = browser.eval("[...document.querySelectorAll('.gutter .file')].map((file) => file.textContent).sort().join()");
-    assert_eq!(names, json!("a.log,b.log,c.log"));
+    assert_eq!(names, json!("a.log,b-with-a-name.log,c.log"));
+    browser.until(
+        "[...document.querySelectorAll('.gutter .file')].every((file) => file.scrollWidth <= file.clientWidth)",
+    );
     let colours = browser.eval(
         "new Set([...document.querySelectorAll('.gutter .file')].map((file) => getComputedStyle(file).color)).size",
     );
@@ -37,7 +40,7 @@ fn files_are_shown_alone_or_merged_and_the_others_count_their_unread() {
     until_shown(&mut browser, &["a1", "a2"]);
     browser.until(&format!("{UNREAD} === ',2,1'"));
     let name = browser.eval(&format!("{}.ariaLabel", chip(1, ".name")));
-    assert_eq!(name, json!("b.log, 2 unread"));
+    assert_eq!(name, json!("b-with-a-name.log, 2 unread"));
     browser.until(&format!(
         "{}.classList.contains('error')",
         chip(2, ".unread")

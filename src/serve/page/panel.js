@@ -10,6 +10,7 @@ import * as keys from "./keys.js";
 // The title and the counts change no faster: nobody reads faster.
 const LATER_MS = 250;
 const TOAST_MS = 2500;
+const NAME_MAX = 20; // characters
 
 const element = (id) => document.getElementById(id);
 
@@ -23,6 +24,7 @@ export class Panel {
   #timer = null;
   #clock = null;
   #toast = null;
+  #longest = 0;
   #state = { name: "connecting" };
 
   announcer = new Announcer(element("announce"));
@@ -93,6 +95,7 @@ export class Panel {
   draw() {
     const { files, view, ring, list } = this.#page;
     files.draw();
+    this.#names();
     write(element("count"), this.#counted());
     const problem = view.error;
     element("problem").hidden = problem === null;
@@ -133,6 +136,16 @@ export class Panel {
     this.announcer.say(text);
     clearTimeout(this.#toast);
     this.#toast = setTimeout(() => (toast.hidden = true), TOAST_MS);
+  }
+
+  // As wide as the longest name beside the lines has to be, within reason.
+  #names() {
+    const { files, list } = this.#page;
+    const longest = Math.min(NAME_MAX, Math.max(0, ...files.all.map(({ name }) => name.length)));
+    if (longest === this.#longest) return;
+    this.#longest = longest;
+    element("log").style.setProperty("--names", `${longest}ch`);
+    list.invalidate(); // wrapped, the lines have another width now
   }
 
   // "1,600 lines", "87 of 104,213", or how far the search is.
