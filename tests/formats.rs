@@ -225,14 +225,21 @@ fn events_stand_between_the_lines_with_the_id_of_where_the_stream_now_stands() {
     let mut json = daemon.websocket("/ws?format=json");
     let mut events = daemon.live("/events");
     let mut text = daemon.live("/stream");
-    let mut seen: Vec<String> = json.texts(2);
+    let (mut seen, mut sse, mut plain) = (Vec::new(), String::new(), String::new());
+    // Each of them has what is written before it is truncated away.
+    let mut take = |texts: usize, lines: usize, plain_lines: usize| {
+        seen.extend(json.texts(texts));
+        sse.extend((0..lines).map(|_| events.line()));
+        plain.extend((0..plain_lines).map(|_| text.line()));
+    };
+    take(2, 7, 1);
     fs::rename(&log, logs.path("a.log.1")).expect("rotate");
     append(&log, "2\n");
-    seen.extend(json.texts(3));
+    take(3, 10, 2);
     fs::write(&log, "3\n").expect("truncate");
-    seen.extend(json.texts(2));
+    take(2, 7, 1);
     fs::remove_file(&log).expect("delete");
-    seen.extend(json.texts(1));
+    take(1, 3, 0);
     let expected = r#"{"file":"a.log","event":"start","id":"<1>"}
 {"file":"a.log","id":"<2>","line":"1"}
 {"file":"a.log","id":"<3>","line":"rest"}
@@ -244,7 +251,6 @@ fn events_stand_between_the_lines_with_the_id_of_where_the_stream_now_stands() {
     // The first byte of a file is one place, before and after it was truncated.
     assert_eq!(numbered_ids(&seen.join("\n")), expected);
 
-    let lines: String = (0..27).map(|_| events.line()).collect();
     let expected = r#"retry: 1000
 
 id: <1>
@@ -273,10 +279,9 @@ event: missing
 id: <6>
 data: {"file":"a.log","event":"missing","id":"<6>"}
 "#;
-    assert_eq!(numbered_ids(&lines), expected);
+    assert_eq!(numbered_ids(&sse), expected);
     // In text an unfinished line is given its end, and nothing else is said.
-    let lines: String = (0..4).map(|_| text.line()).collect();
-    assert_eq!(lines, "1\nrest\n2\n3\n");
+    assert_eq!(plain, "1\nrest\n2\n3\n");
 }
 
 #[test]
