@@ -1,4 +1,53 @@
 //! tailcast: follows log files by name and streams every new line, live, to any number of clients.
+//!
+//! # The one idea
+//!
+//! The file is the buffer. A log file already is a durable, ordered queue that can be read from anywhere, so history is
+//! never kept in memory, no line is dropped for a slow client, and no client waits for another. Every client reads the
+//! file itself until it has come to the live edge, is carried live from there, and reads the file again when its queue
+//! is full. History, resuming by id, `follow=false` and catching up are the same code: [`reader`].
+//!
+//! # What flows
+//!
+//! ```text
+//! kernel --events--> tail --changes--> hub --batches--> queue of each client --> serve --frames--> peers
+//!                     |                 ^                                          |
+//!                     +---- reads ----> files <---- reads, up to the live edge ----+
+//! ```
+//!
+//! `tail` finds whole lines and publishes them; `hub` moves the live edge and puts one shared batch into the bounded
+//! queue of every live client; `serve` makes its wire forms, once for all who want the same, and writes them. `publish`
+//! stands beside `serve`, with a broker for a peer. `tail` and `serve` never import each other.
+//!
+//! # What runs
+//!
+//! | thread | does | waits in | is woken for stop by |
+//! | --- | --- | --- | --- |
+//! | main | starts, waits, stops | the latch of [`stop`] | a signal, or a core thread that ended |
+//! | `watcher` | events, reading, publishing; carries, too | poll(2) | an eventfd |
+//! | `courier-N`, one a core but the first | carry queued batches to the sockets of clients that keep up | park | unpark |
+//! | `door` | accepts, starts client threads, tells them that their peers have said something | epoll(7) | an eventfd |
+//! | `client-N`, one a connection | request head, answer, history, slow writes, pings, goodbye | park; poll(2) while its peer is slow | unpark, `shutdown(SHUT_RD)` |
+//! | `publisher-N`, one a broker | the same, in MQTT | poll(2) | its bell, an eventfd |
+//!
+//! Two kinds of thread live for a moment: `filter` compiles a client's patterns on a stack of its own, `resolver` looks
+//! up a broker's name.
+//!
+//! # What always holds
+//!
+//! - A reader reads up to the live edge and no further, and that stands at the end of a line: nobody sees half a line.
+//! - A client that joins notes the edges under the same lock under which its queue is added, so its queue begins exactly
+//!   where its reading ends: every line once ([`hub`]).
+//! - Of every queued batch, either it was written or its client's thread was woken after it was queued
+//!   ([`serve::link`]).
+//! - No shared lock is held while anything is written, read, logged or waited for.
+//! - Only the hub drops a sender; only a client's thread closes its socket; one client's trouble ends that client alone,
+//!   and a core thread that is lost ends the program.
+//! - Everything that grows has a bound, and all bounds stand in [`limits`], each with its reason.
+//!
+//! # In reading order
+//!
+//! The modules below stand ground floor first: each imports only from those before it.
 
 // Values.
 pub mod limits;

@@ -1,4 +1,8 @@
-//! From the hub to the peers.
+//! From the hub to the peers: the door lets a connection in, its client thread reads what is asked, the guard and the
+//! tokens decide whether it may, and it gets an answer or becomes a stream.
+//!
+//! Heads, queries, filters and wire forms are plain functions over bytes, without a socket or a thread. What a stream
+//! waits in, and who may write to its socket, is in [`stream`], [`peer`] and [`link`].
 
 // What is asked and how it is refused: plain functions over bytes.
 pub mod refusal;
