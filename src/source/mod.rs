@@ -9,6 +9,7 @@ pub mod generation;
 pub mod id;
 pub mod identity;
 pub mod lines;
+pub mod mark;
 pub mod siblings;
 
 use std::path::PathBuf;

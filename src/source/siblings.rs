@@ -3,8 +3,6 @@
 //!
 //! Names are only the net; what is caught is verified by inode, birth and content.
 
-use std::cmp::Ordering;
-use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirEntryExt;
@@ -14,6 +12,7 @@ use std::time::SystemTime;
 use crate::limits::{LINKS_MAX, SIBLING_ENTRIES_MAX};
 
 use super::Identity;
+use super::mark::{Mark, is_rotated_name, mark_of};
 
 /// A file that a rotation left beside the followed one.
 #[derive(Clone, Debug)]
@@ -63,7 +62,7 @@ pub fn rotated(path: &Path) -> Vec<Sibling> {
         .take(SIBLING_ENTRIES_MAX)
         .flatten()
         .filter_map(|entry| {
-            let (_, compressed) = mark(name.as_bytes(), entry.file_name().as_bytes())?;
+            let (_, compressed) = mark_of(name.as_bytes(), entry.file_name().as_bytes())?;
             let stat = entry.metadata().ok().filter(fs::Metadata::is_file)?;
             let modified = stat.modified().unwrap_or(SystemTime::UNIX_EPOCH);
             Some(Sibling {
@@ -95,83 +94,6 @@ fn oldest_first(mut found: Vec<Sibling>, path: &Path) -> Vec<Sibling> {
         _ => found.sort_by_key(|sibling| (sibling.modified, sibling.born())),
     }
     found
-}
-
-/// What the name of a file tells of when it was rotated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mark {
-    /// Nothing.
-    None,
-    /// A number: the higher is the older file, as logrotate has it, unless others are seen to count up.
-    Number(i128),
-    /// A date or a time of so many digits: the later is the younger file.
-    Time(usize, i128),
-    /// It has the name itself: it is the youngest.
-    Current,
-}
-
-impl Mark {
-    /// The mark of a file called `name` among the rotated ones of `base`; only their last components count.
-    pub fn of(name: &Path, base: &Path) -> Mark {
-        let bytes = |path: &Path| path.file_name().unwrap_or_default().as_bytes().to_vec();
-        let (name, base) = (bytes(name), bytes(base));
-        if name == base {
-            return Mark::Current;
-        }
-        let Some((mark, _)) = mark(&base, &name) else {
-            return Mark::None;
-        };
-        let digits: String = mark
-            .iter()
-            .filter(|byte| byte.is_ascii_digit())
-            .take(NAME_DIGITS_MAX)
-            .map(|&byte| char::from(byte))
-            .collect();
-        match (digits.len(), digits.parse()) {
-            (_, Err(_)) => Mark::None,
-            (0..=4, Ok(number)) => Mark::Number(number),
-            (digits, Ok(time)) => Mark::Time(digits, time),
-        }
-    }
-
-    /// Orders marks from the oldest to the youngest.
-    pub fn order(self, counts_up: bool) -> (u8, i128) {
-        match self {
-            Mark::Number(number) if counts_up => (0, number),
-            Mark::Number(number) => (0, -number),
-            Mark::Time(_, time) => (0, time),
-            Mark::None => (1, 0),
-            Mark::Current => (2, 0),
-        }
-    }
-
-    /// Whether the two can be compared.
-    fn is_like(&self, other: &Mark) -> bool {
-        match (self, other) {
-            (Mark::Time(own, _), Mark::Time(others, _)) => own == others,
-            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
-        }
-    }
-
-    /// Whether the number of `younger`, a file that is known to be younger, is the higher (1) or the lower (-1).
-    pub fn rises_to(&self, younger: &Mark) -> i32 {
-        match (self, younger) {
-            (Mark::Number(older), Mark::Number(younger)) => match older.cmp(younger) {
-                Ordering::Less => 1,
-                Ordering::Equal => 0,
-                Ordering::Greater => -1,
-            },
-            _ => 0,
-        }
-    }
-}
-
-/// Digits of a rotated name that are looked at: as many as a time in nanoseconds has.
-const NAME_DIGITS_MAX: usize = 32;
-
-/// Whether a rotation of `name` can have left a file called `other`.
-pub fn is_rotated_name(name: &OsStr, other: &OsStr) -> bool {
-    mark(name.as_bytes(), other.as_bytes()).is_some()
 }
 
 /// Where the file itself stands, or would: a rotation leaves its files beside what a link leads to.
@@ -211,106 +133,10 @@ fn directory_of(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-/// What a rotation of `name` has added to it to make `other`, if it can have, and whether that is compressed.
-fn mark<'a>(name: &[u8], other: &'a [u8]) -> Option<(&'a [u8], bool)> {
-    let mut other = other;
-    let mut compressed = false;
-    for ending in [
-        &b".gz"[..],
-        b".xz",
-        b".zst",
-        b".bz2",
-        b".lz4",
-        b".lzma",
-        b".Z",
-    ] {
-        if let Some(rest) = other.strip_suffix(ending) {
-            (other, compressed) = (rest, true);
-            break;
-        }
-    }
-    if let Some(mark) = other.strip_prefix(name) {
-        return is_mark(mark).then_some((mark, compressed));
-    }
-    // logrotate's `extension`: the mark stands before it.
-    let dot = name
-        .iter()
-        .rposition(|&byte| byte == b'.')
-        .filter(|&dot| dot > 0)?;
-    let mark = other
-        .strip_prefix(&name[..dot])?
-        .strip_suffix(&name[dot..])?;
-    is_mark(mark).then_some((mark, compressed))
-}
-
-/// What a rotation adds to a name: a separator, then a number, a date, or a word for "old".
-fn is_mark(mark: &[u8]) -> bool {
-    let [b'.' | b'-' | b'_', rest @ ..] = mark else {
-        return false;
-    };
-    matches!(rest, b"old" | b"prev" | b"bak" | b"save" | b"orig")
-        || rest.first().is_some_and(u8::is_ascii_digit)
-            && rest
-                .iter()
-                .all(|byte| byte.is_ascii_digit() || b".-_:T+Z".contains(byte))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::time::Duration;
-
-    #[test]
-    fn names_of_rotations_are_known_and_other_logs_are_not() {
-        let is = |other: &str| {
-            let marked = mark(b"app.log", other.as_bytes());
-            marked.map(|(_, compressed)| compressed)
-        };
-        for name in [
-            "app.log.1",
-            "app.log.12",
-            "app.log-20261123",
-            "app.log.2026-11-23_10:11:12",
-            "app.log.old",
-            "app.log.bak",
-        ] {
-            assert_eq!(is(name), Some(false), "{name}");
-        }
-        assert_eq!(is("app-20261123.log"), Some(false));
-        assert_eq!(is("app.1.log"), Some(false));
-        assert_eq!(is("app.log.2.gz"), Some(true));
-        for name in [
-            "app.log",
-            "app.log2",
-            "app.logs.1",
-            "app-access.log",
-            "app.log.swp",
-            "other.log.1",
-            "app.log.1x",
-        ] {
-            assert_eq!(is(name), None, "{name}");
-        }
-    }
-    #[test]
-    fn marks_of_names_tell_the_order_of_rotations() {
-        let mark = |name: &str| Mark::of(Path::new(name), Path::new("/logs/v2026.log"));
-        assert_eq!(mark("/logs/v2026.log"), Mark::Current);
-        assert_eq!(mark("/logs/v2026-3.log"), Mark::Number(3));
-        assert_eq!(mark("v2026.log.12.gz"), Mark::Number(12));
-        assert_eq!(mark("v2026.log-20261123"), Mark::Time(8, 20_261_123));
-        assert_eq!(mark("v2026.log.old"), Mark::None);
-        let oldest_first =
-            |names: &[&str], counts_up| names.is_sorted_by_key(|name| mark(name).order(counts_up));
-        let (down, up) = (
-            ["v2026.log.10", "v2026.log.2"],
-            ["v2026.log.2", "v2026.log.10"],
-        );
-        assert!(oldest_first(&down, false) && oldest_first(&up, true));
-        assert!(oldest_first(
-            &["v2026.log-20261123", "v2026.log-20261124", "v2026.log"],
-            true
-        ));
-    }
 
     /// The marks of files, oldest first; each is given by its mark, the second of its birth and that of its last write.
     fn order(files: &[(&str, u64, u64)]) -> Vec<String> {

@@ -19,7 +19,8 @@ use crate::limits::{
     COPY_CHECKED_BYTES, GENERATIONS_AHEAD_MAX, NAME_READS_MAX, OVERLAP_BYTES, SIBLING_SCANS_MAX,
 };
 use crate::source::forward::read_full;
-use crate::source::siblings::{self, Mark, Sibling};
+use crate::source::mark::Mark;
+use crate::source::siblings::{self, Sibling};
 use crate::source::{Gap, Identity, identity};
 
 /// A file that is open and not yet begun.

@@ -17,7 +17,7 @@ use inotify::{EventMask, Inotify, WatchDescriptor, WatchMask};
 use nix::errno::Errno;
 
 use crate::limits::{EVENT_READS_MAX, EVENTS_BYTES};
-use crate::source::siblings;
+use crate::source::mark::is_rotated_name;
 
 use super::pattern;
 
@@ -239,7 +239,7 @@ fn concerned(user: &User, entry: Option<&OsStr>) -> Option<Hit> {
         // A file that gets a rotated name: whatever it is, the next look notes when the name was still right, so that
         // a copy isn't taken for a generation that was missed.
         (User::Entry(follower, name), Some(entry)) => {
-            siblings::is_rotated_name(name, entry).then_some(Hit::Siblings(*follower))
+            is_rotated_name(name, entry).then_some(Hit::Siblings(*follower))
         }
         (User::Component(glob, _), None) => Some(Hit::Glob(*glob)),
         (User::Component(glob, component), Some(entry)) => {
