@@ -182,6 +182,10 @@ pub const SIBLING_SCANS_MAX: usize = 3;
 /// How often the names of files that are renamed meanwhile are read again, to have them as of one moment.
 pub const NAME_READS_MAX: usize = 20;
 
+/// How far the births of files may be off from the clock that is read: the kernel stamps them by one that ticks at least
+/// a hundred times a second, and may stamp a tick ahead of it.
+pub const CLOCK_TICK_MAX: Duration = Duration::from_millis(20);
+
 /// How much later than a file is seen its event may come.
 pub const EVENT_LATE: Duration = Duration::from_secs(1);
 

@@ -9,7 +9,7 @@ use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::limits::{LINKS_MAX, SIBLING_ENTRIES_MAX};
+use crate::limits::{LINKS_MAX, NAME_READS_MAX, SIBLING_ENTRIES_MAX};
 
 use super::Identity;
 use super::mark::{Mark, is_rotated_name, mark_of};
@@ -52,13 +52,28 @@ impl Sibling {
 /// A directory that can't be read has none. Blocks on the disk.
 pub fn rotated(path: &Path) -> Vec<Sibling> {
     let path = &place(path);
+    let mut found = list(path);
+    // Race: a directory that is read while files in it are renamed may leave some out, or show them twice.
+    for _ in 0..NAME_READS_MAX {
+        let again = list(path);
+        let is_same = |(a, b): (&Sibling, &Sibling)| a.path == b.path && a.identity == b.identity;
+        let same = again.len() == found.len() && again.iter().zip(&found).all(is_same);
+        found = again;
+        if same {
+            break;
+        }
+    }
+    oldest_first(found, path)
+}
+
+fn list(path: &Path) -> Vec<Sibling> {
     let Some(name) = path.file_name() else {
         return Vec::new();
     };
     let Ok(entries) = fs::read_dir(directory_of(path)) else {
         return Vec::new();
     };
-    let found = entries
+    let mut found: Vec<Sibling> = entries
         .take(SIBLING_ENTRIES_MAX)
         .flatten()
         .filter_map(|entry| {
@@ -71,8 +86,10 @@ pub fn rotated(path: &Path) -> Vec<Sibling> {
                 modified,
                 compressed,
             })
-        });
-    oldest_first(found.collect(), path)
+        })
+        .collect();
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
 }
 
 fn oldest_first(mut found: Vec<Sibling>, path: &Path) -> Vec<Sibling> {

@@ -30,7 +30,7 @@ use super::held::{Found, Held};
 use super::identity::{Known, stamp_now};
 use super::name::{Name, not_regular};
 use super::sealed::Sealed;
-use super::successor::Successors;
+use super::successor::{self, Successors};
 use super::trust;
 use super::watches::{User, Watches};
 
@@ -141,6 +141,8 @@ impl Follower {
 
     fn found_at_start(&mut self, turn: &mut Turn) -> io::Result<()> {
         let path = &self.source.path;
+        // What stands beside it before it is opened has had its time. The clock alone is too coarse to say so.
+        let foreign = successor::just_rotated(path);
         let before = stamp_now();
         let stat = fs::metadata(path)?;
         if !stat.is_file() {
@@ -166,6 +168,7 @@ impl Follower {
             held.id(self.source.name_hash),
         );
         self.verified = before;
+        self.foreign = foreign;
         self.next_number = 1;
         self.hold(held, turn);
         self.look_at = turn.now;

@@ -16,12 +16,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::limits::{
-    COPY_CHECKED_BYTES, GENERATIONS_AHEAD_MAX, NAME_READS_MAX, OVERLAP_BYTES, SIBLING_SCANS_MAX,
+    CLOCK_TICK_MAX, COPY_CHECKED_BYTES, GENERATIONS_AHEAD_MAX, NAME_READS_MAX, OVERLAP_BYTES,
+    SIBLING_SCANS_MAX,
 };
 use crate::source::forward::read_full;
 use crate::source::mark::Mark;
 use crate::source::siblings::{self, Sibling};
 use crate::source::{Gap, Identity, identity};
+
+use super::identity::stamp_now;
 
 /// A file that is open and not yet begun.
 #[derive(Debug)]
@@ -243,6 +246,21 @@ pub(super) fn siblings(path: &Path) -> impl Iterator<Item = Identity> {
     siblings::rotated(path)
         .into_iter()
         .map(|sibling| sibling.identity)
+}
+
+/// Those of them that may seem to be born after this moment, for clocks tick. Blocks on the disk.
+pub(super) fn just_rotated(path: &Path) -> Vec<Identity> {
+    let place = siblings::place(path);
+    let earlier = stamp_now() - CLOCK_TICK_MAX;
+    let directory = place.parent().and_then(|parent| fs::metadata(parent).ok());
+    let changed = directory.and_then(|stat| stat.modified().ok());
+    // Where nothing was renamed or made just now the directory, which may be large, is not listed.
+    if changed.is_some_and(|changed| changed < earlier) {
+        return Vec::new();
+    }
+    siblings(path)
+        .filter(|identity| identity.born.is_none_or(|born| born >= earlier))
+        .collect()
 }
 
 /// The files that stood under the name `path` after `since`, when it was last seen to lead to `held`, and that are

@@ -341,3 +341,21 @@ fn files_rotated_within_one_tick_are_read_in_order_where_numbers_count_up() {
 fn files_rotated_within_one_tick_are_read_in_order_where_names_are_dated() {
     rotated_in_a_moment(|n| format!("a-20261124{n:04}.log"));
 }
+
+#[test]
+fn what_was_rotated_in_the_moment_before_the_start_is_not_read_after_it() {
+    for _ in 0..20 {
+        let dir = dir();
+        let log = dir.path().join("a.log");
+        append(&log, "older\n");
+        fs::rename(&log, dir.path().join("a.log-20261123")).expect("rename");
+        append(&log, "old\n");
+        // All within one tick of the kernel's clock.
+        let mut rig = Rig::new(dir, &["a.log"]);
+        fs::rename(rig.path("a.log"), rig.path("a.log-20261124")).expect("rename");
+        append(&rig.path("a.log"), "new\n");
+        rig.expect_lines(&["new"]);
+        rig.look();
+        assert_eq!(rig.lines(), ["new"]);
+    }
+}
