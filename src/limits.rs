@@ -176,8 +176,9 @@ pub const CROWD_WAIT_MAX: Duration = Duration::from_millis(100);
 /// under its name.
 pub const COPY_CHECKED_BYTES: usize = 4096;
 
-/// How often the siblings of a name are listed again because one was renamed on the way.
-pub const SIBLING_SCANS_MAX: usize = 3;
+/// How often the siblings of a name are listed again because one was renamed on the way: a rotation renames them all, and
+/// the next may follow at once.
+pub const SIBLING_SCANS_MAX: usize = 20;
 
 /// How often the names of files that are renamed meanwhile are read again, to have them as of one moment.
 pub const NAME_READS_MAX: usize = 20;

@@ -199,8 +199,8 @@ impl<C: Client> Seat<C> {
         if self.client.can_be_left_behind() {
             for (missed, world) in self.missed.iter_mut().zip(worlds) {
                 // What was only renamed is found beside the file, however many there are.
-                missed.may_lose |=
-                    world.vanished != missed.vanished && world.files - missed.files > FILES_KEPT;
+                let vanished = world.vanished != missed.vanished || missed.stands_in_vanished;
+                missed.may_lose |= vanished && world.files - missed.files > FILES_KEPT;
             }
         }
     }
