@@ -197,14 +197,14 @@ impl Successors {
 
 fn sort_by_name(tied: &mut [Successor], place: &Path, held: &File) {
     let files: Vec<&File> = tied.iter().map(|next| &*next.file).chain([held]).collect();
-    let mut marks: Vec<Mark> = names(&files, place)
-        .iter()
-        .map(|name| Mark::of(name, place))
-        .collect();
-    // The held file is older than all of them: where it has the lowest number, numbers count up.
-    let oldest = marks.pop().unwrap_or(Mark::None);
+    let mut names = names(&files, place);
+    let oldest = names.pop().unwrap_or_default();
+    let marks: Vec<Mark> = names.iter().map(|name| Mark::of(name, place)).collect();
+    // The held file is older than all of them: where it has the lowest number of that directory, numbers count up.
+    let is_beside = names.iter().all(|name| name.parent() == oldest.parent());
+    let oldest = Mark::of(&oldest, place);
     let rise = |mark: &Mark| oldest.rises_to(mark);
-    let counts_up = marks.iter().map(rise).sum::<i32>() > 0;
+    let counts_up = is_beside && marks.iter().map(rise).sum::<i32>() > 0;
     let mut order: Vec<(u64, Mark)> = Vec::new();
     order.extend(tied.iter().map(|next| next.identity.inode).zip(marks));
     tied.sort_by_key(|next| {

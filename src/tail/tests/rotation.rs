@@ -359,3 +359,34 @@ fn what_was_rotated_in_the_moment_before_the_start_is_not_read_after_it() {
         assert_eq!(rig.lines(), ["new"]);
     }
 }
+
+#[test]
+fn the_number_of_a_file_that_was_moved_away_with_its_directory_tells_nothing() {
+    let dir = dir();
+    fs::create_dir(dir.path().join("logs")).expect("mkdir");
+    append(&dir.path().join("logs/a.log"), "old\n");
+    let gate = Arc::new(Gate::default());
+    let options = Options::default();
+    let mut rig = Rig::with(dir, &["logs/a.log"], 1 << 20, options, gate.clone());
+    gate.shut();
+    append(&rig.path("logs/a.log"), "one\n");
+    gate.wait();
+    fs::rename(rig.path("logs/a.log"), rig.path("logs/a.log.1")).expect("rename");
+    fs::rename(rig.path("logs"), rig.path("old")).expect("rename");
+    fs::create_dir(rig.path("logs")).expect("mkdir");
+    let mut want = vec!["one".to_owned()];
+    for n in 0..8 {
+        append(&rig.path("logs/a.log"), &format!("line {n}\n"));
+        want.push(format!("line {n}"));
+        for k in (1..9).rev() {
+            let name = |k: usize| rig.path(&format!("logs/a.log.{k}"));
+            let _ = fs::rename(name(k), name(k + 1));
+        }
+        fs::rename(rig.path("logs/a.log"), rig.path("logs/a.log.1")).expect("rename");
+    }
+    append(&rig.path("logs/a.log"), "last\n");
+    want.push("last".to_owned());
+    gate.open();
+    rig.expect_count(want.len());
+    assert_same(&rig.lines(), &want);
+}
