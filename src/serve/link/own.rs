@@ -59,8 +59,8 @@ impl Own {
         Ok((written, true))
     }
 
-    /// Cuts the bytes down to the frame that is half on the wire, or a few more; the source and the place where the stream then
-    /// stands, where that is known.
+    /// Cuts the bytes down to the frame that is half on the wire, or a few more; the source and the place where the
+    /// stream then stands, where that is known.
     pub(super) fn trim(&mut self) -> Option<(u32, Position)> {
         let at = self.at;
         let next = self.frames.iter().position(|&(end, _, _)| end >= at)?;
