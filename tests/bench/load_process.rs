@@ -23,10 +23,21 @@ impl LoadProcess {
             .expect("start the load generator");
         let answers = BufReader::new(child.stdout.take().expect("a piped standard output"));
         let mut load = LoadProcess { child, answers };
-        match load.answer() {
-            answer if answer == "ready" => Ok(load),
+        load.ready()?;
+        Ok(load)
+    }
+
+    fn ready(&mut self) -> Result<(), String> {
+        match self.answer() {
+            answer if answer == "ready" => Ok(()),
             answer => Err(answer),
         }
+    }
+
+    /// Lets the clients join that stop in the next part, and waits until each has its answer.
+    pub(crate) fn join(&mut self) -> Result<(), String> {
+        self.tell("join");
+        self.ready()
     }
 
     /// Waits until the clients that read have every line.
@@ -37,10 +48,14 @@ impl LoadProcess {
 
     /// Lets the stalled clients read and waits until they have every line.
     pub(crate) fn resume_stalled(&mut self) -> Tally {
-        let input = self.child.stdin.as_mut().expect("a piped standard input");
-        writeln!(input, "read").expect("tell the load generator");
+        self.tell("read");
         let answer = self.answer();
         Tally::parse(answer.strip_prefix("stalled ").unwrap_or(&answer))
+    }
+
+    fn tell(&mut self, word: &str) {
+        let input = self.child.stdin.as_mut().expect("a piped standard input");
+        writeln!(input, "{word}").expect("tell the load generator");
     }
 
     fn answer(&mut self) -> String {

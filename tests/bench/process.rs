@@ -81,6 +81,16 @@ pub(crate) fn resident_kib(pids: &[i32]) -> u64 {
     pids.iter().filter_map(resident).sum()
 }
 
+/// The most KiB that were ever resident, as the kernel's own mark has it: no moment is missed.
+pub(crate) fn peak_kib(pids: &[i32]) -> u64 {
+    let peak = |pid: &i32| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok()
+    };
+    pids.iter().filter_map(peak).sum()
+}
+
 /// Context switches of every living thread so far, with the thread's name.
 pub(crate) fn context_switches(pids: &[i32]) -> Vec<(String, u64)> {
     let mut switches = Vec::new();

@@ -69,7 +69,7 @@ impl Shape {
             wire: self.wire,
             clients: self.clients,
             stalled: self.stalled,
-            halts: 0,
+            halts: None,
             first: 0,
             lines: self.lines,
             form: self.form(),

@@ -59,14 +59,27 @@ pub(super) fn connect_all(spec: &LoadSpec) -> Result<Vec<Connection>, String> {
     (0..spec.clients)
         .map(|index| {
             let stalled = index >= spec.clients - spec.stalled;
-            connect_one(spec, index, stalled).map_err(|why| format!("client {index}: {why}"))
+            join(spec, index, stalled.then_some(STALLED_RECEIVE_BYTES))
         })
         .collect()
 }
 
-fn connect_one(spec: &LoadSpec, index: usize, stalled: bool) -> Result<Connection, String> {
+/// Joins as client `index`, with this receive buffer where the system's own won't do.
+pub(super) fn join(
+    spec: &LoadSpec,
+    index: usize,
+    receive_bytes: Option<usize>,
+) -> Result<Connection, String> {
+    begin(spec, index, receive_bytes).map_err(|why| format!("client {index}: {why}"))
+}
+
+fn begin(
+    spec: &LoadSpec,
+    index: usize,
+    receive_bytes: Option<usize>,
+) -> Result<Connection, String> {
     let mut stream =
-        open(spec.address, index, stalled).map_err(|error| format!("connect: {error}"))?;
+        open(spec.address, index, receive_bytes).map_err(|error| format!("connect: {error}"))?;
     stream
         .set_read_timeout(Some(ANSWER_WAIT))
         .expect("a receive time-out");
@@ -120,15 +133,19 @@ fn connect_one(spec: &LoadSpec, index: usize, stalled: bool) -> Result<Connectio
     })
 }
 
-fn open(address: SocketAddrV4, index: usize, stalled: bool) -> nix::Result<TcpStream> {
+fn open(
+    address: SocketAddrV4,
+    index: usize,
+    receive_bytes: Option<usize>,
+) -> nix::Result<TcpStream> {
     let socket = socket(
         AddressFamily::Inet,
         SockType::Stream,
         SockFlag::SOCK_CLOEXEC,
         None,
     )?;
-    if stalled {
-        setsockopt(&socket, sockopt::RcvBuf, &STALLED_RECEIVE_BYTES)?;
+    if let Some(bytes) = receive_bytes {
+        setsockopt(&socket, sockopt::RcvBuf, &bytes)?;
     }
     if address.ip().is_loopback() {
         let last = u8::try_from(1 + index / CLIENTS_A_SOURCE).unwrap_or(u8::MAX);

@@ -3,9 +3,11 @@
 //!
 //! It talks to the benchmark over its standard streams: `ready` once every client has its answer, then
 //! `live …` once the reading ones have all, and, for each line on standard input from then on, the next step:
-//! the stalled ones begin to read and `stalled …` is said; at the end of input it leaves.
+//! the stalled ones begin to read and `stalled …` is said; at the end of input it leaves. Clients that join and stop
+//! while the log grows have more steps (`halting`).
 
 mod connect;
+mod halting;
 mod spec;
 mod tally;
 mod wire;
@@ -15,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 
-pub(crate) use spec::{LoadSpec, Wire};
+pub(crate) use spec::{Halts, LoadSpec, Wire};
 pub(crate) use tally::Tally;
 
 use connect::{Connection, connect_all};
@@ -25,48 +27,43 @@ const READ_BYTES: usize = 256 * 1024;
 /// A run in which nothing arrives for so long is over.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
 const EVENTS: usize = 512;
-/// So many of the clients that stopped read on.
-pub(crate) const READ_ON: usize = 10;
 
 /// Runs the whole life of the load generator.
 #[expect(clippy::print_stdout, reason = "standard output is how it reports")]
 pub(crate) fn run(spec: &LoadSpec) {
-    let began = Instant::now();
-    let mut connections = match connect_all(spec) {
-        Ok(connections) => connections,
-        Err(refusal) => {
-            println!("refused {refusal}");
-            return;
-        }
+    let ran = match &spec.halts {
+        Some(halts) => halting::run(spec, halts),
+        None => run_usual(spec),
     };
-    println!("ready");
-    if spec.halts > 0 {
-        for (index, connection) in connections.iter_mut().enumerate() {
-            connection.end = spec.halts * (index as u64 + 1) / spec.clients as u64;
-        }
+    if let Err(refusal) = ran {
+        println!("refused {refusal}");
     }
-    let mut stalled = connections.split_off(spec.clients - spec.stalled);
+}
+
+/// Clients that are all there before the first line, some of which stall until they are told.
+#[expect(clippy::print_stdout, reason = "standard output is how it reports")]
+fn run_usual(spec: &LoadSpec) -> Result<(), String> {
+    let began = Instant::now();
+    let mut connections = connect_all(spec)?;
+    println!("ready");
+    let stalled = connections.split_off(spec.clients - spec.stalled);
     let tally = receive(spec, &mut connections, began);
     println!("live {tally}");
-    if spec.halts > 0 {
-        // The others stay as they are: all of them together would be sent a terabyte.
-        let some = connections.len().saturating_sub(READ_ON);
-        stalled = connections.split_off(some);
-        for connection in &mut stalled {
-            connection.end = spec.first + spec.lines;
-            connection.done = false;
-        }
-    }
     let mut stalled = Some(stalled);
-    while std::io::stdin()
-        .read_line(&mut String::new())
-        .is_ok_and(|bytes| bytes > 0)
-    {
+    while told() {
         if let Some(mut stalled) = stalled.take() {
             let tally = receive(spec, &mut stalled, Instant::now());
             println!("stalled {tally}");
         }
     }
+    Ok(())
+}
+
+/// Waits for the word to go on; false when there is none to come.
+fn told() -> bool {
+    std::io::stdin()
+        .read_line(&mut String::new())
+        .is_ok_and(|bytes| bytes > 0)
 }
 
 /// Reads until each of these connections has every line, has ended, or nothing has come for too long.

@@ -27,13 +27,31 @@ pub(crate) struct LoadSpec {
     pub(crate) clients: usize,
     /// So many of the clients read nothing at first.
     pub(crate) stalled: usize,
-    /// If not 0, every client stops reading, at a moment of its own within so many lines; some of them read on later.
-    pub(crate) halts: u64,
+    /// Where every client joins and stops reading while the log grows.
+    pub(crate) halts: Option<Halts>,
     /// Number of the first line that each client gets.
     pub(crate) first: u64,
     /// Lines that each client gets.
     pub(crate) lines: u64,
     pub(crate) form: LineForm,
+}
+
+/// When clients stop reading: spread over the whole log, most of them near its end, so that all they lack together
+/// can be sent in a time that a benchmark has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Halts {
+    /// The log grows by so many lines at a time.
+    pub(crate) part_lines: u64,
+    /// So many of the clients have stopped when half of the lines are there.
+    pub(crate) by_half: u64,
+}
+
+impl Halts {
+    /// The line before which client `index` stops.
+    pub(crate) fn stop(&self, index: usize, lines: u64) -> u64 {
+        let index = index as u64;
+        lines * index / (index + self.by_half)
+    }
 }
 
 impl fmt::Display for Wire {
@@ -55,7 +73,8 @@ impl LoadSpec {
             self.wire.to_string(),
             self.clients.to_string(),
             self.stalled.to_string(),
-            self.halts.to_string(),
+            self.halts.map_or(0, |halts| halts.part_lines).to_string(),
+            self.halts.map_or(0, |halts| halts.by_half).to_string(),
             self.first.to_string(),
             self.lines.to_string(),
             self.form.line_bytes.to_string(),
@@ -70,13 +89,14 @@ impl LoadSpec {
             wire,
             clients,
             stalled,
-            halts,
+            part_lines,
+            by_half,
             first,
             lines,
             line_bytes,
         ] = args
         else {
-            panic!("nine arguments, got {args:?}");
+            panic!("ten arguments, got {args:?}");
         };
         let wire = [Wire::WsText, Wire::WsAny, Wire::Http]
             .into_iter()
@@ -88,7 +108,11 @@ impl LoadSpec {
             wire,
             clients: number(clients),
             stalled: number(stalled),
-            halts: number(halts),
+            halts: Some(Halts {
+                part_lines: number(part_lines),
+                by_half: number(by_half),
+            })
+            .filter(|halts| halts.part_lines > 0),
             first: number(first),
             lines: number(lines),
             form: LineForm {
