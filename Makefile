@@ -54,7 +54,7 @@ bench: ## measure against the floor (what is measured: make bench ARGS=--help)
 	@$(CARGO) bench --bench bench -- $(ARGS)
 
 bench-peers: ## the same for other programs of this kind, those that are installed: websocketd, websocat, nginx with nchan
-	@$(CARGO) bench --bench bench -- $(ARGS) peers
+	@$(CARGO) bench --bench bench -- $(ARGS) peers-1 peers-100 peers-1000 peers-flat
 
 build: ## the release build: target/release/tailcast, with its man page and completions
 	$(CARGO) build --release

@@ -7,7 +7,7 @@
 //! fails the benchmark.
 //!
 //! Modules, ground floor first: the numbered line and who writes it; what plays a part as a process of its own
-//! (`floor`, `feeder`, `load`); what can be measured and how (`subject`, `process`, `run`, `compare`); the
+//! (`floor`, `feeder`, `load`); what can be measured and how (`group`, `subject`, `process`, `run`, `compare`); the
 //! scenarios; tables and plots.
 
 mod clock;
@@ -18,6 +18,7 @@ mod feeder;
 mod floor;
 mod load;
 
+mod group;
 mod load_process;
 mod peers;
 mod process;
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         Ok(_) => return usage("no such scenario"),
         Err(error) => return usage(&error),
     };
+    group::adopt();
     greet();
     for scenario in SCENARIOS {
         let wanted = &session.wanted;
@@ -86,6 +88,7 @@ fn main() -> ExitCode {
 /// The parts that this program plays as its own child.
 fn play(role: &str, args: &[String]) {
     match (role, args) {
+        ("guard", [group]) => group::guard(group.parse().expect("a process group")),
         ("load", args) => load::run(&LoadSpec::from_args(args)),
         ("floor", [path, clients, wait_ms]) => {
             let wait = Duration::from_millis(wait_ms.parse().expect("milliseconds"));
@@ -113,7 +116,7 @@ fn usage(error: &str) -> ExitCode {
         "usage: bench [--full] [--repeats N] [--stretch TIMES] [--plots FOLDER] [SCENARIO...]"
     );
     for scenario in SCENARIOS {
-        eprintln!("  {:9} {}", scenario.name, scenario.about);
+        eprintln!("  {:10} {}", scenario.name, scenario.about);
     }
     ExitCode::from(2)
 }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddrV4, TcpStream};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ pub(crate) fn run(configuration: &Path, path: &Path, address: SocketAddrV4) {
     let mut nginx = Command::new("nginx")
         .arg("-c")
         .arg(configuration)
+        .stderr(Stdio::null())
         .spawn()
         .expect("start nginx");
     let mut inotify = Inotify::init().expect("inotify");

@@ -6,7 +6,9 @@
 use std::fs;
 use std::net::{SocketAddrV4, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
+
+use crate::group::Group;
 
 /// A program to compare with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +72,7 @@ impl Peer {
     }
 
     /// Starts it, as one process with all its helpers below it.
-    pub(crate) fn start(self, file: &Path) -> (Child, SocketAddrV4) {
+    pub(crate) fn start(self, file: &Path) -> (Group, SocketAddrV4) {
         let address = free_address();
         let port = address.port();
         let mut command = match self {
@@ -87,7 +89,9 @@ impl Peer {
             Peer::Websocat => {
                 let mut command = Command::new("websocat");
                 let tail = format!("broadcast:sh-c:exec tail -n +1 -F '{}'", file.display());
-                command.args(["-t", "-E", &format!("ws-l:127.0.0.1:{port}"), &tail]);
+                // A client that has 16 messages waiting would lose lines otherwise.
+                command.args(["-t", "-E", "--queue-len", "100000"]);
+                command.args([&format!("ws-l:127.0.0.1:{port}"), &tail]);
                 command
             }
             Peer::Nchan => {
@@ -101,13 +105,18 @@ impl Peer {
                 command
             }
         };
-        let child = command
-            .stdin(Stdio::piped())
+        // The feeder is of this house: where it fails, it says so.
+        let stderr = match self {
+            Peer::Websocketd | Peer::Websocat => Stdio::null(),
+            Peer::Nchan => Stdio::inherit(),
+        };
+        command
+            .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
+            .stderr(stderr);
+        let group = Group::start(&mut command)
             .unwrap_or_else(|error| panic!("start {}: {error}", self.name()));
-        (child, address)
+        (group, address)
     }
 }
 
@@ -148,7 +157,7 @@ http {{
   server {{
     listen 127.0.0.1:{port};
     location /publish {{ nchan_publisher websocket; nchan_channel_id log; nchan_message_buffer_length 100000; }}
-    location /ws {{ nchan_subscriber websocket; nchan_channel_id log; nchan_subscriber_first_message newest; }}
+    location /ws {{ nchan_subscriber websocket; nchan_channel_id log; nchan_subscriber_first_message oldest; }}
   }}
 }}
 "

@@ -3,22 +3,18 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{ChildStderr, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
+use crate::group::Group;
 use crate::peers::Peer;
-use crate::process;
 
 /// The release build that is measured.
 pub(crate) const DAEMON: &str = env!("CARGO_BIN_EXE_tailcast");
 
 /// Past any pause of a shared machine: a server that takes longer will never listen.
 const START_WAIT: Duration = Duration::from_secs(20);
-const STOP_WAIT: Duration = Duration::from_secs(5);
 
 /// One column of a comparison.
 #[derive(Clone, Debug)]
@@ -37,7 +33,7 @@ enum Kind {
 
 /// A started subject.
 pub(crate) struct Server {
-    child: Child,
+    group: Group,
     pub(crate) address: SocketAddrV4,
     /// From the start of the process to its word that it listens.
     pub(crate) started_in: Duration,
@@ -122,27 +118,22 @@ impl Subject {
             Kind::Peer(peer) => return Ok(Server::of_peer(peer, &files[0])),
         };
         let began = Instant::now();
-        let mut child = command
+        command
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
+            .stderr(Stdio::piped());
+        let mut group = Group::start(&mut command)
             .unwrap_or_else(|error| panic!("start {}: {error}", self.name));
-        let stderr = child.stderr.take().expect("a piped standard error");
+        let stderr = group.child().stderr.take().expect("a piped standard error");
         let mut stderr = BufReader::new(stderr);
-        let address = match announced(&mut stderr) {
-            Ok(address) => address,
-            Err(said) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(format!("did not start: {}", said.trim_end()));
-            }
-        };
+        let address =
+            announced(&mut stderr).map_err(|said| format!("did not start: {}", said.trim_end()))?;
         let started_in = began.elapsed();
+        group.guarded();
         // What else it says is read, for a full pipe would block it.
         thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
         Ok(Server {
-            child,
+            group,
             address,
             started_in,
         })
@@ -168,8 +159,11 @@ fn announced(stderr: &mut BufReader<ChildStderr>) -> Result<SocketAddrV4, String
 impl Server {
     fn of_peer(peer: &Peer, file: &Path) -> Server {
         let began = Instant::now();
-        let (child, address) = peer.start(file);
+        let (mut group, address) = peer.start(file);
+        group.guarded();
         while std::net::TcpStream::connect(address).is_err() {
+            let ended = group.child().try_wait().expect("ask for a peer");
+            assert!(ended.is_none(), "{} ended: {ended:?}", peer.name());
             assert!(
                 began.elapsed() < START_WAIT,
                 "{} does not listen on {address}",
@@ -179,7 +173,7 @@ impl Server {
             thread::sleep(Duration::from_millis(10));
         }
         Server {
-            child,
+            group,
             address,
             started_in: began.elapsed(),
         }
@@ -187,27 +181,6 @@ impl Server {
 
     /// The process and its descendants of this moment.
     pub(crate) fn pids(&self) -> Vec<i32> {
-        process::tree(self.child.id() as i32)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let pids = self.pids();
-        let _ = kill(Pid::from_raw(pids[0]), Signal::SIGTERM);
-        let began = Instant::now();
-        while began.elapsed() < STOP_WAIT {
-            if let Ok(Some(_)) = self.child.try_wait() {
-                break;
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-        // Its helpers too, where they outlive it.
-        for pid in pids {
-            if pid != self.child.id() as i32 || matches!(self.child.try_wait(), Ok(None)) {
-                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-            }
-        }
-        let _ = self.child.wait();
+        self.group.pids()
     }
 }

@@ -79,13 +79,37 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         "cost over clients, line rate and line size; writes plots",
         growth::run,
     ),
-    Scenario {
-        name: "peers",
-        about: "other programs of this kind, where installed",
-        run: peers::run,
-        usual: false,
-    },
+    asked(
+        "peers-1",
+        "other programs of this kind, where installed: 1 client, 100 lines/s",
+        peers::one,
+    ),
+    asked(
+        "peers-100",
+        "the same with 100 clients x 1,000 lines/s",
+        peers::hundred,
+    ),
+    asked(
+        "peers-1000",
+        "the same with 1,000 clients x 100 lines/s",
+        peers::thousand,
+    ),
+    asked(
+        "peers-flat",
+        "the same with 100 clients, lines as fast as they go",
+        peers::flat_out,
+    ),
 ];
+
+/// One that is measured where it is asked for by name.
+const fn asked(name: &'static str, about: &'static str, run: fn(&mut Session)) -> Scenario {
+    Scenario {
+        name,
+        about,
+        run,
+        usual: false,
+    }
+}
 
 const fn usual(name: &'static str, about: &'static str, run: fn(&mut Session)) -> Scenario {
     Scenario {
