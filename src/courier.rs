@@ -8,6 +8,10 @@
 //! One publish a round: while a round runs or rests, the watcher leaves the bytes in the file. When it is over, it
 //! takes all that has come as one batch. So under load a write carries more lines instead of more wake-ups.
 //!
+//! While lines come fast, sockets are full most of the time. To hand each of those clients to its own thread at once would
+//! cost two context switches and a poll(2) for each quarter of a megabyte, so they are carried to again by the next round,
+//! for as long as they take something at all. Invariant: the watcher waits for no event while there are any.
+//!
 //! The state is one enum under one small lock. With two atomics (is there work? is anybody at it?) a publish between
 //! "no more work" and "idle" is lost.
 
@@ -18,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::hub::{Hub, Subscribers};
+use crate::hub::{Hub, Subscriber, Subscribers};
 use crate::limits::{
     COURIERS_MAX, LINKS_AT_A_TIME, LINKS_PER_COURIER, REST_MAX, REST_MIN, REST_PER_CLIENT,
 };
@@ -43,6 +47,8 @@ pub struct Rounds {
     hub: Arc<Hub>,
     stopping: AtomicBool,
     couriers: Mutex<Vec<Thread>>,
+    /// Whose sockets were full in the last round: they are carried to again.
+    again: Mutex<Vec<Arc<dyn Subscriber>>>,
     /// Rounds begun, for metrics.
     pub begun: AtomicUsize,
 }
@@ -61,6 +67,8 @@ struct Round {
     cursor: AtomicUsize,
     /// Those that nobody is done with yet.
     left: AtomicUsize,
+    /// Lines come fast.
+    patient: bool,
 }
 
 impl Rounds {
@@ -72,6 +80,7 @@ impl Rounds {
             hub,
             stopping: AtomicBool::new(false),
             couriers: Mutex::default(),
+            again: Mutex::default(),
             begun: AtomicUsize::new(0),
         }
     }
@@ -122,14 +131,38 @@ impl Rounds {
     }
 
     /// Carries what was just published to `subscribers`, together with the couriers; called by the watcher. Returns
-    /// when there is nothing left to begin with, while couriers may still be at theirs.
-    pub fn run(&self, subscribers: Subscribers) {
+    /// when there is nothing left to begin with, while couriers may still be at theirs. While lines come fast it is
+    /// `patient`: who is blocked is not handed to its own thread, but carried to again by the next round, which is
+    /// the watcher's to begin (see [`Rounds::run_again`]).
+    pub fn run(&self, subscribers: Subscribers, patient: bool) {
+        // They are among the subscribers.
+        self.again.lock().clear();
+        self.begin(subscribers, patient);
+    }
+
+    /// Carries once more to those who were blocked in the last round; whether there are any.
+    pub fn run_again(&self, patient: bool) -> bool {
+        let again = std::mem::take(&mut *self.again.lock());
+        let any = !again.is_empty();
+        if any {
+            self.begin(Arc::new(again), patient);
+        }
+        any
+    }
+
+    /// Whether somebody was blocked in the last round.
+    pub fn has_blocked(&self) -> bool {
+        !self.again.lock().is_empty()
+    }
+
+    fn begin(&self, subscribers: Subscribers, patient: bool) {
         self.begun.fetch_add(1, Ordering::Relaxed);
         let len = subscribers.len();
         let round = Arc::new(Round {
             subscribers,
             cursor: AtomicUsize::new(0),
             left: AtomicUsize::new(len),
+            patient,
         });
         *self.state.lock() = State::Running(Arc::clone(&round));
         for courier in self.couriers.lock().iter().take(len / LINKS_PER_COURIER) {
@@ -165,8 +198,12 @@ impl Rounds {
             let Some(some) = round.subscribers.get(begin..end).filter(|s| !s.is_empty()) else {
                 return ended;
             };
-            for subscriber in some {
-                subscriber.carry();
+            if round.patient {
+                let blocked = some.iter().filter(|some| some.carry_patiently());
+                let blocked: Vec<_> = blocked.map(Arc::clone).collect();
+                self.again.lock().extend(blocked);
+            } else {
+                some.iter().for_each(|some| some.carry());
             }
             // AcqRel: whoever ends the round sees all that was done in it.
             if round.left.fetch_sub(some.len(), Ordering::AcqRel) == some.len() {
@@ -185,5 +222,69 @@ impl Rounds {
         } else {
             State::Resting(Instant::now() + rest)
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Its socket is full for so many carries.
+    #[derive(Debug)]
+    struct Full {
+        for_carries: AtomicUsize,
+        carried: AtomicUsize,
+    }
+
+    impl Subscriber for Full {
+        fn carry(&self) {
+            self.carried.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn carry_patiently(&self) -> bool {
+            self.carry();
+            let more = |left: usize| left.checked_sub(1);
+            let left = (Ordering::Relaxed, Ordering::Relaxed);
+            self.for_carries.fetch_update(left.0, left.1, more).is_ok()
+        }
+
+        fn dropped(&self) {}
+
+        fn done(&self) -> u64 {
+            0
+        }
+    }
+
+    fn full(for_carries: usize) -> Arc<Full> {
+        Arc::new(Full {
+            for_carries: AtomicUsize::new(for_carries),
+            carried: AtomicUsize::new(0),
+        })
+    }
+
+    #[test]
+    fn while_lines_come_fast_those_that_are_blocked_are_carried_to_again_and_nobody_else_is() {
+        let rounds = Rounds::new(Arc::new(Hub::new(100).expect("a hub")), None);
+        let (free, blocked) = (full(0), full(2));
+        let all: Vec<Arc<dyn Subscriber>> = vec![free.clone(), blocked.clone()];
+        rounds.run(Arc::new(all), true);
+        let carried = |some: &Full| some.carried.load(Ordering::Relaxed);
+        assert!(rounds.run_again(true), "blocked after the publish");
+        assert!(rounds.has_blocked());
+        assert!(rounds.run_again(true), "and after the first round for it");
+        assert!(!rounds.has_blocked());
+        assert!(!rounds.run_again(true), "not after the second");
+        assert_eq!((carried(&free), carried(&blocked)), (1, 3));
+    }
+
+    #[test]
+    fn the_next_publish_takes_those_that_were_blocked_along() {
+        let rounds = Rounds::new(Arc::new(Hub::new(100).expect("a hub")), None);
+        let blocked = full(1);
+        let all: Subscribers = Arc::new(vec![blocked.clone()]);
+        rounds.run(Arc::clone(&all), true);
+        rounds.run(all, false);
+        assert!(!rounds.run_again(true));
+        assert_eq!(blocked.carried.load(Ordering::Relaxed), 2);
     }
 }

@@ -174,6 +174,11 @@ pub const CROWD_WAIT_PER_CLIENT: Duration = Duration::from_micros(200);
 /// The longest such wait.
 pub const CROWD_WAIT_MAX: Duration = Duration::from_millis(100);
 
+/// While lines come fast, how long a client whose socket is full is tried again with every round before its own thread
+/// is woken to wait for it. A peer that reads at all takes something within this, and a wake-up and a poll(2) for each
+/// quarter of a megabyte is a third of what delivery costs.
+pub const BLOCKED_PATIENCE: Duration = Duration::from_millis(20);
+
 /// Last bytes of a sibling that are compared with the followed file, to tell a copy of it from a file that once stood
 /// under its name.
 pub const COPY_CHECKED_BYTES: usize = 4096;

@@ -15,6 +15,12 @@ pub trait Subscriber: Send + Sync + std::fmt::Debug {
     /// Something may be queued: carry it to the peer as far as that goes without waiting, or see to it that the
     /// subscriber's own thread will.
     fn carry(&self);
+    /// The same while lines come fast: where the peer takes no more just now, nobody is woken for it, and true says
+    /// that it is to be carried to again soon.
+    fn carry_patiently(&self) -> bool {
+        self.carry();
+        false
+    }
     /// The queue is disconnected: let go of what is in it now, or see to it that the subscriber's own thread will.
     fn dropped(&self);
     /// The sequence number of the last batch of its queue that it is done with.

@@ -1,9 +1,10 @@
 //! A live client's connection: socket, queue, and what is being written. Owned by the client's thread, and lent, by a
 //! lock that is nearly always free, to whoever is awake to deliver.
 //!
-//! Invariant: of every queued batch, either it was written or the client's thread was woken after it was queued. Where
-//! the lock is taken, its holder may have looked into the queue already, so the thread is unparked; every park is
-//! followed by a fresh drain.
+//! Invariant: of every queued batch, either it was written or the client's thread was woken after it was queued; while
+//! lines come fast, a client whose socket is full may also be among those that the next round carries to. Where the lock
+//! is taken, its holder may have looked into the queue already, so the thread is unparked; every park is followed by a
+//! fresh drain.
 
 mod engine;
 mod own;
@@ -11,12 +12,13 @@ mod taken;
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, TryRecvError};
 use tungstenite::protocol::{CloseFrame, WebSocketContext};
 use tungstenite::{Error, Message};
 
-use crate::limits::{FRAMES_APART_BYTES, TAKEN_MAX};
+use crate::limits::{BLOCKED_PATIENCE, FRAMES_APART_BYTES, TAKEN_MAX};
 use crate::reader::Reader;
 use crate::source::{Batch, Kind, Position, Segment};
 
@@ -77,6 +79,8 @@ pub struct Link {
     done: u64,
     /// Bytes written so far.
     progress: u64,
+    /// When a courier first found it blocked at this progress.
+    blocked: Option<(Instant, u64)>,
 }
 
 impl Link {
@@ -95,6 +99,19 @@ impl Link {
             named: None,
             done: 0,
             progress: 0,
+            blocked: None,
+        }
+    }
+
+    /// Its socket is full now, and has taken something not long ago.
+    pub fn moves(&mut self) -> bool {
+        let now = Instant::now();
+        match self.blocked {
+            Some((since, progress)) if progress == self.progress => now < since + BLOCKED_PATIENCE,
+            _ => {
+                self.blocked = Some((now, self.progress));
+                true
+            }
         }
     }
 

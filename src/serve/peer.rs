@@ -179,6 +179,26 @@ impl Peer {
         self.lost.store(false, Ordering::SeqCst);
     }
 
+    /// Delivers from another thread than its own; whether it is to be tried again soon, which only the `patient` do.
+    fn carry_there(&self, patient: bool) -> bool {
+        let Some(mut link) = self.link.try_lock() else {
+            self.visitor.wake();
+            return false;
+        };
+        // Before it is live, and while it waits for room, its own thread will look into the queue.
+        if !link.live || link.waits {
+            return false;
+        }
+        let carried = link.carry(false);
+        self.done.store(link.done(), Ordering::Release);
+        let again = patient && matches!(carried, Ok(Carried::Blocked)) && link.moves();
+        drop(link);
+        if !again && !matches!(carried, Ok(Carried::Drained)) {
+            self.visitor.wake();
+        }
+        again
+    }
+
     /// Delivers from its own thread.
     pub fn carry_here(&self) -> std::io::Result<Carried> {
         let mut link = self.link.lock();
@@ -194,20 +214,11 @@ impl Peer {
 
 impl Subscriber for Peer {
     fn carry(&self) {
-        let Some(mut link) = self.link.try_lock() else {
-            self.visitor.wake();
-            return;
-        };
-        // Before it is live, and while it waits for room, its own thread will look into the queue.
-        if !link.live || link.waits {
-            return;
-        }
-        let carried = link.carry(false);
-        self.done.store(link.done(), Ordering::Release);
-        drop(link);
-        if !matches!(carried, Ok(Carried::Drained)) {
-            self.visitor.wake();
-        }
+        self.carry_there(false);
+    }
+
+    fn carry_patiently(&self) -> bool {
+        self.carry_there(true)
     }
 
     fn dropped(&self) {

@@ -229,18 +229,22 @@ impl Watcher {
         while !self.quit.load(Ordering::Acquire) {
             match self.rounds.pace() {
                 Pace::Go if self.is_crowded() => {
-                    self.wait(false, Some(Instant::now() + REST_SLICE));
+                    if !self.rounds.run_again(true) {
+                        self.wait(false, Some(Instant::now() + REST_SLICE));
+                    }
                 }
                 Pace::Go => {
-                    self.pass();
-                    if self.ready.is_empty() {
+                    let again = !self.pass() && self.rounds.run_again(self.is_fast());
+                    if self.ready.is_empty() && !again && !self.rounds.has_blocked() {
                         self.wait(true, self.next_time());
                     }
                 }
                 // Its end wakes us. The kernel's events are not waited for: they would end every wait.
                 // A round that never ends is a watcher that is stuck: there is no sign of life in it.
                 Pace::RoundRuns => self.wait(false, None),
-                Pace::RestUntil(_) if self.full_batch_waits() => self.rounds.no_rest(),
+                Pace::RestUntil(_) if self.full_batch_waits() && !self.is_crowded() => {
+                    self.rounds.no_rest();
+                }
                 Pace::RestUntil(until) => {
                     self.come_round(Instant::now());
                     let until = self.rest(until);
@@ -261,10 +265,15 @@ impl Watcher {
             .and_then(|on_round| on_round(now));
     }
 
+    /// Lines come fast.
+    fn is_fast(&self) -> bool {
+        self.batch_bytes >= FAST_BYTES
+    }
+
     /// While lines come fast and most subscribers lag, publishing waits a little for them. What a few slow ones can
     /// cost the others is bounded: once they are sent back to reading the file, they don't count.
     fn is_crowded(&mut self) -> bool {
-        if self.batch_bytes < FAST_BYTES || !self.hub.most_lag() {
+        if !self.is_fast() || !self.hub.most_lag() {
             return false;
         }
         let now = Instant::now();
@@ -280,22 +289,22 @@ impl Watcher {
 
     /// While lines come fast a rest is cut in slices, to see in between whether a full batch waits.
     fn rest(&self, until: Instant) -> Instant {
-        match self.batch_bytes >= FAST_BYTES {
+        match self.is_fast() {
             true => until.min(Instant::now() + REST_SLICE),
             false => until,
         }
     }
 
     fn full_batch_waits(&self) -> bool {
-        if self.batch_bytes < FAST_BYTES {
+        if !self.is_fast() {
             return false;
         }
         let waiting = |&index: &usize| self.followers[index].waiting_bytes();
         self.active.iter().map(waiting).sum::<u64>() >= TURN_BYTES as u64
     }
 
-    /// Takes what has come, looks at whose turn it is, and publishes what that finds.
-    fn pass(&mut self) {
+    /// Takes what has come, looks at whose turn it is, and publishes what that finds; whether a round came of it.
+    fn pass(&mut self) -> bool {
         let now = Instant::now();
         self.take_events();
         self.take_asked(now);
@@ -314,9 +323,10 @@ impl Watcher {
                 break;
             }
         }
-        self.publish(changes, read, now);
+        let carried = self.publish(changes, read, now);
         self.serve_asked();
         self.come_round(now);
+        carried
     }
 
     /// One follower's turn; how many bytes it read.
@@ -351,9 +361,10 @@ impl Watcher {
         read
     }
 
-    fn publish(&mut self, changes: Vec<(Arc<Source>, Change)>, read: usize, now: Instant) {
+    /// Whether there was somebody to publish to.
+    fn publish(&mut self, changes: Vec<(Arc<Source>, Change)>, read: usize, now: Instant) -> bool {
         if changes.is_empty() {
-            return;
+            return false;
         }
         self.batch_bytes = read;
         self.crowded_until = None;
@@ -363,11 +374,12 @@ impl Watcher {
         {
             self.forget_at.get_or_insert(now + FORGET_EVERY);
         }
-        if let Some(subscribers) = self.hub.publish(changes)
-            && !subscribers.is_empty()
-        {
-            self.rounds.run(subscribers);
+        let subscribers = self.hub.publish(changes).filter(|all| !all.is_empty());
+        let carried = subscribers.is_some();
+        if let Some(subscribers) = subscribers {
+            self.rounds.run(subscribers, self.is_fast());
         }
+        carried
     }
 
     /// Waits for a wake-up, for an event if `events`, and no longer than until `deadline`.
