@@ -50,7 +50,7 @@ check: ## format, lints, documentation, and that no async runtime came in
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps
 	scripts/check-no-async.sh
 
-bench: ## measure against the floor (what is measured: make bench ARGS=--help)
+bench: ## measure against the floor, for some five minutes (what is measured: make bench ARGS=--help)
 	@$(CARGO) bench --bench bench -- $(ARGS)
 
 bench-peers: ## the same for other programs of this kind, those that are installed: websocketd, websocat, nginx with nchan
