@@ -308,6 +308,25 @@ pub const BATCH_MESSAGE_BYTES: usize = 32 * 1024;
 /// Payload of a chunk or of lines that are framed together, about; for the same reason.
 pub const CHUNK_FRAME_BYTES: usize = 16 * 1024;
 
+/// Shorter payloads are not deflated: nothing would be gained.
+pub const DEFLATE_BYTES_MIN: usize = 64;
+
+/// How far back a deflated byte can refer, as a power of two: a frame of usual lines is not longer.
+pub const DEFLATE_WINDOW_BITS: i32 = 14;
+
+/// What zlib calls `memLevel`: 8,192 symbols before a block ends, more than a frame of usual lines has. With it and
+/// [`DEFLATE_WINDOW_BITS`] a deflater takes 230 KiB, most of it the table in which it looks for what occurs again.
+pub const DEFLATE_MEMORY_LEVEL: i32 = 7;
+
+/// What a deflater keeps of its output's buffer: a frame of usual lines that can't be deflated fits.
+pub const DEFLATE_BUFFER_BYTES: usize = 2 * CHUNK_FRAME_BYTES;
+
+/// Deflaters: as many as threads that deliver, since each needs one for some 50 us a frame. Client threads that catch up
+/// take turns as it is.
+pub const DEFLATERS_MAX: usize = COURIERS_MAX + 1;
+
+const _: () = assert!(1 << DEFLATE_WINDOW_BITS >= CHUNK_FRAME_BYTES);
+
 // -- Clients
 
 /// Stack of a client's thread: fits a TLS handshake and a nested regex, and only what is touched is resident.

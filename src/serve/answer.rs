@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use http::StatusCode;
 
 use crate::limits::RETRY_AFTER_SECONDS;
+use crate::serve::coding::Coding;
 use crate::serve::cors::Cors;
 use crate::serve::refusal::Refusal;
 use crate::serve::request::Method;
@@ -170,7 +171,12 @@ pub enum Framing {
 }
 
 /// The head of a 200 whose body streams.
-pub fn stream_head(content_type: &str, framing: Framing, cors: Option<&Cors>) -> Vec<u8> {
+pub fn stream_head(
+    content_type: &str,
+    coding: Coding,
+    framing: Framing,
+    cors: Option<&Cors>,
+) -> Vec<u8> {
     let mut head = status_line(StatusCode::OK);
     for (name, value) in PROTECTION {
         push_field(&mut head, name, value);
@@ -180,6 +186,9 @@ pub fn stream_head(content_type: &str, framing: Framing, cors: Option<&Cors>) ->
     push_field(&mut head, "Cache-Control", "no-store");
     // nginx would hold lines back until its buffer is full.
     push_field(&mut head, "X-Accel-Buffering", "no");
+    if coding == Coding::Gzip {
+        push_field(&mut head, "Content-Encoding", "gzip");
+    }
     match framing {
         Framing::Chunked => push_field(&mut head, "Transfer-Encoding", "chunked"),
         Framing::UntilClose => {}
@@ -187,6 +196,8 @@ pub fn stream_head(content_type: &str, framing: Framing, cors: Option<&Cors>) ->
     }
     push_field(&mut head, "Connection", "close");
     push_cors(&mut head, cors);
+    // Whichever it is: the request decided. Beside a line about the origin it is one more (RFC 9110, section 5.3).
+    push_field(&mut head, "Vary", "Accept-Encoding");
     head.push_str("\r\n");
     head.into_bytes()
 }

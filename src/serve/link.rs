@@ -23,11 +23,11 @@ use crate::reader::Reader;
 use crate::source::{Batch, Kind, Position, Segment};
 
 use engine::Engine;
-use own::Own;
+use own::{Own, Place};
 use taken::{Item, Taken};
 
 use super::socket::Socket;
-use super::wire::{Framing, Wire};
+use super::wire::{FrameEnd, Framing, Wire};
 
 /// How a delivery ended.
 #[derive(Debug)]
@@ -144,27 +144,34 @@ impl Link {
             self.named = Some(segment.source.index);
         }
         let own = &mut self.own;
-        let mut last = (own.bytes.len(), 0);
         let mut frames = std::mem::take(&mut own.frames);
-        let mut remember = |(end, line): (usize, usize)| {
+        let mut remember = |frame: FrameEnd| {
             if let Kind::Lines(lines) = &segment.kind {
-                frames.push((end, segment.source.index, lines.after(line)));
+                frames.push(Place {
+                    end: frame.at,
+                    index: segment.source.index,
+                    position: lines.after(frame.line),
+                    sum: frame.sum,
+                });
             }
         };
-        let mut apart = last.0;
-        self.wire.encode(segment, &mut own.bytes, &mut |end, line| {
-            last = (end, line);
-            if end - apart >= FRAMES_APART_BYTES {
-                apart = end;
-                remember(last);
+        let mut apart = own.bytes.len();
+        let mut last = None;
+        self.wire.encode(segment, &mut own.bytes, &mut |frame| {
+            last = Some(frame);
+            if frame.at - apart >= FRAMES_APART_BYTES {
+                apart = frame.at;
+                remember(frame);
             }
         });
-        remember(last);
+        if let Some(last) = last {
+            remember(last);
+        }
         own.frames = frames;
     }
 
     /// The header that goes before a segment where the stream was last in the file `named`.
-    fn header_for(&self, segment: &Segment, named: Option<u32>) -> Option<Vec<u8>> {
+    fn header_for(&mut self, segment: &Segment, named: Option<u32>) -> Option<Vec<u8>> {
         let lines = matches!(segment.kind, Kind::Lines(_));
         if !lines || !self.wire.has_headers() || named == Some(segment.source.index) {
             return None;
@@ -180,10 +187,11 @@ impl Link {
     /// Cuts its own bytes down to the frame that is half on the wire; where the stream then stands, where that is
     /// known. Called when its peer takes nothing, so that it does not hold what can be read again.
     pub fn trim(&mut self) -> Option<(u32, Position)> {
-        let (index, position) = self.own.trim()?;
+        let place = self.own.trim()?;
         // A header of another file may be among what is let go of.
-        self.named = Some(index);
-        Some((index, position))
+        self.named = Some(place.index);
+        self.wire.goes_back(place.sum);
+        Some((place.index, place.position))
     }
 
     /// Lets go of the queue and of all that is not half on the wire already. The stream then stands at the end of that.
@@ -199,19 +207,12 @@ impl Link {
             return;
         }
         let in_form = written - first.header.len();
-        // The end of the frame that is half written is found by encoding once more: frames are not remembered for all.
-        let mut bytes = Vec::new();
-        let mut cut = None;
-        self.wire
-            .encode(first.segment(), &mut bytes, &mut |end, line| {
-                if cut.is_none() && end >= in_form {
-                    cut = Some((end, line));
-                }
-            });
-        if let Some((end, line)) = cut {
-            self.own.push_rest(&bytes[in_form..end]);
+        let segment = first.segment();
+        if let Some((end, line)) = self.wire.frame_end(segment, in_form) {
+            let rest = &self.wire.form(segment)[in_form..end];
+            self.own.push_rest(rest);
             if let Some(reader) = &mut self.reader {
-                reader.has_up_to(first.segment(), line);
+                reader.has_up_to(segment, line);
             }
         }
     }

@@ -17,6 +17,7 @@ pub mod query;
 
 // How it is answered.
 pub mod answer;
+pub mod coding;
 pub mod cors;
 
 // Who may ask.

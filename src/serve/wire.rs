@@ -2,34 +2,35 @@
 //!
 //! A *shape* says what a line looks like, a *framing* what goes around it. Where no client's own state takes part, the
 //! bytes of a segment are the same for all clients: they are made once and shared (see [`Segment::form`]). A filter, and
-//! SSE ids over several files, make them a client's own.
+//! SSE ids over several files, make them a client's own. A payload can be deflated before it is framed.
 
+mod framing;
+mod gzip;
 mod payload;
-
-use tungstenite::protocol::frame::FrameHeader;
-use tungstenite::protocol::frame::coding::{Data, OpCode};
+mod shared;
 
 use crate::json;
 use crate::limits::{BATCH_MESSAGE_BYTES, CHUNK_FRAME_BYTES};
 use crate::source::{Event, Id, Kind, Lines, Segment};
 
 use super::filter::Filter;
+use framing::SHORT_HEADER_BYTES;
+use gzip::Gzip;
 use payload::SourceIds;
 
+pub use framing::Framing;
+pub use gzip::Sum;
 pub use payload::Shape;
 
-/// What goes around most lines: the header of a frame of up to 64 KiB (RFC 6455, section 5.2).
-const SHORT_HEADER_BYTES: usize = 4;
-
-/// What goes around the payload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
-    /// A text frame a message (RFC 6455, section 5.2), not masked.
-    WebSocket,
-    /// A chunk (RFC 9112, section 7.1).
-    Chunked,
-    /// Nothing: the end is the end of the connection.
-    Bare,
+/// Where a frame (what must not be cut) ends.
+#[derive(Clone, Copy, Debug)]
+pub struct FrameEnd {
+    /// In the bytes.
+    pub at: usize,
+    /// Number of the last line that is then whole.
+    pub line: usize,
+    /// Of all that the client was sent with it.
+    pub sum: Sum,
 }
 
 /// How one client gets its lines.
@@ -37,6 +38,8 @@ pub enum Framing {
 pub struct Wire {
     shape: Shape,
     framing: Framing,
+    /// Where payloads are deflated.
+    gzip: Option<Gzip>,
     /// The stream is of several files.
     several: bool,
     filter: Option<Filter>,
@@ -50,10 +53,19 @@ impl Wire {
         Wire {
             shape,
             framing,
+            gzip: None,
             several,
             filter,
             ids: SourceIds::default(),
             scratch: Vec::new(),
+        }
+    }
+
+    /// The same, deflated.
+    pub fn gzipped(self) -> Wire {
+        Wire {
+            gzip: Some(Gzip::new()),
+            ..self
         }
     }
 
@@ -72,21 +84,9 @@ impl Wire {
         self.several && matches!(self.shape, Shape::Text | Shape::Message)
     }
 
-    /// The shared bytes of a segment.
-    pub fn form<'a>(&self, segment: &'a Segment) -> &'a [u8] {
-        // WebSocket and HTTP have no shape in common, so two framings a shape are enough.
-        let slot = self.shape as usize * 2 + usize::from(self.framing == Framing::Bare);
-        segment.form(slot, || {
-            let mut shared = Wire::new(self.shape, self.framing, self.several, None);
-            let mut bytes = Vec::new();
-            shared.encode(segment, &mut bytes, &mut |_, _| {});
-            bytes
-        })
-    }
-
     /// What goes before the first line of a file where the stream was in another one (or in none) before, as tail
     /// prints it.
-    pub fn header(&self, name: &str, first: bool) -> Vec<u8> {
+    pub fn header(&mut self, name: &str, first: bool) -> Vec<u8> {
         let text = match self.framing {
             Framing::WebSocket => format!("==> {name} <=="),
             _ if first => format!("==> {name} <==\n"),
@@ -97,18 +97,17 @@ impl Wire {
         out
     }
 
-    /// Appends the bytes of a segment to `out`. After each frame (what must not be cut) `framed` is called with the
-    /// length of `out` and the number of the last line that is then whole.
+    /// Appends the bytes of a segment to `out`. After each frame `framed` is called with where it ends in `out`.
     pub fn encode(
         &mut self,
         segment: &Segment,
         out: &mut Vec<u8>,
-        framed: &mut dyn FnMut(usize, usize),
+        framed: &mut dyn FnMut(FrameEnd),
     ) {
         match &segment.kind {
             Kind::Event(event) => {
                 self.encode_event(segment, event, out);
-                framed(out.len(), 0);
+                framed(self.frame_ends(out, 0));
             }
             Kind::Lines(lines) if self.shape == Shape::Message && self.filter.is_none() => {
                 self.encode_messages(lines, out, framed);
@@ -133,7 +132,7 @@ impl Wire {
         &mut self,
         lines: &Lines,
         out: &mut Vec<u8>,
-        framed: &mut dyn FnMut(usize, usize),
+        framed: &mut dyn FnMut(FrameEnd),
     ) {
         out.reserve(lines.bytes.len() + lines.len() * SHORT_HEADER_BYTES);
         for i in 0..lines.len() {
@@ -141,11 +140,13 @@ impl Wire {
             if str::from_utf8(line).is_ok() {
                 self.frame(line, out);
             } else {
-                self.scratch.clear();
-                payload::push_lossy(&mut self.scratch, line);
-                self.frame(&self.scratch, out);
+                let mut lossy = std::mem::take(&mut self.scratch);
+                lossy.clear();
+                payload::push_lossy(&mut lossy, line);
+                self.frame(&lossy, out);
+                self.scratch = lossy;
             }
-            framed(out.len(), i);
+            framed(self.frame_ends(out, i));
         }
         self.scratch = Vec::new();
     }
@@ -155,7 +156,7 @@ impl Wire {
         segment: &Segment,
         lines: &Lines,
         out: &mut Vec<u8>,
-        framed: &mut dyn FnMut(usize, usize),
+        framed: &mut dyn FnMut(FrameEnd),
     ) {
         let group_bytes = match (self.framing, self.shape) {
             (Framing::WebSocket, Shape::Batch) => BATCH_MESSAGE_BYTES,
@@ -196,34 +197,39 @@ impl Wire {
                 self.frame(&payload, out);
                 payload.clear();
                 first = None;
-                framed(out.len(), i);
+                framed(self.frame_ends(out, i));
             }
         }
         // Lines that did not pass are done with as well.
-        framed(out.len(), lines.len() - 1);
+        framed(self.frame_ends(out, lines.len() - 1));
         self.scratch = payload;
         if self.scratch.capacity() > BATCH_MESSAGE_BYTES {
             self.scratch = Vec::new();
         }
     }
 
-    fn frame(&self, payload: &[u8], out: &mut Vec<u8>) {
-        match self.framing {
-            Framing::WebSocket => {
-                let header = FrameHeader {
-                    opcode: OpCode::Data(Data::Text),
-                    ..FrameHeader::default()
-                };
-                // Writing to a Vec can't fail.
-                let _ = header.format(payload.len() as u64, out);
-                out.extend_from_slice(payload);
-            }
-            Framing::Chunked => {
-                out.extend_from_slice(format!("{:x}\r\n", payload.len()).as_bytes());
-                out.extend_from_slice(payload);
-                out.extend_from_slice(b"\r\n");
-            }
-            Framing::Bare => out.extend_from_slice(payload),
+    fn frame(&mut self, payload: &[u8], out: &mut Vec<u8>) {
+        match &mut self.gzip {
+            Some(gzip) => gzip.run(payload, |run| self.framing.put(run, out)),
+            None => self.framing.put(payload, out),
+        }
+    }
+
+    /// A frame ends with what is now in `out`, and with this line.
+    fn frame_ends(&self, out: &[u8], line: usize) -> FrameEnd {
+        let at = out.len();
+        let sum = self.sum();
+        FrameEnd { at, line, sum }
+    }
+
+    fn sum(&self) -> Sum {
+        self.gzip.as_ref().map(|gzip| gzip.sum).unwrap_or_default()
+    }
+
+    /// What was encoded after the frame that ended with this sum is not sent.
+    pub fn goes_back(&mut self, sum: Sum) {
+        if let Some(gzip) = &mut self.gzip {
+            gzip.sum = sum;
         }
     }
 
@@ -264,8 +270,11 @@ impl Wire {
     }
 
     /// What a stream begins with, before any segment.
-    pub fn preamble(&self) -> Vec<u8> {
+    pub fn preamble(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
+        if self.gzip.is_some() {
+            self.framing.put(Gzip::header(), &mut out);
+        }
         if matches!(self.shape, Shape::SseText | Shape::SseJson) {
             self.frame(b"retry: 1000\n\n", &mut out);
         }
@@ -273,12 +282,13 @@ impl Wire {
     }
 
     /// What an HTTP body ends with.
-    pub fn ending(&self) -> &'static [u8] {
-        if self.framing == Framing::Chunked {
-            b"0\r\n\r\n"
-        } else {
-            b""
+    pub fn ending(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        if let Some(gzip) = &self.gzip {
+            self.framing.put(&gzip.trailer(), &mut out);
         }
+        out.extend_from_slice(self.framing.ending());
+        out
     }
 
     /// The framing.

@@ -1,7 +1,9 @@
 //! HTTP by hand, so that a test sees what stands on the wire.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+
+use flate2::write::GzDecoder;
 
 use super::{DEADLINE, Daemon};
 
@@ -71,10 +73,15 @@ impl Daemon {
     pub(crate) fn live(&self, target: &str) -> Live {
         Live::of(self.port, target)
     }
+
+    /// A stream that stays open and comes deflated.
+    pub(crate) fn live_gzip(&self, target: &str) -> Live {
+        Live::gzip(self.connect(), target)
+    }
 }
 
 /// An open stream.
-pub(crate) struct Live(BufReader<TcpStream>);
+pub(crate) struct Live(BufReader<Box<dyn Read + Send>>);
 
 impl Live {
     /// A stream that stays open, of whoever serves `port` of loopback.
@@ -86,7 +93,12 @@ impl Live {
         let mut reader = BufReader::new(stream);
         let (status, _) = read_head(&mut reader);
         assert_eq!(status, 200, "GET {target}");
-        Live(reader)
+        Live(BufReader::new(Box::new(reader)))
+    }
+
+    /// A stream that stays open and comes deflated, over this connection.
+    pub(crate) fn gzip(stream: TcpStream, target: &str) -> Live {
+        Live(BufReader::new(Box::new(gunzipped(stream, target, &[]))))
     }
 
     /// Its next line, with its ending; empty at the end of the stream.
@@ -133,6 +145,77 @@ fn read_head(reader: &mut impl BufRead) -> (u16, Vec<(String, String)>) {
             return (code, fields);
         };
         fields.push((name.to_owned(), value.trim().to_owned()));
+    }
+}
+
+/// The body that is answered to a GET of `target`, which must come deflated, as it comes.
+pub(crate) fn gunzipped(
+    mut stream: TcpStream,
+    target: &str,
+    fields: &[&str],
+) -> impl Read + Send + use<> {
+    let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
+    let head = format!(
+        "GET {target} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n{fields}\r\n"
+    );
+    stream.write_all(head.as_bytes()).expect("send a request");
+    let mut chunks = BufReader::new(stream);
+    let (status, fields) = read_head(&mut chunks);
+    assert_eq!(status, 200, "GET {target}");
+    let has = |field: (&str, &str)| {
+        let mut fields = fields.iter();
+        fields.any(|(name, value)| name.eq_ignore_ascii_case(field.0) && value == field.1)
+    };
+    assert!(has(("Content-Encoding", "gzip")), "{target}: {fields:?}");
+    assert!(
+        has(("Transfer-Encoding", "chunked")),
+        "{target}: {fields:?}"
+    );
+    Gunzipped {
+        chunks,
+        decoder: GzDecoder::new(Vec::new()),
+        at: 0,
+    }
+}
+
+/// Decodes each chunk as soon as it is there.
+struct Gunzipped {
+    chunks: BufReader<TcpStream>,
+    decoder: GzDecoder<Vec<u8>>,
+    /// So much of what is decoded was read.
+    at: usize,
+}
+
+impl Read for Gunzipped {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        while self.at == self.decoder.get_ref().len() {
+            self.at = 0;
+            self.decoder.get_mut().clear();
+            let mut size = String::new();
+            self.chunks.read_line(&mut size)?;
+            let size = size.trim_end();
+            if size.is_empty() {
+                // Cut off.
+                return Ok(0);
+            }
+            let size = usize::from_str_radix(size, 16).expect("a size in hex");
+            if size == 0 {
+                self.decoder.try_finish().expect("a trailer that is right");
+                return Ok(0);
+            }
+            let mut chunk = vec![0; size + 2];
+            if self.chunks.read_exact(&mut chunk).is_err() {
+                return Ok(0);
+            }
+            assert!(chunk.ends_with(b"\r\n"), "the end of a chunk");
+            self.decoder.write_all(&chunk[..size])?;
+            self.decoder.flush()?;
+        }
+        let decoded = &self.decoder.get_ref()[self.at..];
+        let count = decoded.len().min(buf.len());
+        buf[..count].copy_from_slice(&decoded[..count]);
+        self.at += count;
+        Ok(count)
     }
 }
 

@@ -1,6 +1,6 @@
 //! How a request becomes a stream: what it asks for, the handshake, its place among the streams, the answer's head.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -11,6 +11,7 @@ use crate::limits::{CLIENT_MESSAGE_BYTES, WS_READ_BUFFER_BYTES, WS_WRITE_BUFFER_
 use crate::reader::{Reader, note};
 use crate::serve::access::Pass;
 use crate::serve::answer::{self, Answer, Framing as BodyFraming};
+use crate::serve::coding::Coding;
 use crate::serve::cors::Cors;
 use crate::serve::handshake;
 use crate::serve::link::Link;
@@ -97,6 +98,11 @@ impl Client<'_> {
         } else {
             BodyFraming::Chunked
         };
+        // A peer of HTTP/1.0 is a simple one, or a proxy that may not know what it passes on.
+        let coding = match framing {
+            Framing::Chunked => Coding::wanted(request),
+            Framing::WebSocket | Framing::Bare => Coding::Identity,
+        };
         let content_type = match plan.shape() {
             Shape::SseText | Shape::SseJson => answer::EVENTS,
             Shape::JsonLine => answer::JSON_LINES,
@@ -104,7 +110,7 @@ impl Client<'_> {
         };
         let mut head = match &key {
             Some(accept) => answer::upgrade_head(accept, cors),
-            None => answer::stream_head(content_type, body, cors),
+            None => answer::stream_head(content_type, coding, body, cors),
         };
         if request.method == Method::Head {
             self.send(&head);
@@ -114,12 +120,15 @@ impl Client<'_> {
         // Not only once it runs: while many wait for their turn at the file, the door would take the oldest of them for
         // heads that never come, and end them.
         (self.becomes_stream)(&self.visitor);
-        let wire = Wire::new(
+        let mut wire = Wire::new(
             plan.shape(),
             framing,
             plan.several(),
             plan.filter().cloned(),
         );
+        if coding == Coding::Gzip {
+            wire = wire.gzipped();
+        }
         head.extend_from_slice(&wire.preamble());
         let mut started = None;
         if plan.must_know_first() {
@@ -173,10 +182,8 @@ impl Client<'_> {
             if !self.send(&std::mem::take(&mut opening.head)) {
                 return None;
             }
-            let beat = match &opening.websocket {
-                Some(_) => EMPTY_PING.to_vec(),
-                None => opening.wire.heartbeat(&[]),
-            };
+            let is_websocket = opening.websocket.is_some();
+            let wire = RefCell::new(&mut opening.wire);
             let plan = &opening.plan;
             let interval = self.routes.shared.ping_interval;
             let due = Cell::new(Instant::now() + interval);
@@ -185,7 +192,11 @@ impl Client<'_> {
                 let now = Instant::now();
                 if now >= due.get() {
                     due.set(now + interval);
-                    self.send(&beat);
+                    if is_websocket {
+                        self.send(&EMPTY_PING);
+                    } else {
+                        self.send(&wire.borrow_mut().heartbeat(&[]));
+                    }
                 }
                 self.is_over(plan)
             };

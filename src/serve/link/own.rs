@@ -4,6 +4,7 @@
 use std::io::{self, IoSlice};
 
 use crate::serve::socket::Socket;
+use crate::serve::wire::Sum;
 use crate::source::Position;
 
 /// See the module.
@@ -13,9 +14,21 @@ pub(super) struct Own {
     at: usize,
     /// `bytes` begin with the rest of a frame whose beginning is on the wire.
     half: bool,
-    /// Ends of frames in `bytes`, the last one's among them, with the source and the place where the stream then
-    /// stands.
-    pub(super) frames: Vec<(usize, u32, Position)>,
+    /// Ends of frames in `bytes`, the last one's among them.
+    pub(super) frames: Vec<Place>,
+}
+
+/// Where the stream stands with the end of a frame.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// In the bytes.
+    pub(super) end: usize,
+    /// The source.
+    pub(super) index: u32,
+    /// In the source.
+    pub(super) position: Position,
+    /// Of all that was sent up to there.
+    pub(super) sum: Sum,
 }
 
 impl Own {
@@ -59,18 +72,18 @@ impl Own {
         Ok((written, true))
     }
 
-    /// Cuts the bytes down to the frame that is half on the wire, or a few more; the source and the place where the
-    /// stream then stands, where that is known.
-    pub(super) fn trim(&mut self) -> Option<(u32, Position)> {
+    /// Cuts the bytes down to the frame that is half on the wire, or a few more; where the stream then stands, where
+    /// that is known.
+    pub(super) fn trim(&mut self) -> Option<Place> {
         let at = self.at;
-        let next = self.frames.iter().position(|&(end, _, _)| end >= at)?;
-        let (end, index, position) = self.frames[next];
+        let next = self.frames.iter().position(|place| place.end >= at)?;
+        let place = self.frames.swap_remove(next);
         *self = Own {
-            bytes: self.bytes[at..end.max(at)].to_vec(),
+            bytes: self.bytes[at..place.end].to_vec(),
             at: 0,
             half: at > 0 || self.half,
             frames: Vec::new(),
         };
-        Some((index, position))
+        Some(place)
     }
 }

@@ -36,7 +36,7 @@ impl Stream<'_> {
         match ended {
             Ended::Complete => {
                 let ending = link.wire.ending();
-                link.push_raw(ending);
+                link.push_raw(&ending);
                 link.close(frame(CloseCode::Normal, ""));
             }
             Ended::Stopping => link.close(frame(CloseCode::Away, "stopping; resume by id")),

@@ -1,0 +1,43 @@
+//! The bytes of a segment that are the same for all clients of a shape and a framing.
+
+use crate::source::Segment;
+
+use super::Wire;
+use super::framing::{Framing, chunk_ends};
+
+impl Wire {
+    /// The shared bytes of a segment.
+    pub fn form<'a>(&self, segment: &'a Segment) -> &'a [u8] {
+        // WebSocket and HTTP have no shape in common, and only chunks are deflated, so three forms a shape are enough.
+        let form = match (&self.gzip, self.framing) {
+            (None, Framing::WebSocket | Framing::Chunked) => 0,
+            (None, Framing::Bare) => 1,
+            (Some(_), _) => 2,
+        };
+        segment.form(self.shape as usize * 3 + form, || {
+            let mut shared = Wire::new(self.shape, self.framing, self.several, None);
+            shared.gzip = self.gzip.clone();
+            let mut bytes = Vec::new();
+            shared.encode(segment, &mut bytes, &mut |_| {});
+            bytes
+        })
+    }
+
+    /// In the shared bytes of a segment, the end of the frame that reaches to byte `at` or beyond: where in the bytes,
+    /// and the number of the last line that is then whole. Found by encoding once more, for frames are not remembered.
+    pub fn frame_end(&self, segment: &Segment, at: usize) -> Option<(usize, usize)> {
+        // But not by deflating once more, since whoever publishes may be the one who asks. There are as many chunks of
+        // plain bytes, each of the same lines.
+        let mut deflated = self.gzip.as_ref().map(|_| chunk_ends(self.form(segment)));
+        let mut plain = Wire::new(self.shape, self.framing, self.several, None);
+        let mut found = None;
+        plain.encode(segment, &mut Vec::new(), &mut |frame| {
+            let end = match &mut deflated {
+                Some(ends) => ends.next(),
+                None => Some(frame.at),
+            };
+            found = found.or(end.filter(|&end| end >= at).map(|end| (end, frame.line)));
+        });
+        found
+    }
+}
