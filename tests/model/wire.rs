@@ -2,7 +2,7 @@
 //! for an id of one is an id of all.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -113,23 +113,33 @@ enum Way {
     WebSocketJson,
     WebSocketBatch,
     Stream,
+    StreamGzip,
+    EventsGzip,
     Events,
 }
 
 /// Those that the server fills without the client's own thread come first.
-const WAYS: [Way; 4] = [
+const WAYS: [Way; 6] = [
     Way::WebSocketJson,
     Way::Stream,
     Way::WebSocketBatch,
+    Way::StreamGzip,
     Way::Events,
+    Way::EventsGzip,
 ];
+
+/// How many these are.
+const WAYS_SHARED: usize = 4;
+
+/// What comes of a stream.
+type Body = BufReader<Box<dyn Read + Send>>;
 
 enum Socket {
     Messages(Box<WebSocket<TcpStream>>),
     /// Of JSON Lines.
-    Lines(BufReader<TcpStream>),
+    Lines(Body),
     /// Of an event stream.
-    Events(BufReader<TcpStream>),
+    Events(Body),
 }
 
 impl Socket {
@@ -139,15 +149,16 @@ impl Socket {
             setsockopt(&stream, RcvBuf, &RECEIVE_BUFFER_BYTES).expect("a socket option");
         }
         let handle = stream.try_clone().expect("a descriptor");
+        let is_events = matches!(way, Way::Events | Way::EventsGzip);
         let after = match ids.joined() {
-            ids if ids.is_empty() || matches!(way, Way::Events) => String::new(),
+            ids if ids.is_empty() || is_events => String::new(),
             ids => format!("&after={ids}"),
         };
         let target = match way {
             Way::WebSocketJson => "/ws?format=json",
             Way::WebSocketBatch => "/ws?format=batch",
-            Way::Stream => "/stream?format=json",
-            Way::Events => "/events?format=json",
+            Way::Stream | Way::StreamGzip => "/stream?format=json",
+            Way::Events | Way::EventsGzip => "/events?format=json",
         };
         let target = format!("{target}&lines=all{after}");
         let socket = match way {
@@ -157,7 +168,9 @@ impl Socket {
                 Socket::Messages(Box::new(socket))
             }
             Way::Stream => Socket::Lines(get(stream, &target, "")),
+            Way::StreamGzip => Socket::Lines(get_gzip(stream, &target, "")),
             Way::Events => Socket::Events(get(stream, &target, &ids.joined())),
+            Way::EventsGzip => Socket::Events(get_gzip(stream, &target, &ids.joined())),
         };
         (socket, handle)
     }
@@ -185,27 +198,34 @@ impl Socket {
 }
 
 /// A stream by HTTP/1.0: what follows the head is the stream itself.
-fn get(mut stream: TcpStream, target: &str, last_event_id: &str) -> BufReader<TcpStream> {
+fn get(mut stream: TcpStream, target: &str, last_event_id: &str) -> Body {
     let head = format!(
         "GET {target} HTTP/1.0\r\nHost: localhost\r\nLast-Event-ID: {last_event_id}\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).expect("send a request");
-    let mut reader = BufReader::new(stream);
+    let mut reader: Body = BufReader::new(Box::new(stream));
     let status = whole_line(&mut reader).expect("a status line");
     assert!(status.contains(" 200 "), "{target}: {status}");
     while whole_line(&mut reader).is_some_and(|line| !line.is_empty()) {}
     reader
 }
 
+/// A stream that comes deflated.
+fn get_gzip(stream: TcpStream, target: &str, last_event_id: &str) -> Body {
+    let field = format!("Last-Event-ID: {last_event_id}");
+    let body = support::http::gunzipped(stream, target, &[&field]);
+    BufReader::new(Box::new(body))
+}
+
 /// A line without its ending; one that was cut off is none.
-fn whole_line(reader: &mut BufReader<TcpStream>) -> Option<String> {
+fn whole_line(reader: &mut Body) -> Option<String> {
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let line = line.strip_suffix('\n')?;
     Some(line.strip_suffix('\r').unwrap_or(line).to_owned())
 }
 
-fn next_event(reader: &mut BufReader<TcpStream>) -> Option<(Option<Value>, String)> {
+fn next_event(reader: &mut Body) -> Option<(Option<Value>, String)> {
     let (mut ids, mut text) = (String::new(), String::new());
     loop {
         let line = whole_line(reader)?;
@@ -322,7 +342,7 @@ impl play::Client for Client {
     fn come(&mut self, wire: &Wire) {
         // The first client has to keep up: no thread of the server's, no small buffer stands in its way.
         let small = self.number > 0;
-        let ways = if small { WAYS.len() } else { WAYS.len() - 1 };
+        let ways = if small { WAYS.len() } else { WAYS_SHARED };
         let way = WAYS[(self.comes + self.number) % ways];
         self.comes += 1;
         self.is_new = true;
