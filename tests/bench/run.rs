@@ -95,6 +95,11 @@ impl Outcome {
         self.cpu.as_secs_f64() * 1e6 / self.live.delivered.max(1) as f64
     }
 
+    /// On the wire.
+    pub(crate) fn bytes_per_line(&self) -> f64 {
+        self.live.bytes as f64 / self.live.delivered.max(1) as f64
+    }
+
     pub(crate) fn cpu_s_per_gb(&self) -> f64 {
         self.cpu.as_secs_f64() / (self.live.bytes.max(1) as f64 / 1e9)
     }

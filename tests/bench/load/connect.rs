@@ -85,14 +85,15 @@ fn begin(
         .expect("a receive time-out");
     let host = spec.address;
     let target = &spec.target;
-    let upgrade = match spec.wire {
+    let fields = match spec.wire {
         Wire::Http => "",
+        Wire::HttpGzip => "Accept-Encoding: gzip\r\n",
         Wire::WsText | Wire::WsAny => {
             "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
         }
     };
-    let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n{upgrade}\r\n");
+    let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n");
     stream
         .write_all(request.as_bytes())
         .map_err(|error| format!("ask: {error}"))?;
@@ -112,14 +113,16 @@ fn begin(
         head.extend_from_slice(&some[..count]);
     };
     let answer = String::from_utf8_lossy(&head[..end]).to_ascii_lowercase();
-    let wanted = if spec.wire == Wire::Http {
-        " 200 "
-    } else {
-        " 101 "
+    let wanted = match spec.wire {
+        Wire::Http | Wire::HttpGzip => " 200 ",
+        Wire::WsText | Wire::WsAny => " 101 ",
     };
     let status = answer.lines().next().unwrap_or_default();
     if !status.contains(wanted) {
         return Err(status.to_owned());
+    }
+    if spec.wire == Wire::HttpGzip && !answer.contains("content-encoding: gzip") {
+        return Err("not deflated".to_owned());
     }
     let chunked = answer.contains("transfer-encoding: chunked");
     stream.set_nonblocking(true).expect("a non-blocking socket");

@@ -15,6 +15,8 @@ pub(crate) enum Wire {
     WsAny,
     /// An HTTP body with lines somewhere in it (events, plain text).
     Http,
+    /// The same, deflated.
+    HttpGzip,
 }
 
 /// The whole task of a load generator.
@@ -60,6 +62,7 @@ impl fmt::Display for Wire {
             Wire::WsText => "ws-text",
             Wire::WsAny => "ws-any",
             Wire::Http => "http",
+            Wire::HttpGzip => "http-gzip",
         })
     }
 }
@@ -98,7 +101,7 @@ impl LoadSpec {
         else {
             panic!("ten arguments, got {args:?}");
         };
-        let wire = [Wire::WsText, Wire::WsAny, Wire::Http]
+        let wire = [Wire::WsText, Wire::WsAny, Wire::Http, Wire::HttpGzip]
             .into_iter()
             .find(|known| known.to_string() == *wire)
             .expect("a known wire");

@@ -1,5 +1,9 @@
 //! Finding the numbered lines in the bytes that a client is sent, across any cut between two reads.
 
+use std::io::Write as _;
+
+use flate2::write::GzDecoder;
+
 use crate::line::{LineForm, MARK};
 
 use super::spec::Wire;
@@ -21,6 +25,8 @@ pub(super) struct Reader {
     left: usize,
     /// Payload, taken out of its framing, that may hold the beginning of a line's head.
     plain: Vec<u8>,
+    /// Where the payload is deflated.
+    decoder: Option<GzDecoder<Vec<u8>>>,
 }
 
 impl Reader {
@@ -31,6 +37,7 @@ impl Reader {
             carry: first.to_vec(),
             left: 0,
             plain: Vec::new(),
+            decoder: (wire == Wire::HttpGzip).then(|| GzDecoder::new(Vec::new())),
         }
     }
 
@@ -60,11 +67,11 @@ impl Reader {
                 self.take_frames(bytes);
                 self.scan(form, on_line);
             }
-            Wire::Http if self.chunked => {
+            Wire::Http | Wire::HttpGzip if self.chunked => {
                 self.take_chunks(bytes);
                 self.scan(form, on_line);
             }
-            Wire::Http => {
+            Wire::Http | Wire::HttpGzip => {
                 self.plain.extend_from_slice(bytes);
                 self.scan(form, on_line);
             }
@@ -130,7 +137,7 @@ impl Reader {
                 let end = (at + self.left).min(bytes.len());
                 self.left -= end - at;
                 let payload = (end - at).saturating_sub(ENDING_BYTES.saturating_sub(self.left));
-                self.plain.extend_from_slice(&bytes[at..at + payload]);
+                self.take_payload(&bytes[at..at + payload]);
                 at = end;
                 continue;
             }
@@ -144,6 +151,15 @@ impl Reader {
             at += end + 1;
         }
         self.carry.extend_from_slice(&bytes[at..]);
+    }
+
+    fn take_payload(&mut self, payload: &[u8]) {
+        let Some(decoder) = &mut self.decoder else {
+            return self.plain.extend_from_slice(payload);
+        };
+        let decoded = decoder.write_all(payload).and_then(|()| decoder.flush());
+        decoded.expect("a gzip member");
+        self.plain.append(decoder.get_mut());
     }
 
     /// Finds the lines in the payload, keeps what may be the beginning of one.

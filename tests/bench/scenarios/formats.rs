@@ -22,7 +22,9 @@ const STREAMS: &[(&str, &str, Wire)] = &[
         "/events?lines=all&format=json",
         Wire::Http,
     ),
+    ("/events, gzip", "/events?lines=all", Wire::HttpGzip),
     ("/stream", "/stream?lines=all", Wire::Http),
+    ("/stream, gzip", "/stream?lines=all", Wire::HttpGzip),
     ("/stream?grep=x", "/stream?lines=all&grep=x", Wire::Http),
 ];
 
@@ -30,7 +32,7 @@ const STREAMS: &[(&str, &str, Wire)] = &[
 pub(super) fn run(session: &mut Session) {
     let mut table = Table::new(
         "Formats, 100 clients x 1,000 lines/s",
-        &["", "CPU us a line", "p50 us", "p99 us"],
+        &["", "CPU us a line", "bytes a line", "p50 us", "p99 us"],
     );
     let usual = Shape::paced(100, 1_000.0, session.seconds(1.0));
     for &(name, target, wire) in STREAMS {
@@ -49,6 +51,7 @@ pub(super) fn run(session: &mut Session) {
         let cell = |read: fn(&Outcome) -> f64| figure(figures(&all, read)[1], Aim::None);
         let cells = [
             cell(Outcome::cpu_us_per_line),
+            cell(Outcome::bytes_per_line),
             cell(Outcome::p50_us),
             cell(Outcome::p99_us),
         ];
