@@ -206,7 +206,8 @@ fn a_slow_client_that_falls_back_to_the_file_loses_nothing() {
     const LINES: usize = 15_000;
     let logs = Logs::new();
     let log = logs.file("a.log", noise(0, 1, 1000));
-    let daemon = Daemon::with(&["--queue", "4"], &[&log]);
+    // Who waits for its turn here, for long on a busy machine, is not to be taken for gone.
+    let daemon = Daemon::with(&["--queue", "4", "--ping-interval", "600"], &[&log]);
     let targets = [
         "/stream?",
         "/events?",
