@@ -3,12 +3,14 @@
 
 mod support;
 
+use std::io::{Read as _, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use nix::sys::socket::{setsockopt, sockopt::RcvBuf};
 use support::websocket::{Client, frame};
 use support::{DEADLINE, Daemon, Logs, append};
 use tungstenite::Message;
@@ -110,6 +112,41 @@ fn clients_that_stop_at_different_moments_cost_little_memory_and_lose_nothing() 
     });
     let added = daemon.peak_kib() - bare;
     assert!(added < ADDED_KIB_MAX, "they added {added} KiB");
+}
+
+#[test]
+fn a_client_that_reads_a_little_all_the_time_is_not_taken_for_silent() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    append_numbers(&log, 0..100_000, 100, 1000);
+    let daemon = Daemon::with(&["--ping-interval", "1"], &[&log]);
+    // In an interval it takes a tenth of what the kernel wakes a writer for.
+    let read_slowly = |head: &str| {
+        let mut peer = daemon.connect();
+        setsockopt(&peer, RcvBuf, &4096).expect("a small buffer");
+        peer.write_all(head.as_bytes()).expect("ask");
+        let since = Instant::now();
+        let mut buf = [0; 2048];
+        while since.elapsed() < Duration::from_secs(6) {
+            let read = peer.read(&mut buf).map_err(|e| e.to_string());
+            assert!(
+                read.as_ref().is_ok_and(|&n| n > 0),
+                "{read:?} after {:?}",
+                since.elapsed()
+            );
+            // The pace of its line.
+            thread::sleep(Duration::from_millis(100));
+        }
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| read_slowly("GET /stream?lines=all HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        scope.spawn(|| {
+            read_slowly(
+                "GET /ws?lines=all HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            );
+        });
+    });
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! A client's socket: TCP, TLS over it, or Unix; read and written without blocking, shut from any thread.
 
+mod backlog;
+
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -12,6 +14,8 @@ use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::limits::SEND_BUFFER_BYTES;
 use crate::serve::tls::TlsStream;
+
+pub use backlog::Backlog;
 
 /// See the module.
 #[derive(Debug)]
@@ -60,8 +64,9 @@ impl Socket {
         }
     }
 
-    /// Lets the kernel find out within about two `interval`s that a peer has vanished: by a probe where nothing is sent,
-    /// by the missing acknowledgement where something is.
+    /// Lets the kernel find out within about two `interval`s that a peer has vanished to which nothing is sent. Where
+    /// something is, [`Socket::backlog`] tells; TCP_USER_TIMEOUT would not do, for it also ends a peer that reads slowly
+    /// all the time, where its window stays shorter than what the kernel would send next.
     pub fn keep_alive(&self, interval: Duration) {
         if let Some(stream) = self.tcp() {
             let seconds = u32::try_from(interval.as_secs().max(1)).unwrap_or(u32::MAX);
@@ -71,9 +76,6 @@ impl Socket {
             let _ = setsockopt(&fd, sockopt::TcpKeepIdle, &seconds);
             let _ = setsockopt(&fd, sockopt::TcpKeepInterval, &seconds);
             let _ = setsockopt(&fd, sockopt::TcpKeepCount, &1);
-            // Without it a peer that has vanished with bytes on their way is tried for a quarter of an hour.
-            let ms = seconds.saturating_mul(2000);
-            let _ = setsockopt(&fd, sockopt::TcpUserTimeout, &ms);
         }
     }
 
@@ -102,6 +104,11 @@ impl Socket {
             Socket::Tls(stream) => stream.flush(),
             Socket::Tcp(_) | Socket::Unix(_) => Ok(true),
         }
+    }
+
+    /// How far the peer's machine has taken what was written, where that can be told.
+    pub fn backlog(&self) -> Option<Backlog> {
+        self.tcp().and_then(Backlog::of)
     }
 
     /// Reads what is there now.
@@ -302,12 +309,10 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_vanishes_is_given_two_intervals_with_and_without_bytes_on_their_way() {
+    fn a_peer_that_vanishes_is_given_two_intervals() {
         let (socket, _peer) = pair();
         socket.keep_alive(Duration::from_secs(7));
         let fd = socket.as_fd();
-        let get = nix::sys::socket::getsockopt(&fd, sockopt::TcpUserTimeout);
-        assert_eq!(get, Ok(14_000));
         let idle = nix::sys::socket::getsockopt(&fd, sockopt::TcpKeepIdle);
         let interval = nix::sys::socket::getsockopt(&fd, sockopt::TcpKeepInterval);
         assert_eq!((idle, interval), (Ok(7), Ok(7)));

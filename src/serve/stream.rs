@@ -18,6 +18,7 @@ use crate::source::Segment;
 
 use super::link::Carried;
 use super::peer::Peer;
+use super::socket::Backlog;
 use super::streams::{Opened, Streams};
 use super::turnstile::Turnstile;
 
@@ -62,6 +63,8 @@ pub struct Stream<'a> {
     progress_at_ping: u64,
     /// The socket was full since the last sign.
     blocked: bool,
+    /// What waited for the peer at the last ping.
+    backlog: Option<Backlog>,
 }
 
 impl Drop for Stream<'_> {
@@ -95,6 +98,7 @@ impl<'a> Stream<'a> {
             progress: 0,
             progress_at_ping: 0,
             blocked: false,
+            backlog: None,
         }
     }
 

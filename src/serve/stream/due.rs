@@ -7,6 +7,7 @@ use tungstenite::Message;
 
 use crate::limits::WS_READS_MAX;
 use crate::reader::Reader;
+use crate::serve::socket::Backlog;
 
 use super::{Ended, Stream};
 
@@ -20,6 +21,21 @@ impl Stream<'_> {
         }
         self.progress = progress;
         moved
+    }
+
+    /// Whether bytes wait for the peer; that it has taken some since the last ping is a sign that it lives, however few.
+    fn owes_a_sign(&mut self, now: Instant) -> bool {
+        let before = self.backlog;
+        self.backlog = self.peer.visitor.socket.backlog();
+        let moved = before
+            .zip(self.backlog)
+            .is_some_and(|(before, now)| before.moved(now));
+        let owes = self.blocked || self.backlog.is_some_and(Backlog::waits);
+        // Of who is not pinged nothing is due where nothing waits: what it owes, it owes from now on.
+        if moved || (!owes && !self.peer.link.lock().is_websocket()) {
+            self.sign = now;
+        }
+        owes
     }
 
     /// Ends where it is to end, hears what the peer says, pings.
@@ -36,9 +52,11 @@ impl Stream<'_> {
         }
         self.note_progress();
         self.ping_due = now + self.shared.ping_interval;
+        let owes = self.owes_a_sign(now);
         let mut link = self.peer.link.lock();
-        let waits_for_pong = link.is_websocket() || self.blocked;
-        if waits_for_pong && now.duration_since(self.sign) >= 2 * self.shared.ping_interval {
+        if (link.is_websocket() || owes)
+            && now.duration_since(self.sign) >= 2 * self.shared.ping_interval
+        {
             return Err(Ended::Silent);
         }
         if link.is_websocket() {
