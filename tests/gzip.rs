@@ -348,9 +348,10 @@ fn what_was_sent_before_a_stop_can_be_read() {
     assert_eq!(live.line(), "1\n");
     all_are_live(&daemon, 1);
     append(&log, "last\n");
+    // Else the stop may come before it is looked at; it is then read by who resumes.
+    assert_eq!(live.line(), "last\n");
     daemon.signal(Signal::SIGTERM);
     // It is cut off, as a plain one is: no last chunk, no trailer, and so no whole answer to be kept by anybody.
-    assert_eq!(live.line(), "last\n");
     assert_eq!(live.line(), "");
     assert!(daemon.ended(DEADLINE).is_some_and(|end| end.success()));
 }
