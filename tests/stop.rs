@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
-use support::{DEADLINE, Daemon, Logs, append, program};
+use support::{DEADLINE, Daemon, Logs, append, program, wait_until};
 
 /// What a stop may take, as promised.
 const STOP: Duration = Duration::from_secs(2);
@@ -42,6 +42,34 @@ fn each_signal_that_ends_it_says_1001_to_every_client_and_exits_0() {
         assert!(since.elapsed() < STOP, "{signal}: {:?}", since.elapsed());
         assert_eq!(status.code(), Some(0), "{signal}");
     }
+}
+
+#[test]
+fn what_was_written_when_the_signal_comes_still_goes_out() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    // After a delivery it leaves the file alone for a minute.
+    let mut daemon = Daemon::with(&["--max-delay", "60000"], &[&log]);
+    let mut client = daemon.websocket("/ws");
+    let is_live = || {
+        let metrics = daemon.get("/metrics").text();
+        let live = |line: &str| line.starts_with("tailcast_clients{") && line.contains("\"live\"");
+        metrics
+            .lines()
+            .any(|line| live(line) && line.ends_with(" 1"))
+    };
+    assert!(
+        wait_until(DEADLINE, is_live),
+        "{}",
+        daemon.get("/metrics").text()
+    );
+    append(&log, "first\n");
+    assert_eq!(client.text(), "first");
+    append(&log, "last\n");
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(client.text(), "last");
+    assert_eq!(client.close_code(), 1001);
+    assert!(daemon.ended(DEADLINE).is_some());
 }
 
 /// So many clients as the promise names.
