@@ -24,7 +24,8 @@ use parking_lot::Mutex;
 
 use crate::hub::{Hub, Subscriber, Subscribers};
 use crate::limits::{
-    COURIERS_MAX, LINKS_AT_A_TIME, LINKS_PER_COURIER, REST_MAX, REST_MIN, REST_PER_CLIENT,
+    BLOCKED_PATIENCE, COURIERS_MAX, LINKS_AT_A_TIME, LINKS_PER_COURIER, REST_MAX, REST_MIN,
+    REST_PER_CLIENT,
 };
 
 /// What the watcher may do now.
@@ -158,6 +159,8 @@ impl Rounds {
     fn begin(&self, subscribers: Subscribers, patient: bool) {
         self.begun.fetch_add(1, Ordering::Relaxed);
         let len = subscribers.len();
+        // With a long rest the next round would come too late for those who are blocked.
+        let patient = patient && self.rest_after(len) <= BLOCKED_PATIENCE;
         let round = Arc::new(Round {
             subscribers,
             cursor: AtomicUsize::new(0),
@@ -213,10 +216,13 @@ impl Rounds {
         }
     }
 
+    fn rest_after(&self, subscribers: usize) -> Duration {
+        self.rest
+            .unwrap_or_else(|| (REST_PER_CLIENT * subscribers as u32).min(REST_MAX))
+    }
+
     fn end(&self, subscribers: usize) {
-        let rest = self
-            .rest
-            .unwrap_or_else(|| (REST_PER_CLIENT * subscribers as u32).min(REST_MAX));
+        let rest = self.rest_after(subscribers);
         *self.state.lock() = if rest < REST_MIN {
             State::Idle
         } else {
@@ -275,6 +281,14 @@ mod tests {
         assert!(!rounds.has_blocked());
         assert!(!rounds.run_again(true), "not after the second");
         assert_eq!((carried(&free), carried(&blocked)), (1, 3));
+    }
+
+    #[test]
+    fn before_a_long_rest_nobody_is_left_blocked() {
+        let rest = Some(2 * BLOCKED_PATIENCE);
+        let rounds = Rounds::new(Arc::new(Hub::new(100).expect("a hub")), rest);
+        rounds.run(Arc::new(vec![full(1)]), true);
+        assert!(!rounds.has_blocked());
     }
 
     #[test]

@@ -150,6 +150,24 @@ fn a_client_that_reads_a_little_all_the_time_is_not_taken_for_silent() {
 }
 
 #[test]
+fn a_client_whose_socket_was_full_is_served_as_soon_as_it_reads_whatever_the_delay() {
+    const LINES: usize = 12_000;
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    append_numbers(&log, 0..1, 40, 1);
+    let daemon = Daemon::with(&["--max-delay", "60000"], &[&log]);
+    let mut clients = [(); 2].map(|()| daemon.websocket("/ws?lines=all"));
+    for client in &mut clients {
+        expect(client, 0..1);
+    }
+    append_numbers(&log, 1..LINES, 200, LINES);
+    // What is left at the end is no full batch, and may wait as it was told to.
+    for client in &mut clients {
+        expect(client, 1..LINES - 2_000);
+    }
+}
+
+#[test]
 fn a_filtered_client_that_stalls_gets_exactly_what_matches() {
     const LINES: usize = 30_000;
     let (_logs, log, daemon) = followed();

@@ -229,12 +229,15 @@ impl Watcher {
         while !self.quit.load(Ordering::Acquire) {
             match self.rounds.pace() {
                 Pace::Go if self.is_crowded() => {
-                    if !self.rounds.run_again(true) {
+                    self.rounds.run_again(true);
+                    // After a short round there is no rest, and to try again at once would only spin.
+                    if self.rounds.pace() == Pace::Go {
                         self.wait(false, Some(Instant::now() + REST_SLICE));
                     }
                 }
                 Pace::Go => {
-                    let again = !self.pass() && self.rounds.run_again(self.is_fast());
+                    // Where nothing new has come, lines don't come fast any more: who is still blocked is its own thread's.
+                    let again = !self.pass() && self.rounds.run_again(false);
                     if self.ready.is_empty() && !again && !self.rounds.has_blocked() {
                         self.wait(true, self.next_time());
                     }
