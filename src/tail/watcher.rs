@@ -22,8 +22,8 @@ use nix::sys::time::TimeSpec;
 use crate::courier::{Pace, Rounds};
 use crate::hub::{Change, Hub};
 use crate::limits::{
-    CROWD_WAIT_MAX, CROWD_WAIT_PER_CLIENT, DELETED_KEPT, FAST_BYTES, FORGET_EVERY, LOOK_WAIT,
-    REST_SLICE, TURN_BYTES,
+    BLOCKED_PATIENCE, CROWD_WAIT_MAX, CROWD_WAIT_PER_CLIENT, DELETED_KEPT, FAST_BYTES,
+    FORGET_EVERY, LOOK_WAIT, REST_SLICE, TURN_BYTES,
 };
 use crate::source::Source;
 use crate::stop::{Reason, Stop};
@@ -116,6 +116,7 @@ pub struct Watcher {
     /// Who took part in the last batch that was not empty, and how many bytes it had.
     active: Vec<usize>,
     batch_bytes: usize,
+    published_at: Instant,
     /// Until when a publish waits for subscribers that lag.
     crowded_until: Option<Instant>,
     forget_at: Option<Instant>,
@@ -148,6 +149,7 @@ impl Watcher {
             asked: None,
             active: Vec::new(),
             batch_bytes: 0,
+            published_at: now,
             crowded_until: None,
             forget_at: None,
             hub,
@@ -236,10 +238,14 @@ impl Watcher {
                     }
                 }
                 Pace::Go => {
-                    // Where nothing new has come, lines don't come fast any more: who is still blocked is its own thread's.
-                    let again = !self.pass() && self.rounds.run_again(false);
+                    // Where nothing new has come for a moment, lines don't come fast any more: who is still blocked is its own
+                    // thread's.
+                    let fast = self.is_fast() && self.published_at.elapsed() < BLOCKED_PATIENCE;
+                    let again = !self.pass() && self.rounds.run_again(fast);
                     if self.ready.is_empty() && !again && !self.rounds.has_blocked() {
                         self.wait(true, self.next_time());
+                    } else if again && self.rounds.pace() == Pace::Go {
+                        self.wait(false, Some(Instant::now() + REST_SLICE));
                     }
                 }
                 // Its end wakes us. The kernel's events are not waited for: they would end every wait.
@@ -376,6 +382,7 @@ impl Watcher {
             return false;
         }
         self.batch_bytes = read;
+        self.published_at = now;
         self.crowded_until = None;
         if changes
             .iter()
