@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::Asked;
-use crate::serve::stream::PANICS;
+use crate::serve::delivery::stream::PANICS;
 
 /// A connection over the Unix socket at `path` that has asked for `target`.
 fn ask(path: &Path, target: &str) -> BufReader<UnixStream> {

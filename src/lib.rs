@@ -39,7 +39,7 @@
 //! - A client that joins notes the edges under the same lock under which its queue is added, so its queue begins exactly
 //!   where its reading ends: every line once ([`hub`]).
 //! - Of every queued batch, either it was written or its client's thread was woken after it was queued
-//!   ([`serve::link`]).
+//!   ([`serve::delivery::link`]).
 //! - No shared lock is held while anything is written, read, logged or waited for.
 //! - Only the hub drops a sender; only a client's thread closes its socket; one client's trouble ends that client alone,
 //!   and a core thread that is lost ends the program.
@@ -78,6 +78,8 @@ pub mod tally;
 pub mod metrics;
 
 // From the hub to the peers.
+pub mod page;
+
 pub mod serve;
 
 // From the hub to a broker.

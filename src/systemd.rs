@@ -12,7 +12,7 @@ use sd_notify::NotifyState;
 
 use crate::error::StartError;
 use crate::limits::STATUS_EVERY;
-use crate::serve::listener::Listener;
+use crate::serve::door::listener::Listener;
 
 /// The sockets that systemd has passed, in its order; none where it has passed none. One named `tcp`
 /// (FileDescriptorName=) is a plain one.

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-const page = (name) => import(new URL(`../../src/serve/page/${name}.js`, import.meta.url));
+const page = (name) => import(new URL(`../../src/page/${name}.js`, import.meta.url));
 
 const texts = (ring) => Array.from({ length: ring.length }, (_, i) => ring.text(ring.first + i));
 const numbered = (from, to) => Array.from({ length: to - from }, (_, i) => `line ${from + i}`);

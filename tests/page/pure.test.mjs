@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-const page = (name) => import(new URL(`../../src/serve/page/${name}.js`, import.meta.url));
+const page = (name) => import(new URL(`../../src/page/${name}.js`, import.meta.url));
 
 test("colours are kept and every other escape sequence is dropped", async () => {
   const { plain, spans } = await page("ansi");

@@ -8,12 +8,12 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 
 use crate::limits::HEADS_MAX;
-use crate::serve::peer::Visitor;
-use crate::serve::socket::Socket;
+use crate::serve::delivery::peer::Visitor;
+use crate::serve::transport::socket::Socket;
 
 /// See the module. Its lock is held for no longer than a look into the list.
 #[derive(Debug, Default)]
-pub(super) struct Visitors(Mutex<Lists>);
+pub(crate) struct Visitors(Mutex<Lists>);
 
 #[derive(Debug, Default)]
 struct Lists {
@@ -37,7 +37,7 @@ impl Lists {
 
 impl Visitors {
     /// One comes on `socket`. `half_close` says that a peer that shuts its sending side has not left.
-    pub(super) fn comes(&self, socket: Arc<Socket>, half_close: bool) -> Arc<Visitor> {
+    pub(crate) fn comes(&self, socket: Arc<Socket>, half_close: bool) -> Arc<Visitor> {
         let mut lists = self.0.lock();
         let number = lists.next;
         lists.next += 1;
@@ -51,7 +51,7 @@ impl Visitors {
     }
 
     /// Its thread has been started.
-    pub(super) fn has_thread(&self, number: u64, thread: JoinHandle<()>) {
+    pub(crate) fn has_thread(&self, number: u64, thread: JoinHandle<()>) {
         let mut lists = self.0.lock();
         match lists.all.get_mut(&number) {
             Some(entry) => entry.1 = Some(thread),
@@ -61,12 +61,12 @@ impl Visitors {
     }
 
     /// It is a stream from now on.
-    pub(super) fn is_stream(&self, number: u64) {
+    pub(crate) fn is_stream(&self, number: u64) {
         self.0.lock().heads.remove(&number);
     }
 
     /// Its thread is at its end, or there is none for it.
-    pub(super) fn leaves(&self, number: u64) {
+    pub(crate) fn leaves(&self, number: u64) {
         let mut lists = self.0.lock();
         lists.heads.remove(&number);
         if let Some((_, thread)) = lists.all.remove(&number) {
@@ -75,12 +75,12 @@ impl Visitors {
     }
 
     /// Makes room where the system has none for one that comes.
-    pub(super) fn end_oldest_head(&self) {
+    pub(crate) fn end_oldest_head(&self) {
         self.0.lock().end_oldest_head();
     }
 
     /// The one of this number, while it is there.
-    pub(super) fn get(&self, number: u64) -> Option<Arc<Visitor>> {
+    pub(crate) fn get(&self, number: u64) -> Option<Arc<Visitor>> {
         let lists = self.0.lock();
         lists
             .all
@@ -89,7 +89,7 @@ impl Visitors {
     }
 
     /// All that are there.
-    pub(super) fn all(&self) -> Vec<Arc<Visitor>> {
+    pub(crate) fn all(&self) -> Vec<Arc<Visitor>> {
         let lists = self.0.lock();
         lists
             .all
@@ -99,12 +99,12 @@ impl Visitors {
     }
 
     /// Whether none is there.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.lock().all.is_empty()
     }
 
     /// Joins the threads that are at their end, which is a moment's wait; whether there were any.
-    pub(super) fn join_ended(&self) -> bool {
+    pub(crate) fn join_ended(&self) -> bool {
         let ended = std::mem::take(&mut self.0.lock().ended);
         let any = !ended.is_empty();
         for thread in ended {

@@ -1,0 +1,170 @@
+//! The web page: its files as they are embedded in the binary.
+
+use std::hash::{DefaultHasher, Hasher};
+
+/// The `Content-Security-Policy` of the page: nothing inline, nothing from elsewhere.
+///
+/// A log line is hostile input; should the page ever take one for markup, this keeps it from doing anything.
+pub const CSP: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; \
+                       connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; \
+                       frame-ancestors 'none'";
+
+/// One file of the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asset {
+    /// The value of `Content-Type`.
+    pub content_type: &'static str,
+    /// The body.
+    pub bytes: &'static [u8],
+    /// The value of `ETag`, with its quotes: another build's file has another.
+    pub etag: String,
+}
+
+macro_rules! files {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_bytes!($name).as_slice())),*]
+    };
+}
+
+const INDEX: &[u8] = include_bytes!("index.html");
+const TOKEN: &[u8] = include_bytes!("token.html");
+
+/// What `index.html` and the modules name, all of it under `page/`.
+const FILES: &[(&str, &[u8])] = files![
+    "ansi.js",
+    "connection.js",
+    "copy.js",
+    "deeds.js",
+    "files.js",
+    "filter.js",
+    "find.js",
+    "heights.js",
+    "history.js",
+    "intake.js",
+    "json.js",
+    "keys.js",
+    "level.js",
+    "list.js",
+    "log.css",
+    "main.js",
+    "marks.js",
+    "older.js",
+    "paint.js",
+    "panel.js",
+    "ring.js",
+    "row.js",
+    "rows.js",
+    "scan-worker.js",
+    "scan.js",
+    "settings.js",
+    "status.js",
+    "style.css",
+    "theme.js",
+    "time.js",
+    "view.js",
+];
+
+/// The file at a path relative to the base path; the page itself is at the empty one.
+pub fn asset(path: &str) -> Option<Asset> {
+    let bytes = if path.is_empty() {
+        INDEX
+    } else {
+        let name = path.strip_prefix("page/")?;
+        FILES.iter().find(|(file, _)| *file == name)?.1
+    };
+    Some(Asset {
+        content_type: content_type(path),
+        bytes,
+        etag: etag(bytes),
+    })
+}
+
+/// The page that asks for a token: the body of the 401 that a browser gets. It needs no other file, since
+/// none is given without a token.
+pub fn token_page() -> &'static [u8] {
+    TOKEN
+}
+
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit_once('.') {
+        Some((_, "js")) => "text/javascript; charset=utf-8",
+        Some((_, "css")) => "text/css; charset=utf-8",
+        _ => "text/html; charset=utf-8",
+    }
+}
+
+/// No secret and no promise between builds: it only has to change with the bytes.
+fn etag(bytes: &[u8]) -> String {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bytes);
+    format!("\"{:016x}\"", hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What follows each `mark` in a text, up to a quote.
+    fn named<'a>(text: &'a str, mark: &str) -> Vec<&'a str> {
+        let ends = |rest: &'a str| rest.split('"').next().unwrap_or("");
+        text.split(mark).skip(1).map(ends).collect()
+    }
+
+    fn text(path: &str) -> &'static str {
+        let asset = asset(path).expect("the page has this file");
+        std::str::from_utf8(asset.bytes).expect("the page is UTF-8")
+    }
+
+    #[test]
+    fn every_file_that_the_page_names_is_served() {
+        let index = text("");
+        for path in [
+            named(index, "src=\""),
+            named(index, "rel=\"stylesheet\" href=\""),
+        ]
+        .concat()
+        {
+            assert!(asset(path).is_some(), "index.html names {path}");
+        }
+        for (file, _) in FILES {
+            for name in named(text(&format!("page/{file}")), "\"./")
+                .iter()
+                .filter(|n| n.contains('.'))
+            {
+                assert!(
+                    asset(&format!("page/{name}")).is_some(),
+                    "{file} names {name}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_inline_is_needed() {
+        let index = text("");
+        for refused in [
+            "<style",
+            " style=",
+            " onclick=",
+            " onload=",
+            "<script>",
+            "//cdn",
+            "https://",
+        ] {
+            assert!(!index.contains(refused), "index.html has {refused}");
+        }
+    }
+
+    #[test]
+    fn no_other_path_leads_anywhere() {
+        for path in [
+            "page/",
+            "page/../page.rs",
+            "page/token.html",
+            "main.js",
+            "page/page/main.js",
+        ] {
+            assert_eq!(asset(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Owns the token file: who holds one of its tokens may see the files of that token's scope.
+//!
+//! A line is `TOKEN`, or `TOKEN file=NAME file=PATTERN` for some files alone. Tokens never leave this module, neither
+//! for a log nor for an error: lines are named by their number.
+
+use std::fmt;
+use std::fs::{File, Metadata};
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use subtle::{ConditionallySelectable, ConstantTimeEq};
+
+use crate::error::StartError;
+use crate::escape::shown;
+use crate::limits::{TOKEN_BYTES_MAX, TOKEN_BYTES_MIN, TOKEN_FILE_BYTES};
+use crate::serve::access::stamp::{self, Stamp};
+
+mod carrier;
+mod scope;
+
+pub use carrier::{cookie_name, presented, set_cookie};
+pub use scope::Scope;
+
+/// The tokens that are good now.
+pub struct Tokens {
+    path: PathBuf,
+    held: Vec<Held>,
+    /// What the file looked like; `None` where it must be read again whatever it looks like.
+    stamp: Option<Stamp>,
+    /// What was last warned of, so that it is said once.
+    complaint: Option<String>,
+}
+
+#[derive(PartialEq, Eq)]
+struct Held {
+    token: Padded,
+    scope: Scope,
+}
+
+impl Tokens {
+    /// Reads the token file at `path`, and warns where everyone on this machine can read it too.
+    pub fn open(path: &Path) -> Result<Self, StartError> {
+        let failed = |cause| {
+            let deed = format!("use the token file {}", shown(path.as_os_str().as_bytes()));
+            StartError::failed(deed, cause)
+        };
+        let (held, metadata) = read(path).map_err(failed)?;
+        if metadata.mode() & 0o004 != 0 {
+            log::warn!(
+                "the token file {} can be read by every user of this machine: chmod o-r it",
+                shown(path.as_os_str().as_bytes())
+            );
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            held,
+            stamp: Stamp::of(&metadata),
+            complaint: None,
+        })
+    }
+
+    /// What `presented` opens, if it is a token. Takes the same time whichever token it is or resembles.
+    pub fn allows(&self, presented: &[u8]) -> Option<Scope> {
+        let presented = Padded::new(presented)?;
+        let mut found = u64::MAX;
+        for (index, held) in (0_u64..).zip(&self.held) {
+            found.conditional_assign(&index, held.token.ct_eq(&presented));
+        }
+        let held = self.held.get(usize::try_from(found).ok()?)?;
+        Some(held.scope.clone())
+    }
+
+    /// Reads the file again if it has changed, and says whether other tokens or scopes are good now. Where it can't
+    /// be used, what was good stays so: a file may be half-written.
+    pub fn refresh(&mut self) -> bool {
+        if stamp::is_as_read(&self.path, self.stamp.as_ref()) {
+            return false;
+        }
+        match read(&self.path) {
+            Ok((held, metadata)) => {
+                self.stamp = Stamp::of(&metadata);
+                self.complaint = None;
+                let is_new = held != self.held;
+                self.held = held;
+                is_new
+            }
+            Err(cause) => {
+                if self.complaint.as_ref() != Some(&cause) {
+                    log::warn!(
+                        "can't use the changed token file {}, so the tokens stay as they were: {cause}",
+                        shown(self.path.as_os_str().as_bytes())
+                    );
+                    self.complaint = Some(cause);
+                }
+                self.stamp = None;
+                false
+            }
+        }
+    }
+}
+
+/// Without the tokens.
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens")
+            .field("path", &self.path)
+            .field("count", &self.held.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A token of fixed length, so that the time of a comparison does not tell its own.
+#[derive(PartialEq, Eq)]
+struct Padded {
+    bytes: [u8; TOKEN_BYTES_MAX],
+    len: u64,
+}
+
+impl Padded {
+    /// `None` for what is longer than a token can be.
+    fn new(token: &[u8]) -> Option<Self> {
+        let mut bytes = [0; TOKEN_BYTES_MAX];
+        bytes.get_mut(..token.len())?.copy_from_slice(token);
+        let len = u64::try_from(token.len()).ok()?;
+        Some(Self { bytes, len })
+    }
+}
+
+impl ConstantTimeEq for Padded {
+    fn ct_eq(&self, other: &Self) -> subtle::Choice {
+        self.bytes.as_slice().ct_eq(other.bytes.as_slice()) & self.len.ct_eq(&other.len)
+    }
+}
+
+/// The tokens in the file, and what it looked like before it was read.
+fn read(path: &Path) -> Result<(Vec<Held>, Metadata), String> {
+    let text = |error: std::io::Error| error.to_string();
+    let file = File::open(path).map_err(text)?;
+    let metadata = file.metadata().map_err(text)?;
+    let mut bytes = Vec::new();
+    file.take(TOKEN_FILE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(text)?;
+    if bytes.len() as u64 > TOKEN_FILE_BYTES {
+        return Err(format!(
+            "it is over {TOKEN_FILE_BYTES} bytes: it holds one token a line"
+        ));
+    }
+    Ok((parse(&bytes)?, metadata))
+}
+
+fn parse(bytes: &[u8]) -> Result<Vec<Held>, String> {
+    let mut all: Vec<Held> = Vec::new();
+    for (number, line) in (1..).zip(bytes.split(|&byte| byte == b'\n')) {
+        // A # inside a word is part of it: tokens may be passwords.
+        let mut words = line
+            .split(u8::is_ascii_whitespace)
+            .filter(|word| !word.is_empty())
+            .take_while(|word| !word.starts_with(b"#"));
+        let Some(token) = words.next() else {
+            continue;
+        };
+        let bad = |why: &str| format!("line {number}: {why}");
+        if token.len() < TOKEN_BYTES_MIN {
+            return Err(bad(&format!(
+                "the token has {} bytes, and must have at least {TOKEN_BYTES_MIN}, so that it can't be guessed",
+                token.len()
+            )));
+        }
+        let token = Padded::new(token)
+            .ok_or_else(|| bad(&format!("the token is over {TOKEN_BYTES_MAX} bytes")))?;
+        let scope = Scope::read(words).map_err(|why| bad(&why))?;
+        match all.iter_mut().find(|held| held.token == token) {
+            Some(held) => held.scope.join(scope),
+            None => all.push(Held { token, scope }),
+        }
+    }
+    if all.is_empty() {
+        return Err("there is no token in it: it holds one a line".to_owned());
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+#[path = "token/tests.rs"]
+mod tests;

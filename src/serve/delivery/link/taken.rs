@@ -1,0 +1,112 @@
+//! Segments of batches that were taken from the queue and are not wholly written yet. They are shared: what is kept of
+//! each is a reference, and the header that this one client needs before it.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+
+use crate::serve::delivery::wire::Wire;
+use crate::serve::transport::socket::Socket;
+use crate::source::{Batch, Kind, Segment};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    items: VecDeque<Item>,
+    /// Bytes of the first one that are written.
+    written: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) batch: Arc<Batch>,
+    /// Its number in the batch.
+    pub(super) segment: usize,
+    /// What goes before it.
+    pub(super) header: Vec<u8>,
+    /// Nothing more of the batch follows.
+    pub(super) last: bool,
+}
+
+impl Item {
+    pub(super) fn segment(&self) -> &Segment {
+        &self.batch.segments[self.segment]
+    }
+
+    fn len(&self, wire: &Wire) -> usize {
+        self.header.len() + wire.form(self.segment()).len()
+    }
+}
+
+impl Taken {
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// A segment is half on the wire.
+    pub(super) fn is_half(&self) -> bool {
+        self.written > 0
+    }
+
+    pub(super) fn push(&mut self, item: Item) {
+        self.items.push_back(item);
+    }
+
+    /// Of the first one, so many bytes are written already.
+    pub(super) fn has_written(&mut self, bytes: usize) {
+        self.written = bytes;
+    }
+
+    /// The file of the last lines.
+    pub(super) fn last_file(&self) -> Option<u32> {
+        let lines = |item: &&Item| matches!(item.segment().kind, Kind::Lines(_));
+        let last = self.items.iter().rev().find(lines)?;
+        Some(last.segment().source.index)
+    }
+
+    /// The first item and how many bytes of it are written, where any are; all is let go of.
+    pub(super) fn forsake(&mut self) -> Option<(Item, usize)> {
+        let mut items = std::mem::take(&mut self.items);
+        let written = std::mem::take(&mut self.written);
+        items.pop_front().filter(|_| written > 0).zip(Some(written))
+    }
+
+    /// Writes with one call what the socket takes now; how many bytes.
+    pub(super) fn write(&mut self, wire: &Wire, socket: &Socket) -> io::Result<usize> {
+        let mut slices = Vec::with_capacity(self.items.len() * 2);
+        let mut skip = self.written;
+        for item in &self.items {
+            for bytes in [&item.header[..], wire.form(item.segment())] {
+                let from = skip.min(bytes.len());
+                skip -= from;
+                if from < bytes.len() {
+                    slices.push(IoSlice::new(&bytes[from..]));
+                }
+            }
+        }
+        if slices.is_empty() {
+            return Ok(0);
+        }
+        match socket.write_vectored(&slices)? {
+            0 => Err(io::ErrorKind::WriteZero.into()),
+            n => {
+                self.written += n;
+                Ok(n)
+            }
+        }
+    }
+
+    /// The next item that is wholly written.
+    pub(super) fn pop_written(&mut self, wire: &Wire) -> Option<Item> {
+        let len = self.items.front()?.len(wire);
+        if self.written < len {
+            return None;
+        }
+        self.written -= len;
+        self.items.pop_front()
+    }
+}

@@ -1,0 +1,140 @@
+//! What is due between two deliveries: to end where it is to end, to hear what the peer says, to ping.
+
+use std::io;
+use std::time::Instant;
+
+use tungstenite::Message;
+
+use crate::limits::WS_READS_MAX;
+use crate::reader::Reader;
+use crate::serve::transport::socket::Backlog;
+
+use super::{Ended, Stream};
+
+impl Stream<'_> {
+    pub(super) fn note_progress(&mut self) -> bool {
+        let progress = self.peer.link.lock().progress();
+        let moved = progress != self.progress;
+        if moved && self.blocked {
+            self.sign = Instant::now();
+            self.blocked = false;
+        }
+        self.progress = progress;
+        moved
+    }
+
+    /// Whether bytes wait for the peer; that it has taken some since the last ping is a sign that it lives, however few.
+    fn owes_a_sign(&mut self, now: Instant) -> bool {
+        let before = self.backlog;
+        self.backlog = self.peer.visitor.socket.backlog();
+        let moved = before
+            .zip(self.backlog)
+            .is_some_and(|(before, now)| before.moved(now));
+        let owes = self.blocked || self.backlog.is_some_and(Backlog::waits);
+        // Of who is not pinged nothing is due where nothing waits: what it owes, it owes from now on.
+        if moved || (!owes && !self.peer.link.lock().is_websocket()) {
+            self.sign = now;
+        }
+        owes
+    }
+
+    /// Ends where it is to end, hears what the peer says, pings.
+    pub(super) fn attend(&mut self, reader: Option<&Reader>) -> Result<(), Ended> {
+        if self.peer.visitor.is_ended() {
+            return Err(self.why_ended());
+        }
+        if self.peer.visitor.take_said() {
+            self.hear()?;
+        }
+        let now = Instant::now();
+        if now < self.ping_due {
+            return Ok(());
+        }
+        self.note_progress();
+        self.ping_due = now + self.shared.ping_interval;
+        let owes = self.owes_a_sign(now);
+        let mut link = self.peer.link.lock();
+        if (link.is_websocket() || owes)
+            && now.duration_since(self.sign) >= 2 * self.shared.ping_interval
+        {
+            return Err(Ended::Silent);
+        }
+        if link.is_websocket() {
+            link.ping();
+        }
+        // Through a filter a file can be as quiet as the stream: its id must not go stale, whatever other files say.
+        let quiet = self.progress == self.progress_at_ping || link.wire.filter().is_some();
+        if quiet && link.is_idle() {
+            let standing: Vec<_> = match (reader.or(link.reader.as_ref()), link.wire.filter()) {
+                (Some(reader), Some(_)) => reader
+                    .ids()
+                    .into_iter()
+                    .map(|(index, id)| {
+                        (index, self.shared.hub.source(index).source.name.clone(), id)
+                    })
+                    .collect(),
+                _ => Vec::new(),
+            };
+            let heartbeat = link.wire.heartbeat(&standing);
+            link.push_raw(&heartbeat);
+        }
+        drop(link);
+        // What was queued here goes out with the next carry; in the live loop that is the next thing done.
+        if self.peer.carry_here().is_err() {
+            return Err(Ended::PeerLeft);
+        }
+        self.note_progress();
+        self.progress_at_ping = self.progress;
+        Ok(())
+    }
+
+    pub(super) fn why_ended(&self) -> Ended {
+        if self.peer.visitor.is_withdrawn() {
+            Ended::Withdrawn
+        } else {
+            Ended::Stopping
+        }
+    }
+
+    /// Reads what the peer says, to the end of what is there: edge-triggered readiness comes once.
+    #[inline(never)]
+    fn hear(&mut self) -> Result<(), Ended> {
+        if !self.peer.link.lock().is_websocket() {
+            return self.hear_bytes();
+        }
+        for _ in 0..WS_READS_MAX {
+            let read = self.peer.link.lock().read_message();
+            match read {
+                Ok(Some(Message::Close(_))) => return Err(Ended::PeerClosed),
+                // Nothing else is a sign that it takes what it is sent.
+                Ok(Some(Message::Pong(_))) => self.sign = Instant::now(),
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(Ended::by(&error)),
+            }
+        }
+        // There may be more: it has its turn after the lines.
+        self.peer.visitor.hears();
+        Ok(())
+    }
+
+    fn hear_bytes(&mut self) -> Result<(), Ended> {
+        let mut buf = [0; 512];
+        for _ in 0..WS_READS_MAX {
+            match self.peer.visitor.socket.read(&mut buf) {
+                Ok(0) if self.follow && !self.peer.visitor.may_half_close() => {
+                    return Err(Ended::PeerLeft);
+                }
+                Ok(0) => {
+                    self.peer.visitor.goes_deaf();
+                    return Ok(());
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(_) => return Err(Ended::PeerLeft),
+            }
+        }
+        self.peer.visitor.hears();
+        Ok(())
+    }
+}

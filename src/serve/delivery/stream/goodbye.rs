@@ -1,0 +1,66 @@
+//! The end of a stream: what it says last.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tungstenite::protocol::CloseFrame;
+use tungstenite::protocol::frame::coding::CloseCode;
+
+use crate::limits::DRAIN;
+use crate::serve::delivery::link::Carried;
+
+use super::{Ended, Stream};
+
+impl Stream<'_> {
+    pub(super) fn say_goodbye(&mut self, ended: Ended) {
+        if matches!(ended, Ended::PeerLeft) {
+            return;
+        }
+        let socket = Arc::clone(&self.peer.visitor.socket);
+        if let Some(key) = self.key.take() {
+            self.shared.hub.leave(key);
+        }
+        let deadline = Instant::now() + DRAIN;
+        let mut link = self.peer.link.lock();
+        if matches!(ended, Ended::Stopping) {
+            // What is queued is flushed, as far as the peer takes it in time.
+            while link.live && matches!(link.carry(true), Ok(Carried::Blocked)) {
+                if Instant::now() >= deadline || socket.wait_to_write(deadline).is_err() {
+                    break;
+                }
+            }
+        }
+        // Race: the end comes while a shared frame is half on the wire. Its rest goes before the close frame.
+        link.forsake();
+        link.live = false;
+        match ended {
+            Ended::Complete => {
+                let ending = link.wire.ending();
+                link.push_raw(&ending);
+                link.close(frame(CloseCode::Normal, ""));
+            }
+            Ended::Stopping => link.close(frame(CloseCode::Away, "stopping; resume by id")),
+            Ended::Withdrawn => link.close(frame(CloseCode::Policy, "the token was withdrawn")),
+            Ended::Refused(code, why) => link.close(frame(code, why)),
+            Ended::Silent | Ended::PeerClosed | Ended::PeerLeft => {}
+        }
+        loop {
+            match link.carry(true) {
+                Ok(Carried::Blocked) if Instant::now() < deadline => {}
+                _ => break,
+            }
+            if socket.wait_to_write(deadline).is_err() {
+                break;
+            }
+        }
+        drop(link);
+        socket.drain(deadline);
+    }
+}
+
+fn frame(code: CloseCode, reason: &'static str) -> CloseFrame {
+    CloseFrame {
+        code,
+        reason: reason.into(),
+    }
+}

@@ -1,0 +1,213 @@
+//! The thread of one accepted connection: reads the request head, lets the guard decide, and answers, or becomes a
+//! stream.
+
+mod opening;
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::escape::shown;
+use crate::limits::{DRAIN, HEAD_BYTES, HEAD_READ_BYTES, HEAD_TIME_MS, OPENING_STACK_BYTES};
+use crate::serve::delivery::peer::Visitor;
+use crate::serve::door::routes::{Route, Routes};
+use crate::serve::http::answer::Answer;
+use crate::serve::http::head::{HeadParser, Parsed};
+use crate::serve::http::refusal::Refusal;
+use crate::serve::http::request::{Method, Request};
+
+use opening::Opening;
+
+/// One connection's thread.
+pub(crate) struct Client<'a> {
+    /// What all share.
+    pub routes: &'a Routes,
+    /// This connection.
+    pub visitor: Arc<Visitor>,
+    /// Called when it becomes a stream: it is no head any more, and the door listens to its peer.
+    pub becomes_stream: &'a (dyn Fn(&Arc<Visitor>) + Sync),
+}
+
+impl Client<'_> {
+    /// Serves HTTP to its end. Blocks for as long as the client stays.
+    pub(crate) fn serve_http(&self) {
+        self.follow(Client::open_http);
+    }
+
+    /// Serves one who connects to a plain listener.
+    pub(crate) fn serve_plain(&self) {
+        self.follow(Client::open_plain);
+    }
+
+    /// Opens a stream and runs it. It is opened on a stack of its own, since an idle client holds, for as long as it
+    /// stays, every page of its stack that was ever touched, and what the allocator keeps for its thread: with one stack
+    /// for both it would be a half more.
+    fn follow<'a>(&'a self, open: fn(&'a Self) -> Option<Box<Opening<'a>>>) {
+        let begin = || open(self).and_then(|opening| self.begin(opening));
+        let opened = thread::scope(|scope| {
+            let builder = thread::Builder::new().stack_size(OPENING_STACK_BYTES);
+            match builder.spawn_scoped(scope, begin) {
+                Ok(opener) => opener.join(),
+                // Threads are scarce: then it costs memory.
+                Err(_) => Ok(begin()),
+            }
+        });
+        match opened {
+            Ok(Some(opened)) => opened.run(),
+            Ok(None) => {}
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+
+    /// Answers one request, or opens the stream that it asks for.
+    #[inline(never)]
+    fn open_http(&self) -> Option<Box<Opening<'_>>> {
+        let mut buf = Vec::new();
+        let deadline = Instant::now() + Duration::from_millis(HEAD_TIME_MS);
+        // A TLS handshake is a part of reading the head, and of its time.
+        let head = self.read_head(&mut buf, deadline);
+        match head? {
+            _ if self.visitor.socket.is_clear_where_tls_is_spoken() => {
+                self.refuse(&Refusal::clear_where_tls_is_spoken());
+                None
+            }
+            Err(refusal) => {
+                self.refuse(&refusal);
+                None
+            }
+            Ok((request, len)) => {
+                let rest = buf.split_off(len);
+                self.serve_request(&request, rest)
+            }
+        }
+    }
+
+    /// The request head, with its length in `buf`; `None` where the peer left before it said anything.
+    fn read_head(
+        &self,
+        buf: &mut Vec<u8>,
+        deadline: Instant,
+    ) -> Option<Result<(Request, usize), Refusal>> {
+        let mut parser = HeadParser::default();
+        loop {
+            let have = buf.len();
+            buf.resize(have + HEAD_READ_BYTES, 0);
+            let read = self.visitor.socket.read(&mut buf[have..]);
+            buf.truncate(have + read.as_ref().map_or(0, |&n| n));
+            match read {
+                Ok(0) if buf.is_empty() => return None,
+                Ok(0) => {
+                    return Some(Err(Refusal::bad_request(
+                        "the request head ends before its blank line",
+                    )));
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    let waited = self
+                        .visitor
+                        .wait(|| self.visitor.socket.wait(false, deadline));
+                    match waited {
+                        Some(Ok(ready)) if ready.read => {}
+                        Some(Ok(_)) => return (!buf.is_empty()).then(|| Err(Refusal::too_slow())),
+                        Some(Err(_)) | None => return None,
+                    }
+                    continue;
+                }
+                // A TLS client whose handshake failed has an alert to read.
+                Err(error) => {
+                    let error = shown(error.to_string().as_bytes());
+                    log::debug!("client {} sends no request: {error}", self.visitor.number);
+                    self.visitor.socket.drain(Instant::now() + DRAIN);
+                    return None;
+                }
+            }
+            match parser.look(buf) {
+                Parsed::Complete { request, len } => return Some(Ok((request, len))),
+                Parsed::Bad(refusal) => return Some(Err(refusal)),
+                Parsed::Incomplete if buf.len() > HEAD_BYTES => {
+                    return Some(Err(Refusal::head_too_large(
+                        "the request head is over 16 KiB",
+                    )));
+                }
+                Parsed::Incomplete if Instant::now() >= deadline => {
+                    return Some(Err(Refusal::too_slow()));
+                }
+                Parsed::Incomplete => {}
+            }
+        }
+    }
+
+    fn serve_request(&self, request: &Request, rest: Vec<u8>) -> Option<Box<Opening<'_>>> {
+        let (cors, route) = match self.routes.route(request, self.visitor.socket.transport()) {
+            Ok(routed) => routed,
+            Err((refusal, cors)) => {
+                self.routes.refused.count(refusal.status);
+                let answer = self
+                    .routes
+                    .refuse(request, &refusal)
+                    .with_cors(cors.as_ref());
+                self.answer(&answer, request.method);
+                return None;
+            }
+        };
+        match route {
+            Route::Answer(answer) => {
+                self.answer(&answer.with_cors(cors.as_ref()), request.method);
+                None
+            }
+            Route::Stream(kind, pass) => {
+                match self.open_stream(request, kind, pass, rest, cors.as_ref()) {
+                    Ok(opened) => opened,
+                    Err(refusal) => {
+                        self.routes.refused.count(refusal.status);
+                        let answer = Answer::refusal(&refusal).with_cors(cors.as_ref());
+                        self.answer(&answer, request.method);
+                        None
+                    }
+                }
+            }
+        }
+    }
+
+    /// Answers a request that could not be read.
+    fn refuse(&self, refusal: &Refusal) {
+        self.routes.refused.count(refusal.status);
+        self.answer(&Answer::refusal(refusal), Method::Get);
+    }
+
+    fn answer(&self, answer: &Answer, method: Method) {
+        self.send(&answer.encode(method));
+        self.visitor.socket.drain(Instant::now() + DRAIN);
+    }
+
+    /// Writes all of `bytes`, waiting as long as a head may take; whether that went well.
+    fn send(&self, bytes: &[u8]) -> bool {
+        let socket = &self.visitor.socket;
+        let deadline = Instant::now() + Duration::from_millis(HEAD_TIME_MS);
+        let mut at = 0;
+        loop {
+            let is_full = if at < bytes.len() {
+                match socket.write_vectored(&[std::io::IoSlice::new(&bytes[at..])]) {
+                    Ok(n) => {
+                        at += n;
+                        false
+                    }
+                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => true,
+                    Err(_) => return false,
+                }
+            } else {
+                match socket.flush() {
+                    Ok(true) => return true,
+                    Ok(false) => true,
+                    Err(_) => return false,
+                }
+            };
+            if is_full {
+                match self.visitor.wait(|| socket.wait_to_write(deadline)) {
+                    Some(Ok(ready)) if ready.write => {}
+                    _ => return false,
+                }
+            }
+        }
+    }
+}

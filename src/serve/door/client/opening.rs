@@ -1,0 +1,274 @@
+//! How a request becomes a stream: what it asks for, the handshake, its place among the streams, the answer's head.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
+
+use crate::limits::{CLIENT_MESSAGE_BYTES, WS_READ_BUFFER_BYTES, WS_WRITE_BUFFER_BYTES};
+use crate::reader::{Reader, note};
+use crate::serve::access::Pass;
+use crate::serve::delivery::link::Link;
+use crate::serve::delivery::peer::Peer;
+use crate::serve::delivery::stream::Stream;
+use crate::serve::delivery::wire::{Framing, Shape, Wire};
+use crate::serve::door::plan::Plan;
+use crate::serve::http::answer::{self, Answer, Framing as BodyFraming};
+use crate::serve::http::coding::Coding;
+use crate::serve::http::cors::Cors;
+use crate::serve::http::handshake;
+use crate::serve::http::query::Stream as Kind;
+use crate::serve::http::refusal::Refusal;
+use crate::serve::http::request::{Method, Request, Version};
+use crate::source::{Kind as What, Segment};
+
+use super::Client;
+
+/// A ping without a payload (RFC 6455, section 5.5.2).
+const EMPTY_PING: [u8; 2] = [0x89, 0];
+
+/// A stream that was asked for and has its place.
+pub(super) struct Opening<'a> {
+    plan: Plan,
+    wire: Wire,
+    /// The answer's head, where it was not sent yet.
+    head: Vec<u8>,
+    /// What a WebSocket peer has said after its request.
+    websocket: Option<Vec<u8>>,
+    /// Where it starts and what was read to know, where that had to be known first.
+    started: Option<(Reader, Vec<Segment>)>,
+    place: Place<'a>,
+}
+
+/// A stream that is about to run, and its place.
+pub(super) struct Opened<'a> {
+    stream: Box<Stream<'a>>,
+    _place: Place<'a>,
+}
+
+impl Opened<'_> {
+    /// Runs it to its end. Blocks for as long as the client stays.
+    pub(super) fn run(self) {
+        let number = self.stream.number();
+        let ended = self.stream.run();
+        log::debug!("client {number} ended: {ended:?}");
+    }
+}
+
+/// A place among the streams, until it is dropped.
+struct Place<'a>(&'a AtomicUsize);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Client<'_> {
+    /// Opens the stream that `request` asks for; `None` where it was answered otherwise.
+    #[inline(never)]
+    pub(super) fn open_stream(
+        &self,
+        request: &Request,
+        kind: Kind,
+        pass: Pass,
+        rest: Vec<u8>,
+        cors: Option<&Cors>,
+    ) -> Result<Option<Box<Opening<'_>>>, Refusal> {
+        let plan = Plan::read(self.routes, request, kind, pass.scope())?;
+        self.visitor.let_in_with(pass.clone());
+        // Race: the token was withdrawn, and the door went round the streams, before this line: it did not see this one.
+        if !self.routes.access.holds(&pass) {
+            return Err(Refusal::unauthorized());
+        }
+        let key = if kind == Kind::Ws {
+            Some(handshake::accept_key(request)?)
+        } else {
+            None
+        };
+        let framing = match (kind, request.version) {
+            (Kind::Ws, _) => Framing::WebSocket,
+            (_, Version::Http11) => Framing::Chunked,
+            (_, Version::Http10) => Framing::Bare,
+        };
+        let body = if framing == Framing::Bare {
+            BodyFraming::UntilClose
+        } else {
+            BodyFraming::Chunked
+        };
+        // A peer of HTTP/1.0 is a simple one, or a proxy that may not know what it passes on.
+        let coding = match framing {
+            Framing::Chunked => Coding::wanted(request),
+            Framing::WebSocket | Framing::Bare => Coding::Identity,
+        };
+        let content_type = match plan.shape() {
+            Shape::SseText | Shape::SseJson => answer::EVENTS,
+            Shape::JsonLine => answer::JSON_LINES,
+            _ => answer::TEXT,
+        };
+        let mut head = match &key {
+            Some(accept) => answer::upgrade_head(accept, cors),
+            None => answer::stream_head(content_type, coding, body, cors),
+        };
+        if request.method == Method::Head {
+            self.send(&head);
+            return Ok(None);
+        }
+        let place = self.place()?;
+        // Not only once it runs: while many wait for their turn at the file, the door would take the oldest of them for
+        // heads that never come, and end them.
+        (self.becomes_stream)(&self.visitor);
+        let mut wire = Wire::new(
+            plan.shape(),
+            framing,
+            plan.several(),
+            plan.filter().cloned(),
+        );
+        if coding == Coding::Gzip {
+            wire = wire.gzipped();
+        }
+        head.extend_from_slice(&wire.preamble());
+        let mut started = None;
+        if plan.must_know_first() {
+            let noted = note(&self.routes.shared.hub);
+            started = plan.start(self.routes, noted, &|| self.is_over(&plan))?;
+            if started.is_none() {
+                self.answer(&Answer::no_content().with_cors(cors), request.method);
+                return Ok(None);
+            }
+        }
+        Ok(Some(Box::new(Opening {
+            plan,
+            wire,
+            head,
+            websocket: key.map(|_| rest),
+            started,
+            place,
+        })))
+    }
+
+    /// Opens the stream of one who connects to a plain listener.
+    #[inline(never)]
+    pub(super) fn open_plain(&self) -> Option<Box<Opening<'_>>> {
+        let place = match self.place() {
+            Ok(place) => place,
+            Err(refusal) => {
+                self.routes.refused.count(refusal.status);
+                return None;
+            }
+        };
+        (self.becomes_stream)(&self.visitor);
+        let several = self.routes.several;
+        let wire = Wire::new(Shape::Text, Framing::Bare, several, None);
+        Some(Box::new(Opening {
+            plan: Plan::plain(self.routes),
+            wire,
+            head: Vec::new(),
+            websocket: None,
+            started: None,
+            place,
+        }))
+    }
+
+    /// Finds where the stream starts. The head is sent before that, since looking back through a filter may take long.
+    #[inline(never)]
+    pub(super) fn begin<'a>(&'a self, mut opening: Box<Opening<'a>>) -> Option<Opened<'a>> {
+        if opening.started.is_none() {
+            // Race: a peer that sees the head may write a line at once, and expects it; so the place where its stream
+            // begins is noted first.
+            let noted = note(&self.routes.shared.hub);
+            if !self.send(&std::mem::take(&mut opening.head)) {
+                return None;
+            }
+            let is_websocket = opening.websocket.is_some();
+            let wire = RefCell::new(&mut opening.wire);
+            let plan = &opening.plan;
+            let interval = self.routes.shared.ping_interval;
+            let due = Cell::new(Instant::now() + interval);
+            let is_over = || {
+                // A filter may be looked back through for minutes, and a proxy in between waits for one.
+                let now = Instant::now();
+                if now >= due.get() {
+                    due.set(now + interval);
+                    if is_websocket {
+                        self.send(&EMPTY_PING);
+                    } else {
+                        self.send(&wire.borrow_mut().heartbeat(&[]));
+                    }
+                }
+                self.is_over(plan)
+            };
+            let started = plan.start(self.routes, noted, &is_over);
+            opening.started = started.ok()?;
+        }
+        self.start(*opening)
+    }
+
+    #[inline(never)]
+    fn start<'a>(&'a self, opening: Opening<'a>) -> Option<Opened<'a>> {
+        let Opening {
+            plan,
+            mut wire,
+            head,
+            websocket,
+            started,
+            place,
+        } = opening;
+        let (reader, first) = started?;
+        let context = websocket.map(|rest| {
+            let config = WebSocketConfig::default()
+                .read_buffer_size(WS_READ_BUFFER_BYTES)
+                .write_buffer_size(0)
+                .max_write_buffer_size(WS_WRITE_BUFFER_BYTES)
+                .max_message_size(Some(CLIENT_MESSAGE_BYTES))
+                .max_frame_size(Some(CLIENT_MESSAGE_BYTES));
+            WebSocketContext::from_partially_read(rest, Role::Server, Some(config))
+        });
+        if plan.several() {
+            wire.stands(reader.ids());
+            // What was read to know the status is not sent yet.
+            wire.stands(first.iter().filter_map(|segment| match &segment.kind {
+                What::Event(event) => Some((segment.source.index, event.id)),
+                What::Lines(_) => None,
+            }));
+        }
+        let mut link = Link::new(Arc::clone(&self.visitor.socket), context, wire);
+        link.push_raw(&head);
+        let peer = Arc::new(Peer::new(Arc::clone(&self.visitor), link));
+        // Also where pings tell that a peer is gone: what its socket still holds goes then, too.
+        let interval = self.routes.shared.ping_interval;
+        self.visitor.socket.keep_alive(interval);
+        let shared = &self.routes.shared;
+        let stream = Box::new(Stream::new(shared, peer, reader, first, plan.follow()));
+        Some(Opened {
+            stream,
+            _place: place,
+        })
+    }
+
+    /// Whether nobody waits for `plan` any more: its peer has left, or is to be ended.
+    fn is_over(&self, plan: &Plan) -> bool {
+        let half_is_enough = plan.follow() && !self.visitor.may_half_close();
+        self.visitor.is_ended() || self.visitor.socket.is_left(half_is_enough)
+    }
+
+    fn place(&self) -> Result<Place<'_>, Refusal> {
+        if self.routes.shortage.has_none_for(&*self.visitor.socket) {
+            return Err(Refusal::unavailable(
+                "too many clients for the descriptors that the daemon may have; try again later",
+            ));
+        }
+        let streams = &self.routes.streams;
+        let max = self.routes.max_clients;
+        let taken = streams.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| {
+            (n < max).then_some(n + 1)
+        });
+        taken.map(|_| Place(streams)).map_err(|_| {
+            Refusal::unavailable(format!(
+                "too many clients: --max-clients is {max}; try again later"
+            ))
+        })
+    }
+}

@@ -1,0 +1,245 @@
+//! What one stream request asks for, checked against what there is.
+
+use std::ops::ControlFlow;
+
+use crate::config::value::Lines;
+use crate::hub::{Selection, SourceState};
+use crate::limits::SSE_FILES_MAX;
+use crate::reader::{Begin, From, Reader};
+use crate::source::{EventKind, Id, Kind as What, Segment, Source};
+
+use super::routes::Routes;
+use crate::serve::access::token::Scope;
+use crate::serve::delivery::filter::Filter;
+use crate::serve::delivery::wire::Shape;
+use crate::serve::http::query::{Format, Stream as Kind, StreamQuery};
+use crate::serve::http::refusal::Refusal;
+use crate::serve::http::request::Request;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Plan {
+    selection: Selection,
+    several: bool,
+    shape: Shape,
+    filter: Option<Filter>,
+    lines: Lines,
+    after: Vec<Id>,
+    /// In which source.
+    before: Option<(u32, Id)>,
+    follow: bool,
+    /// A reconnect of an `EventSource` that may have nothing more to get.
+    may_be_over: bool,
+}
+
+fn id(parameter: &str, text: &str) -> Result<Id, Refusal> {
+    Id::parse(text).ok_or_else(|| {
+        let shown = crate::escape::shown(text.as_bytes());
+        Refusal::bad_request(format!(
+            "the parameter {parameter}={shown} can't be used: it must be an id that a stream has given"
+        ))
+    })
+}
+
+impl Plan {
+    /// The stream of a plain listener: all files, as text.
+    pub fn plain(routes: &Routes) -> Plan {
+        Plan {
+            selection: Selection::All,
+            several: routes.several,
+            shape: Shape::Text,
+            filter: None,
+            lines: routes.lines,
+            after: Vec::new(),
+            before: None,
+            follow: true,
+            may_be_over: false,
+        }
+    }
+
+    /// What `request` asks for.
+    pub fn read(
+        routes: &Routes,
+        request: &Request,
+        kind: Kind,
+        scope: &Scope,
+    ) -> Result<Plan, Refusal> {
+        let query = StreamQuery::read(&request.query, request.header("Last-Event-ID"), kind)?;
+        let filter = Filter::new(&query.grep, &query.exclude, query.ignore_case)?;
+        let (selection, indexes) = routes.select(&query.files, scope)?;
+        let count = indexes.len();
+        let several = routes.several && query.files.len() != 1;
+        let before = query
+            .before
+            .as_deref()
+            .map(|text| id("before", text))
+            .transpose()?;
+        let after = query
+            .after
+            .iter()
+            .map(|text| id("after", text))
+            .collect::<Result<Vec<_>, _>>()?;
+        let before = match (before, &indexes[..]) {
+            (None, _) => None,
+            (Some(id), &[index]) => Some((index, id)),
+            (Some(_), _) => {
+                return Err(Refusal::bad_request(
+                    "before= needs one file: name it with file=",
+                ));
+            }
+        };
+        if kind == Kind::Events && several && count > SSE_FILES_MAX {
+            return Err(Refusal::bad_request(format!(
+                "/events can list the ids of at most {SSE_FILES_MAX} files, here are {count}: name some with file="
+            )));
+        }
+        let shape = match (kind, query.format) {
+            (Kind::Ws, None | Some(Format::Text)) => Shape::Message,
+            (Kind::Ws, Some(Format::Json)) => Shape::Json,
+            (Kind::Ws, Some(Format::Batch)) => Shape::Batch,
+            (Kind::Events, Some(Format::Json)) => Shape::SseJson,
+            (Kind::Events, _) if several => Shape::SseJson,
+            (Kind::Events, _) => Shape::SseText,
+            (Kind::Plain, Some(Format::Json)) => Shape::JsonLine,
+            (Kind::Plain, _) => Shape::Text,
+        };
+        let follow = query.follow && before.is_none();
+        let may_be_over = kind == Kind::Events && !follow && before.is_none() && !after.is_empty();
+        let lines = query.lines.unwrap_or(routes.lines);
+        Ok(Plan {
+            selection,
+            several,
+            shape,
+            filter,
+            lines,
+            after,
+            before,
+            follow,
+            may_be_over,
+        })
+    }
+
+    /// What its lines look like.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// It is of several files.
+    pub fn several(&self) -> bool {
+        self.several
+    }
+
+    /// Which lines it wants.
+    pub fn filter(&self) -> Option<&Filter> {
+        self.filter.as_ref()
+    }
+
+    /// It goes on after the history.
+    pub fn follow(&self) -> bool {
+        self.follow
+    }
+
+    /// Its status depends on what is found.
+    pub fn must_know_first(&self) -> bool {
+        self.before.is_some() || self.may_be_over
+    }
+
+    /// Finds where it starts; with the segments that were read to know. `None` where a reconnect has nothing more to
+    /// get. Blocks on the disk; through a filter for long, so `is_over` is asked now and then whether to give up.
+    pub fn start(
+        &self,
+        routes: &Routes,
+        noted: Vec<SourceState>,
+        is_over: &dyn Fn() -> bool,
+    ) -> Result<Option<(Reader, Vec<Segment>)>, Refusal> {
+        let passes = self
+            .filter
+            .clone()
+            .map(|filter| move |line: &[u8]| filter.passes(line));
+        let passes = passes
+            .as_ref()
+            .map(|passes| passes as &dyn Fn(&[u8]) -> bool);
+        let mut turn = Some(routes.shared.turnstile.enter());
+        let mut since_bytes = 0;
+        let mut pause = |bytes| {
+            // About a MiB a turn; then whoever waits reads.
+            since_bytes += bytes;
+            if since_bytes >= crate::limits::PERMIT_TURN_BYTES {
+                since_bytes = 0;
+                turn = None;
+                turn = Some(routes.shared.turnstile.enter());
+            }
+            if routes.is_stopping() || is_over() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
+        let hub = &routes.shared.hub;
+        let selection = self.selection.clone();
+        let begin = Begin {
+            hub,
+            selection,
+            follow: self.follow,
+            passes,
+            pause: &mut pause,
+        };
+        let failed = |error: std::io::Error| {
+            Refusal::unavailable(format!("the file can't be read now: {error}"))
+        };
+        if let Some((index, before)) = &self.before {
+            let wanted = match self.lines {
+                Lines::Last(wanted) => Some(wanted),
+                Lines::All => None,
+            };
+            let gone = || Refusal::not_found("the place that before= names is gone");
+            if hub.source(*index).source.name_hash != before.name_hash {
+                return Err(gone());
+            }
+            let reader = begin.before(*index, before, wanted).map_err(failed)?;
+            let reader = reader.ok_or_else(gone)?;
+            return Ok(Some((reader, Vec::new())));
+        }
+        let from = |source: &Source| match self
+            .after
+            .iter()
+            .rev()
+            .find(|id| id.name_hash == source.name_hash)
+        {
+            Some(id) => From::After(*id),
+            None => match self.lines {
+                Lines::Last(wanted) => From::Last(wanted),
+                Lines::All => From::All,
+            },
+        };
+        let reader = begin.reader(noted, &from).map_err(failed)?;
+        let Some(mut reader) = reader else {
+            return Err(Refusal::unavailable("the stream has ended already"));
+        };
+        if !self.may_be_over {
+            return Ok(Some((reader, Vec::new())));
+        }
+        let mut first = Vec::new();
+        loop {
+            let Some(segment) = reader
+                .next(crate::limits::CHUNK_BYTES_MIN)
+                .map_err(failed)?
+            else {
+                return Ok(None);
+            };
+            let is_something = match &segment.kind {
+                What::Event(event) => event.kind != EventKind::Start,
+                What::Lines(lines) => {
+                    (0..lines.len()).any(|i| passes.is_none_or(|passes| passes(lines.line(i))))
+                }
+            };
+            let is_event = matches!(segment.kind, What::Event(_));
+            if is_event || is_something {
+                first.push(segment);
+            }
+            if is_something {
+                return Ok(Some((reader, first)));
+            }
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Which path means what, and what all clients share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use http::StatusCode;
+
+use crate::config::value::{BasePath, Lines};
+use crate::courier::Rounds;
+use crate::escape::shown;
+use crate::hub::Selection;
+use crate::json;
+use crate::metrics::{self, Reading};
+use crate::tally::Tally;
+
+use super::shortage::Shortage;
+use crate::serve::access::guard::Guard;
+use crate::serve::access::token::Scope;
+use crate::serve::access::{Access, Pass};
+use crate::serve::delivery::stream::Shared;
+use crate::serve::http::answer::{Answer, TEXT};
+use crate::serve::http::cors::Cors;
+use crate::serve::http::query::Stream as Kind;
+use crate::serve::http::refusal::{Refusal, Refused};
+use crate::serve::http::request::{Method, Request};
+use crate::serve::transport::socket::Transport;
+
+/// What all clients share.
+#[derive(Debug)]
+pub struct Routes {
+    /// The hub, turns, intervals.
+    pub shared: Shared,
+    /// Who may ask.
+    pub guard: Guard,
+    /// `--base-path`.
+    pub base_path: BasePath,
+    /// `--lines`.
+    pub lines: Lines,
+    /// `--max-clients`.
+    pub max_clients: usize,
+    /// The daemon was started with more than one FILE or with a pattern.
+    pub several: bool,
+    /// Streams now.
+    pub streams: AtomicUsize,
+    /// Requests that were refused.
+    pub refused: Refused,
+    /// Rounds of delivery.
+    pub rounds: Arc<Rounds>,
+    /// What is published to brokers.
+    pub tallies: Vec<Arc<Tally>>,
+    /// When the daemon was started.
+    pub started: std::time::SystemTime,
+    /// Whether there are descriptors and threads for clients.
+    pub shortage: Shortage,
+    /// Set at stop.
+    pub stopping: AtomicBool,
+    /// Who may read.
+    pub access: Access,
+    /// The watcher, to know whether it runs.
+    pub watcher: crate::tail::Handle,
+}
+
+/// What is done with a request.
+#[derive(Debug)]
+pub enum Route {
+    /// An answer that is ready.
+    Answer(Answer),
+    /// A stream, for as long as the pass is good.
+    Stream(Kind, Pass),
+}
+
+impl Routes {
+    /// The daemon is stopping.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// What is done with `request`, and what an allowed foreign origin needs.
+    pub fn route(
+        &self,
+        request: &Request,
+        by: Transport,
+    ) -> Result<(Option<Cors>, Route), (Refusal, Option<Cors>)> {
+        let path = self
+            .base_path
+            .strip(&request.path)
+            .filter(|path| !path.is_empty() || !self.has_base());
+        let kind = match path {
+            Some("/ws") => Some(Kind::Ws),
+            Some("/events") => Some(Kind::Events),
+            Some("/stream") => Some(Kind::Plain),
+            _ => None,
+        };
+        let is_healthz = path == Some("/healthz");
+        let cors = self
+            .guard
+            .check(request, by == Transport::Unix, kind.is_some(), is_healthz)
+            .map_err(|refusal| (refusal, None))?;
+        let refused = |refusal: Refusal| (refusal, cors.clone());
+        match request.method {
+            Method::Get | Method::Head => {}
+            Method::Options => {
+                let answer = self.guard.preflight(request).map_err(refused)?;
+                return Ok((cors, Route::Answer(answer)));
+            }
+            _ => return Err(refused(Refusal::method_not_allowed())),
+        }
+        let pass = if is_healthz {
+            Pass::for_all()
+        } else {
+            self.access.check(request).map_err(refused)?
+        };
+        if let Some(kind) = kind {
+            return Ok((cors, Route::Stream(kind, pass)));
+        }
+        if path == Some("/")
+            && let Some(answer) = self.access.sign_in(request, &pass, by == Transport::Tls)
+        {
+            return Ok((cors, Route::Answer(answer)));
+        }
+        let answer = match path {
+            Some("/healthz") => self.health(),
+            Some("/metrics") => Answer::new(
+                StatusCode::OK,
+                metrics::CONTENT_TYPE,
+                self.metrics(pass.scope()),
+            )
+            .with("Cache-Control", "no-store"),
+            Some("/files") => {
+                Answer::new(StatusCode::OK, "application/json", self.files(pass.scope()))
+                    .with("Cache-Control", "no-store")
+            }
+            Some(path) => {
+                crate::serve::http::assets::answer(path.strip_prefix('/').unwrap_or(path), request)
+                    .ok_or_else(|| refused(self.not_found(request)))?
+            }
+            None if self.has_base() && request.path == self.base_path.as_str() => {
+                let last = self
+                    .base_path
+                    .as_str()
+                    .rsplit('/')
+                    .next()
+                    .unwrap_or_default();
+                // With its query: a token in it would be lost, and asked for again.
+                let query = str::from_utf8(&request.query).unwrap_or_default();
+                let mark = if query.is_empty() { "" } else { "?" };
+                let location = format!("{last}/{mark}{query}");
+                Answer::redirect(StatusCode::PERMANENT_REDIRECT, &location)
+            }
+            None => return Err(refused(self.not_found(request))),
+        };
+        Ok((cors, Route::Answer(answer)))
+    }
+
+    fn has_base(&self) -> bool {
+        !self.base_path.as_str().is_empty()
+    }
+
+    fn not_found(&self, request: &Request) -> Refusal {
+        let base = self.base_path.as_str();
+        let path = shown(request.path.as_bytes());
+        Refusal::not_found(format!(
+            "nothing is at {path}; streams are {base}/ws, {base}/events and {base}/stream"
+        ))
+    }
+
+    /// How `request` is told of `refusal`.
+    pub fn refuse(&self, request: &Request, refusal: &Refusal) -> Answer {
+        // Without the slash too: it is where a person begins.
+        let is_page = matches!(self.base_path.strip(&request.path), Some("" | "/"));
+        let browser = request
+            .header("Accept")
+            .is_some_and(|accept| memmem(accept, b"text/html"));
+        if refusal.status == StatusCode::UNAUTHORIZED && is_page && browser {
+            return Access::ask(refusal);
+        }
+        Answer::refusal(refusal)
+    }
+
+    fn health(&self) -> Answer {
+        let alive = self.watcher.is_alive();
+        let line = match alive {
+            _ if self.is_stopping() => "the daemon is stopping".to_owned(),
+            Err(quiet) => format!("the watcher is stuck: no pass for {} s", quiet.as_secs()),
+            Ok(()) => {
+                return Answer::new(StatusCode::OK, TEXT, "ok\n").with("Cache-Control", "no-store");
+            }
+        };
+        Answer::refusal(&Refusal::unavailable(line))
+    }
+
+    fn metrics(&self, scope: &Scope) -> String {
+        let mut sources = self.shared.hub.sources();
+        sources.retain(|state| scope.may(&state.source.name));
+        let (streams, lag_bytes) = self.shared.streams.read();
+        // They are of all files, and so for those who may see all.
+        let tallies = if scope.covers(&Scope::all()) {
+            &self.tallies[..]
+        } else {
+            &[]
+        };
+        metrics::text(&Reading {
+            sources: &sources,
+            counts: &self.shared.hub.counts,
+            streams: &streams,
+            lag_bytes,
+            stream_gaps: self.shared.streams.gaps(),
+            clients_max: self.max_clients,
+            refused: &self.refused.read(),
+            rounds: self.rounds.begun.load(Ordering::Relaxed) as u64,
+            published: (tallies, &self.shared.hub),
+            started: self.started,
+        })
+    }
+
+    /// The followed files as JSON.
+    fn files(&self, scope: &Scope) -> Vec<u8> {
+        let mut out = vec![b'['];
+        let sources = self.shared.hub.sources();
+        let sources = sources.iter().filter(|state| scope.may(&state.source.name));
+        for (n, state) in sources.enumerate() {
+            if n > 0 {
+                out.push(b',');
+            }
+            let size = state
+                .generation
+                .as_ref()
+                .and_then(|generation| generation.file.metadata().ok())
+                .map_or(0, |stat| stat.len());
+            let path = std::os::unix::ffi::OsStrExt::as_bytes(state.source.path.as_os_str());
+            out.extend_from_slice(b"{\"name\":");
+            json::string(state.source.name.as_bytes(), &mut out);
+            out.extend_from_slice(b",\"path\":");
+            json::string(path, &mut out);
+            out.extend_from_slice(
+                format!(",\"size\":{size},\"present\":{}}}", state.present).as_bytes(),
+            );
+        }
+        out.extend_from_slice(b"]\n");
+        out
+    }
+
+    /// The sources called `names` (where there are none, all that `scope` opens, also those that come later), and the
+    /// indexes of those that there are. What the scope doesn't open doesn't exist.
+    pub fn select(
+        &self,
+        names: &[String],
+        scope: &Scope,
+    ) -> Result<(Selection, Arc<[u32]>), Refusal> {
+        let mut sources = self.shared.hub.sources();
+        sources.retain(|state| scope.may(&state.source.name));
+        let mut indexes = Vec::new();
+        for name in names {
+            let found = sources
+                .iter()
+                .find(|state| state.source.name == *name)
+                .ok_or_else(|| {
+                    Refusal::not_found(format!(
+                        "no file is called \"{}\"; /files lists them",
+                        shown(name.as_bytes())
+                    ))
+                })?;
+            indexes.push(found.source.index);
+        }
+        if names.is_empty() {
+            indexes.extend(sources.iter().map(|state| state.source.index));
+        }
+        indexes.sort_unstable();
+        indexes.dedup();
+        let indexes: Arc<[u32]> = Arc::from(indexes);
+        let selection = if !names.is_empty() {
+            Selection::Only(Arc::clone(&indexes))
+        } else if *scope == Scope::all() {
+            Selection::All
+        } else {
+            Selection::Named(Arc::new(scope.clone()))
+        };
+        Ok((selection, indexes))
+    }
+}
+
+fn memmem(text: &[u8], part: &[u8]) -> bool {
+    memchr::memmem::find(text, part).is_some()
+}

@@ -1,0 +1,251 @@
+//! Owns how answers are written: status line, fields, body, as bytes for the socket.
+//!
+//! Every answer that is not a stream is an [`Answer`]; the heads of the three streams are [`stream_head`] and
+//! [`upgrade_head`]. All of them end their connection, which `Connection: close` says: a stream has no next
+//! request, and nothing is gained by keeping the others. So no request can hide behind another one.
+
+use std::fmt::Write;
+use std::time::SystemTime;
+
+use http::StatusCode;
+
+use crate::limits::RETRY_AFTER_SECONDS;
+use crate::serve::http::coding::Coding;
+use crate::serve::http::cors::Cors;
+use crate::serve::http::refusal::Refusal;
+use crate::serve::http::request::Method;
+
+/// One line of it, or any other text.
+pub const TEXT: &str = "text/plain; charset=utf-8";
+/// Server-Sent Events are UTF-8 by definition.
+pub const EVENTS: &str = "text/event-stream";
+/// An object a line.
+pub const JSON_LINES: &str = "application/x-ndjson";
+
+/// What protects the browser that gets the answer: nothing in it is taken for another type, runs, or is
+/// framed by a page that wants clicks, and no URL, which may hold a token, leaves as a referrer.
+const PROTECTION: [(&str, &str); 3] = [
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; frame-ancestors 'none'",
+    ),
+];
+
+/// An answer that is whole before it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    fields: Vec<(&'static str, String)>,
+    body: Option<Vec<u8>>,
+}
+
+impl Answer {
+    /// An answer with a body.
+    pub fn new(status: StatusCode, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        let answer = Self {
+            status,
+            fields: Vec::new(),
+            body: Some(body.into()),
+        };
+        answer
+            .protected()
+            .with("Content-Type", content_type)
+            .with("Connection", "close")
+    }
+
+    /// One line of text.
+    pub fn line(status: StatusCode, line: &str) -> Self {
+        Self::new(status, TEXT, format!("{line}\n"))
+    }
+
+    /// What a refused request is told.
+    pub fn refusal(refusal: &Refusal) -> Self {
+        let answer = Self::line(refusal.status, &refusal.line);
+        match refusal.status {
+            StatusCode::UNAUTHORIZED => answer.with("WWW-Authenticate", "Bearer"),
+            StatusCode::METHOD_NOT_ALLOWED => answer.with("Allow", "GET, HEAD"),
+            StatusCode::UPGRADE_REQUIRED => answer
+                .with("Upgrade", "websocket")
+                .with("Connection", "Upgrade, close")
+                .with("Sec-WebSocket-Version", "13"),
+            StatusCode::SERVICE_UNAVAILABLE => {
+                answer.with("Retry-After", RETRY_AFTER_SECONDS.to_string())
+            }
+            _ => answer,
+        }
+    }
+
+    /// 204: there is nothing to say, which tells an `EventSource` to stop.
+    pub fn no_content() -> Self {
+        let answer = Self {
+            status: StatusCode::NO_CONTENT,
+            fields: Vec::new(),
+            body: None,
+        };
+        answer
+            .protected()
+            .with("Cache-Control", "no-store")
+            .with("Connection", "close")
+    }
+
+    /// 204 to the preflight of an allowed foreign origin.
+    pub fn preflight(cors: &Cors) -> Self {
+        let answer = Self {
+            status: StatusCode::NO_CONTENT,
+            fields: Vec::new(),
+            body: None,
+        };
+        let fields = Cors::preflight_fields();
+        fields
+            .fold(answer.protected(), |answer, (name, value)| {
+                answer.with(name, value)
+            })
+            .with("Connection", "close")
+            .with_cors(Some(cors))
+    }
+
+    /// Sends the client to `location`, a valid URL reference without its token.
+    pub fn redirect(status: StatusCode, location: &str) -> Self {
+        Self::line(status, location)
+            .with("Location", location)
+            .with("Cache-Control", "no-store")
+    }
+
+    /// Sets a field, in place of one of that name.
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        let value = value.into();
+        debug_assert!(
+            is_one_line(&value),
+            "{name} has a value that would end its line"
+        );
+        match self.fields.iter_mut().find(|field| field.0 == name) {
+            Some(field) => field.1 = value,
+            None => self.fields.push((name, value)),
+        }
+        self
+    }
+
+    /// Adds what an allowed foreign origin needs.
+    pub fn with_cors(self, cors: Option<&Cors>) -> Self {
+        let fields = cors.into_iter().flat_map(Cors::fields);
+        fields.fold(self, |answer, (name, value)| answer.with(name, value))
+    }
+
+    /// The bytes for the socket. HEAD gets the head that GET would, and no body.
+    pub fn encode(&self, method: Method) -> Vec<u8> {
+        let mut head = status_line(self.status);
+        for (name, value) in &self.fields {
+            push_field(&mut head, name, value);
+        }
+        if let Some(body) = &self.body {
+            push_field(&mut head, "Content-Length", &body.len().to_string());
+        }
+        head.push_str("\r\n");
+        let mut bytes = head.into_bytes();
+        if method != Method::Head {
+            bytes.extend_from_slice(self.body.as_deref().unwrap_or_default());
+        }
+        bytes
+    }
+
+    fn protected(self) -> Self {
+        PROTECTION
+            .into_iter()
+            .fold(self, |answer, (name, value)| answer.with(name, value))
+            .with("Date", date())
+    }
+}
+
+/// How the end of a streamed body is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// `Transfer-Encoding: chunked`.
+    Chunked,
+    /// The end of the connection, for HTTP/1.0.
+    UntilClose,
+    /// `Content-Length`.
+    Length(u64),
+}
+
+/// The head of a 200 whose body streams.
+pub fn stream_head(
+    content_type: &str,
+    coding: Coding,
+    framing: Framing,
+    cors: Option<&Cors>,
+) -> Vec<u8> {
+    let mut head = status_line(StatusCode::OK);
+    for (name, value) in PROTECTION {
+        push_field(&mut head, name, value);
+    }
+    push_field(&mut head, "Date", &date());
+    push_field(&mut head, "Content-Type", content_type);
+    push_field(&mut head, "Cache-Control", "no-store");
+    // nginx would hold lines back until its buffer is full.
+    push_field(&mut head, "X-Accel-Buffering", "no");
+    if coding == Coding::Gzip {
+        push_field(&mut head, "Content-Encoding", "gzip");
+    }
+    match framing {
+        Framing::Chunked => push_field(&mut head, "Transfer-Encoding", "chunked"),
+        Framing::UntilClose => {}
+        Framing::Length(bytes) => push_field(&mut head, "Content-Length", &bytes.to_string()),
+    }
+    push_field(&mut head, "Connection", "close");
+    push_cors(&mut head, cors);
+    // Whichever it is: the request decided. Beside a line about the origin it is one more (RFC 9110, section 5.3).
+    push_field(&mut head, "Vary", "Accept-Encoding");
+    head.push_str("\r\n");
+    head.into_bytes()
+}
+
+/// The head of a 101 to WebSocket; `accept` is derived from the client's key.
+pub fn upgrade_head(accept: &str, cors: Option<&Cors>) -> Vec<u8> {
+    let mut head = status_line(StatusCode::SWITCHING_PROTOCOLS);
+    push_field(&mut head, "Upgrade", "websocket");
+    push_field(&mut head, "Connection", "Upgrade");
+    push_field(&mut head, "Sec-WebSocket-Accept", accept);
+    for (name, value) in PROTECTION {
+        push_field(&mut head, name, value);
+    }
+    push_field(&mut head, "Cache-Control", "no-store");
+    push_field(&mut head, "X-Accel-Buffering", "no");
+    push_cors(&mut head, cors);
+    head.push_str("\r\n");
+    head.into_bytes()
+}
+
+/// Who has a clock says when it answered (RFC 9110, section 6.6.1).
+fn date() -> String {
+    httpdate::fmt_http_date(SystemTime::now())
+}
+
+fn status_line(status: StatusCode) -> String {
+    format!(
+        "HTTP/1.1 {} {}\r\n",
+        status.as_str(),
+        status.canonical_reason().unwrap_or_default()
+    )
+}
+
+fn push_field(head: &mut String, name: &str, value: &str) {
+    // Writing to a String can't fail.
+    let _ = write!(head, "{name}: {value}\r\n");
+}
+
+fn push_cors(head: &mut String, cors: Option<&Cors>) {
+    for (name, value) in cors.into_iter().flat_map(Cors::fields) {
+        push_field(head, name, &value);
+    }
+}
+
+fn is_one_line(value: &str) -> bool {
+    !value.contains(['\r', '\n', '\0'])
+}
+
+#[cfg(test)]
+#[path = "answer_tests.rs"]
+mod tests;
