@@ -4,30 +4,33 @@
 //! not by `clap`: its way of splitting a list at commas would split FILEs of the command line as well.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use log::LevelFilter;
 
 use crate::error::StartError;
-use crate::escape::shown;
 
 mod arguments;
 mod complaint;
+pub mod followed;
 #[cfg(feature = "mqtt")]
 pub mod publishing;
 pub mod value;
 
 use arguments::Arguments;
 pub use arguments::command;
+use followed::Followed;
 use value::{AllowOrigin, BasePath, Lines, Listen};
 
 /// Every setting, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// What to follow, as given: paths and patterns, at least one, none empty.
-    pub files: Vec<PathBuf>,
+    /// What to follow, at least one.
+    pub files: Vec<Followed>,
     /// Where to listen, at least one.
     pub listen: Vec<Listen>,
     /// History of a client that does not say.
@@ -151,43 +154,54 @@ fn check(asked: Arguments, env: Environment<'_>) -> Result<Config, String> {
     })
 }
 
-/// The FILEs of the command line, or else of the environment.
-fn files(mut files: Vec<OsString>, env: Environment<'_>) -> Result<Vec<PathBuf>, String> {
+/// The FILEs of the command line, or else of the environment, or else what there is to follow without one.
+fn files(mut files: Vec<OsString>, env: Environment<'_>) -> Result<Vec<Followed>, String> {
     if files.is_empty() {
         files = env("TAILCAST_FILES")
             .map(|list| arguments::split_list(&list))
             .unwrap_or_default();
     }
     if files.is_empty() {
-        return Err("no FILE to follow is given: tailcast [OPTIONS] FILE..., or TAILCAST_FILES in the environment".to_owned());
+        let followed = followed::without_file(stdin_is_pipe(), has_journalctl(env)).ok_or(
+            "no FILE to follow is given, standard input is no pipe and there is no journalctl: tailcast [OPTIONS] \
+             FILE..., or TAILCAST_FILES in the environment",
+        )?;
+        return Ok(vec![followed]);
     }
     for file in &files {
         if file.is_empty() {
             return Err("a FILE is \"\", which names nothing: give the path of a file".to_owned());
         }
-        if file == "-" {
-            return Err("a FILE is \"-\", but standard input can't be followed by name: give a path (./- for \
-                        a file of that name)"
-                .to_owned());
-        }
-        if let Some(why) = wrong_pattern(file) {
+    }
+    let files = followed::parse_all(&files)?;
+    for file in &files {
+        if let Followed::Pattern(pattern) = file
+            && let Some(why) = wrong_pattern(pattern.as_os_str())
+        {
             return Err(format!(
-                "the FILE \"{}\" is no existing file and no pattern: {why}",
-                shown(file.as_bytes())
+                "the FILE \"{file}\" is no existing file and no pattern: {why}"
             ));
         }
     }
-    Ok(files.into_iter().map(PathBuf::from).collect())
+    Ok(files)
 }
 
-/// What is wrong with `file`, if it is a pattern. Only UTF-8 can be one.
+/// A terminal, a file and /dev/null are not asked for lines unless they are named.
+fn stdin_is_pipe() -> bool {
+    let stdin = std::io::stdin().as_fd().try_clone_to_owned();
+    let stat = stdin.and_then(|stdin| File::from(stdin).metadata());
+    stat.is_ok_and(|stat| stat.file_type().is_fifo())
+}
+
+/// Whether the search path leads to a journalctl.
+fn has_journalctl(env: Environment<'_>) -> bool {
+    let path = env("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join("journalctl").is_file())
+}
+
+/// What is wrong with the pattern `file`. What is not UTF-8 is taken as it is.
 fn wrong_pattern(file: &OsStr) -> Option<String> {
-    let text = file
-        .to_str()
-        .filter(|text| text.contains(['*', '?', '[']))?;
-    if std::fs::symlink_metadata(file).is_ok() {
-        return None;
-    }
+    let text = file.to_str()?;
     glob::Pattern::new(text)
         .err()
         .map(|error| format!("{}, at character {}", error.msg, error.pos + 1))

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use crate::allowance;
 use crate::config::Config;
+use crate::config::followed::Followed;
 use crate::courier::Rounds;
 use crate::error::StartError;
 use crate::hub::Hub;
@@ -85,9 +86,7 @@ impl Daemon {
     /// Makes every part, and starts no thread yet.
     fn make(config: &Config) -> Result<(Daemon, Watcher, Vec<Listener>), StartError> {
         allowance::raise_descriptors();
-        for file in &config.files {
-            tail::check_name(file).map_err(StartError::Usage)?;
-        }
+        let paths = paths(config)?;
         let tokens = config.token_file.as_deref().map(Tokens::open).transpose()?;
         let certificate = config.tls.as_ref();
         let certificate = certificate.map(|tls| Certificate::open(&tls.cert, &tls.key));
@@ -110,12 +109,7 @@ impl Daemon {
             on_round: tells_systemd(&hub, &streams, &tallies),
             ..tail::Options::default()
         };
-        let watcher = Watcher::new(
-            &config.files,
-            Arc::clone(&hub),
-            Arc::clone(&rounds),
-            options,
-        );
+        let watcher = Watcher::new(&paths, Arc::clone(&hub), Arc::clone(&rounds), options);
         let watcher = watcher.map_err(failed("watch the files"))?;
         #[cfg(feature = "mqtt")]
         publishers.note_start()?;
@@ -164,6 +158,26 @@ impl Daemon {
     }
 }
 
+/// The paths and patterns that are followed.
+fn paths(config: &Config) -> Result<Vec<PathBuf>, StartError> {
+    let mut paths = Vec::new();
+    for file in &config.files {
+        match file {
+            Followed::Path(path) | Followed::Pattern(path) => {
+                tail::check_name(path).map_err(StartError::Usage)?;
+                paths.push(path.clone());
+            }
+            other => {
+                return Err(StartError::Usage(format!(
+                    "\"{other}\" can't be followed by this version: it must be a path or a pattern (./{other} for a \
+                     file of that name)"
+                )));
+            }
+        }
+    }
+    Ok(paths)
+}
+
 fn failed(deed: &'static str) -> impl Fn(io::Error) -> StartError {
     move |error| StartError::failed(deed, error)
 }
@@ -205,10 +219,6 @@ fn routes(
     tallies: Vec<Arc<Tally>>,
     watcher: tail::Handle,
 ) -> Routes {
-    let is_pattern = |file: &PathBuf| {
-        let looks_so = file.to_string_lossy().contains(['*', '?', '[']);
-        looks_so && std::fs::symlink_metadata(file).is_err()
-    };
     let (origins, hosts) = (&config.allow_origin, &config.allow_host);
     Routes {
         shared,
@@ -216,7 +226,7 @@ fn routes(
         base_path: config.base_path.clone(),
         lines: config.lines,
         max_clients: config.max_clients,
-        several: config.files.len() > 1 || config.files.iter().any(is_pattern),
+        several: config.files.len() > 1 || config.files.iter().any(Followed::is_several),
         streams: AtomicUsize::new(0),
         refused: Refused::default(),
         rounds: Arc::clone(rounds),

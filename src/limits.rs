@@ -23,6 +23,9 @@ pub const BACK_BLOCK_BYTES: usize = 64 * 1024;
 /// Most entries of a directory that are looked through for the rotated siblings of a file.
 pub const SIBLING_ENTRIES_MAX: usize = 10_000;
 
+/// Bytes in the name of a journal's field, as journald has it (systemd.journal-fields(7)).
+pub const JOURNAL_FIELD_NAME_BYTES: usize = 64;
+
 /// Symbolic links followed on one path, as the kernel counts them (path_resolution(7)).
 pub const LINKS_MAX: usize = 40;
 

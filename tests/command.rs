@@ -24,7 +24,8 @@ fn complaint(output: &Output, status: i32) -> String {
 #[test]
 fn wrong_usage_is_one_line_and_status_2() {
     let cases: &[(&[&str], &str)] = &[
-        (&[], "FILE"),
+        (&["a/b=-"], "a/b=-"),
+        (&["journal:lower=1"], "journal:lower=1"),
         (&["--lines", "ten", "a.log"], "ten"),
         (&["--listen", "nowhere", "a.log"], "nowhere"),
         (&["--listen", "127.0.0.1:70000", "a.log"], "70000"),
@@ -41,6 +42,14 @@ fn wrong_usage_is_one_line_and_status_2() {
         let line = complaint(&run(args), 2);
         assert!(line.contains(named), "{args:?} is not told of: {line}");
     }
+}
+
+#[test]
+fn nothing_to_follow_is_wrong_usage() {
+    let mut command = program();
+    command.env("PATH", "/nowhere").stdin(Stdio::null());
+    let line = complaint(&command.output().expect("start tailcast"), 2);
+    assert!(line.contains("FILE"), "{line}");
 }
 
 #[test]

@@ -31,12 +31,13 @@ Exit status: 0 after SIGINT, SIGTERM or SIGHUP, 1 on a failure at run time, 2 on
 #[command(
     name = "tailcast",
     version,
-    override_usage = "tailcast [OPTIONS] FILE...",
+    override_usage = "tailcast [OPTIONS] [FILE...]",
     after_help = AFTER_HELP,
     args_override_self = true
 )]
 pub(super) struct Arguments {
-    /// Files to follow by name, or patterns of names
+    /// Files to follow by name, patterns of names; or - or NAME=- (standard input), journal:, journal:UNIT,
+    /// journal:FIELD=VALUE [default: standard input where it is a pipe, else journal:]
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = OsStringValueParser::new())]
     pub(super) files: Vec<OsString>,
 

@@ -34,7 +34,7 @@ fn wrong(args: &[&str], env: &[(&str, &str)]) -> String {
 #[test]
 fn the_defaults_are_those_of_the_interface() {
     let config = config(&["app.log"], &[]);
-    assert_eq!(config.files, [PathBuf::from("app.log")]);
+    assert_eq!(config.files, [Followed::Path("app.log".into())]);
     assert_eq!(
         config.listen,
         [Listen::parse(OsStr::new("127.0.0.1:8080")).expect("an address")]
@@ -130,7 +130,10 @@ fn the_environment_says_the_same() {
     let config = config(&[], &env);
     assert_eq!(
         config.files,
-        [PathBuf::from("/var/log/a b"), "/var/log/*.log".into()]
+        [
+            Followed::Path("/var/log/a b".into()),
+            Followed::Pattern("/var/log/*.log".into())
+        ]
     );
     assert_eq!(
         (config.listen.len(), config.lines, config.max_clients),
@@ -152,7 +155,7 @@ fn the_command_line_wins() {
         ("TAILCAST_QUIET", "1"),
     ];
     let config = config(&["-n", "5", "-l", "127.0.0.1:3", "-v", "y"], &env);
-    assert_eq!(config.files, [PathBuf::from("y")]);
+    assert_eq!(config.files, [Followed::Path("y".into())]);
     assert_eq!(
         config.listen,
         [Listen::parse(OsStr::new("127.0.0.1:3")).expect("an address")]
@@ -166,9 +169,10 @@ fn the_command_line_wins() {
 #[test]
 fn wrong_usage_is_one_line_with_the_value() {
     for (args, part) in [
-        (&[][..], "FILE"),
-        (&[""], "\"\""),
-        (&["-"], "standard input"),
+        (&[""][..], "\"\""),
+        (&["-", "again=-"], "standard input"),
+        (&["a/b=-"], "\"a/b=-\""),
+        (&["journal:field=x"], "FIELD"),
         (&["--nonsense", "a"], "--nonsense"),
         (&["-x", "a"], "-x"),
         (&["-n", "ten", "a"], "\"ten\""),
@@ -220,7 +224,8 @@ fn a_pattern_and_an_odd_name_of_an_existing_file_are_both_taken() {
     let directory = tempfile::tempdir().expect("a directory");
     let odd = directory.path().join("odd[.log");
     std::fs::write(&odd, "").expect("a file");
-    assert_eq!(config(&[odd.to_str().expect("UTF-8")], &[]).files, [odd]);
+    let text = odd.to_str().expect("UTF-8").to_owned();
+    assert_eq!(config(&[&text], &[]).files, [Followed::Path(odd)]);
 }
 
 #[test]
@@ -231,7 +236,7 @@ fn names_that_are_not_utf8_are_taken() {
     let Ok(Asked::Run(config)) = asked else {
         panic!("{asked:?}")
     };
-    assert_eq!(config.files, [PathBuf::from(odd)]);
+    assert_eq!(config.files, [Followed::Pattern(odd.into())]);
 }
 
 #[test]
