@@ -82,6 +82,9 @@ pub mod page;
 
 pub mod serve;
 
+// Connections that we open.
+pub mod outward;
+
 // From the hub to a broker.
 #[cfg(feature = "mqtt")]
 pub mod publish;

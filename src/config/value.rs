@@ -92,7 +92,6 @@ impl HostPort {
     }
 
     /// The host as resolvers and certificates have it: an IPv6 address without its brackets.
-    #[cfg(feature = "mqtt")]
     pub fn bare_host(&self) -> &str {
         self.host.trim_start_matches('[').trim_end_matches(']')
     }

@@ -9,10 +9,9 @@ use crossbeam_channel::{Receiver, TryRecvError};
 
 use crate::hub::{Hub, Selection, SourceState, Stopping, Subscriber};
 use crate::limits::PUBLISH_CHUNK_BYTES;
+use crate::outward::Bell;
 use crate::reader::{Begin, From, Reader};
 use crate::source::{Batch, Segment, Source};
-
-use super::bell::Bell;
 
 /// See the module.
 #[derive(Debug)]

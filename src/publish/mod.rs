@@ -16,6 +16,7 @@ use std::thread::JoinHandle;
 use crate::config::publishing::Publishing;
 use crate::error::StartError;
 use crate::hub::Hub;
+use crate::outward::{Bell, Trust};
 use crate::stop::{Reason, Stop};
 use crate::tally::Tally;
 
@@ -35,22 +36,12 @@ mod state;
 
 mod places;
 
-// What is read, and the way to the broker.
-mod bell;
-#[cfg_attr(not(feature = "tls"), path = "no_encryption.rs")]
-mod encryption;
-
-mod connection;
 mod feed;
 
 mod talk;
 
-mod back_off;
-
 mod publisher;
 
-use bell::Bell;
-use encryption::Trust;
 use places::Places;
 use publisher::Publisher;
 use state::State;

@@ -7,10 +7,8 @@ use std::time::Instant;
 use crate::config::publishing::{Broker, Publishing};
 use crate::error::StartError;
 use crate::limits::{BACK_OFF_FORGOTTEN, KEEP_ALIVE_SECONDS, PASSWORD_BYTES};
+use crate::outward::{BackOff, Connection, Lookup, Trust, Unreached};
 
-use super::back_off::BackOff;
-use super::connection::{Connection, Lookup};
-use super::encryption::Trust;
 use super::packet::{Connect, Version};
 use super::places::Places;
 use super::session::Session;
@@ -136,7 +134,11 @@ impl Publisher {
             ended => ended,
         };
         // Whoever answers after a while without may be another broker, or a newer one.
-        if let Err(Trouble::Host(..) | Trouble::Connect(..) | Trouble::Unwelcome(_)) = ended {
+        if let Err(
+            Trouble::Unreached(Unreached::Host(..) | Unreached::Connect(..))
+            | Trouble::Unwelcome(_),
+        ) = ended
+        {
             self.version = Version::Five;
         }
         ended

@@ -9,12 +9,13 @@ use crate::hub::Hub;
 use crate::limits::{
     BATCH_MESSAGE_BYTES, ID_BYTES, PUBLISH_GOODBYE, PUBLISH_GRACE, PUBLISH_WRITE_BYTES,
 };
+#[cfg(feature = "tls")]
+use crate::outward::Unreached;
+use crate::outward::{Bell, Connection, is_not_yet};
 use crate::reader::note;
 use crate::source::{EventKind, Id, Kind, Segment};
 use crate::tally::Tally;
 
-use super::bell::Bell;
-use super::connection::{Connection, is_not_yet};
 use super::feed::Feed;
 use super::message;
 use super::packet::Version;
@@ -183,7 +184,7 @@ impl<'a> Talk<'a> {
                 // A certificate that is not trusted, or no TLS at all.
                 #[cfg(feature = "tls")]
                 Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-                    return Err(Trouble::Tls(error));
+                    return Err(Unreached::Tls(error).into());
                 }
                 Err(_) if !self.session.is_open() => {
                     return Err(Trouble::Unwelcome(self.session.version()));

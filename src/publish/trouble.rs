@@ -2,23 +2,19 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
+
+use crate::outward::Unreached;
 
 use super::packet::Version;
 
-/// See the module. Each is tried again, after a while.
+/// What keeps us from publishing. Each is tried again, after a while.
 #[derive(Debug)]
 pub(super) enum Trouble {
     /// The password's file can't be read.
     Password(String),
-    /// The host has no address.
-    Host(String, io::Error),
-    /// Nobody lets us connect.
-    Connect(SocketAddr, io::Error),
-    /// TLS does not come about.
-    #[cfg(feature = "tls")]
-    Tls(io::Error),
+    /// It can't be reached.
+    Unreached(Unreached),
     /// The broker says nothing.
     Silent(&'static str, Duration),
     /// It ended the connection without a word to the greeting.
@@ -55,9 +51,8 @@ impl Trouble {
             | Trouble::Lacks(_)
             | Trouble::Files(_) => true,
             #[cfg(feature = "tls")]
-            Trouble::Tls(_) => true,
-            Trouble::Host(..)
-            | Trouble::Connect(..)
+            Trouble::Unreached(Unreached::Tls(_)) => true,
+            Trouble::Unreached(_)
             | Trouble::Silent(..)
             | Trouble::Unwelcome(_)
             | Trouble::Dismissed(_)
@@ -79,10 +74,7 @@ impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Trouble::Password(line) => f.write_str(line),
-            Trouble::Host(host, error) => write!(f, "the host {host} is unknown: {error}"),
-            Trouble::Connect(address, error) => write!(f, "connect to {address}: {error}"),
-            #[cfg(feature = "tls")]
-            Trouble::Tls(error) => write!(f, "TLS with it fails: {error}"),
+            Trouble::Unreached(why) => why.fmt(f),
             Trouble::Silent(what, wait) => {
                 write!(f, "it accepts, but {what} within {} s", wait.as_secs())
             }
@@ -99,5 +91,11 @@ impl fmt::Display for Trouble {
             Trouble::Lacks(what) => write!(f, "it does not offer {what}, which is needed"),
             Trouble::Files(error) => write!(f, "the files can't be read: {error}"),
         }
+    }
+}
+
+impl From<Unreached> for Trouble {
+    fn from(why: Unreached) -> Trouble {
+        Trouble::Unreached(why)
     }
 }

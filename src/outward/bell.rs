@@ -1,4 +1,4 @@
-//! What wakes a publisher's thread while it waits in poll(2), and what the hub sees of it.
+//! What wakes a thread that waits in poll(2) for a peer, and what the hub sees of a publisher's.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -12,9 +12,9 @@ use nix::sys::time::TimeSpec;
 
 use crate::hub::Subscriber;
 
-/// See the module.
+/// Wakes its one thread, from any other, out of a wait for a socket or for a time.
 #[derive(Debug)]
-pub(super) struct Bell {
+pub struct Bell {
     waker: EventFd,
     /// Rung since it was last heard: a second ring costs no system call.
     rung: AtomicBool,
@@ -27,7 +27,8 @@ pub(super) struct Bell {
 }
 
 impl Bell {
-    pub(super) fn new() -> io::Result<Bell> {
+    /// A bell that nobody has rung. Fails without a descriptor for its eventfd.
+    pub fn new() -> io::Result<Bell> {
         Ok(Bell {
             waker: EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?,
             rung: AtomicBool::new(false),
@@ -38,7 +39,7 @@ impl Bell {
     }
 
     /// Wakes the thread. Never blocks.
-    pub(super) fn ring(&self) {
+    pub fn ring(&self) {
         if !self.rung.swap(true, Ordering::AcqRel) {
             // A full counter (EAGAIN) wakes as well.
             let _ = self.waker.write(1);
@@ -46,27 +47,28 @@ impl Bell {
     }
 
     /// Tells the thread to come to its end.
-    pub(super) fn stop(&self) {
+    pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         self.ring();
     }
 
-    pub(super) fn is_stopping(&self) -> bool {
+    /// Whether the thread is to come to its end.
+    pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }
 
     /// The sender is dropped, since this was last asked.
-    pub(super) fn take_lost(&self) -> bool {
+    pub fn take_lost(&self) -> bool {
         self.lost.swap(false, Ordering::AcqRel)
     }
 
     /// The thread is done with all batches up to `sequence`.
-    pub(super) fn is_done_with(&self, sequence: u64) {
+    pub fn is_done_with(&self, sequence: u64) {
         self.done.store(sequence, Ordering::Release);
     }
 
     /// Waits until somebody rings, `socket` is ready for what is asked of it, or `until`.
-    pub(super) fn wait(
+    pub fn wait(
         &self,
         socket: Option<(BorrowedFd<'_>, PollFlags)>,
         until: Instant,

@@ -1,5 +1,5 @@
-//! The way to a broker: its addresses, and a socket that never blocks. Whatever waits here is woken by the bell, for a
-//! broker that can't be reached must not hold up a stop.
+//! The way to a peer: its addresses, and a socket that never blocks. The bell wakes whatever waits here: a peer that
+//! can't be reached must not hold up a stop.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -18,29 +18,29 @@ use parking_lot::Mutex;
 use crate::config::value::HostPort;
 use crate::limits::{CONNECT_WAIT, DRAIN, RESOLVE_WAIT};
 
+use super::Unreached;
 use super::bell::Bell;
 use super::encryption::Tls;
-use super::trouble::Trouble;
 
 type Found = io::Result<Vec<SocketAddr>>;
 
 /// A question to the resolver that is not answered yet. getaddrinfo(3) can't be interrupted, so a thread of its own
 /// asks; there is never more than one, and at stop it is left to itself.
 #[derive(Debug, Default)]
-pub(super) struct Lookup(Option<Arc<Mutex<Option<Found>>>>);
+pub struct Lookup(Option<Arc<Mutex<Option<Found>>>>);
 
 impl Lookup {
     /// The addresses of `at`. Blocks for at most [`RESOLVE_WAIT`], and not beyond a stop.
-    pub(super) fn addresses(
+    pub fn addresses(
         &mut self,
         at: &HostPort,
         bell: &Arc<Bell>,
-    ) -> Result<Vec<SocketAddr>, Trouble> {
+    ) -> Result<Vec<SocketAddr>, Unreached> {
         let host = at.bare_host();
         if let Ok(address) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(address, at.port)]);
         }
-        let unknown = |error| Trouble::Host(format!("\"{host}\""), error);
+        let unknown = |error| Unreached::Host(format!("\"{host}\""), error);
         let asked = match self.0.take() {
             Some(asked) => asked,
             None => ask(host.to_owned(), at.port, bell).map_err(unknown)?,
@@ -76,30 +76,30 @@ fn ask(host: String, port: u16, bell: &Arc<Bell>) -> io::Result<Arc<Mutex<Option
 
 /// A connection that is open.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub struct Connection {
     stream: TcpStream,
     tls: Option<Tls>,
 }
 
 impl Connection {
     /// To the first of `addresses` that lets us. Blocks for at most [`CONNECT_WAIT`] for each, and not beyond a stop.
-    pub(super) fn open(
+    pub fn open(
         addresses: &[SocketAddr],
         bell: &Bell,
         tls: Option<Tls>,
-    ) -> Result<Connection, Trouble> {
+    ) -> Result<Connection, Unreached> {
         let mut trouble = None;
         for &address in addresses {
             match open(address, bell) {
                 Ok(stream) => return Ok(Connection { stream, tls }),
-                Err(error) => trouble = Some(Trouble::Connect(address, error)),
+                Err(error) => trouble = Some(Unreached::Connect(address, error)),
             }
         }
-        Err(trouble.unwrap_or(Trouble::Ended))
+        Err(trouble.unwrap_or(Unreached::Nowhere))
     }
 
     /// What the peer has sent; 0 at its end. Never blocks.
-    pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+    pub fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match &mut self.tls {
             Some(tls) => tls.read(&self.stream, buf),
             None => self.stream.read(buf),
@@ -107,7 +107,7 @@ impl Connection {
     }
 
     /// Writes what the kernel takes now, and by TLS a little more. Never blocks.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.tls {
             Some(tls) => tls.write(&self.stream, bytes),
             None => self.stream.write(bytes),
@@ -115,7 +115,7 @@ impl Connection {
     }
 
     /// Hands what was written to the kernel; whether the kernel has all of it.
-    pub(super) fn flush(&mut self) -> io::Result<bool> {
+    pub fn flush(&mut self) -> io::Result<bool> {
         match &mut self.tls {
             Some(tls) => tls.flush(&self.stream),
             None => Ok(true),
@@ -123,7 +123,7 @@ impl Connection {
     }
 
     /// What to wait for in poll(2).
-    pub(super) fn waits(&self, to_write: bool) -> (BorrowedFd<'_>, PollFlags) {
+    pub fn waits(&self, to_write: bool) -> (BorrowedFd<'_>, PollFlags) {
         let write = match to_write {
             true => PollFlags::POLLOUT,
             false => PollFlags::empty(),
@@ -131,12 +131,12 @@ impl Connection {
         (self.stream.as_fd(), PollFlags::POLLIN | write)
     }
 
-    /// Shuts it for writing and reads to the broker's end or for a moment: closing with unread bytes resets the
+    /// Shuts it for writing and reads to the peer's end or for a moment: closing with unread bytes resets the
     /// connection, and what was said last would be lost.
-    pub(super) fn close(mut self, bell: &Bell, until: Instant) {
+    pub fn close(mut self, bell: &Bell, until: Instant) {
         if let Some(tls) = &mut self.tls {
             tls.ends();
-            // What the kernel does not take now, a broker that does not read would not hear either.
+            // What the kernel does not take now, a peer that does not read would not hear either.
             let _ = tls.flush(&self.stream);
         }
         let _ = self.stream.shutdown(std::net::Shutdown::Write);
@@ -158,7 +158,7 @@ impl Connection {
 }
 
 /// The kernel has nothing to give or to take right now.
-pub(super) fn is_not_yet(error: &io::Error) -> bool {
+pub fn is_not_yet(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted

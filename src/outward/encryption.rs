@@ -1,4 +1,4 @@
-//! TLS to a broker, checked against whom the machine trusts: the authorities in /etc/ssl, or in the files that
+//! TLS to a peer that we connect to, checked against whom the machine trusts: the authorities in /etc/ssl, or in the files that
 //! SSL_CERT_FILE and SSL_CERT_DIR name.
 
 use std::io::{self, Write};
@@ -14,16 +14,16 @@ use crate::error::StartError;
 use crate::limits::TLS_BUFFER_BYTES;
 use crate::tls::{push, read};
 
-use super::trouble::Trouble;
+use super::Unreached;
 
 /// Whom the machine trusts.
 #[derive(Clone, Debug)]
-pub(super) struct Trust(Arc<ClientConfig>);
+pub struct Trust(Arc<ClientConfig>);
 
 impl Trust {
     /// Reads the certificates of the authorities.
-    pub(super) fn of_machine() -> Result<Trust, StartError> {
-        let deed = "find the authorities that an mqtts:// broker is checked against (package ca-certificates, or \
+    pub fn of_machine() -> Result<Trust, StartError> {
+        let deed = "find the authorities that certificates are checked against (package ca-certificates, or \
                     SSL_CERT_FILE)";
         let found = rustls_native_certs::load_native_certs();
         let mut roots = RootCertStore::empty();
@@ -42,11 +42,11 @@ impl Trust {
     }
 
     /// The beginning of a connection to `host`, a name or an address.
-    pub(super) fn begin(&self, host: &str) -> Result<Tls, Trouble> {
+    pub fn begin(&self, host: &str) -> Result<Tls, Unreached> {
         let name = ServerName::try_from(host.to_owned());
-        let name = name.map_err(|error| Trouble::Tls(io::Error::other(error)))?;
+        let name = name.map_err(|error| Unreached::Tls(io::Error::other(error)))?;
         let connection = ClientConnection::new(Arc::clone(&self.0), name);
-        let mut connection = connection.map_err(|error| Trouble::Tls(io::Error::other(error)))?;
+        let mut connection = connection.map_err(|error| Unreached::Tls(io::Error::other(error)))?;
         connection.set_buffer_limit(Some(TLS_BUFFER_BYTES));
         Ok(Tls(Box::new(connection)))
     }
@@ -54,15 +54,16 @@ impl Trust {
 
 /// One connection's TLS.
 #[derive(Debug)]
-pub(super) struct Tls(Box<ClientConnection>);
+pub struct Tls(Box<ClientConnection>);
 
 impl Tls {
-    pub(super) fn read(&mut self, tcp: &TcpStream, buf: &mut [u8]) -> io::Result<usize> {
+    /// What the peer has said, in plain; 0 at its end. Never blocks.
+    pub fn read(&mut self, tcp: &TcpStream, buf: &mut [u8]) -> io::Result<usize> {
         read(&mut self.0, tcp, buf)
     }
 
     /// Nothing is accepted while anything is left, so that "would block" means what it means of a plain socket.
-    pub(super) fn write(&mut self, tcp: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    pub fn write(&mut self, tcp: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
         if !push(&mut self.0, tcp)? {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -75,12 +76,13 @@ impl Tls {
         Ok(n)
     }
 
-    pub(super) fn flush(&mut self, tcp: &TcpStream) -> io::Result<bool> {
+    /// Hands what is encrypted to the kernel; whether the kernel has all of it.
+    pub fn flush(&mut self, tcp: &TcpStream) -> io::Result<bool> {
         push(&mut self.0, tcp)
     }
 
     /// Nothing more is written.
-    pub(super) fn ends(&mut self) {
+    pub fn ends(&mut self) {
         self.0.send_close_notify();
     }
 }

@@ -1,4 +1,4 @@
-//! When a broker that failed is tried again: soon, then ever later, and never in step with the other machines of a
+//! When a peer that failed is tried again: soon, then ever later, and never in step with the other machines of a
 //! fleet.
 
 use std::collections::hash_map::RandomState;
@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use crate::limits::{BACK_OFF_MAX, BACK_OFF_MIN};
 
-/// See the module.
+/// How long to wait before the next try: twice as long each time, up to [`BACK_OFF_MAX`].
 #[derive(Debug)]
-pub(super) struct BackOff {
+pub struct BackOff {
     next: Duration,
 }
 
@@ -21,7 +21,7 @@ impl Default for BackOff {
 
 impl BackOff {
     /// How long to wait now: somewhere between half and all of what is due.
-    pub(super) fn wait(&mut self) -> Duration {
+    pub fn wait(&mut self) -> Duration {
         let due = self.next;
         self.next = (due * 2).min(BACK_OFF_MAX);
         // Each RandomState has keys of its own.
@@ -30,7 +30,7 @@ impl BackOff {
     }
 
     /// It was a good connection: the next wait is a short one.
-    pub(super) fn forget(&mut self) {
+    pub fn forget(&mut self) {
         *self = BackOff::default();
     }
 }

@@ -1,0 +1,49 @@
+//! Connections that tailcast opens: to a broker, or to another tailcast. Addresses, TLS, a socket that never blocks, and
+//! when to try again.
+//!
+//! A thread that waits here waits in one poll(2), for the socket, the next thing due, or its [`Bell`]: so a peer that
+//! can't be reached never holds up a stop.
+
+mod bell;
+
+#[cfg_attr(not(feature = "tls"), path = "no_encryption.rs")]
+mod encryption;
+
+mod connection;
+
+mod back_off;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+pub use back_off::BackOff;
+pub use bell::Bell;
+pub use connection::{Connection, Lookup, is_not_yet};
+pub use encryption::{Tls, Trust};
+
+/// Why a peer can't be reached. Each is tried again, after a while.
+#[derive(Debug)]
+pub enum Unreached {
+    /// The host, in quotes, has no address.
+    Host(String, io::Error),
+    /// Nobody lets us connect there.
+    Connect(SocketAddr, io::Error),
+    /// The host has a name and no address at all.
+    Nowhere,
+    /// TLS does not come about.
+    #[cfg(feature = "tls")]
+    Tls(io::Error),
+}
+
+impl fmt::Display for Unreached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unreached::Host(host, error) => write!(f, "the host {host} is unknown: {error}"),
+            Unreached::Connect(address, error) => write!(f, "connect to {address}: {error}"),
+            Unreached::Nowhere => f.write_str("the host has no address"),
+            #[cfg(feature = "tls")]
+            Unreached::Tls(error) => write!(f, "TLS with it fails: {error}"),
+        }
+    }
+}
