@@ -11,6 +11,7 @@
 //!
 //! Nothing waits, logs or calls out under the lock; subscribers are woken after it is let go.
 
+mod condition;
 mod counts;
 mod looks;
 mod registry;
@@ -23,8 +24,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossbeam_channel::Receiver;
 use parking_lot::Mutex;
 
-use crate::source::{Batch, EventKind, Former, Generation, Id, Lines, Position, Source};
+use crate::source::{Batch, EventKind, Former, Generation, Id, Lines, Origin, Position, Source};
 
+pub use condition::Condition;
 pub use counts::SourceCounts;
 pub use looks::Looks;
 pub use registry::{Names, Selection, Subscriber, Subscribers};
@@ -44,7 +46,8 @@ pub enum Change {
     Lines(Lines),
     /// The current generation's file was deleted, and is not held open any more. With a file that reads as empty.
     LetGo(Arc<File>),
-    /// Something that moves no edge: `Missing`, or a `Gap` in a generation that was sealed already.
+    /// Something that moves no edge: `Missing`, a `Gap` in a generation that was sealed already, or `Away`, `Back` and
+    /// `Closed`, which also settle the source's [`Condition`].
     Aside(EventKind),
 }
 
@@ -98,8 +101,12 @@ pub struct SourceState {
     pub generation: Option<Arc<Generation>>,
     /// Its live edge.
     pub edge: Edge,
+    /// The last aside that a stream which ends at this edge is told: that the source is away, say.
+    pub last_aside: u64,
     /// Its name leads to a file now.
     pub present: bool,
+    /// How it fares.
+    pub condition: Condition,
     /// What was found in it since the start.
     pub counts: SourceCounts,
 }
@@ -122,11 +129,16 @@ impl Hub {
 
     // -- for the watcher
 
-    /// Adds a source that has no generation yet. `name` and `path` are settled from here on.
-    pub fn add_source(&self, name: String, path: std::path::PathBuf) -> Arc<Source> {
+    /// Adds a source that has no generation yet. `name`, `path` and `origin` are settled from here on.
+    pub fn add_source(
+        &self,
+        name: String,
+        path: std::path::PathBuf,
+        origin: Origin,
+    ) -> Arc<Source> {
         let mut state = self.state.lock();
         let index = state.streams.len() as u32;
-        let source = Arc::new(Source::new(index, name, path));
+        let source = Arc::new(Source::new(index, name, path, origin));
         state.streams.push(Stream::new(Arc::clone(&source)));
         source
     }
@@ -137,9 +149,13 @@ impl Hub {
         self.state.lock().streams[source.index as usize].found_at_start(generation, edge, id);
     }
 
-    /// Says whether the source's name leads to a file now (for `/files`).
-    pub fn set_present(&self, source: &Source, present: bool) {
-        self.state.lock().streams[source.index as usize].present = present;
+    /// Says where the source's name leads now: to a file ([`Condition::Ok`]), nowhere, or to what can't be read.
+    pub fn set_leads(&self, source: &Source, leads: Condition) {
+        let before = std::mem::replace(
+            &mut self.state.lock().streams[source.index as usize].leads,
+            leads,
+        );
+        drop(before);
     }
 
     /// Publishes `changes`, in their order: moves the edges and puts one batch into the queue of every live
@@ -253,7 +269,7 @@ impl Hub {
         state
             .streams
             .iter()
-            .filter(|stream| !stream.present)
+            .filter(|stream| !stream.is_present())
             .count()
     }
 

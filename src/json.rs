@@ -22,9 +22,12 @@ pub fn event(source: &Source, event: &Event, out: &mut Vec<u8>) {
         )
         .as_bytes(),
     );
-    if let EventKind::Gap { lost_bytes, reason } = &event.kind {
+    if let EventKind::Gap { lost_bytes, .. } = &event.kind {
         let lost = lost_bytes.map_or_else(|| "null".to_owned(), |lost| lost.to_string());
-        out.extend_from_slice(format!(",\"lost\":{lost},\"reason\":").as_bytes());
+        out.extend_from_slice(format!(",\"lost\":{lost}").as_bytes());
+    }
+    if let Some(reason) = event.kind.reason() {
+        out.extend_from_slice(b",\"reason\":");
         string(reason.as_bytes(), out);
     }
     out.push(b'}');

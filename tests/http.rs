@@ -6,8 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
-use support::{Daemon, Logs, append};
+use serde_json::{Value, json};
+use support::{DEADLINE, Daemon, Logs, append, wait_until};
 
 /// What `tail` prints.
 fn tail(lines: &str, path: &Path) -> Vec<u8> {
@@ -103,7 +103,9 @@ fn the_plain_stream_of_several_files_has_the_headers_of_tail() {
 fn the_files_are_listed() {
     let logs = Logs::new();
     let (a, b) = (logs.file("a.log", "12345\n"), logs.path("b.log"));
-    let daemon = Daemon::follow(&[&a, &b]);
+    let c = logs.path("c.log");
+    std::fs::create_dir(&c).expect("a directory");
+    let daemon = Daemon::follow(&[&a, &b, &c]);
     let answer = daemon.get("/files");
     assert_eq!(answer.field("content-type"), Some("application/json"));
     let files: Value = serde_json::from_slice(&answer.body).expect("JSON");
@@ -113,6 +115,40 @@ fn the_files_are_listed() {
     assert_eq!(files[0]["present"], true);
     assert_eq!(files[1]["name"], "b.log");
     assert_eq!(files[1]["present"], false);
+    let states: Vec<_> = (0..3)
+        .map(|n| (&files[n]["kind"], &files[n]["state"], &files[n]["reason"]))
+        .collect();
+    let (ok, missing, unreadable) = (json!("ok"), json!("missing"), json!("unreadable"));
+    let (gone, directory) = (
+        json!("No such file or directory"),
+        json!("it is a directory"),
+    );
+    let kind = json!("file");
+    assert_eq!(
+        states,
+        [
+            (&kind, &ok, &Value::Null),
+            (&kind, &missing, &gone),
+            (&kind, &unreadable, &directory)
+        ]
+    );
+}
+
+#[test]
+fn the_list_of_files_says_how_a_file_fares_now() {
+    let logs = Logs::new();
+    let log = logs.path("a.log");
+    std::fs::create_dir(&log).expect("a directory");
+    let daemon = Daemon::follow(&[&log]);
+    let state = || {
+        let files: Value = serde_json::from_slice(&daemon.get("/files").body).expect("JSON");
+        files[0]["state"].as_str().expect("a state").to_owned()
+    };
+    assert_eq!(state(), "unreadable");
+    std::fs::remove_dir(&log).expect("rmdir");
+    assert!(wait_until(DEADLINE, || state() == "missing"));
+    append(&log, "x\n");
+    assert!(wait_until(DEADLINE, || state() == "ok"));
 }
 
 #[test]

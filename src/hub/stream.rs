@@ -13,7 +13,7 @@ use crate::source::{
     Began, Event, EventKind, Former, Generation, Id, IdMaker, Kind, Position, Segment, Source,
 };
 
-use super::{Change, SourceCounts, SourceState};
+use super::{Change, Condition, SourceCounts, SourceState};
 
 pub use stand::{Stand, Standing};
 
@@ -24,8 +24,8 @@ pub struct Edge {
     pub position: Position,
     /// Its id.
     pub id: Id,
-    /// The number of the last aside told. One that a new client should still be told (the name leads nowhere right
-    /// now) is not counted: see `Stream::edge_for_new`.
+    /// The number of the last aside told. Those that a new client should still be told (the name leads nowhere right
+    /// now) are not counted: see `Stream::edge_for_new`.
     pub aside: u64,
 }
 
@@ -49,7 +49,10 @@ pub(super) struct Stream {
     asides_told: u64,
     /// Generations that were let go of, oldest first; consecutive numbers up to the first of `generations`.
     formers: VecDeque<Arc<Former>>,
-    pub(super) present: bool,
+    /// Where the name leads.
+    pub(super) leads: Condition,
+    /// How that fares from which the lines come, and the number of the aside that said so.
+    feed: (Condition, u64),
     counts: SourceCounts,
 }
 
@@ -64,7 +67,8 @@ impl Stream {
             asides: VecDeque::new(),
             asides_told: 0,
             formers: VecDeque::new(),
-            present: false,
+            leads: Condition::Missing("it has not been looked for yet".into()),
+            feed: (Condition::Ok, 0),
             counts: SourceCounts::default(),
         }
     }
@@ -85,25 +89,40 @@ impl Stream {
         }
     }
 
-    /// The edge for a client that has never been told anything: where the name leads nowhere right now, it still is
-    /// to be told so.
+    /// The name leads to a file now.
+    pub(super) fn is_present(&self) -> bool {
+        self.leads == Condition::Ok
+    }
+
+    /// The edge for a client that has never been told anything: what the last asides said, and what is still so (the
+    /// name leads nowhere, the source is away or closed), it is yet to be told.
     fn edge_for_new(&self) -> Edge {
-        let untold = self.asides.back().is_some_and(|aside| {
-            !self.present && aside.kind == EventKind::Missing && aside.at == self.edge
-        });
+        let holds = |aside: &&Aside| match aside.kind {
+            EventKind::Missing => !self.is_present() && aside.at == self.edge,
+            EventKind::Away { .. } | EventKind::Closed => aside.number == self.feed.1,
+            _ => false,
+        };
+        let untold = self.asides.iter().rev().take_while(holds).count();
         Edge {
-            position: self.edge,
-            id: self.edge_id,
-            aside: self.asides_told - u64::from(untold),
+            aside: self.asides_told - untold as u64,
+            ..self.edge()
         }
     }
 
     pub(super) fn state(&self) -> SourceState {
+        let edge = self.edge_for_new();
+        let (feed, said) = &self.feed;
+        let condition = match feed {
+            Condition::Ok => &self.leads,
+            feed => feed,
+        };
         SourceState {
             source: Arc::clone(&self.source),
             generation: self.generations.back().cloned(),
-            edge: self.edge_for_new(),
-            present: self.present,
+            edge,
+            last_aside: edge.aside.max(*said),
+            present: self.is_present(),
+            condition: condition.clone(),
             counts: self.counts,
         }
     }
@@ -123,7 +142,7 @@ impl Stream {
         };
         self.edge_id = id;
         self.generations.push_back(generation);
-        self.present = true;
+        self.leads = Condition::Ok;
     }
 
     /// Bytes of all generations up to the live edge, as far as they are known.
@@ -184,6 +203,14 @@ impl Stream {
                 }
                 self.asides_told += 1;
                 let number = self.asides_told;
+                match &kind {
+                    EventKind::Away { reason } => {
+                        self.feed = (Condition::Away(Arc::clone(reason)), number);
+                    }
+                    EventKind::Closed => self.feed = (Condition::Closed, number),
+                    EventKind::Back => self.feed = (Condition::Ok, 0),
+                    _ => {}
+                }
                 if self.asides.len() == ASIDES_MAX {
                     self.asides.pop_front();
                 }

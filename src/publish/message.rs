@@ -137,7 +137,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
-    use crate::source::{IdMaker, Identity, lines};
+    use crate::source::{IdMaker, Identity, Origin, lines};
 
     use super::*;
 
@@ -148,7 +148,12 @@ mod tests {
             .collect();
         let mut ends = Vec::new();
         lines::split(&bytes, true, 1 << 20, &mut ends);
-        let source = Arc::new(Source::new(0, "a.log".to_owned(), PathBuf::from("a.log")));
+        let source = Arc::new(Source::new(
+            0,
+            "a.log".to_owned(),
+            PathBuf::from("a.log"),
+            Origin::File,
+        ));
         let head: Arc<[u8]> = Arc::from(&bytes[..bytes.len().min(256)]);
         let ids = IdMaker::new(source.name_hash, &Identity::default(), head, &[]);
         let lines = Lines {

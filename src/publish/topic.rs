@@ -81,12 +81,18 @@ mod tests {
     use proptest::prelude::*;
 
     use crate::percent::{self, Plus};
+    use crate::source::Origin;
 
     use super::*;
 
     fn topic(name: &str) -> String {
         let broker = Broker::parse("mqtt://h/site/logs").expect("a broker");
-        Topics::new(&broker, "web1.example").of(&Source::new(0, name.to_owned(), PathBuf::new()))
+        Topics::new(&broker, "web1.example").of(&Source::new(
+            0,
+            name.to_owned(),
+            PathBuf::new(),
+            Origin::File,
+        ))
     }
 
     #[test]

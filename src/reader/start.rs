@@ -65,10 +65,12 @@ impl Begin<'_> {
                 continue;
             }
             let from = from(&state.source);
+            let last_aside = state.last_aside;
             let Some((cursor, edge)) = self.cursor(state, from)? else {
                 return Ok(None);
             };
-            if let Some(edge) = edge {
+            if let Some(mut edge) = edge {
+                edge.aside = edge.aside.max(last_aside);
                 edges.push((cursor.index(), edge));
             }
             cursors.push(Some(cursor));

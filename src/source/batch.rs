@@ -72,6 +72,15 @@ pub enum EventKind {
     },
     /// The name has led nowhere for a second.
     Missing,
+    /// Where the lines come from can't be reached.
+    Away {
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// Where the lines come from can be reached again.
+    Back,
+    /// Standard input has ended: nothing more comes.
+    Closed,
     /// The stream of this source ends here, as asked for.
     End,
 }
@@ -85,7 +94,19 @@ impl EventKind {
             EventKind::Truncated => "truncated",
             EventKind::Gap { .. } => "gap",
             EventKind::Missing => "missing",
+            EventKind::Away { .. } => "away",
+            EventKind::Back => "back",
+            EventKind::Closed => "closed",
             EventKind::End => "end",
+        }
+    }
+
+    /// Why it happened, where that is told.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            EventKind::Gap { reason, .. } => Some(reason),
+            EventKind::Away { reason } => Some(reason),
+            _ => None,
         }
     }
 }

@@ -30,6 +30,40 @@ pub struct Position {
     pub offset: u64,
 }
 
+/// Where the lines of a source come from, as `/files` says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A file of this machine.
+    File,
+    /// Standard input.
+    Stdin,
+    /// A FIFO.
+    Fifo,
+    /// systemd's journal.
+    Journal,
+    /// A container of this machine's Docker.
+    Container,
+    /// Another tailcast.
+    Upstream,
+    /// A broker.
+    Broker,
+}
+
+impl Origin {
+    /// Its word on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Origin::File => "file",
+            Origin::Stdin => "stdin",
+            Origin::Fifo => "fifo",
+            Origin::Journal => "journal",
+            Origin::Container => "container",
+            Origin::Upstream => "upstream",
+            Origin::Broker => "broker",
+        }
+    }
+}
+
 /// A followed name. Everything in it is settled when the name is first seen.
 #[derive(Debug)]
 pub struct Source {
@@ -39,18 +73,21 @@ pub struct Source {
     pub name: String,
     /// The path that is followed.
     pub path: PathBuf,
+    /// Where its lines come from.
+    pub origin: Origin,
     /// Tells the sources of ids apart.
     pub name_hash: u32,
 }
 
 impl Source {
-    /// A source called `name` that follows `path`.
-    pub fn new(index: u32, name: String, path: PathBuf) -> Source {
+    /// A source called `name` that follows `path`, a file whose lines come from `origin`.
+    pub fn new(index: u32, name: String, path: PathBuf, origin: Origin) -> Source {
         let name_hash = id::name_hash(&name);
         Source {
             index,
             name,
             path,
+            origin,
             name_hash,
         }
     }

@@ -20,7 +20,7 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::hub::{Change, Hub};
+use crate::hub::{Change, Condition, Hub};
 use crate::limits::{RETRY, SAFETY_LOOK, SAFETY_LOOK_TRUSTED};
 use crate::source::{
     Began, Gap, Generation, Identity, Lines, Source, back, forward::Footing, identity,
@@ -130,10 +130,11 @@ impl Follower {
     pub(super) fn start(&mut self, turn: &mut Turn) {
         self.arm(turn.watches);
         match self.found_at_start(turn) {
-            Ok(()) => turn.hub.set_present(&self.source, true),
+            Ok(()) => turn.hub.set_leads(&self.source, Condition::Ok),
             Err(e) => {
                 self.name
                     .at_start(&self.source.path, &e, self.by_pattern, turn.now);
+                turn.hub.set_leads(&self.source, self.name.condition());
                 self.look_at = turn.now + RETRY;
             }
         }

@@ -7,6 +7,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::time::Instant;
 
+use crate::hub::Condition;
 use crate::limits::MISSING_AFTER;
 
 /// Where a name leads to, other than to a file.
@@ -18,13 +19,29 @@ pub(super) enum Leads {
     Elsewhere,
 }
 
+impl Leads {
+    fn condition(self, error: &io::Error) -> Condition {
+        let text = error.to_string();
+        // For people: they don't know errors by number.
+        let reason = text.split(" (os error").next().unwrap_or_default().into();
+        match self {
+            Leads::Nowhere => Condition::Missing(reason),
+            Leads::Elsewhere => Condition::Unreadable(reason),
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 enum State {
     /// To a file.
     #[default]
     Found,
     /// Lost since then; `told` what about it.
-    Lost { since: Instant, told: Option<Leads> },
+    Lost {
+        since: Instant,
+        told: Option<Leads>,
+        condition: Condition,
+    },
 }
 
 /// See the module.
@@ -47,6 +64,7 @@ impl Name {
         self.state = State::Lost {
             since: now,
             told: Some(leads),
+            condition: leads.condition(error),
         };
         say_lost(path, error, leads, by_pattern);
     }
@@ -74,18 +92,30 @@ impl Name {
         now: Instant,
     ) -> Option<Leads> {
         let leads = leads(error);
+        let seen = leads.condition(error);
         match &mut self.state {
             State::Found => {
                 self.changed = true;
                 self.state = State::Lost {
                     since: now,
                     told: None,
+                    condition: seen,
                 };
                 None
             }
-            State::Lost { told, .. } if *told == Some(leads) => None,
             // After it was said that it is not there, that it is there and can't be opened is news; and the other way.
-            State::Lost { since, told } => {
+            State::Lost {
+                since,
+                told,
+                condition,
+            } => {
+                if *condition != seen {
+                    self.changed = true;
+                    *condition = seen;
+                }
+                if *told == Some(leads) {
+                    return None;
+                }
                 if told.is_none() && now < *since + MISSING_AFTER {
                     return None;
                 }
@@ -104,8 +134,12 @@ impl Name {
         }
     }
 
-    pub(super) fn leads(&self) -> bool {
-        matches!(self.state, State::Found)
+    /// How the source fares by its name.
+    pub(super) fn condition(&self) -> Condition {
+        match &self.state {
+            State::Found => Condition::Ok,
+            State::Lost { condition, .. } => condition.clone(),
+        }
     }
 
     /// Whether that has changed since this was last asked.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::hub::Hub;
-use crate::source::Source;
+use crate::source::{Origin, Source};
 
 /// The names and paths that are taken.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ impl Names {
             return None;
         }
         let name = self.settle(path);
-        Some(hub.add_source(name, path.to_owned()))
+        Some(hub.add_source(name, path.to_owned(), Origin::File))
     }
 
     /// Whether that path is followed.

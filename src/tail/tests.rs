@@ -2,6 +2,7 @@
 
 mod rig;
 
+mod asides;
 mod bounds;
 mod following;
 mod kernel;

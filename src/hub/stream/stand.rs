@@ -159,6 +159,7 @@ impl Stream {
                 let gap = self.arrival_with_gap(next, Some(limit - from), "truncated");
                 return Stand::Events(self.told(gap, standing));
             }
+            let limit = self.up_to_aside(at, from, limit, standing.aside, until);
             let sealed = generation.sealed() == Some(limit);
             return Stand::Bytes {
                 generation: Arc::clone(generation),
@@ -204,7 +205,7 @@ impl Stream {
         Stand::Former {
             former: Arc::clone(former),
             from,
-            limit,
+            limit: self.up_to_aside(at, from, limit, standing.aside, until),
         }
     }
 
@@ -290,17 +291,45 @@ impl Stream {
         events
     }
 
-    /// The next aside that a reader at `at` has passed and was not told.
-    fn aside_for(&self, at: Position, told: u64, until: Option<Edge>) -> Option<Event> {
+    /// The asides up to `until` that a reader was not told, oldest first.
+    fn untold(&self, told: u64, until: Option<Edge>) -> impl Iterator<Item = &Aside> {
         let last = until.map_or(u64::MAX, |until| until.aside);
-        let untold = |aside: &&Aside| aside.number > told && aside.number <= last && aside.at <= at;
-        let aside = self.asides.iter().find(untold)?;
+        let is_untold = move |aside: &&Aside| aside.number > told && aside.number <= last;
+        self.asides.iter().filter(is_untold)
+    }
+
+    /// The aside that a reader at `at` is told next. It is told where it happened; a reader that began beyond that
+    /// place is told at the end, where there is an id of the place that it has come to.
+    fn aside_for(&self, at: Position, told: u64, until: Option<Edge>) -> Option<Event> {
+        let aside = self.untold(told, until).next()?;
+        let end = until.unwrap_or(self.edge());
+        let id = match aside.at {
+            there if there == at => aside.id,
+            there if there < at && at == end.position => end.id,
+            _ => return None,
+        };
         Some(Event {
             kind: aside.kind.clone(),
-            id: aside.id,
+            id,
             at,
             aside: aside.number,
         })
+    }
+
+    /// Where a reader at `from` in the generation of `at` stops, at `limit` at the latest: what happened before that
+    /// is told where it happened, for its id must not lead back.
+    fn up_to_aside(
+        &self,
+        at: Position,
+        from: u64,
+        limit: u64,
+        told: u64,
+        until: Option<Edge>,
+    ) -> u64 {
+        let places = self.untold(told, until).map(|aside| aside.at);
+        let mut ahead =
+            places.filter(|place| place.generation == at.generation && place.offset > from);
+        ahead.next().map_or(limit, |place| place.offset.min(limit))
     }
 
     pub(in crate::hub) fn behind_bytes(&self, at: Option<Position>) -> u64 {

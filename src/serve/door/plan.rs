@@ -228,7 +228,15 @@ impl Plan {
                 return Ok(None);
             };
             let is_something = match &segment.kind {
-                What::Event(event) => event.kind != EventKind::Start,
+                // These move no id: a reconnect would be told them again and again.
+                What::Event(event) => !matches!(
+                    event.kind,
+                    EventKind::Start
+                        | EventKind::Missing
+                        | EventKind::Away { .. }
+                        | EventKind::Back
+                        | EventKind::Closed
+                ),
                 What::Lines(lines) => {
                     (0..lines.len()).any(|i| passes.is_none_or(|passes| passes(lines.line(i))))
                 }

@@ -233,8 +233,19 @@ impl Routes {
             out.extend_from_slice(b",\"path\":");
             json::string(path, &mut out);
             out.extend_from_slice(
-                format!(",\"size\":{size},\"present\":{}}}", state.present).as_bytes(),
+                format!(
+                    ",\"size\":{size},\"present\":{},\"kind\":\"{}\",\"state\":\"{}\"",
+                    state.present,
+                    state.source.origin.name(),
+                    state.condition.name()
+                )
+                .as_bytes(),
             );
+            if let Some(reason) = state.condition.reason() {
+                out.extend_from_slice(b",\"reason\":");
+                json::string(reason.as_bytes(), &mut out);
+            }
+            out.push(b'}');
         }
         out.extend_from_slice(b"]\n");
         out

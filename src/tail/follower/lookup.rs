@@ -54,7 +54,7 @@ impl Follower {
                 .lost(&self.source.path, &e, self.by_pattern, turn.now),
         };
         if self.name.changed() {
-            turn.hub.set_present(&self.source, self.name.leads());
+            turn.hub.set_leads(&self.source, self.name.condition());
         }
         if untold == Some(Leads::Nowhere) && self.has_begun() {
             self.missing_told = true;

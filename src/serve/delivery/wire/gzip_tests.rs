@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 
 use crate::serve::delivery::wire::{Framing, Shape, Wire};
-use crate::source::{IdMaker, Identity, Kind, Lines, Segment, Source, lines};
+use crate::source::{IdMaker, Identity, Kind, Lines, Origin, Segment, Source, lines};
 
 use super::*;
 
@@ -84,7 +84,12 @@ fn segment(count: usize) -> Segment {
     let bytes = text.into_bytes();
     let mut ends = Vec::new();
     lines::split(&bytes, true, 1 << 20, &mut ends);
-    let source = Arc::new(Source::new(0, "a".to_owned(), PathBuf::from("a")));
+    let source = Arc::new(Source::new(
+        0,
+        "a".to_owned(),
+        PathBuf::from("a"),
+        Origin::File,
+    ));
     let head: Arc<[u8]> = Arc::from(&bytes[..bytes.len().min(256)]);
     let ids = IdMaker::new(source.name_hash, &Identity::default(), head, &[]);
     let lines = Lines {
