@@ -1,6 +1,8 @@
 //! The JSON of lines and events, as all who pass them on have it (RFC 8259). A line or a name need not be UTF-8: each
 //! invalid sequence becomes U+FFFD.
 
+use crate::limits::ID_BYTES;
+use crate::source::record::{Note, moment};
 use crate::source::{Event, EventKind, Id, Lines, Source};
 
 /// Appends line `i` as an object of its own.
@@ -8,6 +10,12 @@ pub fn line(source: &Source, lines: &Lines, i: usize, out: &mut Vec<u8>) {
     file(source, out);
     out.extend_from_slice(format!(",\"id\":\"{}\",\"line\":", lines.id_after(i)).as_bytes());
     string(lines.line(i), out);
+    if let Some(note) = lines.note(i) {
+        for field in Field::ALL.into_iter().filter(|field| field.is_in(&note)) {
+            out.extend_from_slice(format!(",\"{}\":", field.name()).as_bytes());
+            field.write(&note, out);
+        }
+    }
     out.push(b'}');
 }
 
@@ -33,30 +41,153 @@ pub fn event(source: &Source, event: &Event, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-/// Begins a batch: one object for many lines, of which `i` is the first. Returns where in `out` the batch's own id is to
-/// stand, which is known only at its end.
-pub fn batch_start(source: &Source, lines: &Lines, i: usize, out: &mut Vec<u8>) -> usize {
-    file(source, out);
-    out.extend_from_slice(format!(",\"from\":\"{}\"", lines.id_before(i)).as_bytes());
-    let id_at = out.len();
-    out.extend_from_slice(b",\"lines\":[");
-    id_at
+/// One object for many lines.
+#[derive(Debug)]
+pub struct Batch {
+    /// Where its own id is to stand, which is known only at its end.
+    id_at: usize,
+    /// What is said of each of its lines, where they are records.
+    notes: Vec<Note>,
 }
 
-/// Appends line `i` to a batch.
-pub fn batch_line(lines: &Lines, i: usize, out: &mut Vec<u8>) {
-    // A batch that has a line already ends with its quote.
-    if !out.ends_with(b"[") {
-        out.push(b',');
+impl Batch {
+    /// Begins a batch of which line `i` is the first.
+    pub fn start(source: &Source, lines: &Lines, i: usize, out: &mut Vec<u8>) -> Batch {
+        file(source, out);
+        out.extend_from_slice(format!(",\"from\":\"{}\"", lines.id_before(i)).as_bytes());
+        let id_at = out.len();
+        out.extend_from_slice(b",\"lines\":[");
+        Batch {
+            id_at,
+            notes: Vec::new(),
+        }
     }
-    string(lines.line(i), out);
+
+    /// Appends line `i`.
+    pub fn line(&mut self, lines: &Lines, i: usize, out: &mut Vec<u8>) {
+        // A batch that has a line already ends with its quote.
+        if !out.ends_with(b"[") {
+            out.push(b',');
+        }
+        string(lines.line(i), out);
+        self.notes.extend(lines.note(i));
+    }
+
+    /// Takes the last line back; without it, `out` had `before` bytes.
+    pub fn take_back(&mut self, before: usize, out: &mut Vec<u8>) {
+        out.truncate(before);
+        self.notes.pop();
+    }
+
+    /// Bytes that the end adds at most.
+    pub fn end_bytes(&self) -> usize {
+        let of_each =
+            |field: Field| self.notes.len() * field.bytes_max() + "\"priorities\":[],".len();
+        let notes = match self.notes.is_empty() {
+            true => 0,
+            false => Field::ALL.into_iter().map(of_each).sum(),
+        };
+        "],\"id\":\"\"}".len() + ID_BYTES + notes
+    }
+
+    /// Ends the batch, whose last line is `last`.
+    pub fn end(self, lines: &Lines, last: usize, out: &mut Vec<u8>) {
+        let id = format!(",\"id\":\"{}\"", lines.id_after(last));
+        out.splice(self.id_at..self.id_at, id.into_bytes());
+        out.push(b']');
+        for field in Field::ALL {
+            if !self.notes.iter().any(|note| field.is_in(note)) {
+                continue;
+            }
+            out.extend_from_slice(format!(",\"{}\":[", field.plural()).as_bytes());
+            for (n, note) in self.notes.iter().enumerate() {
+                if n > 0 {
+                    out.push(b',');
+                }
+                field.write(note, out);
+            }
+            out.push(b']');
+        }
+        out.push(b'}');
+    }
 }
 
-/// Ends a batch whose last line is `last`; its id goes to `id_at`.
-pub fn batch_end(lines: &Lines, last: usize, id_at: usize, out: &mut Vec<u8>) {
-    let id = format!(",\"id\":\"{}\"", lines.id_after(last));
-    out.splice(id_at..id_at, id.into_bytes());
-    out.extend_from_slice(b"]}");
+/// A field of a line that is a record.
+#[derive(Clone, Copy)]
+enum Field {
+    Time,
+    Stream,
+    Priority,
+}
+
+impl Field {
+    const ALL: [Field; 3] = [Field::Time, Field::Stream, Field::Priority];
+
+    fn name(self) -> &'static str {
+        match self {
+            Field::Time => "time",
+            Field::Stream => "stream",
+            Field::Priority => "priority",
+        }
+    }
+
+    fn plural(self) -> &'static str {
+        match self {
+            Field::Time => "times",
+            Field::Stream => "streams",
+            Field::Priority => "priorities",
+        }
+    }
+
+    fn is_in(self, note: &Note) -> bool {
+        match self {
+            Field::Time => note.time.is_some(),
+            Field::Stream => note.outlet.is_some(),
+            Field::Priority => note.priority.is_some(),
+        }
+    }
+
+    /// Bytes of one value at most, with the comma behind it.
+    fn bytes_max(self) -> usize {
+        match self {
+            Field::Time => "\"2026-11-28T10:00:00.123456789Z\",".len(),
+            Field::Stream => "\"stdout\",".len(),
+            Field::Priority => "null,".len(),
+        }
+    }
+
+    /// Appends the value, or null.
+    fn write(self, note: &Note, out: &mut Vec<u8>) {
+        match (self, note) {
+            (
+                Field::Time,
+                Note {
+                    time: Some(time), ..
+                },
+            ) => {
+                out.push(b'"');
+                moment::write(*time, out);
+                out.push(b'"');
+            }
+            (
+                Field::Stream,
+                Note {
+                    outlet: Some(outlet),
+                    ..
+                },
+            ) => string(outlet.name().as_bytes(), out),
+            (
+                Field::Priority,
+                Note {
+                    priority: Some(priority),
+                    ..
+                },
+            ) => {
+                out.extend_from_slice(priority.to_string().as_bytes());
+            }
+            _ => out.extend_from_slice(b"null"),
+        }
+    }
 }
 
 /// Appends a batch without lines, which says only where the stream stands.
@@ -116,8 +247,99 @@ fn escaped(text: &[u8], out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use super::string;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
     use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::source::record::{Outlet, Records};
+    use crate::source::{IdMaker, Identity, Origin};
+
+    /// Lines of one byte each that hold what `notes` say.
+    fn records(notes: &[Note]) -> (Source, Lines) {
+        let source = Source::new(0, "web".to_owned(), PathBuf::from("web"), Origin::File);
+        let mut records = Records::default();
+        for note in notes {
+            records.push(*note, &[b"said", b"\n"]);
+        }
+        let lines = Lines {
+            generation: 0,
+            from: 0,
+            bytes: vec![b'\n'; notes.len()],
+            ends: (1..=notes.len() as u32).collect(),
+            unfinished: false,
+            ids: IdMaker::new(1, &Identity::default(), Arc::from([]), &[]),
+            records: Some(Box::new(records)),
+        };
+        (source, lines)
+    }
+
+    fn batch(notes: &[Note]) -> Value {
+        let (source, lines) = records(notes);
+        let mut out = Vec::new();
+        let mut batch = Batch::start(&source, &lines, 0, &mut out);
+        for i in 0..lines.len() {
+            batch.line(&lines, i, &mut out);
+        }
+        let announced = out.len() + batch.end_bytes();
+        batch.end(&lines, lines.len() - 1, &mut out);
+        assert!(out.len() <= announced);
+        serde_json::from_slice(&out).expect("JSON")
+    }
+
+    const OUT: Note = Note {
+        time: Some(1_795_860_000_500_000_000),
+        outlet: Some(Outlet::Stdout),
+        priority: None,
+    };
+    const NOTHING: Note = Note {
+        time: None,
+        outlet: None,
+        priority: None,
+    };
+
+    #[test]
+    fn a_record_has_its_time_and_its_stream_beside_its_line() {
+        let (source, lines) = records(&[OUT, NOTHING]);
+        let object = |i| {
+            let mut out = Vec::new();
+            line(&source, &lines, i, &mut out);
+            serde_json::from_slice::<Value>(&out).expect("JSON")
+        };
+        let first = object(0);
+        assert_eq!(first["line"], "said");
+        assert_eq!(first["time"], "2026-11-28T10:00:00.5Z");
+        assert_eq!(first["stream"], "stdout");
+        assert_eq!(first.get("priority"), None);
+        let fields: Vec<String> = object(1)
+            .as_object()
+            .expect("an object")
+            .keys()
+            .cloned()
+            .collect();
+        assert_eq!(fields, ["file", "id", "line"]);
+    }
+
+    #[test]
+    fn a_batch_has_what_is_said_of_its_lines_in_arrays_of_the_same_length() {
+        let urgent = Note {
+            priority: Some(2),
+            ..NOTHING
+        };
+        let all = batch(&[NOTHING, OUT, urgent]);
+        assert_eq!(all["lines"], json!(["said", "said", "said"]));
+        assert_eq!(all["times"], json!([null, "2026-11-28T10:00:00.5Z", null]));
+        assert_eq!(all["streams"], json!([null, "stdout", null]));
+        assert_eq!(all["priorities"], json!([null, null, 2]));
+        let none = batch(&[NOTHING]);
+        assert!(
+            ["times", "streams", "priorities"]
+                .iter()
+                .all(|key| none.get(key).is_none())
+        );
+    }
 
     proptest! {
         #[test]
@@ -126,6 +348,17 @@ mod tests {
             string(&bytes, &mut out);
             let read: String = serde_json::from_slice(&out).expect("a JSON string");
             prop_assert_eq!(read, String::from_utf8_lossy(&bytes));
+        }
+
+        #[test]
+        fn a_batch_ends_within_the_bytes_that_it_announces(
+            notes in proptest::collection::vec((any::<Option<i64>>(), any::<bool>(), proptest::option::of(0u8..8)), 1..9),
+        ) {
+            let notes: Vec<Note> = notes.into_iter().map(|(time, err, priority)| {
+                Note { time, outlet: err.then_some(Outlet::Stderr), priority }
+            }).collect();
+            let read = batch(&notes);
+            prop_assert_eq!(read["lines"].as_array().map(Vec::len), Some(notes.len()));
         }
     }
 }

@@ -84,20 +84,19 @@ fn batch(
     payload: &mut Vec<u8>,
 ) -> usize {
     let start = payload.len();
-    let end_bytes = r#"],"id":""}"#.len() + crate::limits::ID_BYTES;
-    let id_at = json::batch_start(source, lines, first, payload);
+    let mut batch = json::Batch::start(source, lines, first, payload);
     let mut last = first;
-    json::batch_line(lines, first, payload);
+    batch.line(lines, first, payload);
     while last + 1 < lines.len() && payload.len() - start < BATCH_MESSAGE_BYTES {
         let before = payload.len();
-        json::batch_line(lines, last + 1, payload);
-        if payload.len() - start + end_bytes > bytes_max {
-            payload.truncate(before);
+        batch.line(lines, last + 1, payload);
+        if payload.len() - start + batch.end_bytes() > bytes_max {
+            batch.take_back(before, payload);
             break;
         }
         last += 1;
     }
-    json::batch_end(lines, last, id_at, payload);
+    batch.end(lines, last, payload);
     last
 }
 
@@ -163,6 +162,7 @@ mod tests {
             ends,
             unfinished: false,
             ids,
+            records: None,
         };
         Segment::new(source, Kind::Lines(lines))
     }

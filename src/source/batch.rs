@@ -143,7 +143,12 @@ impl Segment {
     /// Bytes that this segment pins: its own and those of every wire form made so far.
     pub fn pinned_bytes(&self) -> usize {
         let own = match &self.kind {
-            Kind::Lines(lines) => lines.bytes.capacity() + lines.ends.capacity() * size_of::<u32>(),
+            Kind::Lines(lines) => {
+                let records = lines.records.as_ref();
+                lines.bytes.capacity()
+                    + lines.ends.capacity() * size_of::<u32>()
+                    + records.map_or(0, |records| records.held_bytes())
+            }
             Kind::Event(_) => 0,
         };
         own + self.form_bytes.load(Ordering::Relaxed)

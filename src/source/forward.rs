@@ -197,6 +197,7 @@ pub fn read_lines(
         ends,
         unfinished,
         ids,
+        records: None,
     }))
 }
 

@@ -6,6 +6,7 @@
 
 use memchr::memchr_iter;
 
+use super::record::{Note, Records};
 use super::{Id, IdMaker, Position};
 
 /// Whole lines of one generation.
@@ -15,7 +16,7 @@ pub struct Lines {
     pub generation: u64,
     /// Offset of the first byte.
     pub from: u64,
-    /// The lines with their endings.
+    /// The lines with their endings, as they are stored.
     pub bytes: Vec<u8>,
     /// Where each line ends in `bytes`, its ending included; ascending, the last one is `bytes.len()`.
     pub ends: Vec<u32>,
@@ -23,6 +24,8 @@ pub struct Lines {
     pub unfinished: bool,
     /// Makes the ids of its places.
     pub ids: IdMaker,
+    /// What the lines say, where that is not what is stored.
+    pub records: Option<Box<Records>>,
 }
 
 impl Lines {
@@ -36,8 +39,11 @@ impl Lines {
         self.ends.is_empty()
     }
 
-    /// Line `i` as it stands in the file, with its ending.
+    /// Line `i` as it was written, with its ending.
     pub fn raw(&self, i: usize) -> &[u8] {
+        if let Some(records) = &self.records {
+            return records.written(i);
+        }
         let start = if i == 0 { 0 } else { self.ends[i - 1] as usize };
         &self.bytes[start..self.ends[i] as usize]
     }
@@ -45,6 +51,11 @@ impl Lines {
     /// Line `i` without its ending.
     pub fn line(&self, i: usize) -> &[u8] {
         content(self.raw(i))
+    }
+
+    /// What is said of line `i`, where it is a record.
+    pub fn note(&self, i: usize) -> Option<Note> {
+        self.records.as_ref().map(|records| records.note(i))
     }
 
     /// The place where line `i` begins.

@@ -10,6 +10,7 @@ pub mod id;
 pub mod identity;
 pub mod lines;
 pub mod mark;
+pub mod record;
 pub mod siblings;
 
 use std::path::PathBuf;

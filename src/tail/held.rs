@@ -248,6 +248,7 @@ impl Held {
             ends,
             unfinished: false,
             ids: IdMaker::new(name_hash, &self.identity, Arc::clone(&self.head), &lead),
+            records: None,
         })
     }
 
@@ -279,6 +280,7 @@ impl Held {
             ends,
             unfinished: true,
             ids: IdMaker::new(name_hash, &self.identity, Arc::clone(&self.head), &lead),
+            records: None,
         })
     }
 }

@@ -167,7 +167,7 @@ impl Wire {
         payload.clear();
         // The lines of the frame that is being put together, for `batch`.
         let mut first = None;
-        let (mut last_of_batch, mut id_at) = (0, 0);
+        let (mut last_of_batch, mut batch) = (0, None);
         for i in 0..lines.len() {
             let passes = self
                 .filter
@@ -175,10 +175,11 @@ impl Wire {
                 .is_none_or(|filter| filter.passes(lines.line(i)));
             if passes {
                 if self.shape == Shape::Batch {
-                    if first.is_none() {
-                        id_at = json::batch_start(&segment.source, lines, i, &mut payload);
-                    }
-                    json::batch_line(lines, i, &mut payload);
+                    batch
+                        .get_or_insert_with(|| {
+                            json::Batch::start(&segment.source, lines, i, &mut payload)
+                        })
+                        .line(lines, i, &mut payload);
                     last_of_batch = i;
                 } else {
                     let filtered = self.filter.is_some();
@@ -188,11 +189,12 @@ impl Wire {
                 }
                 first.get_or_insert(i);
             }
+            let more = batch.as_ref().map_or(0, json::Batch::end_bytes);
             if first.is_some()
-                && (payload.len() >= group_bytes || i + 1 == lines.len() || group_bytes == 1)
+                && (payload.len() + more >= group_bytes || i + 1 == lines.len() || group_bytes == 1)
             {
-                if self.shape == Shape::Batch {
-                    json::batch_end(lines, last_of_batch, id_at, &mut payload);
+                if let Some(batch) = batch.take() {
+                    batch.end(lines, last_of_batch, &mut payload);
                 }
                 self.frame(&payload, out);
                 payload.clear();

@@ -99,6 +99,7 @@ fn segment(count: usize) -> Segment {
         ends,
         unfinished: false,
         ids,
+        records: None,
     };
     Segment::new(source, Kind::Lines(lines))
 }

@@ -1,0 +1,146 @@
+//! A line of Docker's json-file driver: `{"log":"TEXT\n","stream":"stdout","attrs":{…},"time":"TIME"}`.
+//!
+//! The driver cuts a line that is longer than 16 KiB: all its records but the last have no `\n` in their text. A JSON
+//! object that merely begins with "log" is a program's own and no record, unless it has the stream and the time too.
+
+use memchr::memchr2;
+
+use super::text::Coding;
+use super::{Note, Outlet, Record, moment};
+
+const BEGINNING: &[u8] = b"{\"log\":\"";
+
+/// Whether a file's line begins as a record does.
+pub(super) fn begins(line: &[u8]) -> bool {
+    line.starts_with(BEGINNING)
+}
+
+/// Reads a stored line, which comes without its ending.
+pub(super) fn read(line: &[u8]) -> Option<Record<'_>> {
+    let rest = line.strip_prefix(BEGINNING)?;
+    let (text, mut rest) = string(rest)?;
+    let (mut outlet, mut time) = (None, None);
+    loop {
+        rest = match rest {
+            b"}" => break,
+            [b',', b'"', rest @ ..] => rest,
+            _ => return None,
+        };
+        let (key, after) = string(rest)?;
+        let value = after.strip_prefix(b":")?;
+        rest = match key {
+            b"stream" if outlet.is_none() => {
+                let (name, rest) = string(value.strip_prefix(b"\"")?)?;
+                outlet = Some(Outlet::named(name)?);
+                rest
+            }
+            b"time" if time.is_none() => {
+                let (when, rest) = string(value.strip_prefix(b"\"")?)?;
+                time = Some(moment::read(when)?);
+                rest
+            }
+            b"attrs" => object(value)?,
+            _ => return None,
+        };
+    }
+    let ended = ends_with_newline(text);
+    let text = if ended { &text[..text.len() - 2] } else { text };
+    Some(Record {
+        text_at: BEGINNING.len(),
+        text,
+        coding: Coding::Json,
+        part: !ended,
+        note: Note {
+            time: time?.nanoseconds(),
+            outlet: Some(outlet?),
+            priority: None,
+        },
+    })
+}
+
+/// What stands before the quote that ends a string, and what stands behind it.
+fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut at = 0;
+    loop {
+        at += memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        if bytes[at] == b'"' {
+            return Some((&bytes[..at], &bytes[at + 1..]));
+        }
+        at += 2;
+    }
+}
+
+/// What stands behind an object.
+fn object(bytes: &[u8]) -> Option<&[u8]> {
+    let mut rest = bytes.strip_prefix(b"{")?;
+    let mut depth = 1;
+    while depth > 0 {
+        let (&byte, after) = rest.split_first()?;
+        rest = after;
+        match byte {
+            b'{' => depth += 1,
+            b'}' => depth -= 1,
+            b'"' => rest = string(rest)?.1,
+            _ => {}
+        }
+    }
+    Some(rest)
+}
+
+/// Whether the stored text ends with `\n`, and not with an `n` behind an escaped backslash.
+fn ends_with_newline(text: &[u8]) -> bool {
+    let Some(before) = text.strip_suffix(b"n") else {
+        return false;
+    };
+    let backslashes = before.iter().rev().take_while(|&&byte| byte == b'\\');
+    backslashes.count() % 2 == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(line: &str) -> Option<(&[u8], bool)> {
+        read(line.as_bytes()).map(|record| (record.text, record.part))
+    }
+
+    #[test]
+    fn a_record_has_its_text_its_stream_and_its_time() {
+        let line = br#"{"log":"a \"b\"\n","stream":"stderr","attrs":{"a}\"":"{","tag":"x"},"time":"2026-11-28T10:00:00.123456789Z"}"#;
+        let record = read(line).expect("a record");
+        assert_eq!(record.text, br#"a \"b\""#);
+        assert!(!record.part);
+        assert_eq!(record.note.outlet, Some(Outlet::Stderr));
+        assert_eq!(record.note.time, Some(1_795_860_000_123_456_789));
+    }
+
+    #[test]
+    fn a_text_without_its_newline_is_a_part() {
+        let of = |text: &str| {
+            format!(r#"{{"log":"{text}","stream":"stdout","time":"2026-11-28T10:00:00Z"}}"#)
+        };
+        assert_eq!(read_text(&of("a")), Some((&b"a"[..], true)));
+        assert_eq!(read_text(&of(r"\n")), Some((&b""[..], false)));
+        assert_eq!(read_text(&of(r"a\\n")), Some((&br"a\\n"[..], true)));
+        assert_eq!(read_text(&of(r"a\\\n")), Some((&br"a\\"[..], false)));
+        assert_eq!(read_text(&of("")), Some((&b""[..], true)));
+    }
+
+    #[test]
+    fn what_only_resembles_a_record_is_none() {
+        for line in [
+            r#"{"log":"a program's own JSON"}"#,
+            r#"{"log":"a\n","stream":"stdout"}"#,
+            r#"{"log":"a\n","stream":"stdin","time":"2026-11-28T10:00:00Z"}"#,
+            r#"{"log":"a\n","stream":"stdout","time":"yesterday"}"#,
+            r#"{"log":"a\n","stream":"stdout","time":"2026-11-28T10:00:00Z","more":1}"#,
+            r#"{"log":"a\n","stream":"stdout","time":"2026-11-28T10:00:00Z"}}"#,
+            r#"{"log":"a\n","stream":"stdout","time":"2026-11-2"#,
+            r#"{"log":"a\"#,
+            r#"{"log":"#,
+            "",
+        ] {
+            assert_eq!(read(line.as_bytes()), None, "{line}");
+        }
+    }
+}
