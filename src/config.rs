@@ -15,14 +15,17 @@ use log::LevelFilter;
 use crate::error::StartError;
 
 mod arguments;
+pub mod cat;
 mod complaint;
 pub mod followed;
 #[cfg(feature = "mqtt")]
 pub mod publishing;
+pub mod url;
 pub mod value;
 
 use arguments::Arguments;
 pub use arguments::command;
+pub use cat::cat_command;
 use followed::Followed;
 use value::{AllowOrigin, BasePath, Lines, Listen};
 
@@ -76,6 +79,8 @@ pub struct TlsFiles {
 pub enum Asked {
     /// To run with these settings.
     Run(Box<Config>),
+    /// To write a stream of another tailcast to standard output.
+    Cat(Box<cat::Cat>),
     /// To show this, the help or the version, on standard output.
     Show(String),
 }
@@ -93,8 +98,15 @@ impl Config {
     ) -> Result<Asked, StartError> {
         let env = |name: &str| env(name).filter(|value| !value.is_empty());
         let args: Vec<OsString> = args.into_iter().collect();
-        let asked = match arguments::read(&args, &env) {
-            Ok(asked) => asked,
+        let asked = match args.get(1) {
+            Some(word) if word == "cat" => {
+                cat::read(&args, &env).map(|cat| Err(Asked::Cat(Box::new(cat))))
+            }
+            _ => arguments::read(&args, &env).map(Ok),
+        };
+        let asked = match asked {
+            Ok(Ok(asked)) => asked,
+            Ok(Err(cat)) => return Ok(cat),
             Err(complaint::Complaint::Shown(text)) => return Ok(Asked::Show(text)),
             Err(complaint::Complaint::Usage(line)) => return Err(StartError::Usage(line)),
         };

@@ -89,6 +89,11 @@ pub mod outward;
 #[cfg(feature = "mqtt")]
 pub mod publish;
 
+// Other tailcasts.
+pub mod upstream;
+
+pub mod cat;
+
 // From the kernel to the hub.
 pub mod tail;
 

@@ -497,4 +497,22 @@ pub const PUBLISH_GRACE: Duration = Duration::from_millis(900);
 /// Then, how long saying `offline` may take; a broker that takes longer says it by itself.
 pub const PUBLISH_GOODBYE: Duration = Duration::from_millis(300);
 
+// -- other tailcasts
+
+/// How long another tailcast may take to answer the opening of a stream: as long as it gives to a head.
+pub const UPSTREAM_ANSWER_WAIT: Duration = Duration::from_millis(HEAD_TIME_MS);
+
+/// How often `tailcast cat` pings: as often as a daemon does by default.
+pub const CAT_PING_INTERVAL: Duration = Duration::from_secs(25);
+
+/// A message of another tailcast. Batches have at most 28 KiB; a line alone may be as long as its `--max-line`, and each
+/// byte of it may become six in JSON.
+pub const UPSTREAM_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+
+/// What is kept of a refusal, for the log: our own are one line.
+pub const UPSTREAM_REFUSAL_BYTES: usize = 512;
+
+/// The credentials file: a line for each of some thousand hosts.
+pub const CREDENTIALS_FILE_BYTES: u64 = 1024 * 1024;
+
 const _: () = assert!(PUBLISH_GRACE.as_millis() + PUBLISH_GOODBYE.as_millis() <= GRACE.as_millis());

@@ -4,10 +4,13 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use tailcast::cat;
+use tailcast::config::cat::Cat;
 use tailcast::config::{Asked, Config};
 use tailcast::daemon::Daemon;
 use tailcast::error::StartError;
 use tailcast::logging;
+use tailcast::outward::Bell;
 use tailcast::stop::{Reason, Stop};
 
 fn main() -> ExitCode {
@@ -18,6 +21,13 @@ fn main() -> ExitCode {
             // A closed standard output is the reader's wish.
             let _ = std::io::stdout().write_all(text.as_bytes());
             return ExitCode::SUCCESS;
+        }
+        Ok(Asked::Cat(cat)) => {
+            logging::start(log::LevelFilter::Info);
+            return match read(&cat) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => refuse(&error),
+            };
         }
         Err(error) => return refuse(&error),
     };
@@ -42,6 +52,17 @@ fn run(config: &Config) -> Result<Reason, StartError> {
     let reason = stop.wait();
     daemon.stop();
     Ok(reason)
+}
+
+/// `tailcast cat`.
+fn read(cat: &Cat) -> Result<(), StartError> {
+    let bell = Bell::new().map_err(|error| StartError::failed("make an eventfd", error))?;
+    let bell = Arc::new(bell);
+    let rings = Arc::clone(&bell);
+    logging::keep_ignored_signals_ignored();
+    ctrlc::set_handler(move || rings.stop())
+        .map_err(|error| StartError::failed("handle signals", error))?;
+    cat::run(cat, &bell)
 }
 
 fn refuse(error: &StartError) -> ExitCode {

@@ -97,7 +97,6 @@ impl HostPort {
     }
 
     /// The same where the port may be left out.
-    #[cfg(feature = "mqtt")]
     pub(super) fn with_default(text: &str, port: u16) -> Option<Self> {
         let port = Authority::parse(text)?.port.unwrap_or(port);
         let host = Authority::parse(text)?.host;

@@ -67,20 +67,18 @@ impl Bell {
         self.done.store(sequence, Ordering::Release);
     }
 
-    /// Waits until somebody rings, `socket` is ready for what is asked of it, or `until`.
-    pub fn wait(
+    /// Waits until somebody rings, one of `sockets` is ready for what is asked of it, or `until`.
+    pub fn wait<'a>(
         &self,
-        socket: Option<(BorrowedFd<'_>, PollFlags)>,
+        sockets: impl IntoIterator<Item = (BorrowedFd<'a>, PollFlags)>,
         until: Instant,
     ) -> io::Result<()> {
         let bell = PollFd::new(self.waker.as_fd(), PollFlags::POLLIN);
+        let sockets = sockets.into_iter();
+        let sockets = sockets.map(|(socket, flags)| PollFd::new(socket, flags));
+        let mut all: Vec<_> = std::iter::once(bell).chain(sockets).collect();
         let left = TimeSpec::from(until.saturating_duration_since(Instant::now()));
-        let waited = match socket {
-            Some((socket, flags)) => {
-                nix::poll::ppoll(&mut [bell, PollFd::new(socket, flags)], Some(left), None)
-            }
-            None => nix::poll::ppoll(&mut [bell], Some(left), None),
-        };
+        let waited = nix::poll::ppoll(&mut all, Some(left), None);
         match waited {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),

@@ -98,6 +98,12 @@ impl Connection {
         Err(trouble.unwrap_or(Unreached::Nowhere))
     }
 
+    /// Whether what is said goes by TLS.
+    #[cfg(feature = "tls")]
+    pub fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// What the peer has sent; 0 at its end. Never blocks.
     pub fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match &mut self.tls {
