@@ -218,29 +218,42 @@ pub fn string(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
+/// Appends `text`, which is UTF-8, with what JSON wants escaped, and with U+0085, U+2028 and U+2029 escaped as well: many
+/// clients take those for the end of a line.
 fn escaped(text: &[u8], out: &mut Vec<u8>) {
-    let is_special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
-    // A stretch is looked at as a whole first, which the compiler makes vector instructions of; most have nothing.
-    for stretch in text.chunks(32) {
+    // Those three begin with 0xc2 or 0xe2.
+    let is_special = |byte: u8| byte < 0x20 || matches!(byte, b'"' | b'\\' | 0xc2 | 0xe2);
+    let mut at = 0;
+    while at < text.len() {
+        // A stretch is looked at as a whole first, which the compiler makes vector instructions of; most have nothing.
+        let end = text.len().min(at + 32);
+        let stretch = &text[at..end];
         if !stretch
             .iter()
             .fold(false, |any, &byte| any | is_special(byte))
         {
             out.extend_from_slice(stretch);
+            at = end;
             continue;
         }
-        for &byte in stretch {
-            match byte {
-                b'"' => out.extend_from_slice(b"\\\""),
-                b'\\' => out.extend_from_slice(b"\\\\"),
-                b'\t' => out.extend_from_slice(b"\\t"),
-                b'\r' => out.extend_from_slice(b"\\r"),
-                b'\n' => out.extend_from_slice(b"\\n"),
-                byte if is_special(byte) => {
+        while at < end {
+            let (escape, len): (&[u8], usize) = match text[at..] {
+                [b'"', ..] => (b"\\\"", 1),
+                [b'\\', ..] => (b"\\\\", 1),
+                [b'\t', ..] => (b"\\t", 1),
+                [b'\r', ..] => (b"\\r", 1),
+                [b'\n', ..] => (b"\\n", 1),
+                [0xc2, 0x85, ..] => (b"\\u0085", 2),
+                [0xe2, 0x80, 0xa8, ..] => (b"\\u2028", 3),
+                [0xe2, 0x80, 0xa9, ..] => (b"\\u2029", 3),
+                [byte, ..] if byte < 0x20 => {
                     out.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
+                    (b"", 1)
                 }
-                byte => out.push(byte),
-            }
+                _ => (&text[at..=at], 1),
+            };
+            out.extend_from_slice(escape);
+            at += len;
         }
     }
 }
@@ -348,6 +361,19 @@ mod tests {
             string(&bytes, &mut out);
             let read: String = serde_json::from_slice(&out).expect("a JSON string");
             prop_assert_eq!(read, String::from_utf8_lossy(&bytes));
+        }
+
+        #[test]
+        fn nothing_in_a_string_ends_a_line_for_any_client(
+            text in "([a-z\u{20}]{0,40}|[\u{80}-\u{90}\u{2027}-\u{202a}\u{e9}\u{20ac}\n\r\"]){0,9}"
+        ) {
+            let mut out = Vec::new();
+            string(text.as_bytes(), &mut out);
+            let written = String::from_utf8(out).expect("UTF-8");
+            let ends = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'];
+            prop_assert!(!written.contains(ends));
+            let read: String = serde_json::from_str(&written).expect("a JSON string");
+            prop_assert_eq!(read, text);
         }
 
         #[test]

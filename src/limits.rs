@@ -288,8 +288,8 @@ pub const QUEUE_MAX_BATCHES: usize = 65_536;
 /// The most that `--max-delay` takes: longer, and "live" is the wrong word.
 pub const DELAY_MAX_MS: u64 = 60_000;
 
-/// A line that is not cut.
-pub const LINE_DEFAULT_BYTES: usize = 1024 * 1024;
+/// A line that is not cut: in JSON a byte takes six at most, and many WebSocket clients take messages of up to 1 MiB.
+pub const LINE_DEFAULT_BYTES: usize = 128 * 1024;
 
 /// The most that `--max-line` takes: a line is held whole, once for each form it is sent in.
 pub const LINE_MAX_BYTES: usize = 64 * 1024 * 1024;
@@ -305,8 +305,9 @@ pub const SOCKET_PATH_BYTES: usize = 107;
 
 // -- The wire
 
-/// Lines of one batch message, about: what a client that stops reading holds of a message is at most this and a line.
-pub const BATCH_MESSAGE_BYTES: usize = 32 * 1024;
+/// One batch message, unless a line alone is longer. Some clients take 32 KiB at most (Go's coder/websocket), and what
+/// a client that stops reading holds of a message is at most this or a line.
+pub const BATCH_MESSAGE_BYTES: usize = 28 * 1024;
 
 /// Payload of a chunk or of lines that are framed together, about; for the same reason.
 pub const CHUNK_FRAME_BYTES: usize = 16 * 1024;

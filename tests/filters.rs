@@ -100,6 +100,8 @@ fn every_stream_filters_what_it_has_and_what_comes() {
     let mut json = daemon.websocket("/ws?grep=x&format=json");
     let mut batch = daemon.websocket("/ws?grep=x&format=batch");
     let mut events = daemon.live("/events?grep=x");
+    assert_eq!(events.field("event"), "start");
+    drop(events.field("data"));
     let mut stream = daemon.live("/stream?grep=x");
     for expected in ["x1", "x4"] {
         assert_eq!(text.text(), expected);
@@ -185,4 +187,13 @@ fn a_pattern_that_others_take_ages_for_holds_up_nobody() {
     let since = Instant::now();
     assert_eq!(history(&daemon, "lines=all&grep=(a*)*(a*)*b$"), "");
     assert!(since.elapsed() < DEADLINE);
+}
+
+#[test]
+fn an_empty_line_that_passes_is_a_message() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "a\n\nx\nb\n");
+    let daemon = Daemon::follow(&[&log]);
+    let mut client = daemon.websocket("/ws?exclude=x&lines=all");
+    assert_eq!(client.texts(3), ["a", "", "b"]);
 }

@@ -4,6 +4,7 @@ mod support;
 
 use std::fs;
 
+use serde_json::Value;
 use support::http::Answer;
 use support::ids::numbered_ids;
 use support::websocket::Client;
@@ -65,8 +66,9 @@ fn an_event_stream_of_one_file_carries_the_lines_themselves() {
     let log = logs.file("a.log", "one\n  two\n\n");
     let daemon = Daemon::follow(&[&log]);
     let expected = r#"retry: 1000
-
+event: start
 id: <1>
+data: {"file":"a.log","event":"start","id":"<1>"}
 
 id: <2>
 data: one
@@ -84,8 +86,9 @@ data: {"file":"a.log","event":"end","id":"<4>"}
 "#;
     assert_eq!(body(&daemon.get("/events?follow=false")), expected);
     let expected = r#"retry: 1000
-
+event: start
 id: <1>
+data: {"file":"a.log","event":"start","id":"<1>"}
 
 id: <2>
 data: {"file":"a.log","id":"<2>","line":""}
@@ -105,10 +108,13 @@ fn an_event_stream_of_several_files_is_json_and_every_id_names_them_all() {
     let (a, b) = (logs.file("a.log", "a1\n"), logs.file("b.log", "b1\n"));
     let daemon = Daemon::follow(&[&a, &b, &logs.path("missing.log")]);
     let expected = r#"retry: 1000
-
+event: start
 id: <1>~<2>~<3>
+data: {"file":"a.log","event":"start","id":"<1>"}
 
+event: start
 id: <1>~<2>~<3>
+data: {"file":"b.log","event":"start","id":"<2>"}
 
 id: <4>~<2>~<3>
 data: {"file":"a.log","id":"<4>","line":"a1"}
@@ -232,7 +238,7 @@ fn events_stand_between_the_lines_with_the_id_of_where_the_stream_now_stands() {
         sse.extend((0..lines).map(|_| events.line()));
         plain.extend((0..plain_lines).map(|_| text.line()));
     };
-    take(2, 7, 1);
+    take(2, 8, 1);
     fs::rename(&log, logs.path("a.log.1")).expect("rotate");
     append(&log, "2\n");
     take(3, 10, 2);
@@ -252,8 +258,9 @@ fn events_stand_between_the_lines_with_the_id_of_where_the_stream_now_stands() {
     assert_eq!(numbered_ids(&seen.join("\n")), expected);
 
     let expected = r#"retry: 1000
-
+event: start
 id: <1>
+data: {"file":"a.log","event":"start","id":"<1>"}
 
 id: <2>
 data: 1
@@ -346,4 +353,63 @@ fn the_pieces_of_a_cut_line_are_the_files_bytes_unless_a_filter_may_leave_some_o
         .clone();
     let after = format!("after={}", id.as_str().expect("an id"));
     assert_eq!(get(&after), &text[4..]);
+}
+
+#[test]
+fn a_batch_message_is_one_that_clients_with_small_limits_take() {
+    const MOST: usize = 28 * 1024;
+    let logs = Logs::new();
+    let lines: Vec<String> = (0..2000)
+        .map(|n| format!("{n} {}", "\"quoted\" ".repeat(n % 40)))
+        .collect();
+    let long = "x".repeat(40_000);
+    let text = lines.join("\n") + "\n" + &long + "\nlast\n";
+    let log = logs.file("a.log", text);
+    let daemon = Daemon::follow(&[&log]);
+    for target in [
+        "/ws?format=batch&lines=all&follow=false",
+        "/ws?format=batch&lines=all&follow=false&grep=.",
+    ] {
+        let mut client = daemon.websocket(target);
+        let (mut seen, mut from, mut messages) = (Vec::new(), None, 0);
+        while seen.len() < lines.len() + 2 {
+            let message = client.text();
+            let object: Value = serde_json::from_str(&message).expect("JSON");
+            let Some(batch) = object["lines"].as_array() else {
+                continue;
+            };
+            assert!(message.len() <= MOST || batch.len() == 1, "{target}");
+            if let Some(from) = from {
+                assert_eq!(object["from"], from, "{target}");
+            }
+            from = Some(object["id"].clone());
+            messages += 1;
+            seen.extend(
+                batch
+                    .iter()
+                    .map(|line| line.as_str().expect("text").to_owned()),
+            );
+        }
+        assert_eq!(seen[..lines.len()], lines);
+        assert_eq!(seen[lines.len()..], [long.as_str(), "last"]);
+        let bytes: usize = lines.iter().map(String::len).sum();
+        assert!(messages < 2 * bytes / MOST + 5, "{messages} messages");
+    }
+}
+
+#[test]
+fn no_message_of_a_very_long_line_is_over_what_most_clients_take() {
+    let logs = Logs::new();
+    for worst in ["\u{1}", "\u{85}"] {
+        let log = logs.file("a.log", worst.repeat(1 << 19) + "\nnext\n");
+        let daemon = Daemon::follow(&[&log]);
+        let mut client = daemon.websocket("/ws?format=json&lines=all&follow=false");
+        loop {
+            let message = client.text();
+            assert!(message.len() < 1 << 20, "{} bytes", message.len());
+            if message.contains("next") {
+                break;
+            }
+        }
+    }
 }

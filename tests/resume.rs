@@ -240,6 +240,8 @@ fn filtered_streams_resume_exactly() {
     let log = logs.file("a.log", "");
     let daemon = Daemon::follow(&[&log]);
     let mut live = daemon.live("/events?grep=x");
+    assert_eq!(live.field("event"), "start");
+    drop(live.field("data"));
     append(&log, "x1\n2\n3\n");
     assert_eq!(live.field("data"), "x1");
     append(&log, "4\nx5\n6\nx7\n");

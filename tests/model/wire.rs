@@ -234,7 +234,9 @@ fn next_event(reader: &mut Body) -> Option<(Option<Value>, String)> {
         } else if let Some(value) = line.strip_prefix("data: ") {
             text.push_str(value);
         } else if line.is_empty() && !ids.is_empty() {
-            return Some((serde_json::from_str(&text).ok(), ids));
+            let object = serde_json::from_str(&text).ok();
+            let object = object.filter(|object: &Value| object["event"] != "heartbeat");
+            return Some((object, ids));
         }
     }
 }

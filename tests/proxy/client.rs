@@ -59,13 +59,14 @@ impl Drop for Spoken {
     }
 }
 
-/// `curl -N` with `options` on `url`; the head is in what it gives.
+/// `curl -N` with `options` on `url`; the head is in what it gives. Without `--compressed` it names no coding, and then a
+/// proxy may ask for gzip by itself, as Caddy does.
 pub(crate) struct Curl(BufReader<Spoken>);
 
 impl Curl {
     pub(crate) fn open(proxy: &Proxy, options: &[&str], url: &str) -> Curl {
         let mut command = Command::new("curl");
-        command.args(["-sSN", "--include", "--compressed", "--cacert"]);
+        command.args(["-sSN", "--include", "--cacert"]);
         command.arg(proxy.certificate()).args(options).arg(url);
         let resolve = format!("logs.example:{}:127.0.0.1", proxy.port);
         command.args(["--resolve", &resolve]);

@@ -98,10 +98,12 @@ fn each_line_arrives_at_every_stream_as_it_is_written() {
         let mut streams = Vec::new();
         for (option, protocol) in [("--http1.1", "HTTP/1.1 200"), ("--http2", "HTTP/2 200")] {
             for (path, mark) in [("events", "data: "), ("stream", "")] {
-                let mut curl = scene.curl(&[option], path);
-                assert!(curl.line().starts_with(protocol), "{path} by {protocol}");
-                curl.until(&format!("{mark}history"));
-                streams.push((curl, mark));
+                for options in [&[option][..], &[option, "--compressed"]] {
+                    let mut curl = scene.curl(options, path);
+                    assert!(curl.line().starts_with(protocol), "{path} by {protocol}");
+                    curl.until(&format!("{mark}history"));
+                    streams.push((curl, mark));
+                }
             }
         }
         socket.until("history");

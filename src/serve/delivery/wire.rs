@@ -11,7 +11,7 @@ mod shared;
 
 use crate::json;
 use crate::limits::{BATCH_MESSAGE_BYTES, CHUNK_FRAME_BYTES};
-use crate::source::{Event, Id, Kind, Lines, Segment};
+use crate::source::{Event, EventKind, Id, Kind, Lines, Segment};
 
 use super::filter::Filter;
 use framing::SHORT_HEADER_BYTES;
@@ -44,6 +44,8 @@ pub struct Wire {
     several: bool,
     filter: Option<Filter>,
     ids: SourceIds,
+    /// An `end` was encoded.
+    ended: bool,
     scratch: Vec<u8>,
 }
 
@@ -57,6 +59,7 @@ impl Wire {
             several,
             filter,
             ids: SourceIds::default(),
+            ended: false,
             scratch: Vec::new(),
         }
     }
@@ -112,6 +115,9 @@ impl Wire {
             Kind::Lines(lines) if self.shape == Shape::Message && self.filter.is_none() => {
                 self.encode_messages(lines, out, framed);
             }
+            Kind::Lines(lines) if self.shape == Shape::Batch => {
+                self.encode_batches(segment, lines, out, framed);
+            }
             Kind::Lines(lines) => self.encode_lines(segment, lines, out, framed),
         }
     }
@@ -119,6 +125,7 @@ impl Wire {
     fn encode_event(&mut self, segment: &Segment, event: &Event, out: &mut Vec<u8>) {
         let mut payload = std::mem::take(&mut self.scratch);
         payload.clear();
+        self.ended |= event.kind == EventKind::End;
         let ids = self.several.then_some(&mut self.ids);
         self.shape.event(&segment.source, event, ids, &mut payload);
         if !payload.is_empty() {
@@ -158,55 +165,86 @@ impl Wire {
         out: &mut Vec<u8>,
         framed: &mut dyn FnMut(FrameEnd),
     ) {
-        let group_bytes = match (self.framing, self.shape) {
-            (Framing::WebSocket, Shape::Batch) => BATCH_MESSAGE_BYTES,
-            (Framing::WebSocket, _) => 1,
-            _ => CHUNK_FRAME_BYTES,
+        let group_bytes = match self.framing {
+            // A line is a message, also an empty one.
+            Framing::WebSocket => 0,
+            Framing::Chunked | Framing::Bare => CHUNK_FRAME_BYTES,
         };
         let mut payload = std::mem::take(&mut self.scratch);
         payload.clear();
-        // The lines of the frame that is being put together, for `batch`.
-        let mut first = None;
-        let (mut last_of_batch, mut batch) = (0, None);
+        let mut has_some = false;
         for i in 0..lines.len() {
-            let passes = self
-                .filter
-                .as_ref()
-                .is_none_or(|filter| filter.passes(lines.line(i)));
-            if passes {
-                if self.shape == Shape::Batch {
-                    batch
-                        .get_or_insert_with(|| {
-                            json::Batch::start(&segment.source, lines, i, &mut payload)
-                        })
-                        .line(lines, i, &mut payload);
-                    last_of_batch = i;
-                } else {
-                    let filtered = self.filter.is_some();
-                    let ids = self.several.then_some(&mut self.ids);
-                    self.shape
-                        .line(&segment.source, lines, i, filtered, ids, &mut payload);
-                }
-                first.get_or_insert(i);
+            if self.passes(lines.line(i)) {
+                let filtered = self.filter.is_some();
+                let ids = self.several.then_some(&mut self.ids);
+                self.shape
+                    .line(&segment.source, lines, i, filtered, ids, &mut payload);
+                has_some = true;
             }
-            let more = batch.as_ref().map_or(0, json::Batch::end_bytes);
-            if first.is_some()
-                && (payload.len() + more >= group_bytes || i + 1 == lines.len() || group_bytes == 1)
-            {
-                if let Some(batch) = batch.take() {
-                    batch.end(lines, last_of_batch, &mut payload);
-                }
+            if has_some && (payload.len() >= group_bytes || i + 1 == lines.len()) {
                 self.frame(&payload, out);
                 payload.clear();
-                first = None;
+                has_some = false;
                 framed(self.frame_ends(out, i));
             }
         }
         // Lines that did not pass are done with as well.
         framed(self.frame_ends(out, lines.len() - 1));
-        self.scratch = payload;
-        if self.scratch.capacity() > BATCH_MESSAGE_BYTES {
-            self.scratch = Vec::new();
+        self.keep(payload);
+    }
+
+    /// Messages of at most [`BATCH_MESSAGE_BYTES`], unless a line alone is longer.
+    fn encode_batches(
+        &mut self,
+        segment: &Segment,
+        lines: &Lines,
+        out: &mut Vec<u8>,
+        framed: &mut dyn FnMut(FrameEnd),
+    ) {
+        let mut payload = std::mem::take(&mut self.scratch);
+        payload.clear();
+        // The batch that is being put together, and its last line.
+        let mut open: Option<(json::Batch, usize)> = None;
+        for i in 0..lines.len() {
+            if !self.passes(lines.line(i)) {
+                continue;
+            }
+            if let Some((mut batch, last)) = open.take() {
+                let before = payload.len();
+                batch.line(lines, i, &mut payload);
+                if payload.len() + batch.end_bytes() <= BATCH_MESSAGE_BYTES {
+                    open = Some((batch, i));
+                    continue;
+                }
+                // One too many: it begins the next message.
+                batch.take_back(before, &mut payload);
+                batch.end(lines, last, &mut payload);
+                self.frame(&payload, out);
+                payload.clear();
+                framed(self.frame_ends(out, i - 1));
+            }
+            let mut batch = json::Batch::start(&segment.source, lines, i, &mut payload);
+            batch.line(lines, i, &mut payload);
+            open = Some((batch, i));
+        }
+        if let Some((batch, last)) = open {
+            batch.end(lines, last, &mut payload);
+            self.frame(&payload, out);
+        }
+        // Lines that did not pass are done with as well.
+        framed(self.frame_ends(out, lines.len() - 1));
+        self.keep(payload);
+    }
+
+    fn passes(&self, line: &[u8]) -> bool {
+        let filter = self.filter.as_ref();
+        filter.is_none_or(|filter| filter.passes(line))
+    }
+
+    /// Keeps the room of `payload` for the next one, unless a long line has made it large.
+    fn keep(&mut self, payload: Vec<u8>) {
+        if payload.capacity() <= 2 * BATCH_MESSAGE_BYTES {
+            self.scratch = payload;
         }
     }
 
@@ -252,12 +290,19 @@ impl Wire {
         match self.shape {
             Shape::SseText | Shape::SseJson if self.filter.is_some() && !standing.is_empty() => {
                 self.stands(standing.iter().map(|&(index, _, id)| (index, id)));
-                let mut payload = b"id: ".to_vec();
-                self.ids.write(&mut payload);
-                payload.extend_from_slice(b"\n\n");
-                self.frame(&payload, &mut out);
+                let mut ids = Vec::new();
+                self.ids.write(&mut ids);
+                let payload = [
+                    b"event: heartbeat\nid: ",
+                    &ids[..],
+                    b"\ndata: {\"event\":\"heartbeat\",\"id\":\"",
+                    &ids[..],
+                    b"\"}\n\n",
+                ];
+                self.frame(&payload.concat(), &mut out);
             }
-            Shape::SseText | Shape::SseJson => self.frame(b":\n\n", &mut out),
+            // Without a blank line: some clients take that for an event without data.
+            Shape::SseText | Shape::SseJson => self.frame(b":\n", &mut out),
             Shape::Batch if self.filter.is_some() => {
                 // A file that is not there yet has not had its start.
                 for (_, name, id) in standing.iter().filter(|(_, _, id)| !id.is_nowhere()) {
@@ -278,14 +323,19 @@ impl Wire {
             self.framing.put(Gzip::header(), &mut out);
         }
         if matches!(self.shape, Shape::SseText | Shape::SseJson) {
-            self.frame(b"retry: 1000\n\n", &mut out);
+            // Without a blank line, for the same reason.
+            self.frame(b"retry: 1000\n", &mut out);
         }
         out
     }
 
-    /// What an HTTP body ends with.
-    pub fn ending(&self) -> Vec<u8> {
+    /// What a stream that is complete ends with.
+    pub fn ending(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
+        if matches!(self.shape, Shape::SseText | Shape::SseJson) && !self.ended {
+            // Of no file at all.
+            self.frame(b"event: end\ndata: {\"event\":\"end\"}\n\n", &mut out);
+        }
         if let Some(gzip) = &self.gzip {
             self.framing.put(&gzip.trailer(), &mut out);
         }

@@ -17,8 +17,8 @@ use crate::serve::http::request::Method;
 
 /// One line of it, or any other text.
 pub const TEXT: &str = "text/plain; charset=utf-8";
-/// Server-Sent Events are UTF-8 by definition.
-pub const EVENTS: &str = "text/event-stream";
+/// Server-Sent Events are UTF-8 by definition; some clients decode them otherwise unless the type says so.
+pub const EVENTS: &str = "text/event-stream; charset=utf-8";
 /// An object a line.
 pub const JSON_LINES: &str = "application/x-ndjson";
 

@@ -33,6 +33,9 @@ const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 /// The last block, which is empty.
 const LAST_BLOCK: [u8; 2] = [3, 0];
 
+/// A stored block without bytes, which is not the last one.
+const EMPTY_BLOCK: [u8; 5] = [0, 0, 0, 0xff, 0xff];
+
 /// What a stored block holds at most (RFC 1951, section 3.2.4), and what goes before its bytes.
 const STORED_BYTES_MAX: usize = 65_535;
 const STORED_HEADER_BYTES: usize = 5;
@@ -92,7 +95,8 @@ impl Sum {
     }
 }
 
-/// A run that is not deflated: blocks that are not the last one and hold the bytes as they are.
+/// A run that is not deflated: blocks that are not the last one and hold the bytes as they are, then an empty one. zlib
+/// ends every flush with such an empty block, and some decoders (Go's, and so Caddy) hand out nothing before it.
 fn stored(payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(stored_bytes(payload.len()));
     for part in payload.chunks(STORED_BYTES_MAX) {
@@ -102,11 +106,12 @@ fn stored(payload: &[u8]) -> Vec<u8> {
         out.extend_from_slice(&(!len).to_le_bytes());
         out.extend_from_slice(part);
     }
+    out.extend_from_slice(&EMPTY_BLOCK);
     out
 }
 
 fn stored_bytes(len: usize) -> usize {
-    len + len.div_ceil(STORED_BYTES_MAX) * STORED_HEADER_BYTES
+    len + len.div_ceil(STORED_BYTES_MAX) * STORED_HEADER_BYTES + EMPTY_BLOCK.len()
 }
 
 /// Deflaters for whoever encodes. They are made when they are wanted, and go with the last client that may want them.

@@ -1,7 +1,7 @@
 //! What a line and an event look like in each shape, before framing.
 
 use crate::json;
-use crate::source::{Event, EventKind, Id, Lines, Source};
+use crate::source::{Event, Id, Lines, Source};
 
 /// What a line looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,17 +113,11 @@ impl Shape {
                 out.push(b'\n');
             }
             Shape::SseText | Shape::SseJson => {
-                if event.kind == EventKind::Start {
-                    // An id alone: no event is dispatched, but a reconnect knows where it was (HTML standard, 9.2.6).
-                    self.sse_id(source, event.id, ids, out);
-                } else {
-                    out.extend_from_slice(format!("event: {}\n", event.kind.name()).as_bytes());
-                    self.sse_id(source, event.id, ids, out);
-                    out.extend_from_slice(b"data: ");
-                    json::event(source, event, out);
-                    out.push(b'\n');
-                }
-                out.push(b'\n');
+                out.extend_from_slice(format!("event: {}\n", event.kind.name()).as_bytes());
+                self.sse_id(source, event.id, ids, out);
+                out.extend_from_slice(b"data: ");
+                json::event(source, event, out);
+                out.extend_from_slice(b"\n\n");
             }
         }
     }
