@@ -227,6 +227,7 @@ fn routes(
         lines: config.lines,
         max_clients: config.max_clients,
         several: config.files.len() > 1 || config.files.iter().any(Followed::is_several),
+        via: Arc::default(),
         streams: AtomicUsize::new(0),
         refused: Refused::default(),
         rounds: Arc::clone(rounds),

@@ -61,6 +61,7 @@ pub mod config;
 pub mod stop;
 #[cfg(feature = "tls")]
 pub mod tls;
+pub mod via;
 
 // The file as data.
 pub mod source;

@@ -503,6 +503,9 @@ pub const PUBLISH_GOODBYE: Duration = Duration::from_millis(300);
 /// How long another tailcast may take to answer the opening of a stream: as long as it gives to a head.
 pub const UPSTREAM_ANSWER_WAIT: Duration = Duration::from_millis(HEAD_TIME_MS);
 
+/// The tailcasts that follow through one: what a head has room for.
+pub const VIA_IDS_MAX: usize = 256;
+
 /// How often `tailcast cat` pings: as often as a daemon does by default.
 pub const CAT_PING_INTERVAL: Duration = Duration::from_secs(25);
 

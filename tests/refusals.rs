@@ -154,3 +154,15 @@ fn a_foreign_origin_and_a_foreign_host_are_403_and_told_the_option() {
         .send(b"GET /stream HTTP/1.1\r\nHost: elsewhere.example\r\nConnection: close\r\n\r\n");
     assert!(refused(&host, 403).contains("--allow-host"));
 }
+
+#[test]
+fn a_tailcast_whose_lines_come_from_here_is_refused() {
+    let logs = Logs::new();
+    let daemon = Daemon::follow(&[&logs.file("a.log", "one\n")]);
+    let ask = |ids: &str| {
+        let field = format!("Tailcast-Via: {ids}");
+        daemon.ask("GET", "/stream?follow=false", &[&field])
+    };
+    assert_eq!(ask("0123456789abcdef, fedcba9876543210").status, 200);
+    assert_eq!(ask("no ids").status, 400);
+}

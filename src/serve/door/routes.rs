@@ -12,6 +12,7 @@ use crate::hub::Selection;
 use crate::json;
 use crate::metrics::{self, Reading};
 use crate::tally::Tally;
+use crate::via::Via;
 
 use super::shortage::Shortage;
 use crate::serve::access::guard::Guard;
@@ -40,6 +41,8 @@ pub struct Routes {
     pub max_clients: usize,
     /// The daemon was started with more than one FILE or with a pattern.
     pub several: bool,
+    /// Who follows through us.
+    pub via: Arc<Via>,
     /// Streams now.
     pub streams: AtomicUsize,
     /// Requests that were refused.

@@ -98,13 +98,14 @@ impl fmt::Display for Refusal {
 }
 
 /// What each status means, in a word.
-const REASONS: [(StatusCode, &str); 9] = [
+const REASONS: [(StatusCode, &str); 10] = [
     (StatusCode::BAD_REQUEST, "bad_request"),
     (StatusCode::UNAUTHORIZED, "unauthorized"),
     (StatusCode::FORBIDDEN, "forbidden"),
     (StatusCode::NOT_FOUND, "not_found"),
     (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
     (StatusCode::REQUEST_TIMEOUT, "head_too_slow"),
+    (StatusCode::CONFLICT, "circle"),
     (StatusCode::UPGRADE_REQUIRED, "upgrade_required"),
     (
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,

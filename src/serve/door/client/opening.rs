@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use http::StatusCode;
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
+use crate::escape::shown;
 use crate::limits::{CLIENT_MESSAGE_BYTES, WS_READ_BUFFER_BYTES, WS_WRITE_BUFFER_BYTES};
 use crate::reader::{Reader, note};
 use crate::serve::access::Pass;
@@ -23,6 +25,7 @@ use crate::serve::http::query::Stream as Kind;
 use crate::serve::http::refusal::Refusal;
 use crate::serve::http::request::{Method, Request, Version};
 use crate::source::{Kind as What, Segment};
+use crate::via::{self, NoWay, Passage};
 
 use super::Client;
 
@@ -40,12 +43,15 @@ pub(super) struct Opening<'a> {
     /// Where it starts and what was read to know, where that had to be known first.
     started: Option<(Reader, Vec<Segment>)>,
     place: Place<'a>,
+    /// Where another tailcast asks.
+    passage: Option<Passage>,
 }
 
 /// A stream that is about to run, and its place.
 pub(super) struct Opened<'a> {
     stream: Box<Stream<'a>>,
     _place: Place<'a>,
+    _passage: Option<Passage>,
 }
 
 impl Opened<'_> {
@@ -88,6 +94,7 @@ impl Client<'_> {
         } else {
             None
         };
+        let passage = self.passage(request)?;
         let framing = match (kind, request.version) {
             (Kind::Ws, _) => Framing::WebSocket,
             (_, Version::Http11) => Framing::Chunked,
@@ -146,7 +153,33 @@ impl Client<'_> {
             websocket: key.map(|_| rest),
             started,
             place,
+            passage,
         })))
+    }
+
+    /// What another tailcast says of itself and of those who follow through it.
+    fn passage(&self, request: &Request) -> Result<Option<Passage>, Refusal> {
+        let Some(field) = request.header(via::FIELD) else {
+            return Ok(None);
+        };
+        let passage = self.routes.via.admit(field).map_err(|why| match why {
+            NoWay::Circle => {
+                log::warn!(
+                    "another tailcast asks for our lines, and its lines come from here: it is refused ({} {})",
+                    via::FIELD,
+                    shown(field)
+                );
+                Refusal::new(
+                    StatusCode::CONFLICT,
+                    "the lines of the tailcast that asks come from here: following each other in a circle brings nobody \
+                     anything; leave one of the FILEs out",
+                )
+            }
+            NoWay::Unreadable => Refusal::bad_request(
+                "Tailcast-Via must be a list of at most 256 ids of letters and digits",
+            ),
+        })?;
+        Ok(Some(passage))
     }
 
     /// Opens the stream of one who connects to a plain listener.
@@ -169,6 +202,7 @@ impl Client<'_> {
             websocket: None,
             started: None,
             place,
+            passage: None,
         }))
     }
 
@@ -215,6 +249,7 @@ impl Client<'_> {
             websocket,
             started,
             place,
+            passage,
         } = opening;
         let (reader, first) = started?;
         let context = websocket.map(|rest| {
@@ -245,6 +280,7 @@ impl Client<'_> {
         Some(Opened {
             stream,
             _place: place,
+            _passage: passage,
         })
     }
 
