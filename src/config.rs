@@ -6,6 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,6 +35,10 @@ use value::{AllowOrigin, BasePath, Lines, Listen};
 pub struct Config {
     /// What to follow, at least one.
     pub files: Vec<Followed>,
+    /// Where spools are kept; `None` for temporary files.
+    pub spool_dir: Option<PathBuf>,
+    /// Bytes that are kept of each source that comes by way of a spool.
+    pub spool_size: u64,
     /// Where to listen, at least one.
     pub listen: Vec<Listen>,
     /// History of a client that does not say.
@@ -148,6 +153,8 @@ fn check(asked: Arguments, env: Environment<'_>) -> Result<Config, String> {
     };
     Ok(Config {
         files,
+        spool_dir: asked.spool_dir.or_else(|| spools_of_systemd(env)),
+        spool_size: asked.spool_size,
         listen: asked.listen,
         lines: asked.lines,
         max_clients: asked.max_clients,
@@ -196,6 +203,18 @@ fn files(mut files: Vec<OsString>, env: Environment<'_>) -> Result<Vec<Followed>
         }
     }
     Ok(files)
+}
+
+/// Beside what else is kept in the first of the directories that systemd has made for the unit (systemd.exec(5)).
+fn spools_of_systemd(env: Environment<'_>) -> Option<PathBuf> {
+    systemd_state(env).map(|state| state.join("spool"))
+}
+
+/// The first of the directories that systemd has made for the unit (systemd.exec(5)).
+fn systemd_state(env: Environment<'_>) -> Option<PathBuf> {
+    let list = env("STATE_DIRECTORY")?;
+    let first = list.as_bytes().split(|&byte| byte == b':').next()?;
+    (!first.is_empty()).then(|| OsString::from_vec(first.to_vec()).into())
 }
 
 /// A terminal, a file and /dev/null are not asked for lines unless they are named.

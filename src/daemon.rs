@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::config::followed::Followed;
 use crate::courier::Rounds;
 use crate::error::StartError;
+use crate::feed::Feeders;
 use crate::hub::Hub;
 use crate::limits::PERMIT_TURNS_MIN;
 #[cfg(feature = "mqtt")]
@@ -40,6 +41,7 @@ pub struct Daemon {
     rounds: Arc<Rounds>,
     door: Arc<Door>,
     routes: Arc<Routes>,
+    feeders: Feeders,
     watcher: tail::Handle,
     watcher_thread: Option<JoinHandle<()>>,
     door_thread: Option<JoinHandle<()>>,
@@ -53,7 +55,7 @@ pub struct Daemon {
 impl Daemon {
     /// Makes and starts everything; when it returns, the daemon serves. `stop` is set if a core thread is lost.
     pub fn start(config: &Config, stop: &Arc<Stop>) -> Result<Daemon, StartError> {
-        let (mut daemon, watcher, listeners) = Daemon::make(config)?;
+        let (mut daemon, watcher, listeners) = Daemon::make(config, stop)?;
         let over_tls = config.tls.is_some();
         let urls: Vec<_> = listeners
             .iter()
@@ -83,10 +85,12 @@ impl Daemon {
         Ok(daemon)
     }
 
-    /// Makes every part, and starts no thread yet.
-    fn make(config: &Config) -> Result<(Daemon, Watcher, Vec<Listener>), StartError> {
+    /// Makes every part, and starts no thread yet but those that feed spools: what they have then is history.
+    fn make(
+        config: &Config,
+        stop: &Arc<Stop>,
+    ) -> Result<(Daemon, Watcher, Vec<Listener>), StartError> {
         allowance::raise_descriptors();
-        let paths = paths(config)?;
         let tokens = config.token_file.as_deref().map(Tokens::open).transpose()?;
         let certificate = config.tls.as_ref();
         let certificate = certificate.map(|tls| Certificate::open(&tls.cert, &tls.key));
@@ -105,7 +109,11 @@ impl Daemon {
         let tallies = publishers.tallies();
         #[cfg(not(feature = "mqtt"))]
         let tallies = Vec::new();
+        let mut feeders = Feeders::open(config, &hub)?;
+        let paths = paths(config, &feeders)?;
+        feeders.start(stop).map_err(failed("start a feeder"))?;
         let options = tail::Options {
+            spools: feeders.spools(),
             on_round: tells_systemd(&hub, &streams, &tallies),
             ..tail::Options::default()
         };
@@ -124,6 +132,7 @@ impl Daemon {
             rounds,
             door: Arc::new(door),
             routes,
+            feeders,
             watcher: watcher.handle(),
             watcher_thread: None,
             door_thread: None,
@@ -142,6 +151,7 @@ impl Daemon {
         self.routes.stopping.store(true, Ordering::SeqCst);
         self.door.close();
         join(self.door_thread.take());
+        self.feeders.stop();
         self.watcher.quit();
         join(self.watcher_thread.take());
         self.rounds.stop();
@@ -159,18 +169,19 @@ impl Daemon {
 }
 
 /// The paths and patterns that are followed.
-fn paths(config: &Config) -> Result<Vec<PathBuf>, StartError> {
+fn paths(config: &Config, feeders: &Feeders) -> Result<Vec<PathBuf>, StartError> {
     let mut paths = Vec::new();
     for file in &config.files {
         match file {
+            file if feeders.feeds(file) => {}
             Followed::Path(path) | Followed::Pattern(path) => {
                 tail::check_name(path).map_err(StartError::Usage)?;
                 paths.push(path.clone());
             }
             other => {
                 return Err(StartError::Usage(format!(
-                    "\"{other}\" can't be followed by this version: it must be a path or a pattern (./{other} for a \
-                     file of that name)"
+                    "\"{other}\" can't be followed by this version: it must be a path, a pattern or standard input \
+                     (./{other} for a file of that name)"
                 )));
             }
         }

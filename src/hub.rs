@@ -14,6 +14,7 @@
 mod condition;
 mod counts;
 mod looks;
+mod notices;
 mod registry;
 mod stream;
 
@@ -29,9 +30,11 @@ use crate::source::{Batch, EventKind, Former, Generation, Id, Lines, Origin, Pos
 pub use condition::Condition;
 pub use counts::SourceCounts;
 pub use looks::Looks;
+pub use notices::{Notice, SpoolPlace, Spooled};
 pub use registry::{Names, Selection, Subscriber, Subscribers};
 pub use stream::{Edge, Stand, Standing};
 
+use notices::Notices;
 use registry::Registry;
 use stream::Stream;
 
@@ -74,6 +77,7 @@ pub struct Hub {
     pub looks: Looks,
     /// Counts of what was published, for metrics and status.
     pub counts: Counts,
+    notices: Notices,
     line_bytes_max: usize,
 }
 
@@ -118,6 +122,7 @@ impl Hub {
             state: Mutex::new(State::default()),
             looks: Looks::new()?,
             counts: Counts::default(),
+            notices: Notices::default(),
             line_bytes_max,
         })
     }
@@ -127,7 +132,20 @@ impl Hub {
         self.line_bytes_max
     }
 
+    // -- for feeders
+
+    /// Tells the watcher, and wakes it. Never blocks but for a short lock.
+    pub fn notify(&self, notice: Notice) {
+        self.notices.push(notice);
+        self.looks.wake();
+    }
+
     // -- for the watcher
+
+    /// What feeders have told since this was last asked, in order.
+    pub fn take_notices(&self) -> Vec<Notice> {
+        self.notices.take()
+    }
 
     /// Adds a source that has no generation yet. `name`, `path` and `origin` are settled from here on.
     pub fn add_source(
@@ -139,6 +157,16 @@ impl Hub {
         let mut state = self.state.lock();
         let index = state.streams.len() as u32;
         let source = Arc::new(Source::new(index, name, path, origin));
+        state.streams.push(Stream::new(Arc::clone(&source)));
+        source
+    }
+
+    /// The same for a spool, which people know by what it is fed from.
+    pub fn add_spool(&self, name: String, spooled: &Spooled) -> Arc<Source> {
+        let mut state = self.state.lock();
+        let index = state.streams.len() as u32;
+        let source = Source::new(index, name, spooled.path.clone(), spooled.origin);
+        let source = Arc::new(source.known_as(spooled.given.clone()));
         state.streams.push(Stream::new(Arc::clone(&source)));
         source
     }

@@ -86,6 +86,9 @@ pub mod serve;
 // Connections that we open.
 pub mod outward;
 
+// From what is no file to files.
+pub mod feed;
+
 // From the hub to a broker.
 #[cfg(feature = "mqtt")]
 pub mod publish;

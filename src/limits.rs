@@ -29,6 +29,49 @@ pub const JOURNAL_FIELD_NAME_BYTES: usize = 64;
 /// Symbolic links followed on one path, as the kernel counts them (path_resolution(7)).
 pub const LINKS_MAX: usize = 40;
 
+// -- Spools and their feeders
+
+/// `--spool-size`: what a source may keep on the disk. Two files of half of it.
+pub const SPOOL_DEFAULT_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Less would be rotated every few lines.
+pub const SPOOL_MIN_BYTES: u64 = 64 * 1024;
+
+/// More is no number that a disk has.
+pub const SPOOL_MAX_BYTES: u64 = 1 << 50;
+
+/// Bytes in the name of a spool's directory before it is cut and told apart by a hash; with that and its ending it stays
+/// under the 255 that file systems take.
+pub const SPOOL_NAME_BYTES: usize = 200;
+
+/// How old the temporary spools of a killed daemon are before the next one removes them: one that has just been made may
+/// not be locked yet.
+pub const TEMPORARY_KEPT: Duration = Duration::from_secs(60);
+
+/// The file of pairs beside a spool is begun anew when it is that long.
+pub const PLACES_FILE_BYTES: u64 = 64 * 1024;
+
+/// Pairs that are kept then: the newest may be one of bytes that a power cut has taken.
+pub const PLACES_KEPT: usize = 16;
+
+/// While nothing can be written to a spool, clients are told that often how much was lost.
+pub const LOST_TOLD_EVERY: Duration = Duration::from_secs(30);
+
+/// How long the start waits for what origins have already, so that it is there for the first client.
+pub const FIRST_FEED_WAIT: Duration = Duration::from_secs(5);
+
+/// One read of a pipe.
+pub const PIPE_READ_BYTES: usize = 256 * 1024;
+
+/// What a pipe holds, if the kernel lets us (its usual bound for users, /proc/sys/fs/pipe-max-size).
+pub const PIPE_BYTES: i32 = 1024 * 1024;
+
+/// The beginning of a line waits in memory for its end up to that size: longer lines are cut anyway.
+pub const FRAGMENT_BYTES: usize = 256 * 1024;
+
+/// How often it is looked whether another FIFO stands under the name.
+pub const FIFO_LOOK: Duration = Duration::from_secs(1);
+
 // -- The hub
 
 /// Generations behind the live edge that are kept open for readers that lag.

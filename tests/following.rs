@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, symlink};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,8 +16,6 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::signal::Signal;
-use nix::sys::stat::Mode;
-use nix::unistd::mkfifo;
 use serde_json::{Value, json};
 use support::http::Live;
 use support::websocket::Client;
@@ -238,10 +237,10 @@ fn appender(path: &Path) -> File {
 #[test]
 fn what_can_not_be_followed_is_warned_of_once_and_followed_when_it_can() {
     let logs = Logs::new();
-    let names = ["dir.log", "fifo.log", "loop.log", "link.log"];
+    let names = ["dir.log", "socket.log", "loop.log", "link.log"];
     let paths = names.map(|name| logs.path(name));
     fs::create_dir(&paths[0]).expect("mkdir");
-    mkfifo(&paths[1], Mode::S_IRWXU).expect("mkfifo");
+    let _socket = UnixListener::bind(&paths[1]).expect("a socket");
     symlink("loop.log", &paths[2]).expect("symlink");
     symlink("deep/down.log", &paths[3]).expect("symlink");
     let daemon = Daemon::follow(&paths.each_ref().map(|path| path.as_path()));

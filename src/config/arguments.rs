@@ -15,7 +15,8 @@ use super::value::{self, AllowOrigin, BasePath, Lines, Listen, Right, digits};
 use crate::escape::shown;
 use crate::limits::{
     CLIENTS_DEFAULT, CLIENTS_MAX, DELAY_MAX_MS, LINE_DEFAULT_BYTES, LINE_MAX_BYTES,
-    PING_MAX_SECONDS, PING_MIN_MS, QUEUE_DEFAULT_BATCHES, QUEUE_MAX_BATCHES,
+    PING_MAX_SECONDS, PING_MIN_MS, QUEUE_DEFAULT_BATCHES, QUEUE_MAX_BATCHES, SPOOL_MAX_BYTES,
+    SPOOL_MIN_BYTES,
 };
 
 const AFTER_HELP: &str = "\
@@ -109,6 +110,14 @@ pub(super) struct Arguments {
     /// Prefix of every URL, for a reverse proxy
     #[arg(long, value_name = "PATH", default_value = "/", value_parser = BasePath::parse)]
     pub(super) base_path: BasePath,
+
+    /// Where standard input, the journal and the like are kept, over restarts too [default: temporary files]
+    #[arg(long, value_name = "PATH", value_parser = path())]
+    pub(super) spool_dir: Option<PathBuf>,
+
+    /// Bytes kept of each of these at most, as 64M
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = spool_size, allow_negative_numbers = true)]
+    pub(super) spool_size: u64,
 
     #[cfg(feature = "mqtt")]
     #[command(flatten)]
@@ -206,6 +215,20 @@ fn count(text: &str, most: usize, right: Right) -> Result<usize, Right> {
     number
         .filter(|number| (1..=most).contains(number))
         .ok_or(right)
+}
+
+fn spool_size(text: &str) -> Result<u64, Right> {
+    const RIGHT: Right = "a size from 64K to 1024T, as 500K, 64M or 2G";
+    let (number, unit) = match text.char_indices().last() {
+        Some((at, 'k' | 'K')) => (&text[..at], 1 << 10),
+        Some((at, 'm' | 'M')) => (&text[..at], 1 << 20),
+        Some((at, 'g' | 'G')) => (&text[..at], 1 << 30),
+        _ => (text, 1),
+    };
+    let bytes = digits(number).and_then(|number| number.checked_mul(unit));
+    bytes
+        .filter(|bytes| (SPOOL_MIN_BYTES..=SPOOL_MAX_BYTES).contains(bytes))
+        .ok_or(RIGHT)
 }
 
 fn delay(text: &str) -> Result<Duration, Right> {

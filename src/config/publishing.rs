@@ -1,6 +1,5 @@
 //! Owns the settings of publishing: which brokers, in what form, and where the places are kept.
 
-use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -116,7 +115,7 @@ impl PublishingArguments {
                 brokers[0].prefix
             ));
         }
-        let state_dir = self.state_dir.or_else(|| systemd_state(env)).ok_or(
+        let state_dir = self.state_dir.or_else(|| super::systemd_state(env)).ok_or(
             "--publish needs a directory that outlives a restart, where it is kept how far each file is published: give \
              --state-dir PATH (in a systemd unit StateDirectory=tailcast)",
         )?;
@@ -128,14 +127,6 @@ impl PublishingArguments {
             state_dir,
         }))
     }
-}
-
-/// The first of the directories that systemd has made for the unit (systemd.exec(5)).
-fn systemd_state(env: Environment<'_>) -> Option<PathBuf> {
-    use std::os::unix::ffi::{OsStrExt, OsStringExt};
-    let list = env("STATE_DIRECTORY")?;
-    let first = list.as_bytes().split(|&byte| byte == b':').next()?;
-    (!first.is_empty()).then(|| OsString::from_vec(first.to_vec()).into())
 }
 
 impl Format {

@@ -110,6 +110,24 @@ fn every_option_is_taken_over() {
 }
 
 #[test]
+fn spools_are_kept_where_it_is_said_or_where_systemd_has_a_directory_for_us() {
+    let none = config(&["a"], &[]);
+    assert_eq!((none.spool_dir, none.spool_size), (None, 64 << 20));
+    let env = [
+        ("STATE_DIRECTORY", "/var/lib/tailcast:/x"),
+        ("TAILCAST_SPOOL_SIZE", "1g"),
+    ];
+    let ours = config(&["a"], &env);
+    let spools = Some(PathBuf::from("/var/lib/tailcast/spool"));
+    assert_eq!((ours.spool_dir, ours.spool_size), (spools, 1 << 30));
+    let given = config(&["--spool-dir", "s", "--spool-size", "100k", "a"], &env);
+    assert_eq!(
+        (given.spool_dir, given.spool_size),
+        (Some("s".into()), 102_400)
+    );
+}
+
+#[test]
 fn an_option_given_twice_counts_as_it_is_given_last() {
     let config = config(&["-n", "1", "-n", "2", "-F", "-F", "-v", "-q", "a"], &[]);
     assert_eq!(config.lines, Lines::Last(2));
@@ -199,6 +217,10 @@ fn wrong_usage_is_one_line_with_the_value() {
             "tcp:127.0.0.1:0",
         ),
         (&["--token-file", "", "a"], "--token-file"),
+        (&["--spool-size", "1K", "a"], "\"1K\""),
+        (&["--spool-size", "-1", "a"], "\"-1\""),
+        (&["--spool-size", "1MB", "a"], "\"1MB\""),
+        (&["--spool-size", "99999999999G", "a"], "64K"),
         (&["--quiet=yes", "a"], "--quiet"),
         (&["no/such/[file"], "[file"),
         (&["no/such/***"], "***"),

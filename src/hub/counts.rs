@@ -22,7 +22,7 @@ pub struct SourceCounts {
 impl SourceCounts {
     pub(super) fn begins(&mut self, generation: &Generation) {
         match generation.began {
-            Began::First => {}
+            Began::First | Began::Continued => {}
             Began::Rotated => self.rotations += 1,
             Began::Truncated => self.truncations += 1,
         }

@@ -32,7 +32,7 @@ pub(super) fn write(
 ) -> Message {
     match &segment.kind {
         Kind::Event(event) => {
-            let silent = format == Format::Text;
+            let silent = format == Format::Text || !event.kind.is_told();
             if !silent {
                 json::event(&segment.source, event, payload);
             }

@@ -143,6 +143,10 @@ impl Past {
             at,
             aside: 0,
         };
+        let seam = match source.origin.is_spooled() {
+            true => EventKind::Continued,
+            false => EventKind::Rotated,
+        };
         let rest = self.limit.saturating_sub(self.at);
         let mut gap = (rest > 0).then_some(EventKind::Gap {
             lost_bytes: Some(rest),
@@ -194,13 +198,13 @@ impl Past {
             let identity = next.generation.identity;
             let gap = gap.map(|kind| event(kind, &identity));
             let mut events: Vec<Event> = gap.into_iter().collect();
-            events.push(event(EventKind::Rotated, &identity));
+            events.push(event(seam.clone(), &identity));
             return Some((Some(next), events));
         }
         let identity = held.first()?.identity;
         let gap = gap.map(|kind| event(kind, &identity));
         let mut events: Vec<Event> = gap.into_iter().collect();
-        events.push(event(EventKind::Rotated, &identity));
+        events.push(event(seam.clone(), &identity));
         Some((None, events))
     }
 }

@@ -61,6 +61,8 @@ pub enum EventKind {
     Start,
     /// A new file under the name.
     Rotated,
+    /// The spool goes on in its next file. It moves a stream on to that one, and no client is told.
+    Continued,
     /// The file was truncated or rewritten.
     Truncated,
     /// Bytes are gone for good.
@@ -91,6 +93,7 @@ impl EventKind {
         match self {
             EventKind::Start => "start",
             EventKind::Rotated => "rotated",
+            EventKind::Continued => "continued",
             EventKind::Truncated => "truncated",
             EventKind::Gap { .. } => "gap",
             EventKind::Missing => "missing",
@@ -99,6 +102,11 @@ impl EventKind {
             EventKind::Closed => "closed",
             EventKind::End => "end",
         }
+    }
+
+    /// Whether clients are told of it.
+    pub fn is_told(&self) -> bool {
+        *self != EventKind::Continued
     }
 
     /// Why it happened, where that is told.

@@ -18,6 +18,8 @@ pub enum Began {
     First,
     /// A new file under the name.
     Rotated,
+    /// The next file of a spool: what came in goes on, so nobody is told.
+    Continued,
     /// The same file, truncated or rewritten.
     Truncated,
 }

@@ -51,6 +51,16 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// Whether its lines come by way of a spool.
+    pub fn is_spooled(self) -> bool {
+        match self {
+            Origin::File | Origin::Container => false,
+            Origin::Stdin | Origin::Fifo | Origin::Journal | Origin::Upstream | Origin::Broker => {
+                true
+            }
+        }
+    }
+
     /// Its word on the wire.
     pub fn name(self) -> &'static str {
         match self {
@@ -74,6 +84,8 @@ pub struct Source {
     pub name: String,
     /// The path that is followed.
     pub path: PathBuf,
+    /// What people know it by: the same path, or for a spool what it is fed from.
+    pub given: PathBuf,
     /// Where its lines come from.
     pub origin: Origin,
     /// Tells the sources of ids apart.
@@ -81,12 +93,18 @@ pub struct Source {
 }
 
 impl Source {
+    /// The same, known to people by another path than the one that is followed.
+    pub fn known_as(self, given: PathBuf) -> Source {
+        Source { given, ..self }
+    }
+
     /// A source called `name` that follows `path`, a file whose lines come from `origin`.
     pub fn new(index: u32, name: String, path: PathBuf, origin: Origin) -> Source {
         let name_hash = id::name_hash(&name);
         Source {
             index,
             name,
+            given: path.clone(),
             path,
             origin,
             name_hash,

@@ -6,6 +6,7 @@
 
 mod arming;
 mod arrivals;
+mod feed;
 mod goal;
 mod handover;
 mod lookup;
@@ -20,10 +21,10 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::hub::{Change, Condition, Hub};
+use crate::hub::{Change, Condition, Hub, SpoolPlace};
 use crate::limits::{RETRY, SAFETY_LOOK, SAFETY_LOOK_TRUSTED};
 use crate::source::{
-    Began, Gap, Generation, Identity, Lines, Source, back, forward::Footing, identity,
+    Began, EventKind, Gap, Generation, Identity, Lines, Source, back, forward::Footing, identity,
 };
 
 use super::held::{Found, Held};
@@ -70,6 +71,8 @@ pub(super) struct Follower {
     /// When, by the clock that files are stamped with, the name was last seen to lead to the newest file.
     verified: SystemTime,
     arrivals: Arrivals,
+    /// What its feeder has told, where it is fed by one, in order.
+    noticed: VecDeque<(SpoolPlace, EventKind)>,
     /// The files with rotated names are to be listed.
     pub(super) siblings_changed: bool,
     /// Something has changed in its directories since the last look.
@@ -113,6 +116,7 @@ impl Follower {
             next_number: 0,
             verified: SystemTime::UNIX_EPOCH,
             arrivals: Arrivals::default(),
+            noticed: VecDeque::new(),
             siblings_changed: false,
             stirred: false,
             listed: Vec::new(),
@@ -200,6 +204,7 @@ impl Follower {
         if !more {
             more = self.advance(turn);
         }
+        more |= self.tell_events(turn);
         if !more {
             self.let_go_of_deleted(turn);
         }
@@ -225,6 +230,7 @@ impl Follower {
     /// Step 1 and 2: reads the held file to its end or the end of the turn. Whether the turn was cut.
     fn read(&mut self, turn: &mut Turn) -> bool {
         let line_bytes_max = turn.hub.line_bytes_max();
+        let held_back = self.noticed.front().map(|(at, _)| *at);
         let Some(held) = &mut self.held else {
             return false;
         };
@@ -232,7 +238,13 @@ impl Follower {
             return true;
         }
         let before = held.scanned();
-        match held.read(turn.buf, turn.room, self.source.name_hash, line_bytes_max) {
+        let room = match &held_back {
+            Some(place) if place.inode == held.identity.inode && place.offset > before => turn
+                .room
+                .min(usize::try_from(place.offset - before).unwrap_or(usize::MAX)),
+            _ => turn.room,
+        };
+        match held.read(turn.buf, room, self.source.name_hash, line_bytes_max) {
             Ok(Found::Bytes { skip, lines }) => {
                 let read = held.scanned().saturating_sub(before.max(skip.unwrap_or(0)));
                 turn.room = turn

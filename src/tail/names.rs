@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::hub::Hub;
+use crate::hub::{Hub, Spooled};
 use crate::source::{Origin, Source};
 
 /// The names and paths that are taken.
@@ -22,6 +22,18 @@ impl Names {
         }
         let name = self.settle(path);
         Some(hub.add_source(name, path.to_owned(), Origin::File))
+    }
+
+    /// Adds a source for a spool to the hub, under its own name; `None` where that spool is followed already.
+    pub(super) fn add_spool(&mut self, spooled: &Spooled, hub: &Hub) -> Option<Arc<Source>> {
+        if !self.paths.insert(spooled.path.clone()) {
+            return None;
+        }
+        let mut name = spooled.name.clone();
+        while !self.names.insert(name.clone()) {
+            name.push('\u{fffd}');
+        }
+        Some(hub.add_spool(name, spooled))
     }
 
     /// Whether that path is followed.

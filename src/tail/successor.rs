@@ -100,6 +100,13 @@ impl Successors {
             .any(|successor| successor.identity.is_inode(identity))
     }
 
+    /// Whether the file with this inode is to come.
+    pub(super) fn has_inode(&self, inode: u64) -> bool {
+        self.queue
+            .iter()
+            .any(|successor| successor.identity.inode == inode)
+    }
+
     /// Takes one in, after the others.
     pub(super) fn push(&mut self, successor: Successor) {
         self.queue.push_back(successor);

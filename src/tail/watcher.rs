@@ -20,7 +20,7 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 
 use crate::courier::{Pace, Rounds};
-use crate::hub::{Change, Hub};
+use crate::hub::{Change, Hub, Spooled};
 use crate::limits::{
     BLOCKED_PATIENCE, CROWD_WAIT_MAX, CROWD_WAIT_PER_CLIENT, DELETED_KEPT, FAST_BYTES,
     FORGET_EVERY, LOOK_WAIT, REST_SLICE, TURN_BYTES,
@@ -60,6 +60,8 @@ pub struct Options {
     pub on_round: Option<OnRound>,
     /// How long a deleted file is held that nobody uses; else [`DELETED_KEPT`](crate::limits::DELETED_KEPT).
     pub deleted_kept: Option<Duration>,
+    /// Spools that are followed, before any file, so that their names are theirs.
+    pub spools: Vec<Spooled>,
     /// Never use inotify: every file is looked at every few seconds.
     pub poll_only: bool,
 }
@@ -156,6 +158,10 @@ impl Watcher {
             rounds,
             options,
         };
+        for spooled in std::mem::take(&mut watcher.options.spools) {
+            let source = watcher.names.add_spool(&spooled, &watcher.hub);
+            watcher.follow(source, false, true);
+        }
         for file in files {
             check_name(file).map_err(|e| io::Error::other(format!("{file:?}: {e}")))?;
             if is_glob(file) {
@@ -198,7 +204,13 @@ impl Watcher {
     }
 
     fn add(&mut self, path: &Path, by_pattern: bool, at_start: bool) {
-        let Some(source) = self.names.add(path, &self.hub) else {
+        let source = self.names.add(path, &self.hub);
+        self.follow(source, by_pattern, at_start);
+    }
+
+    /// Follows a source that is new.
+    fn follow(&mut self, source: Option<Arc<Source>>, by_pattern: bool, at_start: bool) {
+        let Some(source) = source else {
             return;
         };
         let index = self.followers.len();
@@ -322,6 +334,7 @@ impl Watcher {
     fn pass(&mut self) -> bool {
         let now = Instant::now();
         self.take_events();
+        self.take_notices();
         self.take_asked(now);
         self.take_times(now);
         let mut changes = Vec::new();

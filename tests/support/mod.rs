@@ -188,7 +188,17 @@ impl Daemon {
 
     /// Starts `command`, which ends up as a daemon that serves HTTP on loopback.
     pub(crate) fn start(command: Command) -> Daemon {
-        let mut daemon = Self::spawn(command);
+        Self::spawn(command).serves()
+    }
+
+    /// The same with the standard input that `command` has.
+    pub(crate) fn start_with_input(command: Command) -> Daemon {
+        Self::spawn_with_input(command).serves()
+    }
+
+    /// Waits until it listens.
+    fn serves(self) -> Daemon {
+        let mut daemon = self;
         let port = daemon.said.find(|line| {
             let (_, url) = line.split_once("listening on http")?;
             url.rsplit_once(':')?.1.trim_end_matches('/').parse().ok()

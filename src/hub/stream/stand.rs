@@ -114,6 +114,7 @@ impl Stream {
         events.push(event(match began {
             Began::First => EventKind::Start,
             Began::Rotated => EventKind::Rotated,
+            Began::Continued => EventKind::Continued,
             Began::Truncated => EventKind::Truncated,
         }));
         events

@@ -232,6 +232,7 @@ impl Plan {
                 What::Event(event) => !matches!(
                     event.kind,
                     EventKind::Start
+                        | EventKind::Continued
                         | EventKind::Missing
                         | EventKind::Away { .. }
                         | EventKind::Back

@@ -24,7 +24,11 @@ impl Follower {
             let Some(since) = self.successors.nonempty_since(turn.now) else {
                 return false;
             };
-            let quiet_at = self.quiet_at(turn.now).min(since + QUIET_MAX);
+            let quiet_at = match self.source.origin.is_spooled() {
+                // Its feeder writes to one file at a time.
+                true => turn.now,
+                false => self.quiet_at(turn.now).min(since + QUIET_MAX),
+            };
             if turn.now < quiet_at {
                 self.wait_until(quiet_at);
                 return false;
@@ -52,6 +56,7 @@ impl Follower {
             self.tell(turn, Change::Lines(lines));
         }
         let began = match self.has_begun() {
+            true if self.source.origin.is_spooled() => Began::Continued,
             true => Began::Rotated,
             false => Began::First,
         };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::hub::Change;
+use crate::hub::{Change, Notice};
 use crate::limits::FORGET_EVERY;
 use crate::source::Source;
 
@@ -50,6 +50,25 @@ impl Watcher {
                     self.globs.iter_mut().for_each(|glob| glob.due = true);
                     self.followers.iter_mut().for_each(Follower::events_lost);
                     self.make_all_ready();
+                }
+            }
+        }
+    }
+
+    /// What feeders tell.
+    pub(super) fn take_notices(&mut self) {
+        for notice in self.hub.take_notices() {
+            match notice {
+                Notice::New(spooled) => {
+                    let source = self.names.add_spool(&spooled, &self.hub);
+                    self.follow(source, false, false);
+                }
+                Notice::Event { path, at, kind } => {
+                    let mut all = self.followers.iter_mut();
+                    if let Some(index) = all.position(|follower| follower.path() == path) {
+                        self.followers[index].notice_event(at, kind);
+                        self.make_ready(index);
+                    }
                 }
             }
         }

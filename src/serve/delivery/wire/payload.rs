@@ -105,6 +105,9 @@ impl Shape {
         ids: Option<&mut SourceIds>,
         out: &mut Vec<u8>,
     ) {
+        if !event.kind.is_told() {
+            return;
+        }
         match self {
             Shape::Text | Shape::Message => {}
             Shape::Json | Shape::Batch => json::event(source, event, out),

@@ -1,0 +1,364 @@
+//! One spool: a file that its feeder appends to, that rotates by rename at half its size, and that never makes the feeder
+//! wait.
+//!
+//! `log` is the file that grows, `log.1` the one before it. A line is cut by a rotation only where it alone is longer
+//! than a file. What can't be written (the disk is full) is dropped and counted; when there is room again, a gap says
+//! where and how much.
+
+use std::collections::VecDeque;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use memchr::memrchr;
+
+use crate::hub::{Hub, Notice, SpoolPlace};
+use crate::limits::LOST_TOLD_EVERY;
+use crate::source::EventKind;
+
+use super::places::Places;
+
+/// An open spool.
+#[derive(Debug)]
+pub(super) struct Spool {
+    /// The source's name, for the log.
+    name: String,
+    path: PathBuf,
+    file: File,
+    inode: u64,
+    length: u64,
+    /// Bytes in a file, at most.
+    file_bytes_max: u64,
+    /// The file is empty, or its last byte ends a line.
+    ends_line: bool,
+    /// What stands behind the last noted place, oldest first: the origin says it again.
+    unchecked: VecDeque<Stretch>,
+    /// What could not be written.
+    lost: Option<Lost>,
+    places: Places,
+    hub: Arc<Hub>,
+}
+
+/// Bytes of a file, to be compared.
+#[derive(Debug)]
+struct Stretch {
+    file: File,
+    inode: u64,
+    from: u64,
+    to: u64,
+}
+
+#[derive(Debug)]
+struct Lost {
+    /// Not told yet.
+    bytes: u64,
+    told: Instant,
+}
+
+impl Spool {
+    /// Opens the spool in `directory`, made where there is none. Blocks on the disk.
+    pub(super) fn open(
+        directory: &Path,
+        file_bytes_max: u64,
+        name: String,
+        hub: &Arc<Hub>,
+    ) -> io::Result<Spool> {
+        let path = directory.join("log");
+        let next = directory.join("log.next");
+        // Killed between the two renames of a rotation, or before the first one.
+        match (path.exists(), next.exists()) {
+            (false, true) => fs::rename(&next, &path)?,
+            (true, true) => fs::remove_file(&next)?,
+            _ => {}
+        }
+        let mut options = OpenOptions::new();
+        let file = options
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&path)?;
+        let stat = file.metadata()?;
+        let mut last = [b'\n'];
+        if stat.len() > 0 {
+            file.read_exact_at(&mut last, stat.len() - 1)?;
+        }
+        Ok(Spool {
+            name,
+            inode: stat.ino(),
+            length: stat.len(),
+            file,
+            file_bytes_max,
+            ends_line: last == *b"\n",
+            unchecked: VecDeque::new(),
+            lost: None,
+            places: Places::open(directory),
+            path,
+            hub: Arc::clone(hub),
+        })
+    }
+
+    /// The file that is followed.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The source's name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether what was written last is a whole line.
+    pub(super) fn ends_line(&self) -> bool {
+        self.ends_line
+    }
+
+    /// The origin's place up to which the spool holds everything, with a use for what it holds behind that: the origin
+    /// says it again, and [`Spool::append`] compares. Without such a place nothing in the spool can be told from what the
+    /// origin will say, so it begins anew, empty.
+    pub(super) fn resume(&mut self) -> io::Result<Option<String>> {
+        let rotated = File::open(self.rotated()).and_then(|file| Ok((file.metadata()?, file)));
+        let mut files = Vec::new();
+        if let Ok((stat, file)) = rotated {
+            files.push((file, stat.ino(), stat.len()));
+        }
+        files.push((self.file.try_clone()?, self.inode, self.length));
+        for (at, place) in self.places.noted() {
+            let first = files
+                .iter()
+                .position(|&(_, inode, length)| inode == at.inode && at.offset <= length);
+            let Some(first) = first else {
+                continue;
+            };
+            let mut from = at.offset;
+            for (file, inode, to) in files.drain(first..) {
+                self.unchecked.push_back(Stretch {
+                    file,
+                    inode,
+                    from,
+                    to,
+                });
+                from = 0;
+            }
+            self.unchecked.retain(|stretch| stretch.from < stretch.to);
+            return Ok(Some(place));
+        }
+        let is_empty = files.iter().all(|&(_, _, length)| length == 0);
+        if !is_empty {
+            self.rotate()?;
+            fs::remove_file(self.rotated())?;
+        }
+        Ok(None)
+    }
+
+    /// Where the spool stands: everything that the origin has said so far is before it.
+    pub(super) fn place(&self) -> SpoolPlace {
+        match self.unchecked.front() {
+            Some(stretch) => SpoolPlace {
+                inode: stretch.inode,
+                offset: stretch.from,
+            },
+            None => self.end(),
+        }
+    }
+
+    /// Notes that the spool stands where the origin has this place.
+    pub(super) fn note(&mut self, place: &str) {
+        let at = self.place();
+        self.places.note(at, place);
+    }
+
+    /// Tells that something happened here.
+    pub(super) fn tell(&self, kind: EventKind) {
+        self.tell_at(self.end(), kind);
+    }
+
+    /// Appends what came in. Never fails, and waits for nothing but the disk: what can't be written is dropped and counted.
+    pub(super) fn append(&mut self, bytes: &[u8]) {
+        let rest = self.compare(bytes);
+        if rest.is_empty() {
+            return;
+        }
+        // A line that was cut when the disk was full ends here.
+        let ended = match self.lost.is_some() && !self.ends_line {
+            true => self.write(b"\n").map_err(|(error, _)| error),
+            false => Ok(()),
+        };
+        let at = self.end();
+        let outcome = match ended {
+            Ok(()) => self.append_all(rest),
+            Err(error) => Err((error, 0)),
+        };
+        let taken = outcome
+            .as_ref()
+            .map_or_else(|(_, taken)| *taken, |()| rest.len());
+        if taken > 0 {
+            self.tell_lost(at);
+        }
+        match outcome {
+            Ok(()) => {
+                if self.lost.take().is_some() {
+                    log::info!("the spool of {} can be written again", self.name);
+                }
+            }
+            Err((error, taken)) => self.loses((rest.len() - taken) as u64, &error),
+        }
+    }
+
+    /// Tells what was lost and not told yet: nothing more comes for now.
+    pub(super) fn finish(&mut self) {
+        self.tell_lost(self.end());
+    }
+
+    fn loses(&mut self, bytes: u64, error: &io::Error) {
+        let lost = match &mut self.lost {
+            Some(lost) => lost,
+            none => {
+                log::warn!(
+                    "write to the spool of {}: {error}: what comes is dropped until there is room",
+                    self.name
+                );
+                none.insert(Lost {
+                    bytes: 0,
+                    told: Instant::now(),
+                })
+            }
+        };
+        lost.bytes += bytes;
+        if lost.told.elapsed() >= LOST_TOLD_EVERY {
+            self.tell_lost(self.end());
+        }
+    }
+
+    fn tell_lost(&mut self, at: SpoolPlace) {
+        let Some(lost) = self.lost.as_mut().filter(|lost| lost.bytes > 0) else {
+            return;
+        };
+        let kind = EventKind::Gap {
+            lost_bytes: Some(std::mem::take(&mut lost.bytes)),
+            reason: "the spool could not be written",
+        };
+        lost.told = Instant::now();
+        self.tell_at(at, kind);
+    }
+
+    /// What the spool holds already is left out. Where it holds something else, it goes on in a new file.
+    fn compare<'a>(&mut self, mut bytes: &'a [u8]) -> &'a [u8] {
+        while !bytes.is_empty()
+            && let Some(stretch) = self.unchecked.front_mut()
+        {
+            let left = usize::try_from(stretch.to - stretch.from).unwrap_or(usize::MAX);
+            let (again, more) = bytes.split_at(left.min(bytes.len()));
+            let mut there = vec![0; again.len()];
+            let read = stretch.file.read_exact_at(&mut there, stretch.from);
+            if read.is_err() || there != again {
+                log::warn!(
+                    "the spool of {} holds other lines than its origin: it begins anew",
+                    self.name
+                );
+                self.unchecked.clear();
+                if let Err(error) = self.rotate() {
+                    self.loses(bytes.len() as u64, &error);
+                    return &[];
+                }
+                return bytes;
+            }
+            stretch.from += again.len() as u64;
+            if stretch.from == stretch.to {
+                self.unchecked.pop_front();
+            }
+            bytes = more;
+        }
+        bytes
+    }
+
+    /// Writes all; where that fails, how much was taken.
+    fn append_all(&mut self, bytes: &[u8]) -> Result<(), (io::Error, usize)> {
+        let mut taken = 0;
+        while taken < bytes.len() {
+            let rest = &bytes[taken..];
+            let room = usize::try_from(self.file_bytes_max.saturating_sub(self.length));
+            let room = room.unwrap_or(usize::MAX);
+            let fits = match rest.len() <= room {
+                true => rest.len(),
+                // The last line that fits; none where the file ends a line and can be left at once.
+                false => match memrchr(b'\n', &rest[..room]) {
+                    Some(newline) => newline + 1,
+                    None if self.ends_line && self.length > 0 => 0,
+                    None => room,
+                },
+            };
+            let (now, later) = rest.split_at(fits);
+            if let Err((error, written)) = self.write(now) {
+                return Err((error, taken + written));
+            }
+            taken += fits;
+            if !later.is_empty() {
+                self.rotate().map_err(|error| (error, taken))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes to the file as it is; where that fails, how much was taken.
+    fn write(&mut self, bytes: &[u8]) -> Result<(), (io::Error, usize)> {
+        let mut taken = 0;
+        while taken < bytes.len() {
+            match self.file.write(&bytes[taken..]) {
+                Ok(0) => return Err((ErrorKind::WriteZero.into(), taken)),
+                Ok(n) => {
+                    taken += n;
+                    self.length += n as u64;
+                    self.ends_line = bytes[taken - 1] == b'\n';
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err((error, taken)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on in a new file; the one before the last is gone then.
+    fn rotate(&mut self) -> io::Result<()> {
+        let next = self.path.with_file_name("log.next");
+        let mut options = OpenOptions::new();
+        options
+            .read(true)
+            .append(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600);
+        let file = options.open(&next)?;
+        let inode = file.metadata()?.ino();
+        fs::rename(&self.path, self.rotated())?;
+        fs::rename(&next, &self.path)?;
+        self.file = file;
+        self.inode = inode;
+        self.length = 0;
+        self.ends_line = true;
+        Ok(())
+    }
+
+    fn rotated(&self) -> PathBuf {
+        self.path.with_file_name("log.1")
+    }
+
+    fn end(&self) -> SpoolPlace {
+        SpoolPlace {
+            inode: self.inode,
+            offset: self.length,
+        }
+    }
+
+    fn tell_at(&self, at: SpoolPlace, kind: EventKind) {
+        let path = self.path.clone();
+        self.hub.notify(Notice::Event { path, at, kind });
+    }
+}
+
+#[cfg(test)]
+#[path = "spool_tests.rs"]
+mod tests;

@@ -1,0 +1,63 @@
+//! What feeders tell the watcher: what happened to an origin, and which spools are new.
+//!
+//! Only the watcher publishes, so that what a feeder tells stands in its place among the lines.
+
+use std::path::PathBuf;
+
+use parking_lot::Mutex;
+
+use crate::source::{EventKind, Origin};
+
+/// A spool that is followed under a name of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spooled {
+    /// What it is called on the wire.
+    pub name: String,
+    /// The file that its feeder writes to.
+    pub path: PathBuf,
+    /// What people know it by: the FILE as it was given.
+    pub given: PathBuf,
+    /// Where its lines come from.
+    pub origin: Origin,
+}
+
+/// A place in a spool, as its feeder knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpoolPlace {
+    /// The spool's file.
+    pub inode: u64,
+    /// Bytes from its beginning.
+    pub offset: u64,
+}
+
+/// Something that a feeder tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// There is one more spool to follow.
+    New(Spooled),
+    /// Something happened to what a spool is fed from.
+    Event {
+        /// The spool's path.
+        path: PathBuf,
+        /// Behind which of its bytes.
+        at: SpoolPlace,
+        /// What.
+        kind: EventKind,
+    },
+}
+
+/// Notices that the watcher has not taken yet.
+#[derive(Debug, Default)]
+pub(super) struct Notices {
+    waiting: Mutex<Vec<Notice>>,
+}
+
+impl Notices {
+    pub(super) fn push(&self, notice: Notice) {
+        self.waiting.lock().push(notice);
+    }
+
+    pub(super) fn take(&self) -> Vec<Notice> {
+        std::mem::take(&mut *self.waiting.lock())
+    }
+}

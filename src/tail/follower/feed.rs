@@ -1,0 +1,41 @@
+//! What a feeder tells of a spool, told to clients once they have the bytes before it.
+
+use std::path::Path;
+
+use crate::hub::{Change, SpoolPlace};
+use crate::source::EventKind;
+
+use super::{Follower, Turn};
+
+impl Follower {
+    /// The path that is followed.
+    pub(in crate::tail) fn path(&self) -> &Path {
+        &self.source.path
+    }
+
+    /// To be told behind that place.
+    pub(in crate::tail) fn notice_event(&mut self, at: SpoolPlace, kind: EventKind) {
+        self.noticed.push_back((at, kind));
+    }
+
+    /// Tells what is due. Looked at after the name: a file that the spool has gone on to is known by then, so a place in
+    /// a file that is neither held nor to come has been passed.
+    pub(super) fn tell_events(&mut self, turn: &mut Turn) -> bool {
+        let mut told = false;
+        while let Some((at, _)) = self.noticed.front() {
+            let is_due = match &self.held {
+                Some(held) if held.identity.inode == at.inode => held.scanned() >= at.offset,
+                _ => !self.successors.has_inode(at.inode),
+            };
+            if !is_due {
+                break;
+            }
+            if let Some((_, kind)) = self.noticed.pop_front() {
+                self.tell(turn, Change::Aside(kind));
+                told = true;
+            }
+        }
+        // The next bytes were held back for it.
+        told
+    }
+}

@@ -1,0 +1,292 @@
+//! What is no file and is followed like one: standard input and FIFOs, by way of a spool.
+
+mod support;
+
+use std::fs::{self, File};
+use std::io::{PipeWriter, Read, Write, pipe};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use serde_json::Value;
+use support::{DEADLINE, Daemon, Logs, finish, program, wait_until};
+
+/// A daemon with these arguments, and what writes to its standard input.
+fn fed(args: &[&str]) -> (Daemon, PipeWriter) {
+    let (input, writer) = pipe().expect("a pipe");
+    let mut command = program();
+    command.args(["--listen", "127.0.0.1:0"]).args(args);
+    command.stdin(input);
+    (Daemon::start_with_input(command), writer)
+}
+
+fn file(daemon: &Daemon, name: &str) -> Value {
+    let files: Value = serde_json::from_str(&daemon.get("/files").text()).expect("JSON");
+    let all = files.as_array().expect("a list");
+    let found = all.iter().find(|file| file["name"] == name);
+    found
+        .unwrap_or_else(|| panic!("no {name} in {files}"))
+        .clone()
+}
+
+#[test]
+fn a_pipe_is_followed_without_any_file_argument() {
+    let (daemon, mut input) = fed(&[]);
+    let mut client = daemon.websocket("/ws?format=json");
+    assert_eq!(client.json()["event"], "start");
+    input.write_all(b"one\ntwo\nunfin").expect("written");
+    for line in ["one", "two"] {
+        let got = client.json();
+        assert_eq!(
+            (&got["file"], &got["line"]),
+            (&"stdin".into(), &line.into())
+        );
+    }
+    assert_eq!(file(&daemon, "stdin")["kind"], "stdin");
+    assert_eq!(file(&daemon, "stdin")["path"], "-");
+    // At the end of input the unfinished line goes out, and the daemon goes on serving.
+    input.write_all(b"ished").expect("written");
+    drop(input);
+    assert_eq!(client.json()["line"], "unfinished");
+    assert_eq!(client.json()["event"], "closed");
+    assert!(wait_until(DEADLINE, || file(&daemon, "stdin")["state"] == "closed"));
+    assert_eq!(
+        daemon.get("/stream?follow=false&lines=2").text(),
+        "two\nunfinished\n"
+    );
+    let mut late = daemon.websocket("/ws?format=json&lines=1");
+    let got = [late.json(), late.json(), late.json()];
+    assert_eq!(got[0]["event"], "start");
+    assert_eq!(got[1]["line"], "unfinished");
+    assert_eq!(got[2]["event"], "closed");
+}
+
+#[test]
+fn what_was_in_the_pipe_at_the_start_is_there_for_the_first_client() {
+    let (input, mut writer) = pipe().expect("a pipe");
+    writer.write_all(b"1\n2\n3\n").expect("written");
+    let mut command = program();
+    command
+        .args(["--listen", "127.0.0.1:0", "build=-"])
+        .stdin(input);
+    let daemon = Daemon::start_with_input(command);
+    assert_eq!(
+        daemon.get("/stream?follow=false&file=build").text(),
+        "1\n2\n3\n"
+    );
+}
+
+#[test]
+fn ids_and_lines_of_standard_input_outlive_a_restart_where_spools_have_a_place() {
+    let logs = Logs::new();
+    let spools = logs.path("spools");
+    let spools = spools.to_str().expect("UTF-8");
+    let (mut daemon, mut input) = fed(&["--spool-dir", spools, "-"]);
+    input.write_all(b"one\ntwo\n").expect("written");
+    let mut client = daemon.websocket("/ws?format=json&lines=all");
+    assert_eq!(client.json()["event"], "start");
+    let one = client.json();
+    assert_eq!(client.json()["line"], "two");
+    let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    assert_eq!(mode(Path::new(spools)), 0o700);
+    let log = Path::new(spools).join("stdin%20stdin.spool/log");
+    assert_eq!(mode(&log), 0o600);
+    // Another daemon can't have the same place.
+    let mut second = program();
+    second.args(["--listen", "127.0.0.1:0", "--spool-dir", spools, "-"]);
+    let refused = finish(second);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("another tailcast"));
+    daemon.signal(Signal::SIGKILL);
+    assert!(daemon.ended(DEADLINE).is_some());
+    let (daemon, mut input) = fed(&["--spool-dir", spools, "-"]);
+    input.write_all(b"three\n").expect("written");
+    let id = one["id"].as_str().expect("an id");
+    let mut client = daemon.websocket(&format!("/ws?format=json&after={id}"));
+    assert_eq!(client.json()["event"], "start");
+    assert_eq!(
+        [client.json()["line"].clone(), client.json()["line"].clone()],
+        ["two", "three"]
+    );
+}
+
+#[test]
+fn nothing_is_left_where_spools_have_no_place() {
+    let logs = Logs::new();
+    let (input, mut writer) = pipe().expect("a pipe");
+    writer.write_all(b"secret\n").expect("written");
+    let mut command = program();
+    command
+        .args(["--listen", "127.0.0.1:0"])
+        .env("TMPDIR", logs.path(""))
+        .stdin(input);
+    let mut daemon = Daemon::start_with_input(command);
+    assert_eq!(daemon.get("/stream?follow=false").text(), "secret\n");
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.ended(DEADLINE).is_some());
+    assert_eq!(fs::read_dir(logs.path("")).expect("there").count(), 0);
+}
+
+#[test]
+fn a_spool_directory_that_can_not_be_used_is_said_in_a_line() {
+    let logs = Logs::new();
+    let file = logs.file("file", "");
+    let mut command = program();
+    command
+        .args(["--listen", "127.0.0.1:0", "-", "--spool-dir"])
+        .arg(&file);
+    let output = finish(command);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(
+        (output.status.code(), said.lines().count()),
+        (Some(1), 1),
+        "{said}"
+    );
+    assert!(said.contains(file.to_str().expect("UTF-8")), "{said}");
+}
+
+#[test]
+fn a_spool_rotates_within_its_bound_and_nobody_is_told() {
+    let logs = Logs::new();
+    let spools = logs.path("spools");
+    let args = [
+        "--spool-dir",
+        spools.to_str().expect("UTF-8"),
+        "--spool-size",
+        "64K",
+        "-",
+    ];
+    let (daemon, mut input) = fed(&args);
+    let mut client = daemon.websocket("/ws?format=json");
+    assert_eq!(client.json()["event"], "start");
+    let mut last = String::new();
+    // A round at a time: a client that keeps up is told every line, and no rotation.
+    for round in 0..40 {
+        let lines: String = (0..100)
+            .map(|n| format!("round {round} line {n:03} {}\n", "x".repeat(60)))
+            .collect();
+        input.write_all(lines.as_bytes()).expect("written");
+        for line in lines.lines() {
+            let got = client.json();
+            assert_eq!(got["line"], line, "{got}");
+            last = got["id"].as_str().expect("an id").to_owned();
+        }
+    }
+    let directory = spools.join("stdin%20stdin.spool");
+    let bytes = |name: &str| fs::metadata(directory.join(name)).map_or(0, |stat| stat.len());
+    let kept = bytes("log") + bytes("log.1");
+    assert!((32 << 10..=64 << 10).contains(&kept), "{kept}");
+    // An id of the file before leads on, without an event.
+    let mut resumed = daemon.websocket(&format!("/ws?format=json&after={last}"));
+    assert_eq!(resumed.json()["event"], "start");
+    input.write_all(b"end\n").expect("written");
+    assert_eq!(resumed.json()["line"], "end");
+}
+
+#[test]
+fn the_producer_is_not_slowed_by_a_client_that_has_stopped() {
+    let (daemon, mut input) = fed(&["--spool-size", "1M", "-"]);
+    let mut stalled = daemon.connect();
+    stalled
+        .write_all(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .expect("asked");
+    let mut head = [0; 12];
+    stalled.read_exact(&mut head).expect("answered");
+    let line = "x".repeat(99) + "\n";
+    let block = line.repeat(10_000);
+    for _ in 0..20 {
+        input.write_all(block.as_bytes()).expect("written");
+    }
+    input.write_all(b"end\n").expect("written");
+    // All 20 MB are taken while the client has not read a byte of its lines.
+    let newest = || daemon.get("/stream?follow=false&lines=1").text();
+    assert!(wait_until(DEADLINE, || newest() == "end\n"));
+    assert!(daemon.peak_kib() < 60 * 1024, "{} KiB", daemon.peak_kib());
+}
+
+#[test]
+fn a_fifo_is_followed_and_opened_again_after_its_last_writer() {
+    let logs = Logs::new();
+    let path = logs.path("app.fifo");
+    mkfifo(&path, Mode::S_IRWXU).expect("mkfifo");
+    let daemon = Daemon::follow(&[&path]);
+    let mut client = daemon.websocket("/ws?format=json");
+    assert_eq!(client.json()["event"], "start");
+    for round in ["one", "two", "three"] {
+        let mut writer = File::options()
+            .write(true)
+            .open(&path)
+            .expect("a reader is there");
+        writeln!(writer, "{round}").expect("written");
+        drop(writer);
+        let got = client.json();
+        assert_eq!(
+            (&got["file"], &got["line"]),
+            (&"app.fifo".into(), &round.into())
+        );
+    }
+    let shown = file(&daemon, "app.fifo");
+    assert_eq!(
+        (&shown["kind"], &shown["state"]),
+        (&"fifo".into(), &"ok".into())
+    );
+    assert_eq!(shown["path"], path.to_str().expect("UTF-8"));
+    // Another one under the name.
+    fs::remove_file(&path).expect("unlink");
+    assert_eq!(client.json()["event"], "away");
+    mkfifo(&path, Mode::S_IRWXU).expect("mkfifo");
+    assert_eq!(client.json()["event"], "back");
+    fs::write(&path, "four\n").expect("written");
+    assert_eq!(client.json()["line"], "four");
+}
+
+#[test]
+fn writers_that_come_and_go_in_one_moment_lose_nothing() {
+    let logs = Logs::new();
+    let path = logs.path("app.fifo");
+    mkfifo(&path, Mode::S_IRWXU).expect("mkfifo");
+    let daemon = Daemon::follow(&[&path]);
+    let mut client = daemon.websocket("/ws");
+    let writes = thread::spawn(move || {
+        for n in 0..500 {
+            fs::write(&path, format!("line {n}\n")).expect("written");
+        }
+    });
+    for n in 0..500 {
+        assert_eq!(client.text(), format!("line {n}"));
+    }
+    writes.join().expect("written");
+}
+
+#[test]
+fn an_idle_pipe_costs_nothing() {
+    let logs = Logs::new();
+    let path = logs.path("app.fifo");
+    mkfifo(&path, Mode::S_IRWXU).expect("mkfifo");
+    let (daemon, mut input) = fed(&["-", path.to_str().expect("UTF-8")]);
+    fs::write(&path, "gone\n").expect("written");
+    input.write_all(b"quiet\n").expect("written");
+    let mut client = daemon.websocket("/ws?lines=all&file=app.fifo");
+    assert_eq!(client.text(), "gone");
+    let ticks = || {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", daemon.pid())).expect("there");
+        let fields: Vec<u64> = stat
+            .rsplit(')')
+            .next()
+            .expect("fields")
+            .split_whitespace()
+            .filter_map(|f| f.parse().ok())
+            .collect();
+        // utime and stime, in hundredths of a second.
+        fields[10] + fields[11]
+    };
+    let before = ticks();
+    assert!(
+        !wait_until(Duration::from_secs(2), || ticks() - before > 20),
+        "it runs in circles"
+    );
+}
