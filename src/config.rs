@@ -51,6 +51,8 @@ pub struct Config {
     pub max_delay: Option<Duration>,
     /// Where longer lines are cut, in bytes, at least one.
     pub max_line: usize,
+    /// Records are shown as they are stored.
+    pub raw: bool,
     /// The time between heartbeats.
     pub ping_interval: Duration,
     /// Origins that may connect beside our own.
@@ -161,6 +163,7 @@ fn check(asked: Arguments, env: Environment<'_>) -> Result<Config, String> {
         queue: asked.queue,
         max_delay: asked.max_delay,
         max_line: asked.max_line,
+        raw: asked.raw,
         ping_interval: asked.ping_interval,
         allow_origin: asked.allow_origin,
         allow_host: asked.allow_host,

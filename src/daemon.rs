@@ -97,7 +97,8 @@ impl Daemon {
         let certificate = certificate.transpose()?;
         let (listeners, sockets) = listeners(config)?;
         listener::check(&listeners, tokens.is_some(), certificate.is_some())?;
-        let hub = Arc::new(Hub::new(config.max_line).map_err(failed("make an eventfd"))?);
+        let hub = Hub::new(config.max_line).map_err(failed("make an eventfd"))?;
+        let hub = Arc::new(hub.raw(config.raw));
         let rounds = Arc::new(Rounds::new(Arc::clone(&hub), config.max_delay));
         let streams = Arc::new(Streams::new(Arc::clone(&hub), systemd::is_told()));
         #[cfg(feature = "mqtt")]

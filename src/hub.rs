@@ -79,6 +79,8 @@ pub struct Hub {
     pub counts: Counts,
     notices: Notices,
     line_bytes_max: usize,
+    /// Records are shown as they are stored.
+    raw: bool,
 }
 
 #[derive(Debug, Default)]
@@ -124,7 +126,13 @@ impl Hub {
             counts: Counts::default(),
             notices: Notices::default(),
             line_bytes_max,
+            raw: false,
         })
+    }
+
+    /// The same, whose files are shown as they are stored, whatever their lines look like.
+    pub fn raw(self, raw: bool) -> Hub {
+        Hub { raw, ..self }
     }
 
     /// The bound on a line or piece, in bytes.
@@ -156,7 +164,11 @@ impl Hub {
     ) -> Arc<Source> {
         let mut state = self.state.lock();
         let index = state.streams.len() as u32;
-        let source = Arc::new(Source::new(index, name, path, origin));
+        let source = Source::new(index, name, path, origin);
+        let source = Arc::new(match self.raw {
+            true => source.as_stored(),
+            false => source,
+        });
         state.streams.push(Stream::new(Arc::clone(&source)));
         source
     }

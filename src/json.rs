@@ -275,7 +275,7 @@ mod tests {
         let source = Source::new(0, "web".to_owned(), PathBuf::from("web"), Origin::File);
         let mut records = Records::default();
         for note in notes {
-            records.push(*note, &[b"said", b"\n"]);
+            records.push(*note, |text| text.extend_from_slice(b"said\n"));
         }
         let lines = Lines {
             generation: 0,

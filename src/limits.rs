@@ -17,6 +17,16 @@ pub const HEAD_CHECKED_BYTES: usize = 256;
 /// Last bytes before a place that its id is checked against.
 pub const TAIL_CHECKED_BYTES: usize = 64;
 
+/// Stored bytes after which an unfinished line of records is shown as it is, in lines of `--max-line`, and besides: JSON
+/// makes up to six bytes of one. Whoever begins to read looks back that far for the parts of a line.
+pub const OPEN_LINE_FACTOR: usize = 8;
+
+/// See [`OPEN_LINE_FACTOR`].
+pub const OPEN_LINE_BYTES: usize = 64 * 1024;
+
+/// How much further one looks back for them, since a line is shown only as the next record comes.
+pub const OPEN_LINE_SLACK_BYTES: usize = 4 * 1024;
+
 /// Block in which a file is read backwards to find its last lines.
 pub const BACK_BLOCK_BYTES: usize = 64 * 1024;
 

@@ -77,6 +77,10 @@ pub(super) struct Arguments {
     #[arg(value_parser = |text: &str| count(text, LINE_MAX_BYTES, "a number of bytes, from 1 to 67108864"))]
     pub(super) max_line: usize,
 
+    /// Lines of container logs as they lie in the file, instead of what the program wrote
+    #[arg(long)]
+    pub(super) raw: bool,
+
     /// The time between heartbeats; who misses two is dropped
     #[arg(
         long,

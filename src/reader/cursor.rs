@@ -140,6 +140,12 @@ impl Cursor {
                     self.standing.position = Some(segment.end());
                     return Ok(Some(segment));
                 }
+                Ok(Read::Parts) => {
+                    self.standing.position = Some(Position {
+                        generation: generation.number,
+                        offset: limit,
+                    });
+                }
                 Ok(Read::Changed) if looks < LOOKS_MAX && !sealed => {
                     looks += 1;
                     hub.looks.ask();
@@ -267,6 +273,8 @@ impl Cursor {
     pub(super) fn has_lines(&mut self, lines: &Lines, last: usize) {
         // Kept so that a fall-back to reading sees a truncation that nobody has seen yet.
         let footing = self.footing.get_or_insert_default();
+        // It was made for what stands here; the lines of the queue are joined already.
+        footing.joiner = None;
         if self.standing.position.is_none() {
             footing.overlap = Overlap::default();
         }

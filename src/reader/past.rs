@@ -11,6 +11,7 @@ use std::time::SystemTime;
 
 use crate::hub::Hub;
 use crate::source::forward::{Footing, Read, Stretch, read_lines};
+use crate::source::record::Carry;
 use crate::source::siblings::{self, Sibling};
 use crate::source::{
     Began, Event, EventKind, Generation, Id, IdMaker, Lines, Position, Source, identity,
@@ -111,6 +112,10 @@ impl Past {
                 self.at = lines.end().offset;
                 Some(lines)
             }
+            Read::Parts => {
+                self.at = limit;
+                None
+            }
             Read::Changed => None,
         })
     }
@@ -125,6 +130,15 @@ impl Past {
     pub(super) fn id(&self, source: &Source) -> Option<Id> {
         let footing = Footing::take(&self.generation.file, self.at).ok()?;
         Some(footing.id(source, &self.generation.identity, self.at))
+    }
+
+    /// What is unfinished at its end and goes on in the next file.
+    fn carry(&self) -> Arc<Carry> {
+        let joiner = self
+            .footing
+            .as_ref()
+            .and_then(|footing| footing.joiner.as_ref());
+        joiner.and_then(|joiner| joiner.carry()).unwrap_or_default()
     }
 
     /// What comes after this file: the next younger one, or what the hub holds; with the events that say so. `None`
@@ -195,6 +209,7 @@ impl Past {
                 // Race: it was renamed since, and another one stands there.
                 continue;
             }
+            next.generation.goes_on(self.carry());
             let identity = next.generation.identity;
             let gap = gap.map(|kind| event(kind, &identity));
             let mut events: Vec<Event> = gap.into_iter().collect();

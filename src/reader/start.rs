@@ -97,9 +97,12 @@ impl Begin<'_> {
         let aside = state.edge.aside;
         let (cursor, edges) = if let Some(generation) = self.find_held(&source, id) {
             let begin = match wanted {
-                Some(wanted) => {
-                    self.back(&generation, id.offset.max(generation.start()), wanted)?
-                }
+                Some(wanted) => self.back(
+                    &source,
+                    &generation,
+                    id.offset.max(generation.start()),
+                    wanted,
+                )?,
                 None => Some(generation.start()),
             };
             let Some(begin) = begin else { return Ok(None) };
@@ -124,7 +127,7 @@ impl Begin<'_> {
         } else if let Some(mut past) = Past::find(&source, id) {
             let (generation, end) = past.place();
             let begin = match wanted {
-                Some(wanted) => self.back(generation, end, wanted)?,
+                Some(wanted) => self.back(&source, generation, end, wanted)?,
                 None => Some(0),
             };
             let Some(begin) = begin else { return Ok(None) };
@@ -183,17 +186,19 @@ impl Begin<'_> {
             let edge = state.edge;
             let begin = match from {
                 _ if generation.is_gone() => edge.position.offset,
-                From::Last(wanted) => match self.back(generation, edge.position.offset, wanted) {
-                    Ok(Some(begin)) => begin,
-                    Ok(None) => return Ok(None),
-                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                        // Truncated below us.
-                        self.hub.looks.ask();
-                        state = self.hub.source(source.index);
-                        continue;
+                From::Last(wanted) => {
+                    match self.back(&source, generation, edge.position.offset, wanted) {
+                        Ok(Some(begin)) => begin,
+                        Ok(None) => return Ok(None),
+                        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                            // Truncated below us.
+                            self.hub.looks.ask();
+                            state = self.hub.source(source.index);
+                            continue;
+                        }
+                        Err(error) => return Err(error),
                     }
-                    Err(error) => return Err(error),
-                },
+                }
                 From::All | From::After(_) => generation.start(),
             };
             let start = self.start_in_current(&source, generation, begin, edge)?;
@@ -352,7 +357,13 @@ impl Begin<'_> {
     }
 
     #[inline(never)]
-    fn back(&mut self, generation: &Generation, end: u64, wanted: u64) -> io::Result<Option<u64>> {
+    fn back(
+        &mut self,
+        source: &Source,
+        generation: &Generation,
+        end: u64,
+        wanted: u64,
+    ) -> io::Result<Option<u64>> {
         if wanted == 0 {
             return Ok(Some(end));
         }
@@ -363,6 +374,7 @@ impl Begin<'_> {
             start,
             line_bytes_max,
             passes: self.passes,
+            records: generation.reading(source, line_bytes_max)?,
             pause: self.pause,
         }
         .last(end, wanted)

@@ -12,8 +12,9 @@ use memchr::{memchr, memrchr};
 
 use crate::limits::BACK_BLOCK_BYTES;
 
-use super::forward::read_full;
+use super::forward::read_exact;
 use super::lines::{self, content, cut_when};
+use super::record::{Reading, open_bytes_max};
 
 /// Which lines count, by their content without its ending.
 pub type Passes<'a> = &'a dyn Fn(&[u8]) -> bool;
@@ -28,6 +29,8 @@ pub struct Back<'a> {
     pub line_bytes_max: usize,
     /// Which lines count, by their content; `None` means all, and spares the reading of long ones.
     pub passes: Option<Passes<'a>>,
+    /// How to read the file's records, where it has any.
+    pub records: Option<Reading>,
     /// Called between blocks with the bytes just read, to let others read, too, or to give up.
     pub pause: &'a mut dyn FnMut(u64) -> ControlFlow<()>,
 }
@@ -36,6 +39,9 @@ impl Back<'_> {
     /// Where the last `wanted` lines before `end` begin, `end` being the end of a line or piece; the file's start where
     /// there are fewer. `None` where `pause` gave up. Blocks on the disk.
     pub fn last(&mut self, end: u64, wanted: u64) -> io::Result<Option<u64>> {
+        if let Some(reading) = self.records.take() {
+            return self.last_records(&reading, end, wanted);
+        }
         let mut wanted = wanted;
         let mut end = end;
         let mut block = Vec::new();
@@ -76,6 +82,61 @@ impl Back<'_> {
                 return Ok(None);
             }
             end = begin + first as u64;
+        }
+        Ok(Some(end))
+    }
+
+    /// The same where lines are made of records.
+    fn last_records(
+        &mut self,
+        reading: &Reading,
+        end: u64,
+        wanted: u64,
+    ) -> io::Result<Option<u64>> {
+        let long = open_bytes_max(self.line_bytes_max) as u64;
+        let (mut wanted, mut end) = (wanted, end);
+        let mut bytes = BACK_BLOCK_BYTES as u64;
+        let mut block = Vec::new();
+        while end > self.start && wanted > 0 {
+            let mut begin = self.start.max(end.saturating_sub(bytes));
+            if begin > self.start {
+                self.read(begin, end, &mut block)?;
+                match memchr(b'\n', &block[..block.len() - 1]) {
+                    Some(newline) => begin += newline as u64 + 1,
+                    None if end - begin <= long => {
+                        bytes *= 4;
+                        continue;
+                    }
+                    // No record is that long.
+                    None => {
+                        let Some(line) = self.line_start(begin)? else {
+                            return Ok(None);
+                        };
+                        if let Some(place) = self.last_of_long_line(line, end, &mut wanted)? {
+                            return Ok(Some(place));
+                        }
+                        end = line;
+                        continue;
+                    }
+                }
+            }
+            let made = reading.lines_between(self.file, begin, end)?;
+            for i in (0..made.ends.len()).rev() {
+                let line = content(made.records.written(i));
+                if self.passes.is_none_or(|passes| passes(line)) {
+                    wanted -= 1;
+                    if wanted == 0 {
+                        let before = i.checked_sub(1).map_or(0, |before| made.ends[before]);
+                        return Ok(Some(begin + u64::from(before)));
+                    }
+                }
+            }
+            if (self.pause)(end - begin).is_break() {
+                return Ok(None);
+            }
+            end = begin;
+            // What is open at the beginning of a block is looked for before it: large blocks spare that.
+            bytes = (bytes * 4).min(long);
         }
         Ok(Some(end))
     }
@@ -160,13 +221,6 @@ impl Back<'_> {
     }
 }
 
-fn read_exact(file: &File, buf: &mut [u8], offset: u64) -> io::Result<()> {
-    if read_full(file, buf, offset)? < buf.len() {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    Ok(())
-}
-
 /// Where the first piece of the line that stands from `at` to `end` (its ending included) ends. Reads a few bytes.
 fn piece_end(file: &File, at: u64, end: u64, line_bytes_max: usize) -> io::Result<u64> {
     let mut last = [0; 2];
@@ -177,17 +231,13 @@ fn piece_end(file: &File, at: u64, end: u64, line_bytes_max: usize) -> io::Resul
     if end - at - ending as u64 <= line_bytes_max as u64 {
         return Ok(end);
     }
-    // `cut` looks at the byte at the bound and at most three before it.
-    let back = 3.min(line_bytes_max);
-    let mut around = [0; 4];
+    // `cut` looks at the byte at the bound and at most three before it, and cuts nothing off the beginning.
+    let back = 4.min(line_bytes_max);
+    let mut around = [0; 5];
     let around = &mut around[..back + 1];
     let from = at + (line_bytes_max - back) as u64;
     read_exact(file, around, from)?;
-    let mut cut = lines::cut(around, back);
-    if cut == 0 && back == line_bytes_max {
-        cut = back;
-    }
-    Ok(from + cut as u64)
+    Ok(from + lines::cut(around, back) as u64)
 }
 
 /// Where the whole lines (or pieces) of `file` end that are within `length` bytes: what follows is a fragment.
@@ -199,6 +249,7 @@ pub fn last_boundary(file: &File, length: u64, line_bytes_max: usize) -> io::Res
         start: 0,
         line_bytes_max,
         passes: None,
+        records: None,
         pause: &mut pause,
     };
     let mut at = back.line_start(length)?.unwrap_or(0);
@@ -234,6 +285,7 @@ mod tests {
             start: 0,
             line_bytes_max: max,
             passes,
+            records: None,
             pause: &mut pause,
         };
         back.last(bytes.len() as u64, wanted)
@@ -263,7 +315,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_last_lines_are_found_as_a_forward_reader_sees_them(
-            pieces in proptest::collection::vec("[aä\n]{0,6}", 0..30), max in 1usize..7, wanted in 0u64..40,
+            pieces in proptest::collection::vec("[aä€😀\n]{0,6}", 0..30), max in 1usize..7, wanted in 0u64..40,
         ) {
             let mut bytes = pieces.concat().into_bytes();
             let starts = starts(&bytes, max);

@@ -1,5 +1,7 @@
 //! Reading a generation forwards, with the overlap that shows whether the file is still the one we think.
 
+mod records;
+
 use std::fs::File;
 use std::io;
 use std::ops::Deref;
@@ -8,6 +10,7 @@ use std::sync::Arc;
 
 use crate::limits::{HEAD_CHECKED_BYTES, OVERLAP_BYTES, TAIL_CHECKED_BYTES};
 
+use super::record::Joiner;
 use super::{Generation, Id, IdMaker, Identity, Lines, Source, lines};
 
 /// What a read of a generation found.
@@ -15,6 +18,8 @@ use super::{Generation, Id, IdMaker, Identity, Lines, Source, lines};
 pub enum Read {
     /// Whole lines, at least one.
     Lines(Lines),
+    /// Up to the limit, nothing but parts of lines that end behind it.
+    Parts,
     /// The bytes that were there are not there any more, or others are.
     Changed,
 }
@@ -34,6 +39,8 @@ pub struct Footing {
     pub overlap: Overlap,
     /// The first bytes of the generation, as far as they are read: at most [`HEAD_CHECKED_BYTES`].
     pub head: Option<Arc<[u8]>>,
+    /// What stands before the place of lines that end behind it, where that is known.
+    pub joiner: Option<Box<Joiner>>,
 }
 
 impl Overlap {
@@ -86,6 +93,14 @@ pub fn read_full(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> 
     Ok(done)
 }
 
+/// The same where less than `buf` holds is an `UnexpectedEof`.
+pub fn read_exact(file: &File, buf: &mut [u8], offset: u64) -> io::Result<()> {
+    if read_full(file, buf, offset)? < buf.len() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(())
+}
+
 impl Footing {
     /// Takes the place `offset` in `file` on trust: reads the head and the bytes before it.
     pub fn take(file: &File, offset: u64) -> io::Result<Footing> {
@@ -101,6 +116,7 @@ impl Footing {
         Ok(Footing {
             overlap: Overlap::of(&before[..n]),
             head: Some(Arc::from(head)),
+            joiner: None,
         })
     }
 
@@ -143,6 +159,9 @@ pub fn read_lines(
     stretch: Stretch,
     footing: &mut Footing,
 ) -> io::Result<Read> {
+    if let Some(reading) = generation.reading(source, stretch.line_bytes_max)? {
+        return records::read_lines(source, generation, &reading, stretch, footing);
+    }
     let Stretch {
         from,
         limit,
@@ -187,6 +206,7 @@ pub fn read_lines(
     *footing = Footing {
         overlap: Overlap::of(&buf[..end]),
         head: Some(head),
+        joiner: None,
     };
     buf.truncate(end);
     buf.drain(..lead);

@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use super::Identity;
+use super::record::{self, Carry, Grammar, Reading};
+use super::{Identity, Source};
 
 /// How a generation began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,10 @@ pub struct Generation {
     /// Its bytes were overwritten or cut off: whoever has not read them can't any more.
     gone: AtomicBool,
     last_read: Mutex<Instant>,
+    /// What its stored lines hold, once that is known.
+    grammar: OnceLock<Grammar>,
+    /// The lines that are unfinished at the end of the file before, and go on in this one.
+    carry: OnceLock<Arc<Carry>>,
 }
 
 impl Generation {
@@ -92,7 +97,37 @@ impl Generation {
             sealed: OnceLock::new(),
             gone: AtomicBool::new(false),
             last_read: Mutex::new(Instant::now()),
+            grammar: OnceLock::new(),
+            carry: OnceLock::new(),
         }
+    }
+
+    /// Lines that are unfinished at the end of the file before go on in this one. Said before it is read.
+    pub fn goes_on(&self, carry: Arc<Carry>) {
+        self.carry.get_or_init(|| carry);
+    }
+
+    /// How to read its records; `None` where its stored lines are none. Blocks on the disk.
+    pub fn reading(
+        &self,
+        source: &Source,
+        line_bytes_max: usize,
+    ) -> std::io::Result<Option<Reading>> {
+        let known = source.grammar.or_else(|| self.grammar.get().copied());
+        let grammar = match known {
+            Some(grammar) => grammar,
+            None => match record::grammar_of(&self.file, self.start())? {
+                Some(grammar) => *self.grammar.get_or_init(|| grammar),
+                None => Grammar::Plain,
+            },
+        };
+        let reading = || Reading {
+            grammar,
+            start: self.start(),
+            line_bytes_max,
+            carry: self.carry.get().map(Arc::clone).unwrap_or_default(),
+        };
+        Ok((grammar != Grammar::Plain).then(reading))
     }
 
     /// The same without its file, which was deleted: its bytes are gone. `nothing` stands for it, and reads as empty.

@@ -21,6 +21,7 @@ pub use generation::{Began, Gap, Generation};
 pub use id::{Id, IdMaker};
 pub use identity::Identity;
 pub use lines::Lines;
+pub use record::Grammar;
 
 /// A place in a source: a generation by number, and a byte offset in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,6 +62,15 @@ impl Origin {
         }
     }
 
+    /// What the stored lines of such a source hold, where that is known beforehand.
+    fn grammar(self) -> Option<Grammar> {
+        match self {
+            Origin::Container => Some(Grammar::Docker),
+            Origin::File | Origin::Stdin | Origin::Fifo => None,
+            Origin::Journal | Origin::Upstream | Origin::Broker => Some(Grammar::Plain),
+        }
+    }
+
     /// Its word on the wire.
     pub fn name(self) -> &'static str {
         match self {
@@ -88,6 +98,8 @@ pub struct Source {
     pub given: PathBuf,
     /// Where its lines come from.
     pub origin: Origin,
+    /// What its stored lines hold; `None` where that is found by each file's first lines.
+    pub grammar: Option<Grammar>,
     /// Tells the sources of ids apart.
     pub name_hash: u32,
 }
@@ -107,7 +119,16 @@ impl Source {
             given: path.clone(),
             path,
             origin,
+            grammar: origin.grammar(),
             name_hash,
+        }
+    }
+
+    /// The same, whose stored lines are shown as they lie there, whatever they look like.
+    pub fn as_stored(self) -> Source {
+        Source {
+            grammar: Some(Grammar::Plain),
+            ..self
         }
     }
 }

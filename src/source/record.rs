@@ -7,11 +7,15 @@
 
 mod cri;
 mod docker;
+mod joiner;
 pub mod moment;
+mod recover;
 pub mod text;
 
 use super::lines::content;
 
+pub use joiner::{Carry, Joiner, Made, open_bytes_max};
+pub use recover::{Reading, grammar_of, stored_line_end};
 pub use text::Coding;
 
 /// How a file's stored lines are to be read.
@@ -142,13 +146,19 @@ impl Records {
         self.notes[i]
     }
 
-    /// Appends a line.
-    pub fn push(&mut self, note: Note, pieces: &[&[u8]]) {
-        for piece in pieces {
-            self.bytes.extend_from_slice(piece);
-        }
+    /// Appends the line that `write` appends.
+    pub fn push(&mut self, note: Note, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.bytes);
         self.ends.push(self.bytes.len() as u32);
         self.notes.push(note);
+    }
+
+    /// Keeps only the first `lines`.
+    pub fn truncate(&mut self, lines: usize) {
+        self.notes.truncate(lines);
+        self.ends.truncate(lines);
+        let end = self.ends.last().map_or(0, |&end| end as usize);
+        self.bytes.truncate(end);
     }
 
     /// Bytes that it holds.
@@ -158,6 +168,9 @@ impl Records {
             + self.notes.capacity() * size_of::<Note>()
     }
 }
+
+#[cfg(test)]
+mod join_tests;
 
 #[cfg(test)]
 mod tests {

@@ -23,8 +23,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::hub::{Change, Condition, Hub, SpoolPlace};
 use crate::limits::{RETRY, SAFETY_LOOK, SAFETY_LOOK_TRUSTED};
+use crate::source::record::Carry;
 use crate::source::{
     Began, EventKind, Gap, Generation, Identity, Lines, Source, back, forward::Footing, identity,
+    siblings,
 };
 
 use super::held::{Found, Held};
@@ -63,6 +65,8 @@ pub(super) struct Follower {
     held: Option<Held>,
     /// The unfinished line of a deleted file that is not held any more.
     left: Option<Lines>,
+    /// The lines of records that are unfinished in the last file, and go on in the next.
+    carry: Arc<Carry>,
     deleted_kept: Duration,
     successors: Successors,
     sealed: VecDeque<Sealed>,
@@ -110,6 +114,7 @@ impl Follower {
             missing_told: false,
             held: None,
             left: None,
+            carry: Arc::default(),
             deleted_kept,
             successors: Successors::default(),
             sealed: VecDeque::new(),
@@ -158,14 +163,14 @@ impl Follower {
         let mut held = Held::new(Arc::clone(&file), identity, 0, true);
         let begin = held.skip_holes(turn.buf)?;
         let length = file.metadata()?.len();
-        let edge = match back::last_boundary(&file, length, turn.hub.line_bytes_max()) {
+        let generation = Arc::new(Generation::new(0, Arc::clone(&file), Began::First, None)?);
+        generation.skip_to(begin);
+        let edge = match self.edge_at_start(&mut held, &generation, length, turn) {
             // Truncated just now: what it holds then is new.
             Err(e) if e.kind() == ErrorKind::UnexpectedEof => begin,
             outcome => outcome?.max(begin),
         };
         held.stand_at(edge, Footing::take(&file, edge)?);
-        let generation = Arc::new(Generation::new(0, file, Began::First, None)?);
-        generation.skip_to(begin);
         turn.hub.found_at_start(
             &self.source,
             generation,
@@ -178,6 +183,45 @@ impl Follower {
         self.hold(held, turn);
         self.look_at = turn.now;
         Ok(())
+    }
+
+    /// Where the last line ends of what a file holds at the start.
+    fn edge_at_start(
+        &self,
+        held: &mut Held,
+        generation: &Generation,
+        length: u64,
+        turn: &Turn,
+    ) -> io::Result<u64> {
+        let line_bytes_max = turn.hub.line_bytes_max();
+        if generation.reading(&self.source, line_bytes_max)?.is_none() {
+            return back::last_boundary(&generation.file, length, line_bytes_max);
+        }
+        if let Some(carry) = self.carry_at_start(line_bytes_max) {
+            generation.goes_on(Arc::clone(&carry));
+            held.goes_on(carry);
+        }
+        let Some(reading) = generation.reading(&self.source, line_bytes_max)? else {
+            return Ok(generation.start());
+        };
+        let (edge, joiner) = reading.last_end(&generation.file, length)?;
+        held.stand_in_records(joiner);
+        Ok(edge)
+    }
+
+    /// The lines that are unfinished at the end of the youngest rotated file, where that can be read.
+    fn carry_at_start(&self, line_bytes_max: usize) -> Option<Arc<Carry>> {
+        let before = siblings::rotated(&self.source.path).pop()?;
+        if before.compressed {
+            return None;
+        }
+        let (file, identity) = identity::open(&before.path).ok()?;
+        let length = file.metadata().ok()?.len();
+        let file = Arc::new(file);
+        let before = Generation::with_identity(0, file, identity, Began::First, None);
+        let reading = before.reading(&self.source, line_bytes_max).ok()??;
+        let (_, joiner) = reading.last_end(&before.file, length).ok()?;
+        joiner.carry()
     }
 
     /// Whether it has ever had a file.
@@ -244,7 +288,7 @@ impl Follower {
                 .min(usize::try_from(place.offset - before).unwrap_or(usize::MAX)),
             _ => turn.room,
         };
-        match held.read(turn.buf, room, self.source.name_hash, line_bytes_max) {
+        match held.read(turn.buf, room, &self.source, line_bytes_max) {
             Ok(Found::Bytes { skip, lines }) => {
                 let read = held.scanned().saturating_sub(before.max(skip.unwrap_or(0)));
                 turn.room = turn
@@ -292,6 +336,7 @@ impl Follower {
             true,
         );
         anew.watch = held.watch;
+        anew.goes_on(std::mem::take(&mut self.carry));
         self.begin(&anew, Began::Truncated, gap, turn);
         self.held = Some(anew);
     }
@@ -300,11 +345,12 @@ impl Follower {
     ///
     /// Invariant: it goes out in the same publish as the beginning of the next generation, for a reader takes what
     /// stands before a live edge as whole lines only as long as the generation is not sealed.
-    fn seal(&self, held: &mut Held, turn: &mut Turn) {
+    fn seal(&mut self, held: &mut Held, turn: &mut Turn) {
         let line_bytes_max = turn.hub.line_bytes_max();
         if let Some(lines) = held.unfinished(self.source.name_hash, line_bytes_max) {
             self.tell(turn, Change::Lines(lines));
         }
+        self.carry = held.unfinished_parts();
     }
 
     fn begin(&mut self, held: &Held, began: Began, gap: Option<Gap>, turn: &mut Turn) {
@@ -315,6 +361,7 @@ impl Follower {
             began,
             gap,
         );
+        generation.goes_on(Arc::clone(&held.carry));
         self.next_number = held.number + 1;
         self.tell(turn, Change::Begin(Arc::new(generation)));
     }

@@ -21,7 +21,8 @@ use crate::limits::{
     HEAD_CHECKED_BYTES, OVERLAP_BYTES, PAGE_BYTES, TAIL_CHECKED_BYTES, TURN_BYTES,
 };
 use crate::source::forward::Footing;
-use crate::source::{Id, IdMaker, Identity, Lines, lines};
+use crate::source::record::{Carry, Joiner, Made, grammar_of};
+use crate::source::{Grammar, Id, IdMaker, Identity, Lines, Source, lines};
 
 /// Room for one read: a turn, and the overlap before it.
 pub(super) const READ_BYTES: usize = OVERLAP_BYTES + TURN_BYTES;
@@ -44,11 +45,28 @@ pub(super) struct Held {
     head: Arc<[u8]>,
     /// Where NULs at its beginning are known to reach, as long as there was nothing else. `None`: they are content.
     hole: Option<u64>,
+    /// Where its first line begins.
+    start: u64,
+    /// How its bytes become lines.
+    form: Form,
+    /// The lines that are unfinished at the end of the file before, and go on in this one.
+    pub(super) carry: Arc<Carry>,
     /// Its size when last seen, and when it was last seen to grow.
     seen_bytes: u64,
     grew: Option<Instant>,
     /// The last read came to the end of the file.
     at_end: bool,
+}
+
+/// How bytes become lines.
+#[derive(Debug)]
+enum Form {
+    /// Not known before there is more of the file: its lines are no records so far.
+    Unknown,
+    /// A stored line is a line.
+    Plain,
+    /// Lines are made of records. The joiner has had the parts in the fragment.
+    Records(Box<Joiner>),
 }
 
 /// What a read found.
@@ -83,6 +101,9 @@ impl Held {
             lead: 0,
             head: Arc::from([]),
             hole: may_have_hole.then_some(0),
+            start: 0,
+            form: Form::Unknown,
+            carry: Arc::default(),
             seen_bytes: 0,
             grew: None,
             at_end: false,
@@ -98,6 +119,25 @@ impl Held {
             self.head = head;
         }
         self.hole = None;
+    }
+
+    /// The same in a file of records, with a joiner that stands there.
+    pub(super) fn stand_in_records(&mut self, joiner: Joiner) {
+        self.form = Form::Records(Box::new(joiner));
+    }
+
+    /// Lines that are unfinished at the end of the file before go on in this one.
+    pub(super) fn goes_on(&mut self, carry: Arc<Carry>) {
+        self.carry = carry;
+    }
+
+    /// What is unfinished in it.
+    pub(super) fn unfinished_parts(&self) -> Arc<Carry> {
+        match &self.form {
+            Form::Records(joiner) => joiner.carry().unwrap_or_default(),
+            // It has had no record.
+            Form::Unknown | Form::Plain => Arc::clone(&self.carry),
+        }
     }
 
     /// The id of the live edge.
@@ -139,7 +179,7 @@ impl Held {
         &mut self,
         buf: &mut [u8],
         room: usize,
-        name_hash: u32,
+        source: &Source,
         line_bytes_max: usize,
     ) -> io::Result<Found> {
         let mut skip = None;
@@ -190,7 +230,16 @@ impl Held {
             new = &new[..end];
         }
         self.grow_head(new);
-        let lines = self.take(new, name_hash, line_bytes_max);
+        if matches!(self.form, Form::Unknown) && !new.is_empty() {
+            self.find_form(source, line_bytes_max)?;
+        }
+        let lines = match self.form {
+            Form::Records(_) => {
+                self.tail.extend_from_slice(new);
+                self.take_records(false, source.name_hash)
+            }
+            Form::Unknown | Form::Plain => self.take(new, source.name_hash, line_bytes_max),
+        };
         self.seen_bytes = self.seen_bytes.max(self.scanned());
         Ok(Found::Bytes { skip, lines })
     }
@@ -212,6 +261,51 @@ impl Held {
             head.extend(new.iter().take(HEAD_CHECKED_BYTES - known));
             self.head = Arc::from(head);
         }
+    }
+
+    fn find_form(&mut self, source: &Source, line_bytes_max: usize) -> io::Result<()> {
+        let found = match source.grammar {
+            Some(grammar) => Some(grammar),
+            None => grammar_of(&self.file, self.start)?,
+        };
+        self.form = match found {
+            None => Form::Unknown,
+            Some(Grammar::Plain) => Form::Plain,
+            Some(grammar) => {
+                let joiner = Joiner::new(grammar, line_bytes_max, self.edge, &self.carry);
+                Form::Records(Box::new(joiner))
+            }
+        };
+        Ok(())
+    }
+
+    /// Takes the lines out of the fragment that its records make.
+    fn take_records(&mut self, to_the_end: bool, name_hash: u32) -> Option<Lines> {
+        let Form::Records(joiner) = &mut self.form else {
+            return None;
+        };
+        let fragment = &self.tail[self.lead..];
+        let fresh = fragment.get((joiner.at() - self.edge) as usize..)?;
+        let mut made = Made::default();
+        joiner.take(fresh, to_the_end, self.edge, &mut made);
+        let used = *made.ends.last()? as usize;
+        let bytes = fragment[..used].to_vec();
+        let rest = fragment[used..].to_vec();
+        self.tail.truncate(self.lead);
+        let lead = std::mem::take(&mut self.tail);
+        let from = self.edge;
+        self.pass(&lead, &bytes);
+        self.tail.extend_from_slice(&rest);
+        let is_ended = made.records.written(made.ends.len() - 1).ends_with(b"\n");
+        Some(Lines {
+            generation: self.number,
+            from,
+            bytes,
+            ends: made.ends,
+            unfinished: to_the_end && !is_ended,
+            ids: IdMaker::new(name_hash, &self.identity, Arc::clone(&self.head), &lead),
+            records: Some(Box::new(made.records)),
+        })
     }
 
     /// Appends `new` to the fragment and takes the whole lines out.
@@ -264,6 +358,9 @@ impl Held {
 
     /// The fragment, as the last line of a generation that is about to be sealed.
     pub(super) fn unfinished(&mut self, name_hash: u32, line_bytes_max: usize) -> Option<Lines> {
+        if matches!(self.form, Form::Records(_)) {
+            return self.take_records(true, name_hash);
+        }
         let bytes = self.tail.split_off(self.lead);
         if bytes.is_empty() {
             return None;

@@ -3,7 +3,7 @@
 //! The driver cuts a line that is longer than 16 KiB: all its records but the last have no `\n` in their text. A JSON
 //! object that merely begins with "log" is a program's own and no record, unless it has the stream and the time too.
 
-use memchr::memchr2;
+use memchr::{memchr, memchr2};
 
 use super::text::Coding;
 use super::{Note, Outlet, Record, moment};
@@ -19,6 +19,7 @@ pub(super) fn begins(line: &[u8]) -> bool {
 pub(super) fn read(line: &[u8]) -> Option<Record<'_>> {
     let rest = line.strip_prefix(BEGINNING)?;
     let (text, mut rest) = string(rest)?;
+    let (text, ended) = one_line(text)?;
     let (mut outlet, mut time) = (None, None);
     loop {
         rest = match rest {
@@ -43,8 +44,6 @@ pub(super) fn read(line: &[u8]) -> Option<Record<'_>> {
             _ => return None,
         };
     }
-    let ended = ends_with_newline(text);
-    let text = if ended { &text[..text.len() - 2] } else { text };
     Some(Record {
         text_at: BEGINNING.len(),
         text,
@@ -87,13 +86,18 @@ fn object(bytes: &[u8]) -> Option<&[u8]> {
     Some(rest)
 }
 
-/// Whether the stored text ends with `\n`, and not with an `n` behind an escaped backslash.
-fn ends_with_newline(text: &[u8]) -> bool {
-    let Some(before) = text.strip_suffix(b"n") else {
-        return false;
-    };
-    let backslashes = before.iter().rev().take_while(|&&byte| byte == b'\\');
-    backslashes.count() % 2 == 1
+/// The stored text without the newline that ends it, and whether there is one; `None` where there is another one.
+fn one_line(text: &[u8]) -> Option<(&[u8], bool)> {
+    let mut at = 0;
+    while let Some(escape) = memchr(b'\\', &text[at..]) {
+        at += escape;
+        match &text[at..] {
+            b"\\n" => return Some((&text[..at], true)),
+            [_, b'n', ..] | [_, b'u', b'0', b'0', b'0', b'a' | b'A', ..] => return None,
+            rest => at += rest.len().min(2),
+        }
+    }
+    Some((text, false))
 }
 
 #[cfg(test)]
@@ -136,6 +140,8 @@ mod tests {
             r#"{"log":"a\n","stream":"stdout","time":"2026-11-28T10:00:00Z","more":1}"#,
             r#"{"log":"a\n","stream":"stdout","time":"2026-11-28T10:00:00Z"}}"#,
             r#"{"log":"a\n","stream":"stdout","time":"2026-11-2"#,
+            r#"{"log":"a\nb\n","stream":"stdout","time":"2026-11-28T10:00:00Z"}"#,
+            r#"{"log":"a\u000ab","stream":"stdout","time":"2026-11-28T10:00:00Z"}"#,
             r#"{"log":"a\"#,
             r#"{"log":"#,
             "",

@@ -62,6 +62,7 @@ impl Follower {
         };
         let mut held = Held::new(next.file, next.identity, self.next_number, false);
         held.watch = next.watch;
+        held.goes_on(std::mem::take(&mut self.carry));
         self.begin(&held, began, next.gap, turn);
         self.trusted = trust::sends_events(&held.file);
         self.held = Some(held);
@@ -130,6 +131,7 @@ impl Follower {
             self.source.path
         );
         self.left = held.unfinished(self.source.name_hash, turn.hub.line_bytes_max());
+        self.carry = held.unfinished_parts();
         turn.known.remove(&held.identity, self.index);
         if let Some(watch) = held.watch {
             turn.watches.release(watch, &User::File(self.index));

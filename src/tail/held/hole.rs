@@ -49,8 +49,10 @@ impl Held {
         let footing = Footing {
             overlap: Overlap::of(&nuls(OVERLAP_BYTES)),
             head: Some(Arc::from(nuls(HEAD_CHECKED_BYTES))),
+            joiner: None,
         };
         self.stand_at(place, footing);
+        self.start = place;
         Ok(Some(place))
     }
 }
