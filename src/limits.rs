@@ -58,6 +58,9 @@ pub const SPOOL_NAME_BYTES: usize = 200;
 /// not be locked yet.
 pub const TEMPORARY_KEPT: Duration = Duration::from_secs(60);
 
+/// Names that are tried for a temporary store: killed daemons may have left some with our process id.
+pub const TEMPORARY_TRIES_MAX: u32 = 100;
+
 /// The file of pairs beside a spool is begun anew when it is that long.
 pub const PLACES_FILE_BYTES: u64 = 64 * 1024;
 

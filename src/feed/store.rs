@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::error::StartError;
-use crate::limits::{SPOOL_NAME_BYTES, TEMPORARY_KEPT};
+use crate::limits::{SPOOL_NAME_BYTES, TEMPORARY_KEPT, TEMPORARY_TRIES_MAX};
 use crate::percent;
 use crate::source::id::name_hash;
 
@@ -63,8 +63,7 @@ impl Store {
             StartError::failed(deed, error)
         };
         sweep_temporary(&place);
-        let root = nix::unistd::mkdtemp(&place.join(format!("{TEMPORARY}XXXXXX")))
-            .map_err(|error| failed(error.into()))?;
+        let root = make_temporary(&place).map_err(failed)?;
         let lock = lock(&root).and_then(|lock| lock.ok_or(io::ErrorKind::WouldBlock.into()));
         Ok(Store {
             _lock: lock.map_err(failed)?,
@@ -127,6 +126,20 @@ fn make(directory: &Path) -> io::Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(directory)
+}
+
+/// A new directory in `place` that only we can open.
+fn make_temporary(place: &Path) -> io::Result<PathBuf> {
+    for n in 0..TEMPORARY_TRIES_MAX {
+        let root = place.join(format!("{TEMPORARY}{}-{n}", std::process::id()));
+        // Never one that is there: it may belong to somebody else.
+        match DirBuilder::new().mode(0o700).create(&root) {
+            Ok(()) => return Ok(root),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 /// The lock of a store; `None` where another process holds it.
