@@ -12,9 +12,13 @@
 //! cost two context switches and a poll(2) for each quarter of a megabyte, so they are carried to again by the next round,
 //! for as long as they take something at all. Invariant: the watcher waits for no event while there are any.
 //!
+//! A panic in what is carried for one subscriber ends that subscriber alone, whichever thread carried it. A courier that
+//! is lost all the same ends the program, as every core thread does: its round would never be over.
+//!
 //! The state is one enum under one small lock. With two atomics (is there work? is anybody at it?) a publish between
 //! "no more work" and "idle" is lost.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle, Thread};
@@ -27,6 +31,7 @@ use crate::limits::{
     BLOCKED_PATIENCE, COURIERS_MAX, LINKS_AT_A_TIME, LINKS_PER_COURIER, REST_MAX, REST_MIN,
     REST_PER_CLIENT,
 };
+use crate::stop::{Reason, Stop};
 
 /// What the watcher may do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +51,8 @@ pub struct Rounds {
     /// Rest after a round, where the user has said; otherwise in proportion to the subscribers.
     rest: Option<Duration>,
     hub: Arc<Hub>,
+    /// A courier is woken for so many subscribers.
+    links_per_courier: usize,
     stopping: AtomicBool,
     couriers: Mutex<Vec<Thread>>,
     /// Whose sockets were full in the last round: they are carried to again.
@@ -79,6 +86,7 @@ impl Rounds {
             state: Mutex::new(State::Idle),
             rest,
             hub,
+            links_per_courier: LINKS_PER_COURIER,
             stopping: AtomicBool::new(false),
             couriers: Mutex::default(),
             again: Mutex::default(),
@@ -86,15 +94,19 @@ impl Rounds {
         }
     }
 
-    /// Starts the couriers: one for each core but the first, which is the watcher's own.
-    pub fn start(self: &Arc<Self>) -> std::io::Result<Vec<JoinHandle<()>>> {
+    /// Starts the couriers: one for each core but the first, which is the watcher's own. `stop` is set if one is lost.
+    pub fn start(self: &Arc<Self>, stop: &Arc<Stop>) -> std::io::Result<Vec<JoinHandle<()>>> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let mut handles = Vec::new();
         for n in 1..=(cores - 1).min(COURIERS_MAX) {
-            let rounds = Arc::clone(self);
+            let (rounds, stop) = (Arc::clone(self), Arc::clone(stop));
             let handle = thread::Builder::new()
                 .name(format!("courier-{n}"))
-                .spawn(move || rounds.courier())?;
+                .spawn(move || {
+                    if catch_unwind(AssertUnwindSafe(|| rounds.courier())).is_err() {
+                        stop.set(Reason::Lost("a courier has panicked".to_owned()));
+                    }
+                })?;
             self.couriers.lock().push(handle.thread().clone());
             handles.push(handle);
         }
@@ -168,7 +180,12 @@ impl Rounds {
             patient,
         });
         *self.state.lock() = State::Running(Arc::clone(&round));
-        for courier in self.couriers.lock().iter().take(len / LINKS_PER_COURIER) {
+        for courier in self
+            .couriers
+            .lock()
+            .iter()
+            .take(len / self.links_per_courier)
+        {
             courier.unpark();
         }
         self.work(&round);
@@ -201,12 +218,10 @@ impl Rounds {
             let Some(some) = round.subscribers.get(begin..end).filter(|s| !s.is_empty()) else {
                 return ended;
             };
-            if round.patient {
-                let blocked = some.iter().filter(|some| some.carry_patiently());
-                let blocked: Vec<_> = blocked.map(Arc::clone).collect();
+            let blocked = some.iter().filter(|some| carry(some, round.patient));
+            let blocked: Vec<_> = blocked.map(Arc::clone).collect();
+            if !blocked.is_empty() {
                 self.again.lock().extend(blocked);
-            } else {
-                some.iter().for_each(|some| some.carry());
             }
             // AcqRel: whoever ends the round sees all that was done in it.
             if round.left.fetch_sub(some.len(), Ordering::AcqRel) == some.len() {
@@ -231,8 +246,25 @@ impl Rounds {
     }
 }
 
+/// Carries to one; whether that is to be done again soon.
+fn carry(subscriber: &Arc<dyn Subscriber>, patient: bool) -> bool {
+    let carried = catch_unwind(AssertUnwindSafe(|| match patient {
+        true => subscriber.carry_patiently(),
+        false => {
+            subscriber.carry();
+            false
+        }
+    }));
+    carried.unwrap_or_else(|_| {
+        subscriber.broke();
+        false
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
     use super::*;
 
     /// Its socket is full for so many carries.
@@ -259,6 +291,177 @@ mod tests {
         fn done(&self) -> u64 {
             0
         }
+    }
+
+    /// It panics when it is carried to, and where it is `lost` also when it is to end.
+    #[derive(Debug, Default)]
+    struct Panics {
+        lost: bool,
+        broke: AtomicUsize,
+    }
+
+    impl Subscriber for Panics {
+        fn carry(&self) {
+            panic!("a test wants it");
+        }
+
+        fn broke(&self) {
+            self.broke.fetch_add(1, Ordering::Relaxed);
+            assert!(!self.lost, "a test wants it");
+        }
+
+        fn dropped(&self) {}
+
+        fn done(&self) -> u64 {
+            0
+        }
+    }
+
+    /// Rounds that wake a courier for every two subscribers.
+    fn with_couriers(stop: &Arc<Stop>) -> (Arc<Rounds>, Vec<JoinHandle<()>>) {
+        let hub = Arc::new(Hub::new(100).expect("a hub"));
+        let mut rounds = Rounds::new(hub, Some(Duration::ZERO));
+        rounds.links_per_courier = 2;
+        let rounds = Arc::new(rounds);
+        let couriers = rounds.start(stop).expect("couriers");
+        (rounds, couriers)
+    }
+
+    fn wait_until(mut condition: impl FnMut() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !condition() {
+            assert!(Instant::now() < deadline, "not in time");
+            thread::yield_now();
+        }
+    }
+
+    /// Keeps the thread that stands for the watcher until a courier has begun its share.
+    #[derive(Debug, Default)]
+    struct Waits {
+        courier_began: AtomicBool,
+    }
+
+    impl Subscriber for Waits {
+        fn carry(&self) {
+            if is_courier() {
+                self.courier_began.store(true, Ordering::SeqCst);
+            } else {
+                wait_until(|| self.courier_began.load(Ordering::SeqCst));
+            }
+        }
+
+        fn dropped(&self) {}
+
+        fn done(&self) -> u64 {
+            0
+        }
+    }
+
+    fn is_courier() -> bool {
+        let thread = thread::current();
+        thread
+            .name()
+            .is_some_and(|name| name.starts_with("courier-"))
+    }
+
+    /// A round in which the watcher and a courier both take part, with `more` for each of them.
+    fn shared_by_both(more: &Arc<dyn Subscriber>) -> Subscribers {
+        let waits: Arc<dyn Subscriber> = Arc::new(Waits::default());
+        let share = [vec![waits; LINKS_AT_A_TIME - 1], vec![Arc::clone(more)]].concat();
+        Arc::new([share.clone(), share].concat())
+    }
+
+    #[test]
+    fn a_panic_for_one_subscriber_ends_that_one_alone_whoever_carries() {
+        let stop = Arc::new(Stop::default());
+        let (rounds, couriers) = with_couriers(&stop);
+        let panics = Arc::new(Panics::default());
+        let alone: Arc<dyn Subscriber> = panics.clone();
+        let all = match couriers.is_empty() {
+            true => Arc::new(vec![Arc::clone(&alone); 2]),
+            false => shared_by_both(&alone),
+        };
+        rounds.run(all, false);
+        wait_until(|| rounds.pace() == Pace::Go);
+        let other = full(0);
+        rounds.run(Arc::new(vec![alone, other.clone()]), true);
+        wait_until(|| rounds.pace() == Pace::Go);
+        assert_eq!(panics.broke.load(Ordering::Relaxed), 3);
+        assert_eq!(other.carried.load(Ordering::Relaxed), 1);
+        assert!(!stop.is_set(), "one client's trouble is its own");
+        rounds.stop();
+        couriers
+            .into_iter()
+            .for_each(|courier| courier.join().expect("it lives"));
+    }
+
+    #[test]
+    fn a_courier_that_is_lost_ends_the_program() {
+        let stop = Arc::new(Stop::default());
+        let (rounds, couriers) = with_couriers(&stop);
+        if couriers.is_empty() {
+            // One core: the watcher carries alone, and its own loss is told by its own guard.
+            return;
+        }
+        let panics = Panics {
+            lost: true,
+            ..Panics::default()
+        };
+        let panics: Arc<dyn Subscriber> = Arc::new(panics);
+        // This thread stands for the watcher, whose guard catches the same panic.
+        let run = AssertUnwindSafe(|| rounds.run(shared_by_both(&panics), false));
+        let _ = catch_unwind(run);
+        assert_eq!(
+            stop.wait(),
+            Reason::Lost("a courier has panicked".to_owned())
+        );
+        rounds.stop();
+        couriers
+            .into_iter()
+            .for_each(|courier| courier.join().expect("guarded"));
+    }
+
+    /// Keeps the courier until the watcher has done its share.
+    #[derive(Debug, Default)]
+    struct Slow {
+        watcher_is_done: AtomicBool,
+    }
+
+    impl Subscriber for Slow {
+        fn carry(&self) {
+            if is_courier() {
+                wait_until(|| self.watcher_is_done.load(Ordering::SeqCst));
+            }
+        }
+
+        fn dropped(&self) {}
+
+        fn done(&self) -> u64 {
+            0
+        }
+    }
+
+    #[test]
+    fn a_courier_that_ends_a_round_wakes_the_watcher() {
+        let stop = Arc::new(Stop::default());
+        let (rounds, couriers) = with_couriers(&stop);
+        if couriers.is_empty() {
+            return;
+        }
+        let slow = Arc::new(Slow::default());
+        let last: Arc<dyn Subscriber> = slow.clone();
+        rounds.run(shared_by_both(&last), false);
+        assert_eq!(rounds.pace(), Pace::RoundRuns);
+        rounds.hub.looks.take_wakes();
+        slow.watcher_is_done.store(true, Ordering::SeqCst);
+        let waker = PollFd::new(rounds.hub.looks.waker(), PollFlags::POLLIN);
+        let woken = poll(&mut [waker], PollTimeout::from(10_000_u16));
+        assert_eq!(woken, Ok(1), "the watcher would wait for ever");
+        assert_eq!(rounds.pace(), Pace::Go);
+        rounds.stop();
+        couriers
+            .into_iter()
+            .for_each(|courier| courier.join().expect("it lives"));
     }
 
     fn full(for_carries: usize) -> Arc<Full> {

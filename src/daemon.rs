@@ -61,7 +61,10 @@ impl Daemon {
             .iter()
             .map(|listener| listener.url(over_tls))
             .collect();
-        daemon.couriers = daemon.rounds.start().map_err(failed("start a courier"))?;
+        daemon.couriers = daemon
+            .rounds
+            .start(stop)
+            .map_err(failed("start a courier"))?;
         let watches = watcher
             .start(Arc::clone(stop))
             .map_err(failed("start the watcher"))?;

@@ -38,17 +38,6 @@ fn ask_for_stream(daemon: &Daemon) -> Result<TcpStream, Away> {
     }
 }
 
-/// Time on the CPU so far, in the kernel's ticks (proc_pid_stat(5): fields 14 and 15).
-fn ticks(daemon: &Daemon) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", daemon.pid())).expect("its stat");
-    let (_, fields) = stat.rsplit_once(") ").expect("a name in parentheses");
-    let fields: Vec<&str> = fields.split(' ').collect();
-    [fields[11], fields[12]]
-        .map(|field| field.parse::<u64>().expect("a number"))
-        .iter()
-        .sum()
-}
-
 #[test]
 fn without_descriptors_streams_get_503_and_all_else_goes_on() {
     let logs = Logs::new();
@@ -89,9 +78,9 @@ fn without_descriptors_streams_get_503_and_all_else_goes_on() {
 
     // Nothing runs in circles, for as long as two heartbeats take.
     while events.line() != ":\n" {}
-    let before = ticks(&daemon);
+    let before = daemon.ticks();
     while events.line() != ":\n" {}
-    let used = ticks(&daemon) - before;
+    let used = daemon.ticks() - before;
     assert!(used < 30, "{used} hundredths of a second in a second");
 
     drop((asked, silent));

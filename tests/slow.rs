@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use nix::sys::socket::{setsockopt, sockopt::RcvBuf};
 use support::websocket::{Client, frame};
-use support::{DEADLINE, Daemon, Logs, append};
+use support::{DEADLINE, Daemon, Logs, append, wait_until};
 use tungstenite::Message;
 
 /// A log with the line 0 in it, and a daemon that follows it.
@@ -147,6 +147,61 @@ fn a_client_that_reads_a_little_all_the_time_is_not_taken_for_silent() {
             );
         });
     });
+}
+
+/// What one that asks for `target` by HTTP or WebSocket gets, with a socket that has room for little.
+fn narrow(daemon: &Daemon, target: &str) -> std::net::TcpStream {
+    let mut peer = daemon.connect();
+    setsockopt(&peer, RcvBuf, &4096).expect("a small buffer");
+    let upgrade = if target.starts_with("/ws") {
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    } else {
+        ""
+    };
+    let head = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{upgrade}\r\n");
+    peer.write_all(head.as_bytes()).expect("ask");
+    let mut answer = [0; 12];
+    peer.read_exact(&mut answer).expect("an answer");
+    peer
+}
+
+#[test]
+fn clients_that_stopped_reading_cost_no_cpu_until_they_are_dropped() {
+    // 0.3 s of CPU, for some 3 s; one that turns in a circle takes more than that by itself.
+    const TICKS_MAX: u64 = 30;
+    let logs = Logs::new();
+    let log = logs.file("a.log", "start\n");
+    let daemon = Daemon::with(&["--ping-interval", "1"], &[&log]);
+    let alone = daemon.descriptors();
+    let live = [
+        "/ws?lines=0",
+        "/ws?lines=0&format=batch",
+        "/stream?lines=0",
+        "/events?lines=0",
+    ];
+    let _live = live.map(|target| narrow(&daemon, target));
+    let metric = |name: &str| {
+        let metrics = daemon.get("/metrics").text();
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(name).map(str::to_owned));
+        line.and_then(|n| n.trim().parse::<f64>().ok())
+            .expect("a metric")
+    };
+    // More batches than a queue has places: the hub drops their senders while a frame is half on the wire.
+    let before = metric("tailcast_catch_ups_total ");
+    append_numbers(&log, 0..80_000, 120, 500);
+    assert!(wait_until(DEADLINE, || metric("tailcast_catch_ups_total ")
+        >= before + 4.0));
+    let before = daemon.ticks();
+    // Those that come now never get to the live edge.
+    let _behind = live.map(|target| narrow(&daemon, &target.replace("lines=0", "lines=all")));
+    // Looked at from outside, for that costs the daemon nothing.
+    let are_dropped = || daemon.descriptors() <= alone;
+    assert!(wait_until(DEADLINE, are_dropped), "they are dropped");
+    let used = daemon.ticks() - before;
+    assert!(used <= TICKS_MAX, "{used} ticks");
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub trait Subscriber: Send + Sync + std::fmt::Debug {
         self.carry();
         false
     }
+    /// What was carried for it panicked, on whatever thread: it is to end, and nobody else with it.
+    fn broke(&self) {}
     /// The queue is disconnected: let go of what is in it now, or see to it that the subscriber's own thread will.
     fn dropped(&self);
     /// The sequence number of the last batch of its queue that it is done with.

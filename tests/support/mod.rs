@@ -290,6 +290,17 @@ impl Daemon {
         text.and_then(|text| text.parse().ok()).expect(key)
     }
 
+    /// Time on the CPU so far, in the kernel's ticks (proc_pid_stat(5): fields 14 and 15).
+    pub(crate) fn ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("its stat");
+        let (_, fields) = stat.rsplit_once(") ").expect("a name in parentheses");
+        let fields: Vec<&str> = fields.split(' ').collect();
+        [fields[11], fields[12]]
+            .map(|field| field.parse::<u64>().expect("a number"))
+            .iter()
+            .sum()
+    }
+
     /// How many descriptors it has open.
     pub(crate) fn descriptors(&self) -> usize {
         let entries = std::fs::read_dir(format!("/proc/{}/fd", self.pid()));

@@ -221,6 +221,10 @@ impl Subscriber for Peer {
         self.carry_there(true)
     }
 
+    fn broke(&self) {
+        self.visitor.end();
+    }
+
     fn dropped(&self) {
         if !self.visitor.is_ended() {
             self.lost.store(true, Ordering::SeqCst);

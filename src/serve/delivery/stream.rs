@@ -294,7 +294,9 @@ impl<'a> Stream<'a> {
         let deadline = until.map_or(self.ping_due, |until| until.min(self.ping_due));
         let socket = Arc::clone(&self.peer.visitor.socket);
         let waited = self.peer.visitor.wait(|| {
-            if self.peer.is_lost() && self.peer.link.lock().live {
+            // Race: the sender was dropped since this thread last looked. What is queued is let go of before it waits;
+            // where that has been done, only the rest of a frame is left, and only the socket can move it on.
+            if self.peer.is_lost() && self.peer.link.lock().queue.is_some() {
                 return Ok(None);
             }
             socket.wait(true, deadline).map(Some)
