@@ -1,11 +1,10 @@
-// The connection: one WebSocket that is opened again whenever it ends, and goes on where the page has it.
+// The connection: one WebSocket that is opened again whenever it ends, and goes on where the page has it. Before the
+// first one, plain requests bring the history.
 //
 // The ids of the ring are the only memory of the place: every connection after the first names them, so the
 // daemon sends what is missing and nothing twice, or says with a `gap` what is gone. What an abandoned socket
 // still delivers is thrown away, for its lines come again.
 
-// History of each file for a first look; scrolling up fetches more.
-const HISTORY_LINES = 500;
 const DELAY_FIRST_MS = 500;
 const DELAY_MAX_MS = 30_000;
 // A socket that doesn't open by then is given up: a proxy may hold it for ever.
@@ -15,6 +14,8 @@ const PROBE_TIMEOUT_MS = 5000;
 const RESUMED_MS = 6000;
 // A request head may have 16 KiB, with the cookies and all that a proxy adds.
 const IDS_CHARS_MAX = 11_000;
+// Longer lists of names aren't sent: then all files come, and the page shows those it wants.
+export const NAMES_CHARS_MAX = 2000;
 // A quiet connection is checked so often; a dead one looks just the same.
 const CHECK_MS = 60_000;
 const QUIET_MS = 30_000;
@@ -33,8 +34,8 @@ export function fitting(ids) {
   return end < 0 ? ids : ids.slice(0, end);
 }
 
-// The address of the stream beside the page's own, under whatever prefix that is.
-export function address(page, ids) {
+// The address of the stream beside the page's own, under whatever prefix that is; of the files named, or all with null.
+export function address(page, ids, files = null) {
   const url = new URL("ws", page);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   url.search = "";
@@ -43,7 +44,8 @@ export function address(page, ids) {
   const named = fitting(ids);
   // A file without an id is one that appeared meanwhile: all of it is new. But not where some had to be left out.
   const rest = named.length < ids.length ? "0" : "all";
-  url.searchParams.set("lines", ids.length > 0 ? rest : String(HISTORY_LINES));
+  url.searchParams.set("lines", rest);
+  for (const name of files ?? []) url.searchParams.append("file", name);
   if (ids.length > 0) url.searchParams.set("after", named.join("~"));
   return url;
 }
@@ -51,8 +53,11 @@ export function address(page, ids) {
 // States: {name: "connecting" | "live" | "retrying" | "held" | "refused" | "token"} and what belongs to each.
 export class Connection {
   #ids;
+  #files;
+  #prepare;
   #said;
   #stated;
+  #attempt = null;
   #socket = null;
   #timer = null;
   #tries = 0;
@@ -62,10 +67,13 @@ export class Connection {
 
   state = { name: "connecting" };
 
-  // `ids()` gives the ids to resume from, `said(message, weight)` takes each message, `stated(state)` each
+  // `ids()` gives the ids to resume from, `files()` the names to ask for, `prepare(signal)` brings the history where
+  // there are no ids yet, `said(message, weight)` takes each message, `stated(state)` each
   // change of state.
-  constructor({ ids, said, stated }) {
+  constructor({ ids, files, prepare, said, stated }) {
     this.#ids = ids;
+    this.#files = files;
+    this.#prepare = prepare;
     this.#said = said;
     this.#stated = stated;
     addEventListener("online", () => this.#wake());
@@ -73,14 +81,15 @@ export class Connection {
     setInterval(() => document.hidden || this.#wake(), CHECK_MS);
   }
 
-  open() {
+  async open() {
     clearTimeout(this.#timer);
     this.#abandon();
-    const ids = this.#ids();
-    const resumed = ids.length > 0;
-    const socket = new WebSocket(address(location.href, ids));
-    this.#socket = socket;
     if (this.state.name !== "retrying") this.#become({ name: "connecting" });
+    const resumed = this.#ids().length > 0;
+    if (!resumed && !(await this.#prepared())) return;
+    const ids = this.#ids();
+    const socket = new WebSocket(address(location.href, ids, this.#files()));
+    this.#socket = socket;
     this.#timer = setTimeout(() => socket === this.#socket && this.#ended({ code: 1006 }, false), OPEN_TIMEOUT_MS);
     let opened = false;
     socket.onopen = () => {
@@ -122,6 +131,18 @@ export class Connection {
     return this.#hold;
   }
 
+  // Whether the history came, and nothing else has begun meanwhile.
+  async #prepared() {
+    const attempt = (this.#attempt = new AbortController());
+    try {
+      await this.#prepare(attempt.signal);
+    } catch {
+      if (attempt === this.#attempt) this.#ended({ code: 1006 }, false);
+      return false;
+    }
+    return attempt === this.#attempt;
+  }
+
   #take(data) {
     this.#heard = Date.now();
     let message;
@@ -143,6 +164,8 @@ export class Connection {
   }
 
   #abandon() {
+    this.#attempt?.abort();
+    this.#attempt = null;
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();

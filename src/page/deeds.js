@@ -4,9 +4,12 @@ import * as copy from "./copy.js";
 import { plain } from "./ansi.js";
 import { ERROR } from "./level.js";
 import { ALL_LEVELS } from "./filter.js";
+import { CHARS_MAX } from "./marks.js";
+import { OPENED_MAX } from "./row.js";
+import * as json from "./json.js";
 import { turn } from "./scan.js";
 import { SIZES, THEMES } from "./settings.js";
-import { TIMES } from "./time.js";
+import { TIMES, TIME_WORDS } from "./time.js";
 
 const TYPING_MS = 60;
 const SEEK_ROWS = 1000;
@@ -36,11 +39,16 @@ export function deeds(page) {
     down: () => move(1),
     up: () => move(-1),
     open: (seq = page.cursor) => {
-      if (seq === null) return;
-      if (!drawing.opened.delete(seq)) drawing.opened.add(seq);
+      if (seq === null || !ring.has(seq)) return;
       list.stop();
+      if (drawing.isFolded(seq)) return page.unfold(seq, true);
+      if (!json.isLikely(String(ring.text(seq))) && ring.text(seq).length <= CHARS_MAX && ring.size(seq) > 1) return page.unfold(seq, false);
+      if (!drawing.opened.has(seq)) drawing.opened.add(seq);
+      else if (ring.text(seq).length > OPENED_MAX && !drawing.whole.has(seq)) drawing.whole.add(seq);
+      else for (const kept of [drawing.opened, drawing.whole]) kept.delete(seq);
       if (list.wrap || drawing.opened.has(seq)) list.redrawRow(seq);
       else list.reset();
+      list.reveal(seq);
     },
     around: (seq = page.cursor) => {
       if (seq === null) return;
@@ -48,9 +56,16 @@ export function deeds(page) {
       page.point(seq);
       page.view.surround(seq);
     },
-    copy: () => {
-      const entry = page.cursor !== null && ring.has(page.cursor) ? ring.text(page.cursor) : null;
-      if (typeof entry === "string") copy.put(plain(entry)).then(() => panel.toast("line copied"));
+    copy: (seq = page.cursor) => {
+      if (seq === null || !ring.has(seq) || typeof ring.text(seq) !== "string") return;
+      const lines = ring.record(seq).map((other) => plain(ring.text(other)));
+      copy.put(lines.join("\n")).then(() => panel.toast(lines.length === 1 ? "line copied" : `${lines.length} lines copied`));
+    },
+    fold: () => page.set({ fold: !page.settings.fold }),
+    raw: () => page.set({ raw: !page.settings.raw }),
+    order: () => {
+      page.set({ arrival: !page.settings.arrival });
+      panel.toast(page.settings.arrival ? "lines in order of arrival" : "lines in order of their times");
     },
     error: () => seekError(1),
     errorBefore: () => seekError(-1),
@@ -59,7 +74,7 @@ export function deeds(page) {
     wrap: () => page.set({ wrap: !list.wrap }),
     time: () => {
       page.set({ time: after(TIMES, page.settings.time) });
-      panel.toast(`time of arrival: ${page.settings.time}`);
+      panel.toast(`times: ${TIME_WORDS[page.settings.time]}`);
     },
     colours: () => page.set({ colours: !page.settings.colours }),
     larger: () => resize(1),
@@ -86,28 +101,39 @@ export function deeds(page) {
     },
   };
 
-  // The cursor goes a row up or down; it begins at the end or in sight.
-  function move(step) {
-    const at = page.cursor !== null && ring.has(page.cursor) ? rows.row(page.cursor) + step : null;
-    const begin = list.follow ? rows.end - 1 : rows.row(list.firstInSight) + 1;
-    const row = Math.max(rows.start, Math.min(rows.end - 1, at ?? begin));
-    if (row < rows.start || row >= rows.end) return;
-    page.point(rows.seq(row));
-    list.goTo(page.cursor);
+  // Where the keys begin: at the cursor, unless the reader has scrolled away from it.
+  function place() {
+    return page.cursor !== null && ring.has(page.cursor) && list.isInSight(page.cursor) ? page.cursor : null;
   }
 
-  // Levels are worked out as it goes, which takes its time where there is no error far and wide.
+  // The cursor goes a row up or down; it begins at the end or in sight.
+  function move(step) {
+    const from = place();
+    const begin = list.follow ? rows.end - 1 : rows.row(list.firstInSight) + 1;
+    let row = from === null ? begin : rows.row(from) + step;
+    while (row > rows.start && row < rows.end - 1 && drawing.isHidden(rows.seq(row))) row += step;
+    row = Math.max(rows.start, Math.min(rows.end - 1, row));
+    if (row < rows.start || row >= rows.end) return;
+    const seq = rows.seq(row);
+    page.point(seq);
+    list.goTo(seq);
+    panel.announcer.say(page.spoken(seq));
+  }
+
+  // From record to record. Levels are worked out as it goes, which takes its time where there is no error far and wide.
   async function seekError(step) {
     const mine = (seeking = {});
-    const from = page.cursor ?? (list.follow ? rows.seq(rows.end - 1) + 1 : list.firstInSight);
-    let row = rows.row(from) + (step < 0 || from === page.cursor ? step : 0);
+    const at = place();
+    const from = at === null ? (list.follow ? ring.end : list.firstInSight) : ring.head(at);
+    let row = rows.row(from) + (step < 0 || at !== null ? step : 0);
     for (; row >= rows.start && row < rows.end; row += step) {
       if (row % SEEK_ROWS === 0) await turn();
       if (mine !== seeking) return;
       const seq = rows.seq(row);
-      if (ring.has(seq) && ring.level(seq) === ERROR) {
+      if (ring.has(seq) && ring.head(seq) === seq && ring.level(seq) === ERROR) {
         page.point(seq);
-        return list.goTo(seq);
+        list.goTo(seq);
+        return panel.announcer.say(page.spoken(seq));
       }
     }
     panel.toast(step > 0 ? "no error further down" : "no error further up");
@@ -171,7 +197,7 @@ function wire(page, all) {
     const seq = Number(row.dataset.seq);
     page.point(seq);
     if (event.target.closest(".around-button")) all.around(seq);
-    else if (event.target.closest(".long") || (row.querySelector("button.fold") && event.target.closest(".gutter"))) all.open(seq);
+    else if (event.target.closest(".long, .unfold") || (row.querySelector("button.fold") && event.target.closest(".gutter"))) all.open(seq);
   });
   // A tree's branches change the height of its row.
   element("pane").addEventListener("toggle", () => list.invalidate(), true);

@@ -3,6 +3,8 @@
 // A click on a chip shows that file alone; a click on its dot, or with Ctrl or Shift, adds it to or takes it
 // from those that are merged. The first click on a chip that is alone shows all again.
 
+import { shortened } from "./names.js";
+import { Reader } from "./records.js";
 import { count, size } from "./time.js";
 
 const TIMEOUT_MS = 5000;
@@ -15,7 +17,10 @@ export class Files {
   #chosen;
   #drawn = "";
 
-  all = []; // {name, path, present, unread, erred}
+  #readers = [];
+  #short = [];
+
+  all = []; // {name, path, size, state, reason, unread, erred, begun}
   shown = null; // Set of names, or null for all
 
   // `chosen` is called when the reader has chosen.
@@ -31,13 +36,29 @@ export class Files {
     if (number === undefined) {
       number = this.all.length;
       this.#byName.set(name, number);
-      this.all.push({ name, path: null, size: 0, present: true, unread: 0, erred: false, begun: false });
+      this.all.push({ name, path: null, size: 0, state: "ok", reason: null, unread: 0, erred: false, begun: false });
+      this.#readers.push(new Reader());
+      this.#short = shortened(this.all.map((file) => file.name));
     }
     return number;
   }
 
+  // What reads the times of a file's lines.
+  reader(number) {
+    return this.#readers[number];
+  }
+
   name(number) {
     return this.all[number].name;
+  }
+
+  // What of a name stands beside the lines.
+  short(number) {
+    return this.#short[number] ?? this.name(number);
+  }
+
+  get shownCount() {
+    return this.shown === null ? this.all.length : this.all.filter((_, number) => this.isShown(number)).length;
   }
 
   colour(number) {
@@ -53,8 +74,9 @@ export class Files {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
     const response = await fetch(new URL("files", location.href), { cache: "no-store", signal });
     if (!response.ok) return response.status;
-    for (const { name, path, size: bytes, present } of await response.json()) {
-      Object.assign(this.all[this.number(name)], { path, size: bytes, present });
+    for (const { name, path, size: bytes, present, kind = "file", state, reason = null } of await response.json()) {
+      const now = state ?? (present ? "ok" : "missing");
+      Object.assign(this.all[this.number(name)], { path, size: bytes, kind, state: now, reason });
     }
     return 200;
   }
@@ -89,7 +111,7 @@ export class Files {
     const alone = this.shown?.size === 1 && this.shown.has(file.name);
     chip.className = `chip ${this.colour(number)}`;
     chip.classList.toggle("off", !this.isShown(number));
-    chip.classList.toggle("missing", !file.present);
+    chip.classList.toggle("missing", file.state !== "ok");
     chip.dataset.number = number;
     dot.setAttribute("aria-label", `Merge ${file.name} with the files shown`);
     dot.setAttribute("aria-pressed", String(this.isShown(number)));
@@ -98,7 +120,7 @@ export class Files {
     if (file.unread > 0) name.setAttribute("aria-label", `${file.name}, ${count(file.unread)} unread`);
     else name.removeAttribute("aria-label");
     const where = file.path ?? file.name;
-    chip.title = file.present
+    chip.title = file.state === "ok"
       ? `${where}\n${size(file.size)} when last asked\nClick: this file alone. Dot or Ctrl-click: merge.`
       : `${where}\nis not there: waiting for it`;
     unread.textContent = file.unread > 0 ? (file.unread > 99_999 ? "99,999+" : count(file.unread)) : "";

@@ -20,6 +20,7 @@ export class Find {
   #input;
   #said;
   #list;
+  #go;
   #accepts;
   #changed;
   #hits;
@@ -30,14 +31,15 @@ export class Find {
   filter = null;
   at = null; // the entry of the hit that the reader stands on
 
-  // `accepts(seq)` says which entries are looked at, `changed()` is called when marks or the place change,
+  // `accepts(seq)` says which entries are looked at, `go(seq)` shows one, `changed()` is called when marks or the place change,
   // `hits()` when more or fewer entries are known to be hits.
-  constructor({ bar, input, said, list, ring, until, accepts, changed, hits }) {
+  constructor({ bar, input, said, list, ring, until, accepts, changed, hits, go }) {
     Object.assign(this, { scan: new Scan(ring, () => this.#found(), until) });
     [this.#bar, this.#input, this.#said, this.#list] = [bar, input, said, list];
     this.#accepts = accepts;
     this.#changed = changed;
     this.#hits = hits;
+    this.#go = go;
     input.addEventListener("input", () => {
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.set(input.value, true), DELAY_MS);
@@ -106,7 +108,7 @@ export class Find {
     if (row < found.start) row = found.end - 1;
     if (row >= found.end) row = found.start;
     this.at = found.at(row);
-    this.#list.goTo(this.at);
+    this.#go(this.at);
     this.#changed();
     this.draw();
   }
@@ -133,7 +135,7 @@ export class Find {
       let row = found.row(end);
       if (row === found.end) row -= 1;
       this.at = found.at(row);
-      this.#list.goTo(this.at);
+      this.#go(this.at);
       this.#changed();
     }
     this.#hits();

@@ -3,7 +3,7 @@
 // The bounds are kept, but not at the cost of what the reader looks at: rather than that, the page stops reading
 // for a while, for the file keeps what comes.
 
-import { ERROR } from "./level.js";
+import { ERROR, fromPriority } from "./level.js";
 
 // A reader's surroundings that trimming leaves alone, in lines.
 const MARGIN = 200;
@@ -11,6 +11,8 @@ const MARGIN = 200;
 const ROOM = 0.25;
 // Of a batch, so many lines are looked at for errors, whether anybody sees them or not.
 const LOOKED_AT_MAX = 500;
+// The state of a file that an event tells; who connects later is told again.
+const STATES = { missing: "missing", away: "away", closed: "closed" };
 
 export class Intake {
   #page;
@@ -68,12 +70,21 @@ export class Intake {
     return rows;
   }
 
-  #lines(number, { from, id, lines }, weight) {
+  #lines(number, { from, id, lines, times, streams, priorities }, weight) {
     const { files, list, panel, paused, ring, seen } = this.#page;
     // Sent again after all, in whatever way: it is held already.
     if (lines.length > 0 && id !== undefined && ring.ids.get(number) === id) return;
     const first = ring.end;
-    ring.push(number, lines, { from, id, time: Date.now(), weight });
+    const reader = files.reader(number);
+    const read = lines.map((line, i) => reader.read(line, times && (Date.parse(times[i]) || null)));
+    const traits = {
+      times: read.map(({ time }) => time),
+      joins: read.map(({ joins }) => joins),
+      levels: priorities?.map((priority) => (priority === null ? null : fromPriority(priority))),
+      stderr: streams?.map((stream) => stream === "stderr"),
+    };
+    ring.push(number, lines, { from, id, arrival: Date.now(), weight, traits });
+    this.#grown(first);
     if (lines.length === 0) return;
     const file = files.all[number];
     file.begun = true;
@@ -89,16 +100,26 @@ export class Intake {
     if (list.follow && !paused && files.isShown(number)) panel.announcer.lines(lines.length, errors, lines.at(-1));
   }
 
+  // A record that has gained lines may have to be folded now, or says how many more it has.
+  #grown(first) {
+    const { drawing, list, ring } = this.#page;
+    const heads = new Set();
+    for (let seq = first; seq < ring.end; seq++) if (ring.head(seq) < first) heads.add(ring.head(seq));
+    for (const head of heads) if (drawing.folds(head)) list.refit(ring.record(head).slice(0, 12));
+  }
+
   #event(number, message) {
     const { files, ring } = this.#page;
     if (message.event === "end") return;
     const file = files.all[number];
-    file.present = message.event !== "missing";
-    file.begun ||= message.event !== "missing";
+    const before = file.state;
+    file.state = STATES[message.event] ?? "ok";
+    file.reason = message.reason ?? null;
+    file.begun ||= file.state !== "missing";
     if (message.event === "start") {
       if (typeof message.id === "string" && !ring.ids.has(number)) ring.ids.set(number, message.id);
-    } else {
-      ring.pushEvent(number, message, { id: message.id ?? null, time: Date.now() });
+    } else if (STATES[message.event] === undefined || before !== file.state) {
+      ring.pushEvent(number, message, { id: message.id ?? null, arrival: Date.now() });
     }
   }
 
@@ -108,7 +129,7 @@ export class Intake {
     const dropped = ring.dropNewest();
     if (dropped.size === 0) return;
     for (const [number, count] of dropped) files.all[number].unread = Math.max(0, files.all[number].unread - count);
-    for (const kept of [drawing.opened, drawing.around]) for (const seq of kept) if (!ring.has(seq)) kept.delete(seq);
+    drawing.forget();
     view.retreat();
     find.scan.retreat();
   }

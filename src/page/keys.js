@@ -17,7 +17,10 @@ export const KEYS = [
   [["m"], "filter: hide the others, or only mark", "mark"],
   [["1", "…", "9"], "one file alone; 0: all", "file"],
   [["w"], "wrap long lines", "wrap"],
-  [["t"], "time: off, local, UTC, relative", "time"],
+  [["Z"], "fold long records, or show all their lines", "fold"],
+  [["r"], "JSON and logfmt as they are in the file", "raw"],
+  [["t"], "times: none, local, UTC, ago, since the line above", "time"],
+  [["o"], "order of several files: by time, by arrival", "order"],
   [["a"], "ANSI colours on or off", "colours"],
   [["+", "-"], "larger, smaller type", "larger"],
   [["d"], "theme: automatic, light, dark", "theme"],
@@ -31,6 +34,7 @@ const DEEDS = new Map([
   ["g", "top"], ["Home", "top"], ["j", "down"], ["k", "up"], ["Enter", "open"], ["c", "around"], ["y", "copy"],
   ["e", "error"], ["E", "errorBefore"], ["m", "mark"], ["w", "wrap"], ["t", "time"], ["a", "colours"],
   ["+", "larger"], ["=", "larger"], ["-", "smaller"], ["d", "theme"], ["s", "save"], ["x", "clear"], ["?", "help"],
+  ["Z", "fold"], ["r", "raw"], ["o", "order"],
 ]);
 
 // Calls deeds[name]() for a key; Escape is heard everywhere, the others where nobody is typing.

@@ -34,6 +34,16 @@ const CAPITALS = new RegExp(`(?:^|[\\s|\\]\\)>,;-])(${BARE})(?=$|[\\s:|\\[\\(<,;
 // Words that begin a sentence of another kind ("Note that", "log file opened", "fine", "alert box shown") are none.
 const FIRST = /^(?:trace|debug|info|notice|warn|warning|error|fatal|severe|critical|panic)\b(?![-./=])/i;
 
+// Status of an answer in the common log format, behind the quoted request.
+const STATUS = /" (\d{3}) (?:\d+|-)(?: |$)/;
+// What goes wrong without a level word.
+const PHRASES = [
+  [ERROR, /\bOut of memory: Killed|\bSegmentation fault\b|\bsegfault at\b|\bcore dumped\b|\bkernel panic\b|\bBUG: /i],
+  [ERROR, /^Traceback \(most recent call last\)|^Exception in thread "|^Unhandled (?:exception|rejection)|^Uncaught |^npm ERR!|^panic: |^thread '.*' panicked at /i],
+  [ERROR, /: Failed with result '|\bstatus=[1-9]\d*\/(?!SUCCESS)|^[\w.$]+(?:Exception|Error)(?::|$)|\bFailed to start\b/],
+  [WARN, /\bFailed password\b|\bauthentication failure\b|\bInvalid user\b|^npm WARN\b/],
+];
+
 const ESCAPES = /\x1b\[[0-9;:]*m/g;
 
 export function detect(line) {
@@ -52,7 +62,10 @@ export function detect(line) {
     if (level !== null) return level;
   }
   const first = FIRST.exec(front);
-  return first ? WORDS.get(first[0].toLowerCase()) : OTHER;
+  if (first) return WORDS.get(first[0].toLowerCase());
+  const status = STATUS.exec(front);
+  if (status) return status[1] >= "500" ? ERROR : status[1] >= "400" ? WARN : OTHER;
+  return PHRASES.find(([, phrase]) => phrase.test(front))?.[0] ?? OTHER;
 }
 
 // The one level that a kind of sign points to; OTHER where it points to two, null where there is none.
@@ -89,7 +102,7 @@ function fromJson(text) {
 }
 
 // RFC 5424, section 6.2.1: 0 is an emergency, 7 a debug message.
-function fromPriority(severity) {
+export function fromPriority(severity) {
   if (severity <= 3) return ERROR;
   if (severity === 4) return WARN;
   return severity === 7 ? DEBUG : INFO;

@@ -14,12 +14,14 @@ const TRIMMED_MAX = 4000;
 const AT_END = 3; // pixels
 const CLEAR = 52; // pixels at either edge over which something may lie: the find, the button to the end
 const NEAR_TOP = 200; // pixels
+const FLOOD_MS = 100;
 
 export class List {
   #heights = new Heights();
   #elements = new Map(); // entry -> its row in the document
   #stale = true;
   #frame = 0;
+  #drawn = 0; // when the last frame was
   #top = 0; // the scroll position as this list last set or saw it
   #width = 0;
   #columns = 0;
@@ -35,7 +37,8 @@ export class List {
   charWidth = 8;
 
   // {scroller, canvas, pane, ring, rows}, and what to call: draw(seq) makes a row, length(seq) its characters,
-  // open(seq) whether it is taller than its text, rendered(first, end), followed(), nearTop().
+  // open() whether a row is taller than its text, hidden(seq) whether it has no height at all, rendered(), followed(),
+  // nearTop().
   constructor(parts) {
     Object.assign(this, parts);
     const { scroller } = this;
@@ -53,12 +56,20 @@ export class List {
   }
 
   invalidate() {
-    if (this.#frame === 0) {
-      this.#frame = requestAnimationFrame(() => {
-        this.#frame = 0;
-        this.#render();
-      });
+    if (this.#frame === 0) this.#frame = requestAnimationFrame(() => this.#draw());
+  }
+
+  // In a flood nobody reads what stands for one frame: then it is drawn some ten times a second.
+  #draw() {
+    const flood = this.follow && !this.#stale && this.rows.end - this.#heights.end > this.scroller.clientHeight / this.rowHeight;
+    const due = this.#drawn + (flood ? FLOOD_MS : 0);
+    if (performance.now() < due) {
+      this.#frame = requestAnimationFrame(() => this.#draw());
+      return;
     }
+    this.#frame = 0;
+    this.#drawn = performance.now();
+    this.#render();
   }
 
   // Other rows, or other heights: begins anew around the reader's place.
@@ -80,6 +91,18 @@ export class List {
   redrawRow(seq) {
     this.#elements.get(seq)?.remove();
     this.#elements.delete(seq);
+    this.invalidate();
+  }
+
+  // These rows have other heights: some are shown now, or not any more.
+  refit(seqs) {
+    if (this.#stale) return this.redraw();
+    for (const seq of seqs) {
+      const row = this.rows.row(seq);
+      if (row < this.#heights.start || row >= this.#heights.end || this.rows.seq(row) !== seq) continue;
+      this.#heights.set(row, this.#estimate(seq));
+      this.redrawRow(seq);
+    }
     this.invalidate();
   }
 
@@ -121,10 +144,40 @@ export class List {
     this.invalidate();
   }
 
+  // Whether an entry's row is in sight.
+  isInSight(seq) {
+    const element = this.#elements.get(seq);
+    if (element === undefined) return false;
+    const [box, view] = [element.getBoundingClientRect(), this.scroller.getBoundingClientRect()];
+    return box.bottom > view.top && box.top < view.bottom;
+  }
+
+  // Once it is drawn: brings all of a row in sight, and sideways the part of it that `selector` names.
+  reveal(seq, selector) {
+    requestAnimationFrame(() => requestAnimationFrame(() => {
+      const element = this.#elements.get(seq);
+      if (element === undefined) return;
+      const view = this.scroller.getBoundingClientRect();
+      const box = element.getBoundingClientRect();
+      if (box.bottom > view.bottom) this.scroller.scrollTop += Math.min(box.bottom - view.bottom + CLEAR, box.top - view.top);
+      const target = selector ? element.querySelector(selector) : null;
+      if (target === null || this.wrap) return;
+      const within = target.getBoundingClientRect();
+      if (within.left < view.left + CLEAR || within.right > view.right - CLEAR) {
+        this.scroller.scrollLeft += within.left - view.left - view.width * 0.4;
+      }
+    }));
+  }
+
   // The first entry in sight; what comes before it may be trimmed.
   get firstInSight() {
     if (this.#heights.start === this.#heights.end || this.#stale) return this.anchor?.seq ?? this.ring.first;
     return this.rows.seq(Math.max(this.rows.start, this.#heights.at(this.#top - this.pane.offsetTop)));
+  }
+
+  // How many characters of an unwrapped line are in sight.
+  get columnsInSight() {
+    return Math.floor((this.scroller.clientWidth + this.scroller.scrollLeft) / this.charWidth) - 12;
   }
 
   #upwards() {
@@ -215,6 +268,7 @@ export class List {
   }
 
   #estimate(seq) {
+    if (this.hidden(seq)) return 0;
     if (!this.wrap || this.#columns === 0) return this.rowHeight;
     return this.rowHeight * Math.max(1, Math.ceil(this.length(seq) / this.#columns));
   }
@@ -226,7 +280,7 @@ export class List {
       this.#width = width;
       return;
     }
-    const sample = this.pane.querySelector(".line > .text");
+    const sample = this.pane.querySelector(".line:not(.new-day) > .text");
     const columns = Math.max(8, Math.floor((sample ? sample.clientWidth : width - 80) / this.charWidth));
     if (width !== this.#width || columns !== this.#columns) {
       this.#width = width;
@@ -247,7 +301,7 @@ export class List {
       }
     }
     const wanted = new Set();
-    for (let row = first; row < end; row++) wanted.add(rows.seq(row));
+    for (let row = first; row < end; row++) if (!this.hidden(rows.seq(row))) wanted.add(rows.seq(row));
     for (const [seq, element] of this.#elements) {
       if (!wanted.has(seq)) {
         element.remove();

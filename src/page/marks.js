@@ -22,6 +22,18 @@ export function hits(text, patterns) {
   return merge(ranges);
 }
 
+// The first hit of the patterns, wherever in the text it is; null where there is none.
+export function firstHit(text, patterns) {
+  let first = null;
+  for (const pattern of patterns) {
+    pattern.lastIndex = 0;
+    const hit = pattern.exec(text);
+    if (hit === null || hit[0] === "" || (first !== null && hit.index >= first.from)) continue;
+    first = { from: hit.index, to: hit.index + hit[0].length };
+  }
+  return first;
+}
+
 // Ranges {from, to, href} of links; only http and https are links.
 export function links(text) {
   if (!text.includes("://")) return [];

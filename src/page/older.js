@@ -1,39 +1,69 @@
-// Scrolling back: the lines before the oldest held, for each file that is shown, put in front of the ring.
+// Scrolling back: the lines before the oldest held, of the files that are shown, put in front of the ring in the
+// order of their times.
 
-import { fetchOlder, portion } from "./history.js";
+import { byFile, fetchOlder, portion } from "./history.js";
 
 // With a filter on, goes on until a screen is likely filled, but not for ever.
 const ROWS_ENOUGH = 40;
 const ROUNDS_MAX = 20;
+const PORTION = 1000;
 
 export class Older {
   #ring;
   #files;
+  #past;
   #taken;
   #said;
   #busy = false;
+  #fetched = null; // the names of the files for which older lines have been put in front, once that happened
   #failed = null; // why the last fetch failed: another may not
-  #ends = new Map(); // file -> {id, held, why}: nothing is to be had before that place
 
   // `taken(low, high)` is told of entries put in front and gives the number of rows they make; `said(text,
   // more)` what the head of the list is to say.
-  constructor({ ring, files, taken, said }) {
+  constructor({ ring, files, past, taken, said }) {
     this.#ring = ring;
     this.#files = files;
+    this.#past = past;
     this.#taken = taken;
     this.#said = said;
   }
 
+  // Takes in the answer of the first request: what a page begins with.
+  async begin(answer, asked) {
+    for (const [name, { items, from, last, beginning }] of byFile(answer, asked)) {
+      const number = this.#files.number(name);
+      const file = this.#files.all[number];
+      file.begun = true;
+      if (last === null) continue;
+      this.#ring.ids.set(number, last);
+      this.#past.sync(number, { id: last, held: 0 }, () => Infinity);
+      this.#past.take(number, { items, from, beginning });
+    }
+    this.#fetched = null;
+    await this.#release(Infinity, this.#begun());
+  }
+
+  // Whether lines were fetched for some files, of which these aren't all: then theirs have no place any more.
+  wouldMix(names) {
+    return this.#fetched !== null && (names === null ? this.#fetched.size < this.#files.all.length : names.some((name) => !this.#fetched.has(name)));
+  }
+
   async fetch() {
+    this.#sync();
     if (this.#busy || this.#open().length === 0) return;
     this.#busy = true;
+    this.#fetched ??= new Set(this.#shown().map((number) => this.#files.name(number)));
     this.#failed = null;
     this.#said("fetching older lines …", false);
     try {
       let rows = 0;
       for (let round = 0; round < ROUNDS_MAX && rows < ROWS_ENOUGH && this.#open().length > 0; round++) {
-        for (const number of this.#open()) rows += await this.#one(number);
+        rows += await this.#release(PORTION);
+        const number = rows < ROWS_ENOUGH ? this.#past.wants(this.#shown()) : null;
+        if (number !== null) await this.#one(number);
+        rows += await this.#release(PORTION);
         if (this.#failed !== null) break;
+        this.#sync();
       }
     } finally {
       this.#busy = false;
@@ -43,44 +73,68 @@ export class Older {
 
   draw() {
     if (this.#busy) return;
+    this.#sync();
     const shown = this.#shown();
     if (shown.length === 0) return this.#said("", false);
     if (this.#open().length > 0) return this.#said(this.#failed ?? "↑ older lines", true);
-    const whys = new Set(shown.map((number) => this.#ends.get(number)?.why).filter(Boolean));
+    const whys = new Set(shown.map((number) => this.#past.why(number) ?? `the beginning of ${this.#files.name(number)}`));
     this.#said(whys.size === 1 ? [...whys][0] : "there is nothing older", false);
   }
 
   // The files that may have more.
   #open() {
-    return this.#shown().filter((number) => {
-      const { id, held } = this.#ring.oldest(number);
-      const end = this.#ends.get(number);
-      return id !== null && !(end !== undefined && end.id === id && end.held === held);
-    });
+    return this.#shown().filter((number) => this.#ring.oldest(number).id !== null && this.#past.isOpen(number));
+  }
+
+  #begun() {
+    return this.#files.all.map((_, number) => number).filter((n) => this.#files.all[n].begun);
   }
 
   #shown() {
-    return this.#files.all.map((_, number) => number).filter((n) => this.#files.isShown(n) && this.#files.all[n].begun);
+    return this.#begun().filter((number) => this.#files.isShown(number));
+  }
+
+  #sync() {
+    const { first, end } = this.#ring;
+    for (const number of this.#shown()) {
+      this.#past.sync(number, this.#ring.oldest(number), () => {
+        for (let seq = first; seq < end; seq++) {
+          if (this.#ring.file(seq) === number && this.#ring.when(seq) > 0) return this.#ring.when(seq);
+        }
+        return Infinity;
+      });
+    }
   }
 
   async #one(number) {
-    const place = this.#ring.oldest(number);
+    const place = this.#past.place(number);
     const name = this.#files.name(number);
+    const { id, held } = this.#ring.oldest(number);
     let answer;
     try {
       answer = await fetchOlder(name, place, portion(this.#ring.bytes / this.#ring.length));
     } catch (problem) {
-      if (problem.status === 404) this.#ends.set(number, { ...place, why: `what ${name} held before is gone` });
+      if (problem.status === 404) this.#past.end(number, `what ${name} held before is gone`);
       else this.#failed = `↑ older lines of ${name}: ${problem.message}; try again`;
-      return 0;
+      return;
     }
     // Meanwhile lines may have been trimmed or the list cleared: then this isn't what stands before it.
     const now = this.#ring.oldest(number);
-    if (now.id !== place.id || now.held !== place.held) return 0;
+    if (now.id === id && now.held === held) this.#past.take(number, answer);
+  }
+
+  // Puts in front what comes next, and gives the number of rows it makes.
+  async #release(limit, files = this.#shown()) {
+    const runs = this.#past.release(files, limit);
+    if (runs.length === 0) return 0;
     const high = this.#ring.first;
-    const weight = answer.lines.some((line) => /[^\x00-\xff]/.test(line)) ? 2 : 1;
-    this.#ring.unshift(number, answer.lines, { from: answer.from, id: answer.id, weight });
-    if (answer.beginning) this.#ends.set(number, { ...this.#ring.oldest(number), why: `the beginning of ${name}` });
-    return answer.lines.length > 0 ? this.#taken(this.#ring.first, high) : 0;
+    for (const { number, items } of runs) {
+      const lines = items.map(({ text, event }) => text ?? event);
+      const weight = items.some(({ text }) => text !== undefined && /[^\x00-\xff]/.test(text)) ? 2 : 1;
+      const column = (name) => items.map((item) => item[name]);
+      const traits = { times: column("time"), joins: column("joins"), levels: column("level"), stderr: column("stderr") };
+      this.#ring.unshift(number, lines, { from: items[0].from, id: items.at(-1).id, weight, traits });
+    }
+    return this.#taken(this.#ring.first, high);
   }
 }

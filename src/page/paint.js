@@ -5,18 +5,25 @@
 
 import * as ansi from "./ansi.js";
 import { hits, links } from "./marks.js";
+import { tokens } from "./tokens.js";
 
-// `marking` is {filter: [RegExp], find: [RegExp], colours: bool}. Returns the text that was painted.
+// `marking` is {filter: [RegExp], find: [RegExp], colours, tokens: bool, stamp: {from, to} | null}. Returns the text
+// that was painted.
 export function paint(target, line, marking) {
   const parts = ansi.spans(line);
   const text = parts.length === 1 ? parts[0].text : parts.map((part) => part.text).join("");
+  const styled = parts.some((part) => part.style !== null);
+  const marked = [hits(text, marking.filter), hits(text, marking.find)];
+  const free = ({ from, to }) => !marked.flat().some((hit) => hit.from < to && hit.to > from);
   const layers = [
     links(text).map((range) => ({ ...range, kind: "link" })),
-    hits(text, marking.filter).map((range) => ({ ...range, kind: "hit" })),
-    hits(text, marking.find).map((range) => ({ ...range, kind: "found" })),
+    ...marked,
+    // A line that brings its own colours has enough of them.
+    marking.tokens && !(styled && marking.colours) ? tokens(text).filter(free) : [],
+    marking.stamp ? [{ ...marking.stamp, kind: "stamp" }] : [],
   ];
-  if (layers.every((layer) => layer.length === 0) && parts.every((part) => part.style === null)) {
-    target.textContent = text;
+  if (layers.every((layer) => layer.length === 0) && !styled) {
+    target.append(text);
     return text;
   }
   const cuts = new Set([0, text.length]);
@@ -31,11 +38,18 @@ export function paint(target, line, marking) {
   const places = [...cuts].sort((a, b) => a - b);
   const nodes = [];
   let link = null;
+  const seen = layers.map(() => 0);
   for (let i = 0, part = 0; i + 1 < places.length; i++) {
     const [from, to] = [places[i], places[i + 1]];
     while (part + 1 < starts.length && starts[part + 1].at <= from) part += 1;
-    const [inLink, inHit, inFound] = layers.map((layer) => layer.find((r) => r.from <= from && r.to >= to));
-    const node = piece(text.slice(from, to), marking.colours ? starts[part].style : null, inHit, inFound);
+    const [inLink, inHit, inFound, inToken, inStamp] = layers.map((layer, n) => {
+      while (seen[n] < layer.length && layer[seen[n]].to <= from) seen[n] += 1;
+      const range = layer[seen[n]];
+      return range !== undefined && range.from <= from && range.to >= to ? range : undefined;
+    });
+    let node = piece(text.slice(from, to), marking.colours ? starts[part].style : null, inHit, inFound);
+    const kind = inStamp ? "stamp" : inLink ? undefined : inToken?.kind;
+    if (kind !== undefined) node = wrapped(node, `t-${kind}`);
     if (inLink === undefined) {
       nodes.push(node);
       link = null;
@@ -47,8 +61,15 @@ export function paint(target, line, marking) {
       link.element.append(node);
     }
   }
-  target.replaceChildren(...nodes);
+  target.append(...nodes);
   return text;
+}
+
+function wrapped(node, name) {
+  const element = document.createElement("span");
+  element.className = name;
+  element.append(node);
+  return element;
 }
 
 function piece(text, style, hit, found) {

@@ -4,7 +4,7 @@ import { ALL_LEVELS, isEmpty } from "./filter.js";
 import { LEVELS } from "./level.js";
 import { SIZES } from "./settings.js";
 import { Announcer, held, title, words } from "./status.js";
-import { count } from "./time.js";
+import { TIME_WORDS, count } from "./time.js";
 import * as keys from "./keys.js";
 
 // The title and the counts change no faster: nobody reads faster.
@@ -76,10 +76,11 @@ export class Panel {
     }
     element("wrap").setAttribute("aria-pressed", String(this.#page.list.wrap));
     element("colours").setAttribute("aria-pressed", String(settings.colours));
-    write(element("time").lastElementChild, settings.time);
-    element("time").setAttribute("aria-label", `Time of arrival: ${settings.time}`);
+    write(element("time").lastElementChild, TIME_WORDS[settings.time]);
+    element("time").setAttribute("aria-label", `Time: ${TIME_WORDS[settings.time]}`);
     const log = element("log");
     log.classList.toggle("wrapped", this.#page.list.wrap);
+    log.classList.toggle("timed", settings.time !== "off");
     this.#tick();
     this.draw();
   }
@@ -101,7 +102,7 @@ export class Panel {
     element("problem").hidden = problem === null;
     write(element("problem"), problem ?? "");
     element("filter").setAttribute("aria-invalid", String(problem !== null));
-    element("log").classList.toggle("filtered", view.isFiltered);
+    element("log").classList.toggle("filtered", view.isNarrowed);
     element("log").classList.toggle("following", list.follow);
     write(element("held"), held(ring));
     this.#fresh();
@@ -141,7 +142,7 @@ export class Panel {
   // As wide as the longest name beside the lines has to be, within reason.
   #names() {
     const { files, list } = this.#page;
-    const longest = Math.min(NAME_MAX, Math.max(0, ...files.all.map(({ name }) => name.length)));
+    const longest = Math.min(NAME_MAX, Math.max(0, ...files.all.map((_, number) => (files.isShown(number) ? files.short(number).length : 0))));
     if (longest === this.#longest) return;
     this.#longest = longest;
     element("log").style.setProperty("--names", `${longest}ch`);
@@ -180,7 +181,7 @@ export class Panel {
     element("empty").hidden = !nothing;
     if (!nothing) return;
     const shown = files.all.filter((_, number) => files.isShown(number));
-    const absent = shown.filter((file) => !file.present);
+    const absent = shown.filter((file) => file.state !== "ok");
     const asked = !isEmpty(view.filter) || settings.levels !== ALL_LEVELS;
     const paths = (list) => list.map((file) => file.path ?? file.name).join(", ");
     if (ring.length > 0 && asked) {
@@ -208,21 +209,21 @@ export class Panel {
     if (document.title !== text) document.title = text;
   }
 
-  // What changes by the second: the countdown and relative times; no clock runs where neither is shown.
+  // What changes by the second: the countdown and times ago; no clock runs where neither is shown.
   #tick() {
     const { text, kind } = words(this.#state);
     const button = element("connection");
     write(button.lastElementChild, text);
     button.setAttribute("aria-label", `Connection: ${text}`);
     button.dataset.kind = kind;
-    const relative = this.#page.settings.time === "relative";
-    if (relative && !document.hidden) {
+    const ago = this.#page.settings.time === "ago";
+    if (ago && !document.hidden) {
       this.#page.list.each((row, seq) => {
         const time = row.querySelector(".time");
         if (time) this.#page.drawing.time(time, seq);
       });
     }
-    const needed = relative || this.#state.name === "retrying";
+    const needed = ago || this.#state.name === "retrying";
     if (needed) this.#clock ??= setInterval(() => this.#tick(), 1000);
     else {
       clearInterval(this.#clock);

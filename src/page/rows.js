@@ -19,6 +19,10 @@ export class Numbers {
     return this.start + this.length;
   }
 
+  get last() {
+    return this.length === 0 ? -Infinity : this.#all[this.#tail - 1];
+  }
+
   at(row) {
     return this.#all[this.#head + row - this.start];
   }
@@ -61,13 +65,17 @@ export class Numbers {
     return row < this.end && this.at(row) === seq;
   }
 
-  // Adds numbers in their places; says which were new.
+  // Adds numbers in their places; says which were new. Those behind them get other rows.
   insert(list) {
-    const fresh = list.filter((seq) => !this.has(seq));
-    const merged = Float64Array.from([...this.#all.subarray(this.#head, this.#tail), ...fresh]).sort();
-    this.#all = merged;
-    this.#head = 0;
-    this.#tail = merged.length;
+    const fresh = list.filter((seq) => !this.has(seq)).sort((a, b) => a - b);
+    while (this.#tail + fresh.length > this.#all.length) this.#grow(0);
+    let from = this.#tail - 1;
+    let to = this.#tail + fresh.length - 1;
+    for (let i = fresh.length - 1; i >= 0; to--) {
+      if (from >= this.#head && this.#all[from] > fresh[i]) this.#all[to] = this.#all[from--];
+      else this.#all[to] = fresh[i--];
+    }
+    this.#tail += fresh.length;
     return fresh;
   }
 

@@ -1,5 +1,5 @@
 // A scan: the entries of the ring that pass a test, found in slices so short that typing never waits, and
-// kept up to date as lines come and go.
+// kept up to date as lines come and go. A scan by records takes all lines of a record of which one passes.
 //
 // The reader's own regular expressions run in a worker: one that backtracks for ever on some hostile line is
 // ended there and said, where on the page's own thread it would freeze the page.
@@ -26,17 +26,22 @@ export class Scan {
   #run = 0; // counts queries: what belongs to an earlier one is thrown away
   #running = false;
   #matcher = null;
+  #inserted = false; // whether matches have come between others since the last word
   #retreats = 0; // counted, for a verdict that is on its way may be on a line that is gone
+
+  #records;
 
   found = new Numbers();
   complete = true; // whether it has once reached the end since it began
   error = null;
 
-  // `changed` is called when matches have been added or the scan is complete; `until` gives the end.
-  constructor(ring, changed, until = () => ring.end) {
+  // `changed(inserted)` is called when matches have been added or the scan is complete, with true where some came
+  // between others; `until` gives the end.
+  constructor(ring, changed, until = () => ring.end, { records = false } = {}) {
     this.#ring = ring;
     this.#changed = changed;
     this.#until = until;
+    this.#records = records;
   }
 
   // The first entry not yet looked at.
@@ -81,11 +86,15 @@ export class Scan {
     for (let at = low; at < high; at += WORKER_LINES) {
       const found = await this.#test(range(at, Math.min(high, at + WORKER_LINES)));
       if (run !== this.#run) return 0;
-      seqs.push(...found);
+      for (const seq of found) {
+        if (this.#records) seqs.push(...this.#ring.record(seq).filter((other) => other < high));
+        else seqs.push(seq);
+      }
     }
-    this.found.unshift(seqs);
-    this.#changed();
-    return seqs.length;
+    const all = this.#records ? [...new Set(seqs)].sort((a, b) => a - b) : seqs;
+    this.found.unshift(all);
+    this.#changed(false);
+    return all.length;
   }
 
   // Forgets what the ring has forgotten at its end, so that it is looked at anew when it comes again.
@@ -103,7 +112,7 @@ export class Scan {
     let seq = Math.max(this.#next, this.#ring.first);
     for (let work = 0; seq < until; seq++) {
       const entry = this.#ring.text(seq);
-      if (accepts(seq) && passes(entry, text)) this.found.push(seq);
+      this.#admit(seq, () => accepts(seq) && passes(entry, text));
       work += 1 / LOOK_LINES + (entry.length ?? 0) / LOOK_CHARS;
       if (work < 1) continue;
       work = 0;
@@ -130,19 +139,39 @@ export class Scan {
         const found = await this.#test(seqs);
         if (run !== this.#run) return;
         if (retreats !== this.#retreats) continue;
-        for (const seq of found) if (this.#ring.has(seq)) this.found.push(seq);
+        const passed = new Set(found);
+        for (const seq of seqs) if (this.#ring.has(seq)) this.#admit(seq, () => passed.has(seq));
         this.#next = seqs[seqs.length - 1] + 1;
       }
-      this.#changed();
+      this.#tell();
     }
     if (run !== this.#run) return;
     this.#running = false;
     this.#report();
   }
 
+  // Takes in an entry that passes, or of whose record another line does.
+  #admit(seq, passes) {
+    const head = this.#records ? this.#ring.head(seq) : seq;
+    if (head !== seq && this.found.has(head)) return this.found.push(seq);
+    if (!passes()) return;
+    if (head !== seq) {
+      const before = this.#ring.record(seq).filter((other) => other < seq);
+      if (before[0] > this.found.last) for (const other of before) this.found.push(other);
+      else this.#inserted = this.found.insert(before).length > 0 || this.#inserted;
+    }
+    this.found.push(seq);
+  }
+
   #report() {
     this.complete = true;
-    this.#changed();
+    this.#tell();
+  }
+
+  #tell() {
+    const inserted = this.#inserted;
+    this.#inserted = false;
+    this.#changed(inserted);
   }
 
   #portion(from) {

@@ -10,7 +10,12 @@ export const SIZES = [10, 11, 12, 13, 14, 16, 18, 20];
 
 export const DEFAULTS = Object.freeze({
   filter: "", marking: false, levels: ALL_LEVELS, files: null, find: "", time: "off", wrap: null, colours: true,
+  arrival: false, fold: true, raw: false, columns: [],
 });
+
+// What stays as the reader had it at the last visit, where the address says nothing else.
+const KEPT = ["time", "wrap", "colours", "fold", "raw"];
+const COLUMNS_MAX = 8;
 
 // Characters of a filter or a find, as the inputs have it too: a link must not bring one that takes a minute a line.
 export const TYPED_MAX = 1000;
@@ -28,13 +33,17 @@ export function write(view) {
   if (view.time !== "off") out.set("time", view.time);
   if (view.wrap !== null) out.set("wrap", view.wrap ? "1" : "0");
   if (!view.colours) out.set("colours", "0");
+  if (view.arrival) out.set("order", "arrival");
+  if (!view.fold) out.set("fold", "0");
+  if (view.raw) out.set("json", "raw");
+  if (view.columns.length > 0) out.set("cols", view.columns.join(","));
   return out.toString();
 }
 
-// The view that a fragment asks for; what can't be read is as it always is.
-export function read(fragment) {
+// The view that a fragment asks for; what can't be read is as it always is, or as the reader has it, in `kept`.
+export function read(fragment, kept = {}) {
   const asked = new URLSearchParams(fragment.replace(/^#/, ""));
-  const view = { ...DEFAULTS };
+  const view = { ...DEFAULTS, ...kept };
   view.filter = (asked.get("filter") ?? "").slice(0, TYPED_MAX);
   view.marking = asked.get("mark") === "1";
   if (asked.has("levels")) {
@@ -45,9 +54,14 @@ export function read(fragment) {
   const files = asked.getAll("file");
   view.files = files.length > 0 ? files : null;
   view.find = (asked.get("find") ?? "").slice(0, TYPED_MAX);
-  view.time = TIMES.includes(asked.get("time")) ? asked.get("time") : "off";
-  view.wrap = { 0: false, 1: true }[asked.get("wrap")] ?? null;
-  view.colours = asked.get("colours") !== "0";
+  if (TIMES.includes(asked.get("time"))) view.time = asked.get("time");
+  view.wrap = { 0: false, 1: true }[asked.get("wrap")] ?? view.wrap;
+  if (asked.has("colours")) view.colours = asked.get("colours") !== "0";
+  view.arrival = asked.get("order") === "arrival";
+  if (asked.has("fold")) view.fold = asked.get("fold") !== "0";
+  if (asked.has("json")) view.raw = asked.get("json") === "raw";
+  const columns = (asked.get("cols") ?? "").split(",").filter((name) => name !== "");
+  view.columns = [...new Set(columns)].slice(0, COLUMNS_MAX);
   return view;
 }
 
@@ -69,6 +83,18 @@ export class Taste {
 
   get size() {
     return SIZES.includes(this.#kept.size) ? this.#kept.size : 13;
+  }
+
+  // The parts of a view that are kept from visit to visit.
+  get view() {
+    const kept = this.#kept.view ?? {};
+    const fits = ([name, value]) =>
+      name === "time" ? TIMES.includes(value) : KEPT.includes(name) && (typeof value === "boolean" || (name === "wrap" && value === null));
+    return Object.fromEntries(Object.entries(Object(kept)).filter(fits));
+  }
+
+  keep(view) {
+    this.set({ view: Object.fromEntries(KEPT.map((name) => [name, view[name]])) });
   }
 
   set(change) {

@@ -30,6 +30,34 @@ export function words(state, now = Date.now()) {
   }
 }
 
+// What an event says to a reader.
+export function sentence(event, name) {
+  const reason = event.reason ? `: ${event.reason}` : "";
+  switch (event.event) {
+    case "rotated":
+      return `${name} was rotated: a new file begins`;
+    case "truncated":
+      return `${name} was truncated: it begins anew`;
+    case "missing":
+      return `${name} is gone: waiting for it to come back`;
+    case "away":
+      return `${name} can't be reached${reason}`;
+    case "back":
+      return `${name} is back`;
+    case "closed":
+      return `${name} has ended: nothing more will come`;
+    case "gap": {
+      const why = event.reason ? ` (${event.reason})` : "";
+      if (typeof event.lost !== "number") return `lines of ${name} are gone for good, nobody knows how many${why}`;
+      return `${size(event.lost)} of ${name} ${event.lost === 1 ? "is" : "are"} gone for good${why}`;
+    }
+    case "note":
+      return String(event.text);
+    default:
+      return `${name}: ${String(event.event)}`;
+  }
+}
+
 // "(312) syslog - tailcast"; with an error among the new, "(312 !)".
 export function title(fresh, erred, names, host) {
   const what = names.length === 1 ? names[0] : names.length === 0 ? "tailcast" : `${names.length} files`;

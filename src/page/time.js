@@ -1,19 +1,48 @@
-// How a time of arrival is written beside its line.
+// How a line's time is written beside it, and how counts and sizes are.
 
-export const TIMES = ["off", "local", "utc", "relative"];
+// "above" is the time since the line above.
+export const TIMES = ["off", "local", "utc", "ago", "above"];
+
+export const TIME_WORDS = { off: "no times", local: "local", utc: "UTC", ago: "ago", above: "since above" };
 
 const two = (value) => String(value).padStart(2, "0");
 const three = (value) => String(value).padStart(3, "0");
 
-// `time` and `now` in milliseconds since 1970; a line fetched from further back has no time of arrival.
-export function format(time, kind, now = Date.now()) {
+// `time` in milliseconds since 1970, 0 for none; `beside` is what it is compared with: now, or the time of the line
+// above.
+export function format(time, kind, beside = Date.now()) {
   if (kind === "off" || time === 0) return "";
   const date = new Date(time);
   if (kind === "utc") {
     return `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}:${two(date.getUTCSeconds())}.${three(date.getUTCMilliseconds())}Z`;
   }
-  if (kind === "relative") return ago(now - time);
+  if (kind === "ago") return ago(beside - time);
+  if (kind === "above") return beside === 0 ? "" : since(time - beside);
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${three(date.getMilliseconds())}`;
+}
+
+// The time between two lines, as short as it can be read: "+12 ms", "+1.50 s", "+3:20".
+export function since(milliseconds) {
+  const sign = milliseconds < 0 ? "−" : "+";
+  const rest = Math.abs(milliseconds);
+  if (rest < 1000) return `${sign}${rest} ms`;
+  if (rest < 60_000) return `${sign}${(rest / 1000).toFixed(rest < 10_000 ? 2 : 1)} s`;
+  const seconds = Math.floor(rest / 1000);
+  if (rest < 3_600_000) return `${sign}${Math.floor(seconds / 60)}:${two(seconds % 60)}`;
+  if (rest < 86_400_000) return `${sign}${Math.floor(seconds / 3600)}:${two(Math.floor(seconds / 60) % 60)} h`;
+  return `${sign}${Math.floor(seconds / 86_400)} d`;
+}
+
+// The date of a day, and whether two times are of the same one; in the reader's zone or in UTC.
+export function date(time, utc) {
+  const options = { weekday: "short", day: "numeric", month: "long", year: "numeric", ...(utc && { timeZone: "UTC" }) };
+  return new Date(time).toLocaleDateString("en-GB", options);
+}
+
+export function isSameDay(a, b, utc) {
+  const [x, y] = [new Date(a), new Date(b)];
+  if (utc) return Math.floor(a / 86_400_000) === Math.floor(b / 86_400_000);
+  return x.getDate() === y.getDate() && x.getMonth() === y.getMonth() && x.getFullYear() === y.getFullYear();
 }
 
 export function ago(milliseconds) {
@@ -26,8 +55,9 @@ export function ago(milliseconds) {
 }
 
 // The whole of it, for who points at it.
-export function full(time) {
-  return time === 0 ? "fetched from further back" : `arrived ${new Date(time).toISOString()}`;
+export function full(time, arrival) {
+  const own = time === 0 ? "this line has no time of its own" : new Date(time).toISOString();
+  return arrival === 0 ? own : `${own}\narrived ${new Date(arrival).toISOString()}`;
 }
 
 // Counts and sizes as they are read: 104,213 and 12.4 MiB.

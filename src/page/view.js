@@ -24,7 +24,7 @@ export class View {
   // `changed(anew)` is called when rows came, or, with true, when they are others; `hit()` when other lines
   // are known to be hits of a filter that only marks.
   constructor({ ring, files, rows, around, changed, hit }) {
-    Object.assign(this, { shown: new Scan(ring, () => this.#scanned(), () => this.until) });
+    Object.assign(this, { shown: new Scan(ring, (inserted) => this.#scanned(inserted), () => this.until, { records: true }) });
     this.marked = new Scan(ring, hit, () => this.until);
     [this.#ring, this.#files, this.#rows, this.#around, this.#changed] = [ring, files, rows, around, changed];
   }
@@ -40,6 +40,11 @@ export class View {
 
   get isFiltered() {
     return this.#filtered;
+  }
+
+  // Whether lines of the files shown are left out.
+  get isNarrowed() {
+    return (!this.marking && !isEmpty(this.filter)) || this.#levels !== ALL_LEVELS;
   }
 
   get error() {
@@ -152,10 +157,11 @@ export class View {
   }
 
   // The rows that stood stay until the new ones are all known: no flicker while a reader types.
-  #scanned() {
+  #scanned(inserted) {
     if (!this.#filtered) return;
-    const anew = this.shown.complete && this.#rows.matches !== this.shown.found;
-    if (anew) this.#rows.matches = this.shown.found;
+    const other = this.shown.complete && this.#rows.matches !== this.shown.found;
+    const anew = other || inserted;
+    if (other) this.#rows.matches = this.shown.found;
     this.#changed(anew);
   }
 }

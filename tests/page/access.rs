@@ -54,7 +54,7 @@ fn all_that_can_be_pressed_has_a_name_and_is_reached_by_tab_with_a_ring() {
         ("group", "Files"),
         ("group", "Levels"),
         ("button", "Connection: live"),
-        ("button", "Time of arrival: off"),
+        ("button", "Time: no times"),
         ("button", "Theme: auto"),
     ] {
         assert!(named(role, name), "no {role} {name}");

@@ -13,11 +13,11 @@ test("the ring keeps the newest lines within its bounds, each by a number of its
   const { Ring } = await page("ring");
   const ring = new Ring({ linesMax: 5000, bytesMax: 100_000 });
   for (let n = 0; n < 20_000; n += 100) {
-    ring.push(0, numbered(n, n + 100), { from: `p${n}`, id: `p${n + 100}`, time: n });
+    ring.push(0, numbered(n, n + 100), { from: `p${n}`, id: `p${n + 100}`, arrival: n });
     assert.equal(ring.trim(), true);
   }
   assert.deepEqual([ring.first, ring.end, ring.length], [15_000, 20_000, 5000]);
-  assert.deepEqual([ring.text(15_000), ring.text(19_999), ring.time(19_999)], ["line 15000", "line 19999", 19_900]);
+  assert.deepEqual([ring.text(15_000), ring.text(19_999), ring.arrival(19_999)], ["line 15000", "line 19999", 19_900]);
   assert.equal(ring.bytes, texts(ring).join("").length);
   ring.push(0, ["x".repeat(99_990)], { id: "big", weight: 1 });
   ring.trim();

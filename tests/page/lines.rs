@@ -134,30 +134,46 @@ fn a_very_long_line_is_cut_where_it_is_shown_and_opened_on_demand() {
 }
 
 #[test]
-fn the_time_of_arrival_is_shown_as_asked() {
+fn a_lines_own_time_is_shown_in_one_form_and_its_stamp_not_twice() {
     let logs = Logs::new();
-    let log = logs.file("app.log", "");
-    let Some((mut browser, _daemon)) = open(&[&log]) else {
+    let log = logs.file(
+        "app.log",
+        "2026-11-28T03:16:58Z INFO one\n\tat two\n28 is no time\n",
+    );
+    let other = logs.file("plain.log", "no times here\n");
+    let Some((mut browser, _daemon)) = open(&[&log, &other]) else {
         return;
     };
-    append(&log, "one\n");
-    browser.until(&format!("{SHOWN}.length === 1"));
-    let time = "document.querySelector('.gutter time')";
-    assert_eq!(browser.eval(time), json!(null));
+    browser.until(&format!("{SHOWN}.length === 4"));
+    let times =
+        "[...document.querySelectorAll('.gutter time')].map((time) => time.textContent).join()";
+    assert_eq!(browser.eval(times), json!(""));
     focus_log(&mut browser);
-    let arrived = "new Date(page.ring.time(page.ring.first))";
-    let local = format!("{arrived}.toTimeString().slice(0, 8) === {time}?.textContent.slice(0, 8)");
-    let utc = format!("{arrived}.toISOString().slice(11) === {time}?.textContent");
-    let relative = format!("/^(now|\\d+ s ago)$/.test({time}?.textContent)");
-    for (name, shows) in [("local", local), ("utc", utc), ("relative", relative)] {
+    let own = "new Date(Date.UTC(2026, 10, 28, 3, 16, 58))";
+    let local = format!("{own}.toTimeString().slice(0, 8) + '.000'");
+    for (name, words, shows) in [
+        ("local", "local", local.as_str()),
+        ("utc", "UTC", "'03:16:58.000Z'"),
+    ] {
         browser.press("t", 0);
-        browser.until(&shows);
+        // Lines without a time have none here either.
+        browser.until(&format!("{times}.replace(/^,+|,+$/g, '') === {shows}"));
         browser.until(&format!(
-            "document.querySelector('#time').textContent === '{name}'"
+            "document.querySelector('#time').textContent === '{words}' && location.hash === '#time={name}'"
         ));
-        browser.until(&format!("location.hash === '#time={name}'"));
+        browser.until("[...document.querySelectorAll('.line')].some((row) => row.innerText.endsWith('INFO one'))");
     }
-    browser.until(&format!("/^[1-9] s ago$/.test({time}?.textContent)"));
     browser.press("t", 0);
-    browser.until(&format!("{time} === null"));
+    browser.until(&format!("/^,*\\d+ (min|h|d) ago,*$/.test({times})"));
+    browser.until("/2026-11-28T03:16:58.000Z/.test([...document.querySelectorAll('.gutter time')].map((time) => time.title).join())");
+    append(&log, "2026-11-28T03:17:00.500Z INFO three\n");
+    browser.press("t", 0);
+    browser.until(&format!("/\\+2.50 s/.test({times})"));
+    browser.press("t", 0);
+    browser.until(&format!("{times} === ''"));
+    // The next visit has them as they were at this one.
+    browser.press("t", 0);
+    browser.until("location.hash === '#time=local'");
+    browser.eval("location.hash = ''; location.reload()");
+    browser.until("document.querySelectorAll('.gutter time').length === 5");
 }

@@ -9,7 +9,7 @@ fn the_pure_parts_of_the_scripts_keep_their_promises() {
     };
     browser.go(&files::serve());
     let outcomes = browser.eval(
-        "Promise.all(['pure', 'held'].map((name) => import(`/tests/page/${name}.test.mjs`)))\
+        "Promise.all(['pure', 'held', 'story'].map((name) => import(`/tests/page/${name}.test.mjs`)))\
          .then(() => import('/tests/page/shim.mjs')).then((shim) => shim.outcomes())",
     );
     let outcomes = outcomes.as_array().expect("a list");
@@ -20,7 +20,7 @@ fn the_pure_parts_of_the_scripts_keep_their_promises() {
             outcome["error"].as_str().unwrap_or("ok")
         );
     }
-    assert!(outcomes.len() > 30, "{} cases ran", outcomes.len());
+    assert!(outcomes.len() > 40, "{} cases ran", outcomes.len());
     assert!(
         outcomes.iter().all(|outcome| outcome["error"].is_null()),
         "some failed"

@@ -125,9 +125,13 @@ test("what was missed is said in words", async () => {
 });
 
 test("older lines leave out those that are held", async () => {
-  const { read } = await page("history");
-  const body = ['{"event":"start","id":"p0"}', '{"line":"a","id":"p1"}', '{"line":"b","id":"p2"}', ""].join("\n");
-  assert.deepEqual(read(body, 2, { id: "p2", held: 1 }), { lines: ["a"], from: "p0", id: "p1", beginning: false });
+  const { byFile, entries, without } = await page("history");
+  const told = [{ event: "start", id: "p0" }, { line: "a", id: "p1" }, { event: "rotated", id: "q0" }, { line: "b", id: "q1" }];
+  const body = [...told.map((entry) => JSON.stringify({ file: "x", ...entry })), ""].join("\n");
+  const answer = byFile(entries(`${body}{"file":"x","li`), 2).get("x");
+  const { items, from, beginning } = without(answer, 1);
+  assert.deepEqual([from, beginning, answer.last], ["p0", false, "q1"]);
+  assert.deepEqual(items.map(({ text, event, from: before, id }) => [text ?? event.event, before, id]), [["a", "p0", "p1"], ["rotated", "p1", "q0"]]);
 });
 
 test("a line's JSON is found behind a prefix", async () => {
@@ -175,16 +179,21 @@ test("ids that a request can't hold are left out, and no other file is sent from
   assert.equal(url.searchParams.get("lines"), "0");
   assert.equal(address("http://h.example/", ids.slice(0, 9)).searchParams.get("lines"), "all");
   assert.equal(address("http://h.example/", []).searchParams.get("after"), null);
+  assert.deepEqual(address("http://h.example/", [], ["a b", "c"]).searchParams.getAll("file"), ["a b", "c"]);
 });
 
-test("a time of arrival is written as asked", async () => {
-  const { ago, count, format, size } = await page("time");
+test("a time is written as asked", async () => {
+  const { ago, count, date, format, isSameDay, since, size } = await page("time");
   const time = Date.UTC(2026, 0, 2, 3, 4, 5, 6);
   assert.equal(format(time, "utc"), "03:04:05.006Z");
   assert.match(format(time, "local"), /^\d\d:04:05\.006$|^\d\d:\d\d:05\.006$/);
   assert.equal(format(time, "off"), "");
+  assert.equal(format(time, "above", time - 200_000), "+3:20");
+  assert.deepEqual([12, 1500, -2000, 7_500_000, 2e8].map(since), ["+12 ms", "+1.50 s", "−2.00 s", "+2:05 h", "+2 d"]);
+  assert.deepEqual([isSameDay(time, time + 3600e3, true), isSameDay(time, time + 86400e3, true)], [true, false]);
+  assert.equal(date(time, true), "Fri, 2 January 2026");
   assert.equal(format(0, "utc"), "");
-  assert.equal(format(time, "relative", time + 61_000), "1 min ago");
+  assert.equal(format(time, "ago", time + 61_000), "1 min ago");
   assert.deepEqual([0, 999, 1000, 59_999, 3_600_000, 90_000_000, -5].map(ago), ["now", "now", "1 s ago", "59 s ago", "1 h ago", "1 d ago", "now"]);
   assert.equal(count(104213), "104,213");
   assert.deepEqual([1, 1023, 1024, 1024 * 1024 * 200].map(size), ["1 byte", "1,023 bytes", "1.0 KiB", "200 MiB"]);

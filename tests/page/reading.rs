@@ -118,8 +118,7 @@ fn larger_type_another_width_and_a_filter_give_the_place_back() {
     browser.until("page.ring.lines === 400");
     browser.eval("page.set({wrap: true})");
     look_at(&mut browser, "page.ring.first + 200");
-    let place =
-        "Math.round(document.querySelector('[data-seq=\"200\"]').getBoundingClientRect().top)";
+    let place = "Math.round(document.querySelector(`[data-seq=\"${page.ring.end - 200}\"]`).getBoundingClientRect().top)";
     let before = browser.eval(place);
     focus_log(&mut browser);
     browser.press("+", 0);
@@ -233,4 +232,144 @@ fn rotations_and_truncations_stand_as_rows_where_they_happened() {
     append(&log, "four\n");
     until_last(&mut browser, "four");
     browser.until("document.querySelector('.chip.missing') === null");
+}
+
+/// Lines with a time each, every other second from `start`, beginning at `from`.
+fn stamped(name: &str, start: usize, from: usize, to: usize) -> String {
+    (from..to).fold(String::new(), |mut text, number| {
+        let at = start + number * 2;
+        let (hour, minute, second) = (at / 3600, at / 60 % 60, at % 60);
+        let _ = writeln!(
+            text,
+            "2026-11-28T{hour:02}:{minute:02}:{second:02}Z INFO {name} {number}"
+        );
+        text
+    })
+}
+
+/// Whether everything held is in the order of its times.
+const IN_ORDER: &str = "(() => { let last = 0; for (let seq = page.ring.first; seq < page.ring.end; seq++) { \
+    if (page.ring.time(seq) < last) return false; last = page.ring.time(seq); } return true; })()";
+
+#[test]
+fn files_are_one_story_by_time_at_first_and_when_older_lines_are_fetched() {
+    let logs = Logs::new();
+    let a = logs.file("a.log", stamped("a", 0, 0, 3000));
+    let b = logs.file("b.log", stamped("b", 1, 0, 3000));
+    // A quiet one, whose history reaches far back.
+    let c = logs.file("c.log", stamped("c", 0, 0, 5) + &stamped("c", 5000, 0, 3));
+    let Some((mut browser, _daemon)) = open(&[&a, &b, &c]) else {
+        return;
+    };
+    browser.until(&format!(
+        "{SHOWN}.at(-1)?.endsWith('b 2999') && {SHOWN}.at(-2)?.endsWith('a 2999')"
+    ));
+    assert_eq!(browser.eval(IN_ORDER), json!(true));
+    browser.until(&format!(
+        "(page.list.toTop(), {HELD}.length === 6008 && {IN_ORDER})"
+    ));
+    let held = browser.eval(&format!("new Set({HELD}).size"));
+    assert_eq!(held, json!(6008));
+    // By arrival, as it was: file after file.
+    focus_log(&mut browser);
+    browser.press("o", 0);
+    browser.until(&format!(
+        "location.hash === '#order=arrival' && {HELD}.length === 1008 && !{IN_ORDER}"
+    ));
+}
+
+#[test]
+fn a_line_that_comes_late_says_so_and_a_new_day_has_its_date() {
+    let logs = Logs::new();
+    let log = logs.file(
+        "app.log",
+        "2026-11-27T23:59:59Z one\n2026-11-28T00:00:20Z two\n",
+    );
+    let Some((mut browser, _daemon)) = open(&[&log]) else {
+        return;
+    };
+    browser.eval("page.set({time: 'utc'})");
+    browser
+        .until("document.querySelector('.new-day .day')?.textContent === 'Sat, 28 November 2026'");
+    append(&log, "2026-11-28T00:00:08Z three\n");
+    browser.until("document.querySelector('.late')?.textContent === '12.0 s late'");
+    assert_eq!(
+        browser.eval("document.querySelectorAll('.late, .day').length"),
+        json!(2)
+    );
+}
+
+/// A Java error with a trace of 27 lines.
+pub(crate) fn trace(second: usize) -> String {
+    let mut text = format!(
+        "2026-11-28 03:16:{second:02},000 ERROR [exec-2] Payment - order {second}: failed\n"
+    );
+    text += "java.lang.IllegalStateException: pool exhausted\n";
+    for step in 0..24 {
+        let _ = writeln!(
+            text,
+            "\tat com.example.Payment.step{step}(Payment.java:{step})"
+        );
+    }
+    text + "Caused by: java.sql.SQLException: HikariPool-1 timed out\n"
+}
+
+#[test]
+fn a_stack_trace_is_folded_filtered_and_copied_with_its_error() {
+    let logs = Logs::new();
+    let log = logs.file(
+        "app.log",
+        "2026-11-28 03:16:00,000 INFO before\n".to_owned()
+            + &trace(1)
+            + "2026-11-28 03:16:02,000 INFO after\n",
+    );
+    let Some((mut browser, _daemon)) = open(&[&log]) else {
+        return;
+    };
+    browser.until(&format!("{SHOWN}.length === 5"));
+    let more = "document.querySelector('.unfold')";
+    assert_eq!(
+        browser.eval(&format!("{more}.textContent")),
+        json!("▸ 24 more · Caused by: java.sql.SQLException: HikariPool-1 timed out")
+    );
+    assert_eq!(
+        browser.eval("document.querySelectorAll('.row.error').length"),
+        json!(4)
+    );
+    // The errors alone are the error and all of its trace; a filter that only a line within passes shows it too.
+    browser.eval("page.set({levels: 16})");
+    until_says(&mut browser, "#count", "27 of 29");
+    browser.eval("page.set({levels: 31})");
+    filter(&mut browser, "HikariPool");
+    until_says(&mut browser, "#count", "27 of 29");
+    browser.until("document.querySelector('.unfold mark')?.textContent === 'HikariPool'");
+    filter(&mut browser, "");
+    browser.until(&format!("{SHOWN}.length === 5"));
+    browser.click(more, 0);
+    browser.until(&format!("{SHOWN}.length === 29"));
+    focus_log(&mut browser);
+    browser.press("Enter", 0);
+    browser.until(&format!("{SHOWN}.length === 5"));
+    browser.press("Z", 8);
+    browser.until(&format!(
+        "{SHOWN}.length === 29 && location.hash === '#fold=0'"
+    ));
+    browser.press("Z", 8);
+    browser.until(&format!("{SHOWN}.length === 5"));
+    browser.press("y", 0);
+    browser.until("document.querySelector('#toast').textContent === '27 lines copied'");
+    // A trace that comes in pieces is one all the same, and `e` goes from error to error.
+    append(&log, trace(3));
+    browser.until(&format!("{SHOWN}.length === 8"));
+    append(&log, "\tat the.end(End.java:1)\n");
+    browser
+        .until("/^▸ 25 more/.test([...document.querySelectorAll('.unfold')].at(-1).textContent)");
+    browser.press("e", 0);
+    browser.until("/order 3/.test(page.ring.text(page.cursor))");
+    browser.press("E", 8);
+    browser.until("/order 1/.test(page.ring.text(page.cursor))");
+    // A find of what is folded opens it.
+    browser.press("/", 0);
+    browser.type_text("step17");
+    browser.until("/step17/.test(document.querySelector('.row.current .text')?.textContent)");
 }
