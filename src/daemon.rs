@@ -14,12 +14,12 @@ use crate::courier::Rounds;
 use crate::error::StartError;
 use crate::feed::Feeders;
 use crate::hub::Hub;
-use crate::limits::PERMIT_TURNS_MIN;
 #[cfg(feature = "mqtt")]
 use crate::publish::Publishers;
 use crate::serve::access::Access;
 use crate::serve::access::guard::Guard;
 use crate::serve::access::token::Tokens;
+use crate::serve::delivery::filter::Filters;
 use crate::serve::delivery::stream::Shared;
 use crate::serve::delivery::streams::Streams;
 use crate::serve::delivery::turnstile::Turnstile;
@@ -218,7 +218,7 @@ fn shared(config: &Config, hub: &Arc<Hub>, streams: &Arc<Streams>) -> Shared {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Shared {
         hub: Arc::clone(hub),
-        turnstile: Turnstile::new(cores.max(PERMIT_TURNS_MIN)),
+        turnstile: Turnstile::new(cores),
         streams: Arc::clone(streams),
         queue_batches: config.queue,
         ping_interval: config.ping_interval,
@@ -237,6 +237,7 @@ fn routes(
     let (origins, hosts) = (&config.allow_origin, &config.allow_host);
     Routes {
         shared,
+        filters: Filters::default(),
         guard: Guard::new(origins, hosts, access.asks(), &own_host()),
         base_path: config.base_path.clone(),
         lines: config.lines,

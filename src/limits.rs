@@ -175,8 +175,8 @@ pub const REST_MIN: Duration = Duration::from_micros(100);
 
 // -- Catching up
 
-/// Bytes that one reader looks back through before the next in line has its turn.
-pub const PERMIT_TURN_BYTES: u64 = 1024 * 1024;
+/// How long a turn at reading or filtering lasts; then the next in line has it.
+pub const PERMIT_TURN: Duration = Duration::from_millis(10);
 
 /// Clients that may read history at once where there are fewer cores.
 pub const PERMIT_TURNS_MIN: usize = 2;
@@ -444,8 +444,7 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 // -- Filters
 
-/// Patterns in one request. With [`FILTER_COMPILED_BYTES`] and [`FILTER_CACHE_BYTES`] it bounds what the filter of
-/// one client can take.
+/// Patterns in one request.
 pub const FILTER_PATTERNS_MAX: usize = 16;
 
 /// One pattern; people write some tens.
@@ -458,11 +457,26 @@ pub const FILTER_NESTING: u32 = 48;
 /// nothing.
 pub const FILTER_STACK_BYTES: usize = 1024 * 1024;
 
-/// One compiled pattern: room for a few repeated Unicode classes.
-pub const FILTER_COMPILED_BYTES: usize = 512 * 1024;
+/// The compiled patterns of one request: room for a few repeated Unicode classes in half of it, which one of them may
+/// take. (`error|warn` takes 4 KiB, four times `\d+` 26, `\w{3,10}` 560.)
+pub const FILTER_COMPILED_BYTES: usize = 1024 * 1024;
 
-/// What matching one pattern may remember of its states; it begins anew when that is full.
-pub const FILTER_CACHE_BYTES: usize = 512 * 1024;
+/// What compiling one request's patterns may take at a time: what is compiled, the pattern that is one too many, and what
+/// the compiler itself needs, some 1.2 MiB for the largest.
+pub const FILTER_COMPILING_BYTES: usize = 4 * FILTER_COMPILED_BYTES;
+
+/// What matching one pattern may remember of its states, in either direction; it begins anew when that is full.
+pub const FILTER_CACHE_BYTES: usize = 256 * 1024;
+
+/// Clients that match by one shared filter at a time: each has a memory of its own, and more threads than cores would
+/// not be faster.
+pub const FILTER_CACHES_MAX: usize = COURIERS_MAX + 1;
+
+/// Lines after which it is counted again what matching remembers.
+pub const FILTER_CACHES_COUNTED_EVERY: u32 = 64;
+
+/// All filters of all clients: hundreds of usual ones. Over it, who asks for another one gets 503.
+pub const FILTERS_BYTES: usize = 64 * 1024 * 1024;
 
 // -- Tokens
 

@@ -3,9 +3,12 @@
 mod support;
 
 use std::fmt::Write as _;
-use std::time::Instant;
+use std::io::{BufRead, BufReader, Write as _};
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
-use support::{DEADLINE, Daemon, Logs, append};
+use support::{DEADLINE, Daemon, Logs, append, wait_until};
 
 const LINES: &str = "one\nTwo\r\nthree+3\nfour 4\n";
 
@@ -196,4 +199,167 @@ fn an_empty_line_that_passes_is_a_message() {
     let daemon = Daemon::follow(&[&log]);
     let mut client = daemon.websocket("/ws?exclude=x&lines=all");
     assert_eq!(client.texts(3), ["a", "", "b"]);
+}
+
+/// `count` patterns that each take half of what one request may, no two requests the same.
+fn dear(number: usize, count: usize) -> String {
+    let pattern = |n| {
+        format!(
+            "&exclude=zzzzq(a%7Cb%7C%5B%5Ec%5D)%7B{}%7D",
+            400 - number - n
+        )
+    };
+    (0..count).map(pattern).collect()
+}
+
+/// Asks for `count` streams, each with the dearest filter of so many patterns; their statuses, in order.
+fn ask_for_dear(daemon: &Daemon, count: usize, patterns: usize) -> Vec<(TcpStream, String)> {
+    let ask = |number| {
+        let mut stream = daemon.connect();
+        let filter = dear(number, patterns);
+        let head = format!("GET /stream?lines=0{filter} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        stream.write_all(head.as_bytes()).expect("send");
+        stream
+    };
+    let streams: Vec<_> = (0..count).map(ask).collect();
+    let answered = |stream: TcpStream| {
+        let mut line = String::new();
+        BufReader::new(&stream)
+            .read_line(&mut line)
+            .expect("a line");
+        let status = line.split(' ').nth(1).expect("a status").to_owned();
+        (stream, status)
+    };
+    streams.into_iter().map(answered).collect()
+}
+
+#[test]
+fn hostile_filters_do_not_end_the_daemon_under_a_limit_on_memory() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "x\n");
+    let mut command = Command::new("sh");
+    // 1 GiB of address space: what could not be had ends the program.
+    let limited = "ulimit -v 1048576; exec \"$0\" \"$@\"";
+    command.args(["-c", limited, env!("CARGO_BIN_EXE_tailcast")]);
+    command.args(["--listen", "127.0.0.1:0"]).arg(&log);
+    let daemon = Daemon::start(command);
+    let answers = ask_for_dear(&daemon, 12, 16);
+    assert!(answers.iter().all(|(_, status)| status == "400"));
+    assert_eq!(daemon.get("/healthz").status, 200);
+    assert_eq!(history(&daemon, "grep=x"), "x\n");
+}
+
+#[test]
+fn the_filters_of_all_clients_have_one_budget_and_give_it_back() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "x\n");
+    let daemon = Daemon::follow(&[&log]);
+    let before = daemon.resident_kib();
+    let answers = ask_for_dear(&daemon, 200, 1);
+    let count = |wanted: &str| {
+        answers
+            .iter()
+            .filter(|(_, status)| status == wanted)
+            .count()
+    };
+    let (served, refused) = (count("200"), count("503"));
+    assert_eq!(served + refused, 200);
+    assert!(served > 40 && refused > 0, "{served} were served");
+    let grown = daemon.resident_kib().saturating_sub(before);
+    assert!(grown < 160 * 1024, "it grew by {grown} KiB");
+    drop(answers);
+    let is_free = || {
+        ask_for_dear(&daemon, 40, 1)
+            .iter()
+            .all(|(_, status)| status == "200")
+    };
+    assert!(wait_until(DEADLINE, is_free), "the budget is given back");
+}
+
+#[test]
+fn nothing_is_compiled_for_who_gets_no_place_or_only_a_head() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "x\n");
+    let daemon = Daemon::with(&["--max-clients", "1"], &[&log]);
+    // Larger than any filter may be, which only compiling tells.
+    let large = "/stream?grep=(%5Cw%7B100%7D)%7B100%7D";
+    assert_eq!(daemon.get(large).status, 400);
+    assert_eq!(daemon.ask("HEAD", large, &[]).status, 200);
+    assert_eq!(daemon.ask("HEAD", "/stream?grep=(", &[]).status, 400);
+    let _taken = daemon.websocket("/ws");
+    assert_eq!(daemon.get(large).status, 503);
+}
+
+#[test]
+fn a_client_without_a_filter_starts_while_others_filter_hard() {
+    let logs = Logs::new();
+    // Such patterns forget their states again and again on such lines.
+    let mut bits = 1_u32;
+    let mut random = || {
+        bits ^= bits << 13;
+        bits ^= bits >> 17;
+        bits ^= bits << 5;
+        char::from(b'0' + (bits & 1) as u8)
+    };
+    let lines: String = (0..60_000)
+        .map(|_| (0..127).map(|_| random()).collect::<String>() + "\n")
+        .collect();
+    let log = logs.file("a.log", lines + "last\n");
+    let daemon = Daemon::follow(&[&log]);
+    let hard: String = (40..56)
+        .map(|n| format!("&exclude=%5B01%5D*1%5B01%5D%7B{n}%7D%5B%5E01%5D"))
+        .collect();
+    let id = daemon.live("/events?lines=all").field("id");
+    let hostile: Vec<_> = [
+        format!("/stream?lines=9999999{hard}"),
+        format!("/events?follow=false&after={id}{hard}&grep=never"),
+        format!("/ws?format=json&lines=all{hard}"),
+    ]
+    .iter()
+    .cycle()
+    .take(6)
+    .map(|target| {
+        let mut stream = daemon.connect();
+        let fields = match target.starts_with("/ws") {
+            true => {
+                "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                     Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+            }
+            false => "",
+        };
+        let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
+        stream.write_all(request.as_bytes()).expect("send");
+        stream
+    })
+    .collect();
+    for n in 0..5 {
+        let begun = Instant::now();
+        assert_eq!(daemon.live("/stream?lines=1").line(), "last\n");
+        let took = begun.elapsed();
+        assert!(
+            took < Duration::from_secs(3),
+            "client {n} started after {took:?}"
+        );
+    }
+    // And when those are gone, nothing goes on for them.
+    drop(hostile);
+    let quiet = || {
+        let before = cpu_ticks(daemon.pid());
+        std::thread::park_timeout(Duration::from_millis(300));
+        cpu_ticks(daemon.pid()) - before <= 2
+    };
+    assert!(wait_until(DEADLINE, quiet), "it works on for nobody");
+}
+
+/// CPU time of the process in clock ticks of 10 ms (proc_pid_stat(5)).
+fn cpu_ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("its times");
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split(' ')
+        .collect();
+    let number = |n: usize| fields[n].parse::<u64>().expect("a number");
+    number(12) + number(13)
 }

@@ -26,6 +26,7 @@ use engine::Engine;
 use own::{Own, Place};
 use taken::{Item, Taken};
 
+use super::filter::Sifted;
 use super::wire::{FrameEnd, Framing, Wire};
 use crate::serve::transport::socket::Socket;
 
@@ -137,9 +138,9 @@ impl Link {
         self.own.bytes.extend_from_slice(bytes);
     }
 
-    /// Queues a segment that its own thread has read.
-    pub fn push_segment(&mut self, segment: &Segment) {
-        if let Some(header) = self.header_for(segment, self.named) {
+    /// Queues a segment that its own thread has read, and of its lines those that `sifted` has.
+    pub fn push_segment(&mut self, segment: &Segment, sifted: &Sifted) {
+        if let Some(header) = self.header_for(segment, sifted, self.named) {
             self.own.bytes.extend_from_slice(&header);
             self.named = Some(segment.source.index);
         }
@@ -157,13 +158,14 @@ impl Link {
         };
         let mut apart = own.bytes.len();
         let mut last = None;
-        self.wire.encode(segment, &mut own.bytes, &mut |frame| {
-            last = Some(frame);
-            if frame.at - apart >= FRAMES_APART_BYTES {
-                apart = frame.at;
-                remember(frame);
-            }
-        });
+        self.wire
+            .encode(segment, sifted, &mut own.bytes, &mut |frame| {
+                last = Some(frame);
+                if frame.at - apart >= FRAMES_APART_BYTES {
+                    apart = frame.at;
+                    remember(frame);
+                }
+            });
         if let Some(last) = last {
             remember(last);
         }
@@ -171,14 +173,14 @@ impl Link {
     }
 
     /// The header that goes before a segment where the stream was last in the file `named`.
-    fn header_for(&mut self, segment: &Segment, named: Option<u32>) -> Option<Vec<u8>> {
-        let lines = matches!(segment.kind, Kind::Lines(_));
+    fn header_for(
+        &mut self,
+        segment: &Segment,
+        sifted: &Sifted,
+        named: Option<u32>,
+    ) -> Option<Vec<u8>> {
+        let lines = matches!(segment.kind, Kind::Lines(_)) && sifted.has_any();
         if !lines || !self.wire.has_headers() || named == Some(segment.source.index) {
-            return None;
-        }
-        if let (Kind::Lines(lines), Some(filter)) = (&segment.kind, self.wire.filter())
-            && !(0..lines.len()).any(|i| filter.passes(lines.line(i)))
-        {
             return None;
         }
         Some(self.wire.header(&segment.source.name, named.is_none()))
@@ -365,7 +367,9 @@ impl Link {
             .collect();
         if !self.wire.is_shared() {
             for n in wanted {
-                self.push_segment(&batch.segments[n]);
+                let segment = &batch.segments[n];
+                let sifted = Sifted::of(segment, self.wire.filter());
+                self.push_segment(segment, &sifted);
                 if let Some(reader) = &mut self.reader {
                     reader.has(&batch.segments[n]);
                 }
@@ -382,7 +386,7 @@ impl Link {
         for (i, &segment) in wanted.iter().enumerate() {
             let named = self.taken.last_file().or(self.named);
             let header = self
-                .header_for(&batch.segments[segment], named)
+                .header_for(&batch.segments[segment], &Sifted::All, named)
                 .unwrap_or_default();
             let last = i + 1 == wanted.len();
             self.taken.push(Item {

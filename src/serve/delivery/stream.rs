@@ -14,13 +14,14 @@ use std::time::{Duration, Instant};
 use crate::hub::{Hub, Subscriber};
 use crate::limits::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNKS_BYTES, STALL_HOLD};
 use crate::reader::Reader;
-use crate::source::Segment;
+use crate::source::{Kind, Segment};
 
+use super::filter::{Filter, Sifted};
 use super::link::Carried;
 use super::peer::Peer;
 use super::streams::{Opened, Streams};
-use super::turnstile::Turnstile;
-use crate::serve::transport::socket::Backlog;
+use super::turnstile::{Lane, Turn, Turnstile};
+use crate::serve::transport::socket::{Backlog, Whom};
 
 pub use ended::Ended;
 
@@ -47,6 +48,8 @@ pub(crate) static PANICS: atomic::AtomicBool = atomic::AtomicBool::new(false);
 pub struct Stream<'a> {
     shared: &'a Shared,
     peer: Arc<Peer>,
+    /// Who it is, in line for turns.
+    whom: Whom,
     /// Its place among those that are open.
     opened: Opened<'a>,
     reader: Option<Reader>,
@@ -88,6 +91,7 @@ impl<'a> Stream<'a> {
         Stream {
             shared,
             opened: shared.streams.open(&peer, reader.selection()),
+            whom: peer.visitor.socket.whom(),
             peer,
             reader: Some(reader),
             first,
@@ -134,7 +138,9 @@ impl<'a> Stream<'a> {
         };
         self.opened.falls_behind(reader.behind_bytes());
         for segment in std::mem::take(&mut self.first) {
-            self.peer.link.lock().push_segment(&segment);
+            let filter = self.peer.link.lock().wire.filter().cloned();
+            let sifted = Sifted::of(&segment, filter.as_ref());
+            self.peer.link.lock().push_segment(&segment, &sifted);
         }
         self.send(&mut reader)?;
         loop {
@@ -145,7 +151,12 @@ impl<'a> Stream<'a> {
             if self.follow && self.key.is_none() && reader.is_close() {
                 self.join(&mut reader)?;
             }
-            let turn = shared.turnstile.enter();
+            let filter = self.peer.link.lock().wire.filter().cloned();
+            let lane = match filter {
+                None => Lane::Reads,
+                Some(_) => Lane::Filters,
+            };
+            let mut turn = shared.turnstile.enter(lane, self.whom);
             let chunk = (CHUNKS_BYTES / shared.streams.catching_up().max(1))
                 .clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
             let segment = reader.next(chunk).map_err(|error| {
@@ -164,19 +175,42 @@ impl<'a> Stream<'a> {
                 }
                 if !self.follow {
                     for end in reader.ends() {
-                        self.peer.link.lock().push_segment(&end);
+                        self.peer.link.lock().push_segment(&end, &Sifted::All);
                     }
                     self.send(&mut reader)?;
                     return Err(Ended::Complete);
                 }
                 continue;
             };
-            self.peer.link.lock().push_segment(&segment);
+            let sifted = self.sift(&reader, &segment, filter.as_ref(), &mut turn)?;
+            self.peer.link.lock().push_segment(&segment, &sifted);
             drop(turn);
             self.opened.has_read(&segment, || reader.behind_bytes());
             drop(segment);
             self.send(&mut reader)?;
         }
+    }
+
+    /// The lines of `segment` that pass `filter`. Where that takes long, others have their turns in between, and the
+    /// peer its pings.
+    fn sift(
+        &mut self,
+        reader: &Reader,
+        segment: &Segment,
+        filter: Option<&Filter>,
+        turn: &mut Turn<'_>,
+    ) -> Result<Sifted, Ended> {
+        let (Kind::Lines(lines), Some(filter)) = (&segment.kind, filter) else {
+            return Ok(Sifted::All);
+        };
+        let mut these = Vec::with_capacity(lines.len());
+        for i in 0..lines.len() {
+            if turn.is_over() {
+                turn.again(|| self.attend(Some(reader)))?;
+            }
+            these.push(filter.passes(lines.line(i)));
+        }
+        Ok(Sifted::These(these))
     }
 
     /// Subscribes: the rest is read up to where the queue begins.

@@ -13,7 +13,7 @@ use crate::json;
 use crate::limits::{BATCH_MESSAGE_BYTES, CHUNK_FRAME_BYTES};
 use crate::source::{Event, EventKind, Id, Kind, Lines, Segment};
 
-use super::filter::Filter;
+use super::filter::{Filter, Sifted};
 use framing::SHORT_HEADER_BYTES;
 use gzip::Gzip;
 use payload::SourceIds;
@@ -100,10 +100,11 @@ impl Wire {
         out
     }
 
-    /// Appends the bytes of a segment to `out`. After each frame `framed` is called with where it ends in `out`.
+    /// Appends the bytes of a segment to `out`, of its lines those that `sifted` has. After each frame `framed` is called with where it ends in `out`.
     pub fn encode(
         &mut self,
         segment: &Segment,
+        sifted: &Sifted,
         out: &mut Vec<u8>,
         framed: &mut dyn FnMut(FrameEnd),
     ) {
@@ -112,13 +113,13 @@ impl Wire {
                 self.encode_event(segment, event, out);
                 framed(self.frame_ends(out, 0));
             }
-            Kind::Lines(lines) if self.shape == Shape::Message && self.filter.is_none() => {
+            Kind::Lines(lines) if self.shape == Shape::Message && *sifted == Sifted::All => {
                 self.encode_messages(lines, out, framed);
             }
             Kind::Lines(lines) if self.shape == Shape::Batch => {
-                self.encode_batches(segment, lines, out, framed);
+                self.encode_batches(segment, lines, sifted, out, framed);
             }
-            Kind::Lines(lines) => self.encode_lines(segment, lines, out, framed),
+            Kind::Lines(lines) => self.encode_lines(segment, lines, sifted, out, framed),
         }
     }
 
@@ -162,6 +163,7 @@ impl Wire {
         &mut self,
         segment: &Segment,
         lines: &Lines,
+        sifted: &Sifted,
         out: &mut Vec<u8>,
         framed: &mut dyn FnMut(FrameEnd),
     ) {
@@ -174,7 +176,7 @@ impl Wire {
         payload.clear();
         let mut has_some = false;
         for i in 0..lines.len() {
-            if self.passes(lines.line(i)) {
+            if sifted.has(i) {
                 let filtered = self.filter.is_some();
                 let ids = self.several.then_some(&mut self.ids);
                 self.shape
@@ -198,6 +200,7 @@ impl Wire {
         &mut self,
         segment: &Segment,
         lines: &Lines,
+        sifted: &Sifted,
         out: &mut Vec<u8>,
         framed: &mut dyn FnMut(FrameEnd),
     ) {
@@ -206,7 +209,7 @@ impl Wire {
         // The batch that is being put together, and its last line.
         let mut open: Option<(json::Batch, usize)> = None;
         for i in 0..lines.len() {
-            if !self.passes(lines.line(i)) {
+            if !sifted.has(i) {
                 continue;
             }
             if let Some((mut batch, last)) = open.take() {
@@ -234,11 +237,6 @@ impl Wire {
         // Lines that did not pass are done with as well.
         framed(self.frame_ends(out, lines.len() - 1));
         self.keep(payload);
-    }
-
-    fn passes(&self, line: &[u8]) -> bool {
-        let filter = self.filter.as_ref();
-        filter.is_none_or(|filter| filter.passes(line))
     }
 
     /// Keeps the room of `payload` for the next one, unless a long line has made it large.

@@ -1,5 +1,6 @@
 //! What one stream request asks for, checked against what there is.
 
+use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 
 use crate::config::value::Lines;
@@ -10,11 +11,13 @@ use crate::source::{EventKind, Id, Kind as What, Segment, Source};
 
 use super::routes::Routes;
 use crate::serve::access::token::Scope;
-use crate::serve::delivery::filter::Filter;
+use crate::serve::delivery::filter::{Filter, Wanted};
+use crate::serve::delivery::turnstile::Lane;
 use crate::serve::delivery::wire::Shape;
 use crate::serve::http::query::{Format, Stream as Kind, StreamQuery};
 use crate::serve::http::refusal::Refusal;
 use crate::serve::http::request::Request;
+use crate::serve::transport::socket::Whom;
 
 /// See the module.
 #[derive(Debug)]
@@ -22,6 +25,7 @@ pub struct Plan {
     selection: Selection,
     several: bool,
     shape: Shape,
+    wanted: Wanted,
     filter: Option<Filter>,
     lines: Lines,
     after: Vec<Id>,
@@ -48,6 +52,7 @@ impl Plan {
             selection: Selection::All,
             several: routes.several,
             shape: Shape::Text,
+            wanted: Wanted::default(),
             filter: None,
             lines: routes.lines,
             after: Vec::new(),
@@ -57,7 +62,7 @@ impl Plan {
         }
     }
 
-    /// What `request` asks for.
+    /// What `request` asks for, whose filter is not compiled yet.
     pub fn read(
         routes: &Routes,
         request: &Request,
@@ -65,7 +70,6 @@ impl Plan {
         scope: &Scope,
     ) -> Result<Plan, Refusal> {
         let query = StreamQuery::read(&request.query, request.header("Last-Event-ID"), kind)?;
-        let filter = Filter::new(&query.grep, &query.exclude, query.ignore_case)?;
         let (selection, indexes) = routes.select(&query.files, scope)?;
         let count = indexes.len();
         let several = routes.several && query.files.len() != 1;
@@ -110,13 +114,43 @@ impl Plan {
             selection,
             several,
             shape,
-            filter,
+            wanted: Wanted {
+                grep: query.grep,
+                exclude: query.exclude,
+                ignore_case: query.ignore_case,
+            },
+            filter: None,
             lines,
             after,
             before,
             follow,
             may_be_over,
         })
+    }
+
+    /// Refuses a filter that can't be one, without compiling it.
+    pub fn check_filter(&self, routes: &Routes, whom: Whom) -> Result<(), Refusal> {
+        if self.wanted.is_all() {
+            return Ok(());
+        }
+        let _turn = routes.shared.turnstile.enter(Lane::Filters, whom);
+        self.wanted.check()
+    }
+
+    /// Compiles its filter, in a turn of `whom`, unless somebody uses the same one.
+    pub fn compile_filter(&mut self, routes: &Routes, whom: Whom) -> Result<(), Refusal> {
+        if self.wanted.is_all() {
+            return Ok(());
+        }
+        let known = routes.filters.known(&self.wanted);
+        self.filter = Some(match known {
+            Some(filter) => filter,
+            None => {
+                let _turn = routes.shared.turnstile.enter(Lane::Filters, whom);
+                routes.filters.compiled(&self.wanted)?
+            }
+        });
+        Ok(())
     }
 
     /// What its lines look like.
@@ -150,30 +184,33 @@ impl Plan {
         &self,
         routes: &Routes,
         noted: Vec<SourceState>,
+        whom: Whom,
         is_over: &dyn Fn() -> bool,
     ) -> Result<Option<(Reader, Vec<Segment>)>, Refusal> {
+        let lane = match &self.filter {
+            None => Lane::Reads,
+            Some(_) => Lane::Filters,
+        };
+        let turn = RefCell::new(routes.shared.turnstile.enter(lane, whom));
+        let over = Cell::new(false);
+        // Asked between lines, and between blocks that are read.
+        let goes_on = || {
+            let mut turn = turn.borrow_mut();
+            if turn.is_over() && !over.get() {
+                over.set(turn.again(|| routes.is_stopping() || is_over()));
+            }
+            !over.get()
+        };
         let passes = self
             .filter
-            .clone()
-            .map(|filter| move |line: &[u8]| filter.passes(line));
+            .as_ref()
+            .map(|filter| |line: &[u8]| goes_on() && filter.passes(line));
         let passes = passes
             .as_ref()
             .map(|passes| passes as &dyn Fn(&[u8]) -> bool);
-        let mut turn = Some(routes.shared.turnstile.enter());
-        let mut since_bytes = 0;
-        let mut pause = |bytes| {
-            // About a MiB a turn; then whoever waits reads.
-            since_bytes += bytes;
-            if since_bytes >= crate::limits::PERMIT_TURN_BYTES {
-                since_bytes = 0;
-                turn = None;
-                turn = Some(routes.shared.turnstile.enter());
-            }
-            if routes.is_stopping() || is_over() {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+        let mut pause = |_| match goes_on() {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
         };
         let hub = &routes.shared.hub;
         let selection = self.selection.clone();
@@ -184,6 +221,7 @@ impl Plan {
             passes,
             pause: &mut pause,
         };
+        let ended = || Refusal::unavailable("the stream has ended already");
         let failed = |error: std::io::Error| {
             Refusal::unavailable(format!("the file can't be read now: {error}"))
         };
@@ -214,13 +252,13 @@ impl Plan {
         };
         let reader = begin.reader(noted, &from).map_err(failed)?;
         let Some(mut reader) = reader else {
-            return Err(Refusal::unavailable("the stream has ended already"));
+            return Err(ended());
         };
         if !self.may_be_over {
             return Ok(Some((reader, Vec::new())));
         }
         let mut first = Vec::new();
-        loop {
+        while goes_on() {
             let Some(segment) = reader
                 .next(crate::limits::CHUNK_BYTES_MIN)
                 .map_err(failed)?
@@ -250,5 +288,6 @@ impl Plan {
                 return Ok(Some((reader, first)));
             }
         }
+        Err(ended())
     }
 }

@@ -18,6 +18,7 @@ use super::shortage::Shortage;
 use crate::serve::access::guard::Guard;
 use crate::serve::access::token::Scope;
 use crate::serve::access::{Access, Pass};
+use crate::serve::delivery::filter::Filters;
 use crate::serve::delivery::stream::Shared;
 use crate::serve::http::answer::{Answer, TEXT};
 use crate::serve::http::cors::Cors;
@@ -43,6 +44,8 @@ pub struct Routes {
     pub several: bool,
     /// Who follows through us.
     pub via: Arc<Via>,
+    /// What streams filter by.
+    pub filters: Filters,
     /// Streams now.
     pub streams: AtomicUsize,
     /// Requests that were refused.

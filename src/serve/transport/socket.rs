@@ -3,14 +3,14 @@
 mod backlog;
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{IpAddr, Ipv6Addr, Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 
 use crate::limits::SEND_BUFFER_BYTES;
 use crate::serve::transport::tls::TlsStream;
@@ -54,6 +54,20 @@ impl Socket {
     /// The peer speaks no TLS to a listener of TLS.
     pub fn is_clear_where_tls_is_spoken(&self) -> bool {
         matches!(self, Socket::Tls(stream) if stream.is_clear())
+    }
+
+    /// Who is at the other end, as far as that can be told: those behind one proxy are one.
+    pub fn whom(&self) -> Whom {
+        match self {
+            Socket::Unix(stream) => {
+                let peer = getsockopt(stream, sockopt::PeerCredentials);
+                Whom::User(peer.map_or(u32::MAX, |peer| peer.uid()))
+            }
+            Socket::Tcp(_) | Socket::Tls(_) => {
+                let address = self.tcp().and_then(|stream| stream.peer_addr().ok());
+                Whom::of(address.map_or(Ipv6Addr::UNSPECIFIED.into(), |address| address.ip()))
+            }
+        }
     }
 
     fn tcp(&self) -> Option<&TcpStream> {
@@ -252,6 +266,28 @@ pub enum Transport {
     Tls,
     /// A Unix socket: from this machine, by who may open its file.
     Unix,
+}
+
+/// Who is at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// Whoever has this address.
+    Address(IpAddr),
+    /// A user of this machine.
+    User(u32),
+}
+
+impl Whom {
+    /// Whoever has `address`: of IPv6 the network, in which one machine has as many as it likes.
+    pub fn of(address: IpAddr) -> Whom {
+        Whom::Address(match address.to_canonical() {
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+            }
+            v4 => v4,
+        })
+    }
 }
 
 /// What a wait ended with; both false at its deadline.

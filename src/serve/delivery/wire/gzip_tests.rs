@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use proptest::prelude::*;
 
+use crate::serve::delivery::filter::Sifted;
 use crate::serve::delivery::wire::{Framing, Shape, Wire};
 use crate::source::{IdMaker, Identity, Kind, Lines, Origin, Segment, Source, lines};
 
@@ -117,7 +118,7 @@ fn the_frame_that_is_half_sent_is_found_in_the_deflated_bytes() {
         let wire = Wire::new(shape, Framing::Chunked, false, None).gzipped();
         let mut again = Wire::new(shape, Framing::Chunked, false, None).gzipped();
         let (mut bytes, mut ends) = (Vec::new(), Vec::new());
-        again.encode(&segment, &mut bytes, &mut |frame| {
+        again.encode(&segment, &Sifted::All, &mut bytes, &mut |frame| {
             ends.push((frame.at, frame.line));
         });
         assert_eq!(wire.form(&segment), bytes);

@@ -1,5 +1,6 @@
 //! The bytes of a segment that are the same for all clients of a shape and a framing.
 
+use crate::serve::delivery::filter::Sifted;
 use crate::source::Segment;
 
 use super::Wire;
@@ -18,7 +19,7 @@ impl Wire {
             let mut shared = Wire::new(self.shape, self.framing, self.several, None);
             shared.gzip = self.gzip.clone();
             let mut bytes = Vec::new();
-            shared.encode(segment, &mut bytes, &mut |_| {});
+            shared.encode(segment, &Sifted::All, &mut bytes, &mut |_| {});
             bytes
         })
     }
@@ -31,7 +32,7 @@ impl Wire {
         let mut deflated = self.gzip.as_ref().map(|_| chunk_ends(self.form(segment)));
         let mut plain = Wire::new(self.shape, self.framing, self.several, None);
         let mut found = None;
-        plain.encode(segment, &mut Vec::new(), &mut |frame| {
+        plain.encode(segment, &Sifted::All, &mut Vec::new(), &mut |frame| {
             let end = match &mut deflated {
                 Some(ends) => ends.next(),
                 None => Some(frame.at),

@@ -83,7 +83,7 @@ impl Client<'_> {
         rest: Vec<u8>,
         cors: Option<&Cors>,
     ) -> Result<Option<Box<Opening<'_>>>, Refusal> {
-        let plan = Plan::read(self.routes, request, kind, pass.scope())?;
+        let mut plan = Plan::read(self.routes, request, kind, pass.scope())?;
         self.visitor.let_in_with(pass.clone());
         // Race: the token was withdrawn, and the door went round the streams, before this line: it did not see this one.
         if !self.routes.access.holds(&pass) {
@@ -120,6 +120,7 @@ impl Client<'_> {
             None => answer::stream_head(content_type, coding, body, cors),
         };
         if request.method == Method::Head {
+            plan.check_filter(self.routes, self.visitor.socket.whom())?;
             self.send(&head);
             return Ok(None);
         }
@@ -127,6 +128,9 @@ impl Client<'_> {
         // Not only once it runs: while many wait for their turn at the file, the door would take the oldest of them for
         // heads that never come, and end them.
         (self.becomes_stream)(&self.visitor);
+        let whom = self.visitor.socket.whom();
+        // Behind the place: what a filter costs, only those cost who have one.
+        plan.compile_filter(self.routes, whom)?;
         let mut wire = Wire::new(
             plan.shape(),
             framing,
@@ -140,7 +144,7 @@ impl Client<'_> {
         let mut started = None;
         if plan.must_know_first() {
             let noted = note(&self.routes.shared.hub);
-            started = plan.start(self.routes, noted, &|| self.is_over(&plan))?;
+            started = plan.start(self.routes, noted, whom, &|| self.is_over(&plan))?;
             if started.is_none() {
                 self.answer(&Answer::no_content().with_cors(cors), request.method);
                 return Ok(None);
@@ -234,7 +238,8 @@ impl Client<'_> {
                 }
                 self.is_over(plan)
             };
-            let started = plan.start(self.routes, noted, &is_over);
+            let whom = self.visitor.socket.whom();
+            let started = plan.start(self.routes, noted, whom, &is_over);
             opening.started = started.ok()?;
         }
         self.start(*opening)
