@@ -118,6 +118,7 @@ impl Daemon {
         feeders.start(stop).map_err(failed("start a feeder"))?;
         let options = tail::Options {
             spools: feeders.spools(),
+            dockers: dockers(config),
             on_round: tells_systemd(&hub, &streams, &tallies),
             ..tail::Options::default()
         };
@@ -178,6 +179,7 @@ fn paths(config: &Config, feeders: &Feeders) -> Result<Vec<PathBuf>, StartError>
     for file in &config.files {
         match file {
             file if feeders.feeds(file) => {}
+            Followed::Docker { .. } => {}
             Followed::Path(path) | Followed::Pattern(path) => {
                 tail::check_name(path).map_err(StartError::Usage)?;
                 paths.push(path.clone());
@@ -191,6 +193,15 @@ fn paths(config: &Config, feeders: &Feeders) -> Result<Vec<PathBuf>, StartError>
         }
     }
     Ok(paths)
+}
+
+/// The data roots of Docker whose containers are followed.
+fn dockers(config: &Config) -> Vec<PathBuf> {
+    let root = |file: &Followed| match file {
+        Followed::Docker { root } => Some(root.clone()),
+        _ => None,
+    };
+    config.files.iter().filter_map(root).collect()
 }
 
 fn failed(deed: &'static str) -> impl Fn(io::Error) -> StartError {

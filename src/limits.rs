@@ -17,6 +17,9 @@ pub const HEAD_CHECKED_BYTES: usize = 256;
 /// Last bytes before a place that its id is checked against.
 pub const TAIL_CHECKED_BYTES: usize = 64;
 
+/// Of what Docker says of a container, as much is read; some 10 KB are usual.
+pub const CONTAINER_CONFIG_BYTES: u64 = 1024 * 1024;
+
 /// Stored bytes after which an unfinished line of records is shown as it is, in lines of `--max-line`, and besides: JSON
 /// makes up to six bytes of one. Whoever begins to read looks back that far for the parts of a line.
 pub const OPEN_LINE_FACTOR: usize = 8;

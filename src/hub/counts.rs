@@ -23,7 +23,7 @@ impl SourceCounts {
     pub(super) fn begins(&mut self, generation: &Generation) {
         match generation.began {
             Began::First | Began::Continued => {}
-            Began::Rotated => self.rotations += 1,
+            Began::Rotated | Began::Remade => self.rotations += 1,
             Began::Truncated => self.truncations += 1,
         }
         if let Some(gap) = generation.gap {

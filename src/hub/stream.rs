@@ -240,6 +240,9 @@ impl Stream {
             let lost = generation.gap.and_then(|gap| gap.lost_bytes).unwrap_or(0);
             generation.set_base(last.base() + self.edge.offset.saturating_sub(last.start()) + lost);
             debug_assert_eq!(last.number + 1, generation.number);
+            if generation.began == Began::Remade {
+                last.set_parts_end();
+            }
             last.seal(self.edge.offset);
             last.touch();
             if generation.began == Began::Truncated {

@@ -159,7 +159,7 @@ impl Cursor {
                     return Ok(Some(self.lost(&generation, limit, "overwritten")));
                 }
                 Err(error) => {
-                    log::warn!("read {:?}: {error}", self.source.path);
+                    log::warn!("read {:?}: {error}", self.source.path());
                     return Ok(Some(self.lost(&generation, limit, "unreadable")));
                 }
             }

@@ -34,7 +34,7 @@ impl Past {
     /// Ids come from whoever may connect, and anyone can make one up that names the first byte of any inode: only files
     /// that a rotation of this one can have left are opened, or the whole directory could be read.
     pub(super) fn find(source: &Source, id: &Id) -> Option<Past> {
-        let path = siblings::by_inode(&source.path, id.inode)?;
+        let path = siblings::by_inode(&source.path(), id.inode)?;
         let past = Past::open(&path, id.offset).ok()?;
         let found = past.limit >= id.offset
             && past
@@ -170,7 +170,7 @@ impl Past {
             held.iter()
                 .any(|held| held.identity.is_inode(&sibling.identity))
         };
-        let mut younger = siblings::rotated(&source.path);
+        let mut younger = siblings::rotated(&source.path());
         // Younger is what comes after it on the list: by time alone, two files that were last written within one tick
         // of the kernel's clock would each be the successor of the other.
         match younger

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::limits::SIBLING_SCANS_MAX;
 
+use super::record::Carry;
 use super::{Began, Gap, Generation, Identity, Source, identity, siblings};
 
 /// What is remembered of a generation.
@@ -27,6 +28,9 @@ pub struct Former {
     /// Its length.
     pub sealed: u64,
     gone: AtomicBool,
+    /// The lines of records that go on in it, and whether its own end with it.
+    carry: Arc<Carry>,
+    parts_end: bool,
 }
 
 impl Former {
@@ -41,6 +45,8 @@ impl Former {
             start: generation.start(),
             sealed: generation.sealed().unwrap_or(generation.start()),
             gone: AtomicBool::new(generation.is_gone()),
+            carry: generation.carry(),
+            parts_end: generation.parts_end(),
         }
     }
 
@@ -70,6 +76,10 @@ impl Former {
             Generation::with_identity(self.number, file, identity, self.began, self.gap);
         generation.set_base(self.base);
         generation.skip_to(self.start);
+        generation.goes_on(Arc::clone(&self.carry));
+        if self.parts_end {
+            generation.set_parts_end();
+        }
         generation.seal(self.sealed);
         Some(Arc::new(generation))
     }
@@ -77,7 +87,7 @@ impl Former {
     /// By birth as well, for its inode may be another file's by now: where births are unknown it is not looked for.
     fn find(&self, source: &Source) -> Option<File> {
         self.identity.born?;
-        let path = siblings::by_inode(&source.path, self.identity.inode)?;
+        let path = siblings::by_inode(&source.path(), self.identity.inode)?;
         let (file, identity) = identity::open(&path).ok()?;
         (identity == self.identity).then_some(file)
     }

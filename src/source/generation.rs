@@ -19,6 +19,8 @@ pub enum Began {
     First,
     /// A new file under the name.
     Rotated,
+    /// The same, and another program writes it: no line of the file before goes on in it.
+    Remade,
     /// The next file of a spool: what came in goes on, so nobody is told.
     Continued,
     /// The same file, truncated or rewritten.
@@ -62,6 +64,8 @@ pub struct Generation {
     grammar: OnceLock<Grammar>,
     /// The lines that are unfinished at the end of the file before, and go on in this one.
     carry: OnceLock<Arc<Carry>>,
+    /// Its unfinished lines end with it.
+    parts_end: AtomicBool,
 }
 
 impl Generation {
@@ -99,12 +103,28 @@ impl Generation {
             last_read: Mutex::new(Instant::now()),
             grammar: OnceLock::new(),
             carry: OnceLock::new(),
+            parts_end: AtomicBool::new(false),
         }
     }
 
     /// Lines that are unfinished at the end of the file before go on in this one. Said before it is read.
     pub fn goes_on(&self, carry: Arc<Carry>) {
         self.carry.get_or_init(|| carry);
+    }
+
+    /// Its unfinished lines end with it. Said before it is sealed.
+    pub fn set_parts_end(&self) {
+        self.parts_end.store(true, Ordering::Release);
+    }
+
+    /// Whether its unfinished lines end with it.
+    pub fn parts_end(&self) -> bool {
+        self.parts_end.load(Ordering::Acquire)
+    }
+
+    /// What goes on in it of the file before.
+    pub fn carry(&self) -> Arc<Carry> {
+        self.carry.get().map(Arc::clone).unwrap_or_default()
     }
 
     /// How to read its records; `None` where its stored lines are none. Blocks on the disk.
@@ -125,7 +145,7 @@ impl Generation {
             grammar,
             start: self.start(),
             line_bytes_max,
-            carry: self.carry.get().map(Arc::clone).unwrap_or_default(),
+            carry: self.carry(),
         };
         Ok((grammar != Grammar::Plain).then(reading))
     }

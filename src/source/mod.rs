@@ -13,7 +13,10 @@ pub mod mark;
 pub mod record;
 pub mod siblings;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 pub use batch::{Batch, Event, EventKind, Kind, Segment};
 pub use former::Former;
@@ -92,10 +95,10 @@ pub struct Source {
     pub index: u32,
     /// What it is called on the wire: its base name, or the path as given where that was taken.
     pub name: String,
-    /// The path that is followed.
-    pub path: PathBuf,
+    /// The path that is followed: that of a container's log, which is made again under its name, changes.
+    path: Mutex<Arc<Path>>,
     /// What people know it by: the same path, or for a spool what it is fed from.
-    pub given: PathBuf,
+    given: PathBuf,
     /// Where its lines come from.
     pub origin: Origin,
     /// What its stored lines hold; `None` where that is found by each file's first lines.
@@ -117,10 +120,28 @@ impl Source {
             index,
             name,
             given: path.clone(),
-            path,
+            path: Mutex::new(Arc::from(path)),
             origin,
             grammar: origin.grammar(),
             name_hash,
+        }
+    }
+
+    /// The path that is followed now.
+    pub fn path(&self) -> Arc<Path> {
+        Arc::clone(&self.path.lock())
+    }
+
+    /// From now on the name stands for the file at `path`.
+    pub fn lead_to(&self, path: &Path) {
+        *self.path.lock() = Arc::from(path);
+    }
+
+    /// What people know it by: where it comes by way of a spool, what that is fed from.
+    pub fn shown_path(&self) -> PathBuf {
+        match self.origin {
+            Origin::Container => self.path().to_path_buf(),
+            _ => self.given.clone(),
         }
     }
 

@@ -8,6 +8,7 @@
 mod cri;
 mod docker;
 mod joiner;
+pub mod local;
 pub mod moment;
 mod recover;
 pub mod text;

@@ -57,6 +57,8 @@ pub(super) struct Follower {
     /// Its place in the watcher's list, by which watches and files know it.
     index: usize,
     source: Arc<Source>,
+    /// The file that the name leads to next is another container's: no line goes on in it.
+    remade: bool,
     /// It was brought in by a pattern: it doesn't take over files that others follow, and its end is nothing special.
     by_pattern: bool,
     name: Name,
@@ -109,6 +111,7 @@ impl Follower {
         Follower {
             index,
             source,
+            remade: false,
             by_pattern,
             name: Name::default(),
             missing_told: false,
@@ -142,7 +145,7 @@ impl Follower {
             Ok(()) => turn.hub.set_leads(&self.source, Condition::Ok),
             Err(e) => {
                 self.name
-                    .at_start(&self.source.path, &e, self.by_pattern, turn.now);
+                    .at_start(&self.source.path(), &e, self.by_pattern, turn.now);
                 turn.hub.set_leads(&self.source, self.name.condition());
                 self.look_at = turn.now + RETRY;
             }
@@ -150,7 +153,7 @@ impl Follower {
     }
 
     fn found_at_start(&mut self, turn: &mut Turn) -> io::Result<()> {
-        let path = &self.source.path;
+        let path = &self.source.path();
         // What stands beside it before it is opened has had its time. The clock alone is too coarse to say so.
         let foreign = successor::just_rotated(path);
         let before = stamp_now();
@@ -158,7 +161,7 @@ impl Follower {
         if !stat.is_file() {
             return Err(not_regular(&stat));
         }
-        let (file, identity) = identity::open(path)?;
+        let (file, identity) = lookup::open(path)?;
         let file = Arc::new(file);
         let mut held = Held::new(Arc::clone(&file), identity, 0, true);
         let begin = held.skip_holes(turn.buf)?;
@@ -211,7 +214,7 @@ impl Follower {
 
     /// The lines that are unfinished at the end of the youngest rotated file, where that can be read.
     fn carry_at_start(&self, line_bytes_max: usize) -> Option<Arc<Carry>> {
-        let before = siblings::rotated(&self.source.path).pop()?;
+        let before = siblings::rotated(&self.source.path()).pop()?;
         if before.compressed {
             return None;
         }
@@ -310,7 +313,7 @@ impl Follower {
             }
             Err(e) => {
                 if !std::mem::replace(&mut self.read_failed, true) {
-                    log::warn!("read {:?}: {e}", self.source.path);
+                    log::warn!("read {:?}: {e}", self.source.path());
                 }
                 self.wait_until(turn.now + RETRY);
                 false
@@ -328,7 +331,7 @@ impl Follower {
             lost_bytes: None,
             reason: "truncated before it was read",
         });
-        self.seal(&mut held, turn);
+        self.seal(&mut held, Began::Truncated, turn);
         let mut anew = Held::new(
             Arc::clone(&held.file),
             held.identity,
@@ -345,9 +348,10 @@ impl Follower {
     ///
     /// Invariant: it goes out in the same publish as the beginning of the next generation, for a reader takes what
     /// stands before a live edge as whole lines only as long as the generation is not sealed.
-    fn seal(&mut self, held: &mut Held, turn: &mut Turn) {
+    fn seal(&mut self, held: &mut Held, began: Began, turn: &mut Turn) {
         let line_bytes_max = turn.hub.line_bytes_max();
-        if let Some(lines) = held.unfinished(self.source.name_hash, line_bytes_max) {
+        let parts_end = began == Began::Remade;
+        if let Some(lines) = held.unfinished(self.source.name_hash, line_bytes_max, parts_end) {
             self.tell(turn, Change::Lines(lines));
         }
         self.carry = held.unfinished_parts();
@@ -371,7 +375,7 @@ impl Follower {
         if held.watch.is_none() {
             held.watch = turn
                 .watches
-                .file(User::File(self.index), &held.file, &self.source.path);
+                .file(User::File(self.index), &held.file, &self.source.path());
             self.armed &= held.watch.is_some();
             turn.known.add(held.identity, self.index);
         }

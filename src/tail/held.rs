@@ -69,6 +69,15 @@ enum Form {
     Records(Box<Joiner>),
 }
 
+/// How far the bytes are known.
+#[derive(Clone, Copy, Debug)]
+enum Until {
+    /// More may come.
+    Now,
+    /// The file ends here; and so do its unfinished lines, or they go on in the next.
+    End { parts_end: bool },
+}
+
 /// What a read found.
 #[derive(Debug)]
 pub(super) enum Found {
@@ -236,7 +245,7 @@ impl Held {
         let lines = match self.form {
             Form::Records(_) => {
                 self.tail.extend_from_slice(new);
-                self.take_records(false, source.name_hash)
+                self.take_records(Until::Now, source.name_hash)
             }
             Form::Unknown | Form::Plain => self.take(new, source.name_hash, line_bytes_max),
         };
@@ -280,14 +289,18 @@ impl Held {
     }
 
     /// Takes the lines out of the fragment that its records make.
-    fn take_records(&mut self, to_the_end: bool, name_hash: u32) -> Option<Lines> {
+    fn take_records(&mut self, until: Until, name_hash: u32) -> Option<Lines> {
         let Form::Records(joiner) = &mut self.form else {
             return None;
         };
         let fragment = &self.tail[self.lead..];
         let fresh = fragment.get((joiner.at() - self.edge) as usize..)?;
         let mut made = Made::default();
+        let to_the_end = matches!(until, Until::End { .. });
         joiner.take(fresh, to_the_end, self.edge, &mut made);
+        if let Until::End { parts_end: true } = until {
+            joiner.end(self.edge + fragment.len() as u64, self.edge, &mut made);
+        }
         let used = *made.ends.last()? as usize;
         let bytes = fragment[..used].to_vec();
         let rest = fragment[used..].to_vec();
@@ -357,9 +370,15 @@ impl Held {
     }
 
     /// The fragment, as the last line of a generation that is about to be sealed.
-    pub(super) fn unfinished(&mut self, name_hash: u32, line_bytes_max: usize) -> Option<Lines> {
+    /// Where `parts_end`, so are the lines of records whose end is not written.
+    pub(super) fn unfinished(
+        &mut self,
+        name_hash: u32,
+        line_bytes_max: usize,
+        parts_end: bool,
+    ) -> Option<Lines> {
         if matches!(self.form, Form::Records(_)) {
-            return self.take_records(true, name_hash);
+            return self.take_records(Until::End { parts_end }, name_hash);
         }
         let bytes = self.tail.split_off(self.lead);
         if bytes.is_empty() {

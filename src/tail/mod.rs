@@ -16,12 +16,14 @@
 //! | `name` | what is said about a name that leads nowhere |
 //! | `identity` | which file it is, and who has it |
 //! | `trail`, `watches` | what is watched, for whom |
+//! | `containers` | the containers of a Docker |
 //! | `pattern`, `glob`, `names` | the FILE arguments: patterns, what matches them, what files are called |
 //!
 //! How late can it be? Where every watch is in place, an event wakes it at once. On a file system that is not known to
 //! send all its events (network, FUSE), and where a limit on watches was hit, every file is looked at each
 //! [`SAFETY_LOOK`](crate::limits::SAFETY_LOOK).
 
+mod containers;
 mod follower;
 mod glob;
 mod held;

@@ -1,6 +1,6 @@
 //! What followed files are called on the wire: settled when a file is first seen, never changed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +12,8 @@ use crate::source::{Origin, Source};
 pub(super) struct Names {
     names: HashSet<String>,
     paths: HashSet<PathBuf>,
+    /// The followers of containers, by Docker and name.
+    containers: HashMap<(usize, String), usize>,
 }
 
 impl Names {
@@ -36,13 +38,36 @@ impl Names {
         Some(hub.add_spool(name, spooled))
     }
 
+    /// Adds a source for the container that the Docker number `docker` calls `name`, and that the follower number
+    /// `follower` is to follow.
+    pub(super) fn add_container(
+        &mut self,
+        docker: usize,
+        name: &str,
+        log: &Path,
+        follower: usize,
+        hub: &Hub,
+    ) -> Option<Arc<Source>> {
+        self.containers.insert((docker, name.to_owned()), follower);
+        let own = match self.names.insert(name.to_owned()) {
+            true => name.to_owned(),
+            false => self.settle(log),
+        };
+        Some(hub.add_source(own, log.to_owned(), Origin::Container))
+    }
+
+    /// Who follows the container that the Docker number `docker` calls `name`.
+    pub(super) fn of_container(&self, docker: usize, name: &str) -> Option<usize> {
+        self.containers.get(&(docker, name.to_owned())).copied()
+    }
+
     /// Whether that path is followed.
     pub(super) fn has(&self, path: &Path) -> bool {
         self.paths.contains(path)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.paths.len()
+        self.paths.len() + self.containers.len()
     }
 
     /// The base name; where another file has that already, the path as given.

@@ -30,6 +30,7 @@ use crate::stop::{Reason, Stop};
 
 use asked::Asked;
 
+use super::containers::Containers;
 use super::follower::{Follower, Turn};
 use super::glob::Glob;
 use super::held::READ_BYTES;
@@ -62,6 +63,8 @@ pub struct Options {
     pub deleted_kept: Option<Duration>,
     /// Spools that are followed, before any file, so that their names are theirs.
     pub spools: Vec<Spooled>,
+    /// Data roots of Docker, all of whose containers are followed.
+    pub dockers: Vec<PathBuf>,
     /// Never use inotify: every file is looked at every few seconds.
     pub poll_only: bool,
 }
@@ -104,6 +107,7 @@ pub struct Watcher {
     round_due: Option<Instant>,
     followers: Vec<Follower>,
     globs: Vec<Glob>,
+    dockers: Vec<Containers>,
     names: Names,
     known: Known,
     watches: Watches,
@@ -140,6 +144,7 @@ impl Watcher {
             round_due: Some(now),
             followers: Vec::new(),
             globs: Vec::new(),
+            dockers: Vec::new(),
             names: Names::default(),
             known: Known::default(),
             watches: Watches::new(options.poll_only),
@@ -175,6 +180,13 @@ impl Watcher {
                 watcher.add(file, false, true);
             }
         }
+        for (index, root) in std::mem::take(&mut watcher.options.dockers)
+            .iter()
+            .enumerate()
+        {
+            watcher.dockers.push(Containers::new(index, root));
+        }
+        watcher.scan_containers(Instant::now(), true, &mut Vec::new());
         watcher.take_events();
         watcher
             .followers
@@ -339,6 +351,7 @@ impl Watcher {
         self.take_times(now);
         let mut changes = Vec::new();
         self.scan_globs(now, &mut changes);
+        self.scan_containers(now, false, &mut changes);
         let mut read = 0;
         self.active.clear();
         for _ in 0..self.ready.len() {

@@ -32,6 +32,8 @@ pub(super) enum User {
     Entry(usize, OsString),
     /// The glob looks up names in this directory that match this component.
     Component(usize, OsString),
+    /// The containers' scan looks up names in this directory that match this component.
+    Container(usize, OsString),
 }
 
 /// Whom an event concerns.
@@ -47,6 +49,8 @@ pub(super) enum Hit {
     Siblings(usize),
     /// A glob.
     Glob(usize),
+    /// The containers of a Docker.
+    Containers(usize),
     /// Events were lost: everyone.
     All,
 }
@@ -244,6 +248,10 @@ fn concerned(user: &User, entry: Option<&OsStr>) -> Option<Hit> {
         (User::Component(glob, _), None) => Some(Hit::Glob(*glob)),
         (User::Component(glob, component), Some(entry)) => {
             pattern::matches(component, entry).then_some(Hit::Glob(*glob))
+        }
+        (User::Container(at, _), None) => Some(Hit::Containers(*at)),
+        (User::Container(at, component), Some(entry)) => {
+            pattern::matches(component, entry).then_some(Hit::Containers(*at))
         }
     }
 }

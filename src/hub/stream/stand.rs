@@ -113,7 +113,7 @@ impl Stream {
         }
         events.push(event(match began {
             Began::First => EventKind::Start,
-            Began::Rotated => EventKind::Rotated,
+            Began::Rotated | Began::Remade => EventKind::Rotated,
             Began::Continued => EventKind::Continued,
             Began::Truncated => EventKind::Truncated,
         }));

@@ -233,7 +233,8 @@ impl Routes {
                 .as_ref()
                 .and_then(|generation| generation.file.metadata().ok())
                 .map_or(0, |stat| stat.len());
-            let path = std::os::unix::ffi::OsStrExt::as_bytes(state.source.given.as_os_str());
+            let path = state.source.shown_path();
+            let path = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str());
             out.extend_from_slice(b"{\"name\":");
             json::string(state.source.name.as_bytes(), &mut out);
             out.extend_from_slice(b",\"path\":");

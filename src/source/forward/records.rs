@@ -54,6 +54,9 @@ pub(super) fn read_lines(
         }
         let taken = (joiner.at() - begin) as usize;
         joiner.take(&buf[taken.min(have)..], to_limit && sealed, from, &mut made);
+        if to_limit && sealed && generation.parts_end() {
+            joiner.end(limit, from, &mut made);
+        }
         if !made.ends.is_empty() || to_limit {
             break;
         }

@@ -116,6 +116,35 @@ impl Joiner {
         }
     }
 
+    /// The unfinished lines end at `end`, where the file does, since the next one is another program's. Where there are
+    /// no bytes left for places of theirs, they go on all the same.
+    pub fn end(&mut self, end: u64, from: u64, made: &mut Made) {
+        let ended = made
+            .ends
+            .last()
+            .map_or(from, |&last| from + u64::from(last));
+        let mut open: Vec<&mut Option<Open>> = self.open.iter_mut().collect();
+        open.retain(|open| open.as_ref().is_some_and(|open| !open.text.is_empty()));
+        open.sort_by_key(|open| open.as_ref().map(|open| open.begun));
+        let count = open.len() as u64;
+        if ended + count > end {
+            return;
+        }
+        let mut out = Out {
+            made,
+            from,
+            after: self.after,
+        };
+        for (n, open) in open.into_iter().enumerate() {
+            if let Some(open) = open.take() {
+                out.line(end - count + 1 + n as u64, open.note, |text| {
+                    text.extend_from_slice(&open.text);
+                    text.push(b'\n');
+                });
+            }
+        }
+    }
+
     /// Where bytes are to be given from.
     pub fn at(&self) -> u64 {
         self.at

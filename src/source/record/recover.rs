@@ -9,7 +9,7 @@ use memchr::{memchr, memrchr};
 use crate::limits::{BACK_BLOCK_BYTES, OPEN_LINE_SLACK_BYTES};
 use crate::source::forward::{read_exact, read_full};
 
-use super::{Carry, Grammar, Joiner, Made, Outlet, open_bytes_max};
+use super::{Carry, Grammar, Joiner, Made, Outlet, local, open_bytes_max};
 
 /// How to read the records of one file.
 #[derive(Clone, Debug)]
@@ -228,9 +228,13 @@ pub fn stored_line_end(file: &File, place: u64, line_bytes_max: usize) -> io::Re
     Ok(end)
 }
 
-/// The grammar of a file whose first line begins at `start`; `None` as long as that is not known. Blocks on the disk.
+/// The grammar of a file whose first line begins at `start`; `None` as long as that is not known; an error where the file
+/// is known to be binary. Blocks on the disk.
 pub fn grammar_of(file: &File, start: u64) -> io::Result<Option<Grammar>> {
     let mut head = [0; super::ASKED_BYTES];
     let n = read_full(file, &mut head, start)?;
-    Ok(Grammar::found(&head[..n]))
+    match local::is_local(&head[..n]) {
+        true => Err(io::Error::other(local::REFUSAL)),
+        false => Ok(Grammar::found(&head[..n])),
+    }
 }

@@ -14,7 +14,7 @@ impl Follower {
         let mut steps: Vec<(i32, User)> = Vec::new();
         self.armed = true;
         for _ in 0..TRAIL_WALKS_MAX {
-            let trail = trail::trail(&self.source.path);
+            let trail = trail::trail(&self.source.path());
             if trail == walked {
                 break;
             }
@@ -43,7 +43,7 @@ impl Follower {
         }
         self.steps = steps;
         if let Some(held) = &mut self.held {
-            held.watch = watches.file(User::File(self.index), &held.file, &self.source.path);
+            held.watch = watches.file(User::File(self.index), &held.file, &self.source.path());
             self.armed &= held.watch.is_some();
         }
     }

@@ -1,6 +1,7 @@
 //! What a feeder tells of a spool, told to clients once they have the bytes before it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::hub::{Change, SpoolPlace};
 use crate::source::EventKind;
@@ -9,8 +10,8 @@ use super::{Follower, Turn};
 
 impl Follower {
     /// The path that is followed.
-    pub(in crate::tail) fn path(&self) -> &Path {
-        &self.source.path
+    pub(in crate::tail) fn path(&self) -> Arc<Path> {
+        self.source.path()
     }
 
     /// To be told behind that place.

@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::hub::Change;
 use crate::limits::{QUIET, QUIET_MAX, SEALED_KNOWN_MAX};
-use crate::source::{Began, EventKind};
+use crate::source::{Began, EventKind, Origin};
 
 use super::lookup::GONE_UNSEEN;
 use super::{Follower, Turn};
@@ -49,17 +50,18 @@ impl Follower {
         if self.arrivals.take_lost() {
             next.gap.get_or_insert(GONE_UNSEEN);
         }
+        let began = match self.has_begun() {
+            true if self.source.origin.is_spooled() => Began::Continued,
+            true if std::mem::take(&mut self.remade) => Began::Remade,
+            true => Began::Rotated,
+            false => Began::First,
+        };
         if let Some(mut old) = self.held.take() {
-            self.seal(&mut old, turn);
+            self.seal(&mut old, began, turn);
             self.put_away(&old, turn);
         } else if let Some(lines) = self.left.take() {
             self.tell(turn, Change::Lines(lines));
         }
-        let began = match self.has_begun() {
-            true if self.source.origin.is_spooled() => Began::Continued,
-            true => Began::Rotated,
-            false => Began::First,
-        };
         let mut held = Held::new(next.file, next.identity, self.next_number, false);
         held.watch = next.watch;
         held.goes_on(std::mem::take(&mut self.carry));
@@ -122,16 +124,34 @@ impl Follower {
         let Some(mut held) = self.held.take_if(is_due) else {
             return;
         };
-        let Ok(nothing) = File::open("/dev/null") else {
-            self.held = Some(held);
-            return;
-        };
         log::info!(
             "{:?} was deleted and is not used: let go of",
-            self.source.path
+            self.source.path()
         );
-        self.left = held.unfinished(self.source.name_hash, turn.hub.line_bytes_max());
+        // A container that is made again goes on with nothing.
+        let parts_end = self.source.origin == Origin::Container;
+        let line_bytes_max = turn.hub.line_bytes_max();
+        self.left = held.unfinished(self.source.name_hash, line_bytes_max, parts_end);
         self.carry = held.unfinished_parts();
+        self.part_with(&held, turn);
+    }
+
+    /// The name stands for the log of another container from now on, or of none: then `path` leads nowhere. Where the old
+    /// one `goes_on` under another name, it is that one's.
+    pub(in crate::tail) fn lead_to(&mut self, path: &Path, goes_on: bool, turn: &mut Turn) {
+        if goes_on && let Some(held) = self.held.take() {
+            self.part_with(&held, turn);
+        }
+        self.source.lead_to(path);
+        self.remade = true;
+        self.stir();
+    }
+
+    /// What a file holds that is not held any more can't be read any more under this name.
+    fn part_with(&mut self, held: &Held, turn: &mut Turn) {
+        let Ok(nothing) = File::open("/dev/null") else {
+            return;
+        };
         turn.known.remove(&held.identity, self.index);
         if let Some(watch) = held.watch {
             turn.watches.release(watch, &User::File(self.index));

@@ -2,11 +2,14 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::hub::Change;
 use crate::limits::{FOREIGN_MAX, MISSING_AFTER, RETRIED_FOR, RETRY};
+use crate::source::forward::read_full;
+use crate::source::record::local;
 use crate::source::{EventKind, Gap, Identity, identity};
 
 use super::{Follower, Turn};
@@ -23,11 +26,22 @@ pub(super) const GONE_UNSEEN: Gap = Gap {
     reason: "gone before it could be read",
 };
 
+/// Opens a file to follow: not one that is known to have no lines. Blocks on the disk.
+pub(super) fn open(path: &Path) -> io::Result<(fs::File, Identity)> {
+    let (file, identity) = identity::open(path)?;
+    let mut head = [0; local::HEAD_BYTES];
+    let n = read_full(&file, &mut head, 0)?;
+    match local::is_local(&head[..n]) {
+        true => Err(io::Error::other(local::REFUSAL)),
+        false => Ok((file, identity)),
+    }
+}
+
 impl Follower {
     /// Step 3 and 4: sees where the name leads.
     pub(super) fn notice(&mut self, turn: &mut Turn) {
         let before = stamp_now();
-        let leads = match fs::metadata(&self.source.path) {
+        let leads = match fs::metadata(self.source.path()) {
             Ok(stat) if stat.is_file() => self.leads_to(&stat, before, turn),
             Ok(stat) => Err(not_regular(&stat)),
             Err(e) => Err(e),
@@ -42,7 +56,7 @@ impl Follower {
         let untold = match leads {
             Ok(()) => {
                 self.name
-                    .found(&self.source.path, self.has_begun(), self.by_pattern);
+                    .found(&self.source.path(), self.has_begun(), self.by_pattern);
                 // Another file is told when it begins. The same one goes on where it was; that it is back is all.
                 if std::mem::take(&mut self.missing_told) && self.successors.is_empty() {
                     self.tell(turn, Change::Aside(EventKind::Rotated));
@@ -51,7 +65,7 @@ impl Follower {
             }
             Err(e) => self
                 .name
-                .lost(&self.source.path, &e, self.by_pattern, turn.now),
+                .lost(&self.source.path(), &e, self.by_pattern, turn.now),
         };
         if self.name.changed() {
             turn.hub.set_leads(&self.source, self.name.condition());
@@ -110,6 +124,7 @@ impl Follower {
                 && let Some(held) = &mut self.held
             {
                 held.see(stat.len(), turn.now);
+                self.remade = false;
             }
             return Ok(());
         }
@@ -147,7 +162,7 @@ impl Follower {
     ///
     /// Opened before anything else: a further rename can't take it from us then.
     fn found(&mut self, before: SystemTime, turn: &mut Turn) -> io::Result<()> {
-        let (file, identity) = identity::open(&self.source.path)?;
+        let (file, identity) = open(&self.source.path())?;
         let file = Arc::new(file);
         // One that was there before must have been moved to the name: it is there since about now. And whatever the
         // clock says, it stood there after those that were found before it.
@@ -184,19 +199,19 @@ impl Follower {
             false => turn.known.has_of(identity, self.index),
         };
         let since = self.not_read_since(held, since);
-        let (files, gap) = successor::missed(&self.source.path, &held.file, since, &is_ours);
+        let (files, gap) = successor::missed(&self.source.path(), &held.file, since, &is_ours);
         for (file, identity) in files {
             let stood = identity.born.unwrap_or_else(stamp_now);
             self.take_in(file, identity, stood, turn);
         }
         if let Some(held) = &self.held {
-            self.successors.sort(&self.source.path, &held.file);
+            self.successors.sort(&self.source.path(), &held.file);
         }
         if let Some(gap) = gap {
             self.successors.set_gap(gap);
         }
         while let Some(lost) = self.successors.pop_too_many() {
-            log::warn!("{:?} is rotated too often to keep up", self.source.path);
+            log::warn!("{:?} is rotated too often to keep up", self.source.path());
             if let Some(watch) = lost.watch {
                 turn.watches.release(watch, &User::File(self.index));
             }
@@ -219,7 +234,7 @@ impl Follower {
     ///
     /// Invariant: listed before the name is looked up. A generation that comes and goes after that is not on the list.
     pub(super) fn list_siblings(&mut self, turn: &Turn) {
-        self.listed = successor::siblings(&self.source.path)
+        self.listed = successor::siblings(&self.source.path())
             .filter(|identity| {
                 !turn.known.has_of(identity, self.index) && !self.foreign.contains(identity)
             })
@@ -235,7 +250,7 @@ impl Follower {
     ) {
         let watch = turn
             .watches
-            .file(User::File(self.index), &file, &self.source.path);
+            .file(User::File(self.index), &file, &self.source.path());
         self.armed &= watch.is_some();
         self.arrivals.find();
         if let Some(at) = self.sealed.iter().position(|old| old.identity == identity) {

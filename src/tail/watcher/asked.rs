@@ -37,6 +37,7 @@ impl Watcher {
         self.make_all_ready();
         // A new file that a pattern matches is part of the answer, so its directory is not listed later to save time.
         self.globs.iter_mut().for_each(|glob| glob.hurry(now));
+        self.dockers.iter_mut().for_each(|docker| docker.hurry(now));
         let left = self.followers.len();
         self.asked = Some(Asked {
             ticket,

@@ -1,13 +1,16 @@
 //! Whose turn it is: who was named by an event, whose time has come, and what patterns bring in.
 
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::hub::{Change, Notice};
-use crate::limits::FORGET_EVERY;
+use crate::limits::{FILES_MAX, FORGET_EVERY};
 use crate::source::Source;
 
 use super::Watcher;
+use crate::tail::containers::Containers;
 use crate::tail::follower::{Follower, Turn};
 use crate::tail::glob::Glob;
 use crate::tail::watches::Hit;
@@ -45,9 +48,11 @@ impl Watcher {
                     self.make_ready(index);
                 }
                 Hit::Glob(index) => self.globs[index].due = true,
+                Hit::Containers(index) => self.dockers[index].due = true,
                 Hit::All => {
                     log::debug!("events were lost: looking at everything");
                     self.globs.iter_mut().for_each(|glob| glob.due = true);
+                    self.dockers.iter_mut().for_each(|docker| docker.due = true);
                     self.followers.iter_mut().for_each(Follower::events_lost);
                     self.make_all_ready();
                 }
@@ -65,7 +70,7 @@ impl Watcher {
                 }
                 Notice::Event { path, at, kind } => {
                     let mut all = self.followers.iter_mut();
-                    if let Some(index) = all.position(|follower| follower.path() == path) {
+                    if let Some(index) = all.position(|follower| *follower.path() == *path) {
                         self.followers[index].notice_event(at, kind);
                         self.make_ready(index);
                     }
@@ -113,7 +118,8 @@ impl Watcher {
     pub(super) fn next_time(&self) -> Option<Instant> {
         let look = self.times.first().map(|&(at, _)| at);
         let scan = self.globs.iter().map(Glob::wants).min();
-        [look, scan, self.round_due, self.forget_at]
+        let containers = self.dockers.iter().map(Containers::wants).min();
+        [look, scan, containers, self.round_due, self.forget_at]
             .into_iter()
             .flatten()
             .min()
@@ -134,6 +140,75 @@ impl Watcher {
                 self.add(&path, true, false);
             }
         }
+    }
+
+    /// Sees which containers there are: new ones are followed, and each name leads to the log of the one that has it now.
+    pub(super) fn scan_containers(
+        &mut self,
+        now: Instant,
+        at_start: bool,
+        changes: &mut Vec<(Arc<Source>, Change)>,
+    ) {
+        for at in 0..self.dockers.len() {
+            if self.dockers[at].wants() > now {
+                continue;
+            }
+            let found = self.dockers[at].scan(&mut self.watches);
+            let before = std::mem::replace(&mut self.dockers[at].found, found.clone());
+            // A name that another container has now, or none, is done with the log that it led to: before that log is
+            // followed under another name.
+            let elsewhere: HashSet<&PathBuf> = found.values().collect();
+            for (name, log) in &before {
+                if found.get(name) == Some(log) {
+                    continue;
+                }
+                let Some(index) = self.names.of_container(at, name) else {
+                    continue;
+                };
+                self.look_at(index, now, changes);
+                let goes_on = elsewhere.contains(log);
+                let nowhere = self.dockers[at].nowhere(name);
+                let to = found.get(name).unwrap_or(&nowhere);
+                self.lead_to(index, to, goes_on, changes);
+            }
+            let mut new: Vec<(&String, &PathBuf)> = found.iter().collect();
+            new.sort();
+            for (name, log) in new {
+                if let Some(index) = self.names.of_container(at, name) {
+                    if *self.followers[index].path() != **log {
+                        self.lead_to(index, log, false, changes);
+                    }
+                    continue;
+                }
+                if self.names.len() >= FILES_MAX {
+                    break;
+                }
+                let index = self.followers.len();
+                let source = self.names.add_container(at, name, log, index, &self.hub);
+                self.follow(source, true, at_start);
+            }
+        }
+    }
+
+    /// Leads a container's name to another log.
+    fn lead_to(
+        &mut self,
+        index: usize,
+        path: &Path,
+        goes_on: bool,
+        changes: &mut Vec<(Arc<Source>, Change)>,
+    ) {
+        let mut turn = Turn {
+            now: Instant::now(),
+            buf: &mut self.buf,
+            room: 0,
+            watches: &mut self.watches,
+            known: &mut self.known,
+            hub: &self.hub,
+            changes,
+        };
+        self.followers[index].lead_to(path, goes_on, &mut turn);
+        self.make_ready(index);
     }
 
     pub(super) fn look_at_name(

@@ -1,0 +1,226 @@
+//! `docker:`, seen from outside: the containers of a Docker by name, whatever becomes of them.
+//!
+//! What Docker writes is imitated where that is quicker (a data root with `config.v2.json` and a log for each
+//! container); `real` has the same of a real one.
+
+mod support;
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+use support::websocket::Client;
+use support::{DEADLINE, Daemon, Logs, append, wait_until};
+
+/// A data root as Docker leaves it.
+struct Root(Logs);
+
+impl Root {
+    fn new() -> Root {
+        let root = Root(Logs::new());
+        fs::create_dir(root.0.path("containers")).expect("mkdir");
+        root
+    }
+
+    /// A container that was just made.
+    fn make(&self, id: &str, name: &str) {
+        fs::create_dir(self.directory(id)).expect("mkdir");
+        self.call(id, name);
+    }
+
+    /// Docker writes another config and moves it to its place.
+    fn call(&self, id: &str, name: &str) {
+        let config =
+            format!(r#"{{"State":{{"Name":"/no"}},"ID":"{id}","Name":"/{name}","Driver":"vfs"}}"#);
+        let new = self.directory(id).join(".tmp-config.v2.json1");
+        fs::write(&new, config).expect("write");
+        fs::rename(new, self.directory(id).join("config.v2.json")).expect("rename");
+    }
+
+    fn directory(&self, id: &str) -> PathBuf {
+        self.0.path("containers").join(id)
+    }
+
+    fn log(&self, id: &str) -> PathBuf {
+        self.directory(id).join(format!("{id}-json.log"))
+    }
+
+    /// The container's program writes `text` to its standard output.
+    fn say(&self, id: &str, text: &str) {
+        let log = Value::from(text);
+        let time = "2026-11-28T10:00:00.5Z";
+        append(
+            &self.log(id),
+            format!("{{\"log\":{log},\"stream\":\"stdout\",\"time\":\"{time}\"}}\n"),
+        );
+    }
+
+    fn remove(&self, id: &str) {
+        fs::remove_dir_all(self.directory(id)).expect("remove");
+    }
+
+    fn follow(&self) -> Daemon {
+        let file = format!("docker:{}", self.0.path("").display());
+        Daemon::with(&["-v"], &[file.trim_end_matches('/').as_ref()])
+    }
+}
+
+/// What `/files` says, by name.
+fn file(daemon: &Daemon, name: &str) -> Option<Value> {
+    let files: Value = serde_json::from_str(&daemon.get("/files").text()).expect("JSON");
+    let files = files.as_array().expect("an array");
+    files.iter().find(|file| file["name"] == name).cloned()
+}
+
+/// What comes of the file `name` until its line `last`: lines, and events in angle brackets.
+fn until(client: &mut Client, name: &str, last: &str) -> Vec<String> {
+    let mut got = Vec::new();
+    while got.last().is_none_or(|line| line != last) {
+        let object = client.json();
+        if object["file"] == name {
+            got.push(match object["event"].as_str() {
+                Some(event) => format!("<{event}>"),
+                None => object["line"].as_str().expect("a line").to_owned(),
+            });
+        }
+    }
+    got
+}
+
+#[test]
+fn containers_go_by_their_names_also_those_that_come_later() {
+    let root = Root::new();
+    root.make("aa", "web");
+    root.say("aa", "hello\n");
+    let daemon = root.follow();
+    let web = file(&daemon, "web").expect("followed");
+    assert_eq!(
+        (&web["kind"], &web["state"]),
+        (&"container".into(), &"ok".into())
+    );
+    assert_eq!(web["path"], root.log("aa").to_str().expect("UTF-8"));
+    let mut client = daemon.websocket("/ws?format=json");
+    assert_eq!(until(&mut client, "web", "hello"), ["<start>", "hello"]);
+    root.make("bb", "db");
+    root.say("bb", "ready\n");
+    assert_eq!(until(&mut client, "db", "ready"), ["<start>", "ready"]);
+    // Of several files, and so with headers, though there was one at the start.
+    let text = daemon.get("/stream?follow=false").text();
+    assert_eq!(text, "==> web <==\nhello\n\n==> db <==\nready\n");
+}
+
+#[test]
+fn a_container_that_is_made_again_is_a_rotation_of_its_name() {
+    let root = Root::new();
+    root.make("aa", "web");
+    root.say("aa", "first\n");
+    let daemon = root.follow();
+    let mut client = daemon.websocket("/ws?format=json");
+    until(&mut client, "web", "first");
+    // Its last line is not ended; that of the next container does not go on with it.
+    root.say("aa", "bye");
+    root.remove("aa");
+    root.make("bb", "web");
+    root.say("bb", "second\n");
+    let got = until(&mut client, "web", "second");
+    let lines: Vec<&String> = got.iter().filter(|line| *line != "<missing>").collect();
+    assert_eq!(lines, ["bye", "<rotated>", "second"], "{got:?}");
+    let web = file(&daemon, "web").expect("followed");
+    assert_eq!(web["path"], root.log("bb").to_str().expect("UTF-8"));
+}
+
+#[test]
+fn a_removed_container_is_missing() {
+    let root = Root::new();
+    root.make("aa", "web");
+    root.say("aa", "first\n");
+    let daemon = root.follow();
+    let mut client = daemon.websocket("/ws?format=json");
+    until(&mut client, "web", "first");
+    root.say("aa", "last words\n");
+    root.remove("aa");
+    assert_eq!(
+        until(&mut client, "web", "<missing>"),
+        ["last words", "<missing>"]
+    );
+    assert!(wait_until(DEADLINE, || {
+        file(&daemon, "web").is_none_or(|web| web["state"] == "missing" && web["present"] == false)
+    }));
+}
+
+#[test]
+fn a_renamed_container_goes_on_under_its_new_name_and_the_old_one_is_free() {
+    let root = Root::new();
+    root.make("aa", "web");
+    root.say("aa", "first\n");
+    let daemon = root.follow();
+    let mut client = daemon.websocket("/ws?format=json");
+    until(&mut client, "web", "first");
+    root.call("aa", "old");
+    assert_eq!(until(&mut client, "old", "first"), ["<start>", "first"]);
+    root.make("bb", "web");
+    root.say("bb", "second\n");
+    root.say("aa", "still here\n");
+    let mut lines = Vec::new();
+    while lines.len() < 2 {
+        let object = client.json();
+        if let Some(line) = object["line"].as_str() {
+            lines.push(format!(
+                "{}: {line}",
+                object["file"].as_str().expect("a name")
+            ));
+        }
+    }
+    lines.sort();
+    assert_eq!(lines, ["old: still here", "web: second"]);
+}
+
+#[test]
+fn a_container_of_the_local_driver_is_refused_with_what_would_help() {
+    let root = Root::new();
+    root.make("aa", "web");
+    fs::create_dir(root.directory("aa").join("local-logs")).expect("mkdir");
+    let log = root.directory("aa").join("local-logs/container.log");
+    fs::write(
+        log,
+        b"\0\0\0\x10\x0a\x06stdout\x10\xe8\x07\x1a\x03abc\0\0\0\x10",
+    )
+    .expect("write");
+    let daemon = root.follow();
+    let web = file(&daemon, "web").expect("followed");
+    assert_eq!(web["state"], "unreadable");
+    let reason = web["reason"].as_str().expect("a reason");
+    assert!(reason.contains("--log-driver json-file"), "{reason}");
+    assert!(daemon.says("--log-driver json-file"));
+}
+
+#[test]
+fn a_docker_that_is_not_there_yet_is_waited_for() {
+    let root = Root(Logs::new());
+    let daemon = root.follow();
+    assert!(daemon.says("waiting for it"));
+    fs::create_dir(root.0.path("containers")).expect("mkdir");
+    root.make("aa", "web");
+    root.say("aa", "hello\n");
+    assert!(wait_until(DEADLINE, || file(&daemon, "web").is_some()));
+    let mut client = daemon.websocket("/ws?format=json");
+    until(&mut client, "web", "hello");
+}
+
+#[test]
+fn the_driver_s_own_rotation_loses_nothing() {
+    let root = Root::new();
+    root.make("aa", "web");
+    root.say("aa", "begin\n");
+    let daemon = root.follow();
+    let mut client = daemon.websocket("/ws?format=json");
+    until(&mut client, "web", "begin");
+    for n in 0..5 {
+        root.say("aa", &format!("{n} "));
+        let log = root.log("aa");
+        fs::rename(&log, log.with_extension("log.1")).expect("rename");
+        root.say("aa", "said\n");
+        let said = format!("{n} said");
+        assert_eq!(until(&mut client, "web", &said), ["<rotated>", &said]);
+    }
+}
