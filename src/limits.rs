@@ -399,9 +399,19 @@ pub const CLIENT_STACK_BYTES: usize = 128 * 1024;
 /// or glibc would hand the one out, with all its touched pages, where the other is wanted.
 pub const OPENING_STACK_BYTES: usize = 5 * CLIENT_STACK_BYTES;
 
-/// Connections that are not (yet) streams: heads that are being read, answers that are being sent. Beyond it the
-/// oldest goes first.
+/// Connections that are not (yet) streams: heads that are being read, answers that are being sent. Beyond it the oldest
+/// that keeps us waiting goes first; where none does, nobody is let in until there is room.
 pub const HEADS_MAX: usize = 256;
+
+/// How long a connection may keep us waiting before it makes room for another one.
+pub const HEAD_SILENT: Duration = Duration::from_secs(1);
+
+/// How long nobody is let in where all connections are at work: some of them are done by then.
+pub const HEADS_PAUSE: Duration = Duration::from_millis(10);
+
+/// How long one who connects to `tcp:` is listened to before it is sent anything. A browser speaks at once, and who
+/// reads notices no delay.
+pub const FIRST_WORDS_WAIT: Duration = Duration::from_millis(50);
 
 /// The kernel's send buffer of each client: 1,000 slow ones would otherwise hold gigabytes.
 pub const SEND_BUFFER_BYTES: usize = 256 * 1024;

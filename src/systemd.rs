@@ -1,14 +1,19 @@
 //! What systemd gives and is told: passed sockets (sd_listen_fds(3)), readiness, status, watchdog (sd_notify(3)).
-//! Without systemd all of it does nothing.
+//! Without systemd all of it does nothing. The words are few, so they are sent from here, also to an abstract socket
+//! (`NOTIFY_SOCKET=@…`, as a container manager may have it).
 //!
 //! The status line and the watchdog are told by the watcher, each time that it comes round, so a watcher that is stuck
 //! goes silent. There is no timer for the status: after a change it is due once, and where nothing happens nothing is.
 
+use std::ffi::OsStr;
 use std::fmt;
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::{Duration, Instant};
 
 use listenfd::ListenFd;
-use sd_notify::NotifyState;
 
 use crate::error::StartError;
 use crate::limits::STATUS_EVERY;
@@ -106,7 +111,7 @@ impl<S: FnMut() -> Status> Notifier<S> {
             status,
             told: None,
             status_due: now,
-            beat: sd_notify::watchdog_enabled().map(|timeout| timeout / 2),
+            beat: watchdog_timeout().map(|timeout| timeout / 2),
             beat_due: now,
         }
     }
@@ -116,7 +121,7 @@ impl<S: FnMut() -> Status> Notifier<S> {
         let mut due = None;
         if let Some(beat) = self.beat {
             if now >= self.beat_due {
-                tell(&[NotifyState::Watchdog]);
+                tell("WATCHDOG=1");
                 self.beat_due = now + beat;
             }
             due = Some(self.beat_due);
@@ -127,7 +132,7 @@ impl<S: FnMut() -> Status> Notifier<S> {
         }
         let status = (self.status)();
         if self.told != Some(status) {
-            tell(&[NotifyState::Status(&status.to_string())]);
+            tell(&format!("STATUS={status}"));
             self.told = Some(status);
         }
         self.status_due = now + STATUS_EVERY;
@@ -137,18 +142,40 @@ impl<S: FnMut() -> Status> Notifier<S> {
 
 /// The daemon serves.
 pub fn ready(status: Status) {
-    tell(&[NotifyState::Ready, NotifyState::Status(&status.to_string())]);
+    tell(&format!("READY=1\nSTATUS={status}"));
 }
 
 /// The daemon stops.
 pub fn stopping() {
-    tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
+    tell("STOPPING=1\nSTATUS=stopping");
 }
 
-fn tell(state: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
-        log::debug!("systemd can't be told: {error}");
+/// The watchdog's patience with this process, where it has one (sd_watchdog_enabled(3)).
+fn watchdog_timeout() -> Option<Duration> {
+    let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
+    let of_another = number("WATCHDOG_PID").is_some_and(|pid| pid != u64::from(std::process::id()));
+    let micros = number("WATCHDOG_USEC").filter(|&micros| micros > 0 && !of_another);
+    micros.map(Duration::from_micros)
+}
+
+fn tell(state: &str) {
+    let Some(socket) = std::env::var_os("NOTIFY_SOCKET") else {
+        return;
+    };
+    if let Err(error) = tell_at(&socket, state) {
+        log::debug!("systemd can't be told at {socket:?}: {error}");
     }
+}
+
+/// Sends `state` to a socket by its path, or to an abstract one, whose name begins with `@` instead of a NUL.
+fn tell_at(socket: &OsStr, state: &str) -> io::Result<()> {
+    let address = match socket.as_bytes() {
+        [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+        path => SocketAddr::from_pathname(OsStr::from_bytes(path))?,
+    };
+    UnixDatagram::unbound()?
+        .send_to_addr(state.as_bytes(), &address)
+        .map(drop)
 }
 
 #[cfg(test)]
@@ -189,6 +216,23 @@ mod tests {
         assert_eq!(notifier.come_round(start), Some(start + beat));
         let late = start + beat + STATUS_EVERY;
         assert_eq!(notifier.come_round(late), Some(late + beat));
+    }
+
+    #[test]
+    fn an_abstract_socket_is_told_as_well_as_one_with_a_path() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("notify");
+        let name = format!("tailcast-test-{}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&name).expect("an address");
+        let by_path = UnixDatagram::bind(&path).expect("a socket");
+        let by_name = UnixDatagram::bind_addr(&address).expect("a socket");
+        let name = format!("@{name}");
+        for (told, at) in [(by_path, path.as_os_str()), (by_name, OsStr::new(&name))] {
+            tell_at(at, "READY=1").expect("told");
+            let mut buf = [0; 16];
+            assert_eq!(told.recv(&mut buf).expect("a word"), 7);
+            assert_eq!(&buf[..7], b"READY=1");
+        }
     }
 
     #[test]

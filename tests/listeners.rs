@@ -112,7 +112,7 @@ fn who_connects_to_a_plain_listener_is_sent_text_whatever_it_says() {
     let mut client = connect(port);
     client
         .get_mut()
-        .write_all(b"GET / HTTP/1.1\r\n\r\n")
+        .write_all(b"whatever, GET / HTTP/1.1\r\n\r\n")
         .expect("say something");
     assert_eq!(lines(&mut client, 1), "2\n");
     client
@@ -121,6 +121,25 @@ fn who_connects_to_a_plain_listener_is_sent_text_whatever_it_says() {
         .expect("half-close");
     append(&log, "3\n");
     assert_eq!(lines(&mut client, 1), "3\n");
+}
+
+#[test]
+fn a_web_page_gets_nothing_from_a_plain_listener() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "HTTP/1.1 200 OK\r\n");
+    let (_daemon, port) = plain(&[], &[&log]);
+    let mut page = connect(port);
+    let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    page.get_mut().write_all(request).expect("ask");
+    let mut nothing = Vec::new();
+    let end = page.read_to_end(&mut nothing);
+    assert!(nothing.is_empty(), "{end:?} {nothing:?}");
+    // One that connects first and asks later, in pieces.
+    let mut late = connect(port);
+    assert_eq!(lines(&mut late, 1), "HTTP/1.1 200 OK\r\n");
+    late.get_mut().write_all(b"HE").expect("ask");
+    late.get_mut().write_all(b"AD / HTTP/1.1\r\n").expect("ask");
+    assert!(matches!(late.read(&mut [0]), Ok(0) | Err(_)));
 }
 
 #[test]

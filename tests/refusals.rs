@@ -111,6 +111,22 @@ fn ws_without_an_upgrade_is_426_and_told_which() {
 }
 
 #[test]
+fn two_websocket_keys_are_400() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    let daemon = Daemon::follow(&[&log]);
+    let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+    let fields = [
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Version: 13",
+        key,
+        key,
+    ];
+    refused(&daemon.ask("GET", "/ws", &fields), 400);
+}
+
+#[test]
 fn a_head_over_16_kib_is_431() {
     let logs = Logs::new();
     let log = logs.file("a.log", "");

@@ -12,6 +12,7 @@ use crate::hub::Subscriber;
 use super::link::{Carried, Link};
 use crate::serve::access::Pass;
 use crate::serve::transport::socket::Socket;
+use crate::serve::transport::words::FirstWords;
 
 /// What is known of a connection outside its thread.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct Visitor {
     deaf: AtomicBool,
     /// A peer that shuts its sending side has not left (`tcp:`).
     half_close: bool,
+    /// What a peer of `tcp:` says first.
+    words: Mutex<FirstWords>,
     /// What it was let in with, to be asked again when the token file changes.
     pass: std::sync::OnceLock<Pass>,
 }
@@ -50,6 +53,7 @@ impl Visitor {
             withdrawn: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
             half_close,
+            words: Mutex::default(),
             pass: std::sync::OnceLock::new(),
         }
     }
@@ -107,6 +111,12 @@ impl Visitor {
         self.half_close
     }
 
+    /// Whether the peer, which says `more`, takes a `tcp:` listener for one of HTTP: a web page may have sent it, and
+    /// would get lines that it could not ask for otherwise.
+    pub fn asks_for_http(&self, more: &[u8]) -> bool {
+        self.half_close && self.words.lock().are_http(more)
+    }
+
     /// It is to end.
     pub fn is_ended(&self) -> bool {
         self.ended.load(Ordering::SeqCst)
@@ -132,6 +142,11 @@ impl Visitor {
     pub fn withdraw(&self) {
         self.withdrawn.store(true, Ordering::SeqCst);
         self.end();
+    }
+
+    /// Its thread waits for its peer, which has not said anything yet that would end the wait.
+    pub fn is_kept_waiting(&self) -> bool {
+        self.waits.load(Ordering::SeqCst) && !self.socket.has_unread()
     }
 
     /// Runs `wait` (a poll of the socket), unless it is to end already.

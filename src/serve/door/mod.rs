@@ -25,7 +25,7 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use crate::limits::{ACCEPT_PAUSE, ACCESS_LOOK, CLIENT_STACK_BYTES, GRACE};
+use crate::limits::{ACCEPT_PAUSE, ACCESS_LOOK, CLIENT_STACK_BYTES, GRACE, HEADS_PAUSE};
 use crate::stop::{Reason, Stop};
 
 use crate::serve::delivery::peer::Visitor;
@@ -144,15 +144,21 @@ impl Door {
                     data if data >= VISITORS => self.hears(data - VISITORS),
                     listener => {
                         let listener = &listeners[listener as usize];
-                        if closed_until.is_none()
-                            && let Err(error) = self.accept_all(listener)
-                        {
-                            let see = "see LimitNOFILE= of the unit (ulimit -Hn)";
-                            self.routes.shortage.say(format_args!("{error}, {see}"));
-                            self.visitors.end_oldest_head();
-                            closed_until = Some(Instant::now() + ACCEPT_PAUSE);
-                            self.listen(listeners, false)?;
+                        if closed_until.is_some() {
+                            continue;
                         }
+                        let pause = match self.accept_all(listener) {
+                            Ok(true) => continue,
+                            Ok(false) => HEADS_PAUSE,
+                            Err(error) => {
+                                let see = "see LimitNOFILE= of the unit (ulimit -Hn)";
+                                self.routes.shortage.say(format_args!("{error}, {see}"));
+                                self.visitors.end_silent_head(Instant::now());
+                                ACCEPT_PAUSE
+                            }
+                        };
+                        closed_until = Some(Instant::now() + pause);
+                        self.listen(listeners, false)?;
                     }
                 }
             }
@@ -198,12 +204,16 @@ impl Door {
         Ok(())
     }
 
-    fn accept_all(self: &Arc<Self>, listener: &Listener) -> io::Result<()> {
+    /// Accepts those who wait at `listener`; false where there is no room for them right now.
+    fn accept_all(self: &Arc<Self>, listener: &Listener) -> io::Result<bool> {
         // Bounded, so that a storm of connections does not keep peers' words from the streams.
         for _ in 0..64 {
+            if !self.visitors.has_room(Instant::now()) {
+                return Ok(false);
+            }
             match listener.accept(self.certificate.as_ref()) {
                 Ok(socket) => self.take_in(socket, listener),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
                 Err(error) => {
                     let errno = error.raw_os_error().map(Errno::from_raw);
                     // With anything else the peer gave up before it was accepted: accept(2) says to go on.
@@ -215,7 +225,7 @@ impl Door {
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn take_in(self: &Arc<Self>, socket: Socket, listener: &Listener) {

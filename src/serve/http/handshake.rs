@@ -21,10 +21,13 @@ pub(crate) fn accept_key(request: &Request) -> Result<String, Refusal> {
             "Sec-WebSocket-Version must be 13",
         ));
     }
-    let key = request
-        .header("Sec-WebSocket-Key")
-        .unwrap_or_default()
-        .trim_ascii();
+    let mut keys = request.headers("Sec-WebSocket-Key");
+    let key = keys.next().unwrap_or_default().trim_ascii();
+    if keys.next().is_some() {
+        return Err(Refusal::bad_request(
+            "there must be one Sec-WebSocket-Key, not several",
+        ));
+    }
     let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/".contains(byte);
     if key.len() != 24 || !key.ends_with(b"==") || !key[..22].iter().all(is_base64) {
         return Err(Refusal::bad_request(

@@ -5,3 +5,5 @@
 pub mod tls;
 
 pub mod socket;
+
+pub mod words;

@@ -4,13 +4,13 @@ mod backlog;
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{IpAddr, Ipv6Addr, Shutdown, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{getsockopt, setsockopt, sockopt};
+use nix::sys::socket::{MsgFlags, getsockopt, recv, setsockopt, sockopt};
 
 use crate::limits::SEND_BUFFER_BYTES;
 use crate::serve::transport::tls::TlsStream;
@@ -138,6 +138,12 @@ impl Socket {
                 read => return read,
             }
         }
+    }
+
+    /// Whether its peer has said something that was not read, or has left. Does not wait.
+    pub fn has_unread(&self) -> bool {
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        recv(self.as_fd().as_raw_fd(), &mut [0], flags) != Err(Errno::EAGAIN)
     }
 
     /// Shuts it; an already closed one is as good.

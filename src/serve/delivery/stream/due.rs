@@ -129,6 +129,9 @@ impl Stream<'_> {
                     self.peer.visitor.goes_deaf();
                     return Ok(());
                 }
+                Ok(n) if self.peer.visitor.asks_for_http(&buf[..n]) => {
+                    return Err(Ended::PeerLeft);
+                }
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(_) => return Err(Ended::PeerLeft),

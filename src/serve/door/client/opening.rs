@@ -9,7 +9,10 @@ use http::StatusCode;
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
 use crate::escape::shown;
-use crate::limits::{CLIENT_MESSAGE_BYTES, WS_READ_BUFFER_BYTES, WS_WRITE_BUFFER_BYTES};
+use crate::hub::SourceState;
+use crate::limits::{
+    CLIENT_MESSAGE_BYTES, FIRST_WORDS_WAIT, WS_READ_BUFFER_BYTES, WS_WRITE_BUFFER_BYTES,
+};
 use crate::reader::{Reader, note};
 use crate::serve::access::Pass;
 use crate::serve::delivery::link::Link;
@@ -40,6 +43,8 @@ pub(super) struct Opening<'a> {
     head: Vec<u8>,
     /// What a WebSocket peer has said after its request.
     websocket: Option<Vec<u8>>,
+    /// The sources as they stood when it came, where that was noted already.
+    noted: Option<Vec<SourceState>>,
     /// Where it starts and what was read to know, where that had to be known first.
     started: Option<(Reader, Vec<Segment>)>,
     place: Place<'a>,
@@ -155,6 +160,7 @@ impl Client<'_> {
             wire,
             head,
             websocket: key.map(|_| rest),
+            noted: None,
             started,
             place,
             passage,
@@ -196,6 +202,11 @@ impl Client<'_> {
                 return None;
             }
         };
+        let noted = note(&self.routes.shared.hub);
+        if self.takes_us_for_http() {
+            log::debug!("client {} asks tcp: for HTTP", self.visitor.number);
+            return None;
+        }
         (self.becomes_stream)(&self.visitor);
         let several = self.routes.several;
         let wire = Wire::new(Shape::Text, Framing::Bare, several, None);
@@ -204,10 +215,27 @@ impl Client<'_> {
             wire,
             head: Vec::new(),
             websocket: None,
+            noted: Some(noted),
             started: None,
             place,
             passage: None,
         }))
+    }
+
+    /// Whether the first words of one who connects to a plain listener are those of an HTTP request. Waits a moment for
+    /// them: what is sent before could be taken for the answer.
+    fn takes_us_for_http(&self) -> bool {
+        let deadline = Instant::now() + FIRST_WORDS_WAIT;
+        let socket = &self.visitor.socket;
+        let waited = self.visitor.wait(|| socket.wait(false, deadline));
+        let mut buf = [0; 16];
+        match waited {
+            Some(Ok(ready)) if ready.read => {
+                let said = socket.read(&mut buf).unwrap_or(0);
+                self.visitor.asks_for_http(&buf[..said])
+            }
+            _ => false,
+        }
     }
 
     /// Finds where the stream starts. The head is sent before that, since looking back through a filter may take long.
@@ -216,7 +244,8 @@ impl Client<'_> {
         if opening.started.is_none() {
             // Race: a peer that sees the head may write a line at once, and expects it; so the place where its stream
             // begins is noted first.
-            let noted = note(&self.routes.shared.hub);
+            let noted = opening.noted.take();
+            let noted = noted.unwrap_or_else(|| note(&self.routes.shared.hub));
             if !self.send(&std::mem::take(&mut opening.head)) {
                 return None;
             }
@@ -255,6 +284,7 @@ impl Client<'_> {
             started,
             place,
             passage,
+            noted: _,
         } = opening;
         let (reader, first) = started?;
         let context = websocket.map(|rest| {
