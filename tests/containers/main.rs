@@ -3,7 +3,10 @@
 //! What Docker writes is imitated where that is quicker (a data root with `config.v2.json` and a log for each
 //! container); `real` has the same of a real one.
 
+#[path = "../support/mod.rs"]
 mod support;
+
+mod real;
 
 use std::fs;
 use std::path::PathBuf;
