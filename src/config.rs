@@ -3,7 +3,7 @@
 //! `arguments` is the one table of options, for the parser and the help. The environment is read here and
 //! not by `clap`: its way of splitting a list at commas would split FILEs of the command line as well.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -195,17 +195,7 @@ fn files(mut files: Vec<OsString>, env: Environment<'_>) -> Result<Vec<Followed>
             return Err("a FILE is \"\", which names nothing: give the path of a file".to_owned());
         }
     }
-    let files = followed::parse_all(&files)?;
-    for file in &files {
-        if let Followed::Pattern(pattern) = file
-            && let Some(why) = wrong_pattern(pattern.as_os_str())
-        {
-            return Err(format!(
-                "the FILE \"{file}\" is no existing file and no pattern: {why}"
-            ));
-        }
-    }
-    Ok(files)
+    followed::parse_all(&files)
 }
 
 /// Beside what else is kept in the first of the directories that systemd has made for the unit (systemd.exec(5)).
@@ -231,14 +221,6 @@ fn stdin_is_pipe() -> bool {
 fn has_journalctl(env: Environment<'_>) -> bool {
     let path = env("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|directory| directory.join("journalctl").is_file())
-}
-
-/// What is wrong with the pattern `file`. What is not UTF-8 is taken as it is.
-fn wrong_pattern(file: &OsStr) -> Option<String> {
-    let text = file.to_str()?;
-    glob::Pattern::new(text)
-        .err()
-        .map(|error| format!("{}, at character {}", error.msg, error.pos + 1))
 }
 
 #[cfg(test)]

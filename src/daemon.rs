@@ -14,6 +14,7 @@ use crate::courier::Rounds;
 use crate::error::StartError;
 use crate::feed::Feeders;
 use crate::hub::Hub;
+use crate::pattern::Wanted;
 #[cfg(feature = "mqtt")]
 use crate::publish::Publishers;
 use crate::serve::access::Access;
@@ -174,16 +175,14 @@ impl Daemon {
 }
 
 /// The paths and patterns that are followed.
-fn paths(config: &Config, feeders: &Feeders) -> Result<Vec<PathBuf>, StartError> {
+fn paths(config: &Config, feeders: &Feeders) -> Result<Vec<Wanted>, StartError> {
     let mut paths = Vec::new();
     for file in &config.files {
         match file {
             file if feeders.feeds(file) => {}
             Followed::Docker { .. } => {}
-            Followed::Path(path) | Followed::Pattern(path) => {
-                tail::check_name(path).map_err(StartError::Usage)?;
-                paths.push(path.clone());
-            }
+            Followed::Path(path) => paths.push(Wanted::Path(path.clone())),
+            Followed::Pattern(pattern) => paths.push(Wanted::Pattern(pattern.clone())),
             other => {
                 return Err(StartError::Usage(format!(
                     "\"{other}\" can't be followed by this version: it must be a path, a pattern or standard input \

@@ -55,6 +55,7 @@ pub mod limits;
 pub mod authority;
 pub mod error;
 pub mod escape;
+pub mod pattern;
 pub mod percent;
 
 pub mod config;

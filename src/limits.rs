@@ -268,6 +268,9 @@ pub const FORGET_EVERY: Duration = Duration::from_secs(30);
 /// Files that patterns may bring in all; each needs a descriptor.
 pub const FILES_MAX: usize = 10_000;
 
+/// Directories that one `**` goes through: a watch each, of the 65,536 and more that a user may have.
+pub const DIRECTORIES_MAX: usize = 10_000;
+
 /// Bytes from which on a read is not one moment any more: the kernel copies a page at a time, and a file can be
 /// truncated and rewritten between two of them.
 pub const PAGE_BYTES: usize = 4096;

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use crate::escape::shown;
 use crate::limits::JOURNAL_FIELD_NAME_BYTES;
+use crate::pattern::{Pattern, Wanted};
 
 /// One FILE, as it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub enum Followed {
     /// The file of that name; a FIFO is one too, for only a look at it tells.
     Path(PathBuf),
     /// Every file whose path matches.
-    Pattern(PathBuf),
+    Pattern(Pattern),
     /// Standard input, shown as `name`.
     Stdin {
         /// What it is called: `stdin`, unless it was given as `NAME=-`.
@@ -151,9 +152,9 @@ pub(super) fn without_file(stdin_is_pipe: bool, has_journalctl: bool) -> Option<
 pub(super) fn parse_all(files: &[std::ffi::OsString]) -> Result<Vec<Followed>, String> {
     let mut all: Vec<Followed> = Vec::new();
     for file in files {
-        let followed = Followed::parse(file).map_err(|right| {
+        let followed = Followed::parse(file).map_err(|why| {
             let file = shown(file.as_bytes());
-            format!("the FILE \"{file}\" can't be followed: it must be {right}")
+            format!("the FILE \"{file}\" can't be followed: it {why}")
         })?;
         let is_again = |other: &Followed| match (other, &followed) {
             (Followed::Journal(one), Followed::Journal(two)) => one.is_same(two),
@@ -181,19 +182,18 @@ pub(super) fn parse_all(files: &[std::ffi::OsString]) -> Result<Vec<Followed>, S
 
 impl Followed {
     /// Reads one FILE; where it can't be, what would be right.
-    fn parse(file: &OsStr) -> Result<Self, &'static str> {
+    fn parse(file: &OsStr) -> Result<Self, String> {
         let bytes = file.as_bytes();
         let is_path = [&b"/"[..], b"./", b"../"]
             .iter()
             .any(|start| bytes.starts_with(start));
         if !is_path && let Some(other) = file.to_str().and_then(Self::other_than_path) {
-            return other;
+            return other.map_err(|right| format!("must be {right}"));
         }
-        let is_pattern = bytes.iter().any(|byte| b"*?[".contains(byte));
-        match is_pattern && std::fs::symlink_metadata(file).is_err() {
-            true => Ok(Self::Pattern(file.into())),
-            false => Ok(Self::Path(file.into())),
-        }
+        Ok(match Wanted::read(file)? {
+            Wanted::Path(path) => Self::Path(path),
+            Wanted::Pattern(pattern) => Self::Pattern(pattern),
+        })
     }
 
     /// Reads one of the kinds that are no path; `None` where it looks like none of them.
@@ -278,8 +278,9 @@ impl fmt::Display for Followed {
         let named =
             |name: &Option<String>| name.as_ref().map_or(String::new(), |n| format!("{n}="));
         let text = match self {
-            Self::Path(path) | Self::Pattern(path) => {
-                return f.write_str(&shown(path.as_os_str().as_bytes()));
+            Self::Path(path) => return f.write_str(&shown(path.as_os_str().as_bytes())),
+            Self::Pattern(pattern) => {
+                return f.write_str(&shown(pattern.path().as_os_str().as_bytes()));
             }
             Self::Stdin { name } if name == "stdin" => "-".to_owned(),
             Self::Stdin { name } => format!("{name}=-"),
@@ -312,7 +313,7 @@ mod tests {
     fn the_spelling_of_a_file_decides_what_it_is() {
         for (text, kind_of) in [
             ("app.log", "Path(\"app.log\")"),
-            ("/var/log/*.log", "Pattern(\"/var/log/*.log\")"),
+            ("/var/log/*.log", "Pattern(Pattern(\"/var/log/*.log\"))"),
             ("-", "Stdin { name: \"stdin\" }"),
             ("build=-", "Stdin { name: \"build\" }"),
             ("./-", "Path(\"./-\")"),

@@ -1,5 +1,9 @@
 //! What command line and environment promise.
 
+use crate::pattern::Pattern;
+
+use std::ffi::OsStr;
+
 use super::*;
 
 fn parse(args: &[&str], env: &[(&str, &str)]) -> Result<Asked, StartError> {
@@ -42,7 +46,7 @@ fn the_defaults_are_those_of_the_interface() {
     assert_eq!(config.lines, Lines::Last(10));
     assert_eq!(
         (config.max_clients, config.queue, config.max_line),
-        (1024, 64, 1_048_576)
+        (1024, 64, 131_072)
     );
     assert_eq!(
         (config.max_delay, config.ping_interval),
@@ -150,7 +154,7 @@ fn the_environment_says_the_same() {
         config.files,
         [
             Followed::Path("/var/log/a b".into()),
-            Followed::Pattern("/var/log/*.log".into())
+            Followed::Pattern(Pattern::parse("/var/log/*.log".as_ref()).expect("a pattern"))
         ]
     );
     assert_eq!(
@@ -253,12 +257,15 @@ fn a_pattern_and_an_odd_name_of_an_existing_file_are_both_taken() {
 #[test]
 fn names_that_are_not_utf8_are_taken() {
     use std::os::unix::ffi::OsStringExt;
-    let odd = OsString::from_vec(b"a\xff[.log".to_vec());
+    let odd = OsString::from_vec(b"a\xff[x].log".to_vec());
     let asked = Config::parse_from(["tailcast".into(), odd.clone()], |_| None);
     let Ok(Asked::Run(config)) = asked else {
         panic!("{asked:?}")
     };
-    assert_eq!(config.files, [Followed::Pattern(odd.into())]);
+    assert_eq!(
+        config.files,
+        [Followed::Pattern(Pattern::parse(&odd).expect("a pattern"))]
+    );
 }
 
 #[test]

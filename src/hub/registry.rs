@@ -45,8 +45,8 @@ pub enum Selection {
 
 /// Which names are meant. Asked under the hub's lock, so it must be quick.
 pub trait Names: Send + Sync + std::fmt::Debug {
-    /// Whether `name` is.
-    fn has(&self, name: &str) -> bool;
+    /// Whether the source is.
+    fn has(&self, source: &Source) -> bool;
 }
 
 impl Selection {
@@ -55,7 +55,7 @@ impl Selection {
         match self {
             Selection::All => true,
             Selection::Only(indexes) => indexes.binary_search(&source.index).is_ok(),
-            Selection::Named(names) => names.has(&source.name),
+            Selection::Named(names) => names.has(source),
         }
     }
 }

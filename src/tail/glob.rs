@@ -1,17 +1,20 @@
 //! A pattern on the command line: which files match it now, and in which directories to watch for more.
 
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::Instant;
 
-use crate::limits::{FILES_MAX, SAFETY_LOOK, SAFETY_LOOK_TRUSTED, TRAIL_WALKS_MAX};
+use crate::limits::{
+    DIRECTORIES_MAX, FILES_MAX, SAFETY_LOOK, SAFETY_LOOK_TRUSTED, TRAIL_WALKS_MAX,
+};
+use crate::pattern;
 use crate::source::Identity;
 
 use super::identity::Known;
 use super::names::Names;
-use super::pattern;
 use super::trail::{Step, trail};
 use super::watches::{User, Watches};
 
@@ -28,7 +31,7 @@ pub(super) struct Glob {
     path: PathBuf,
     steps: Vec<(i32, User)>,
     /// Files that match and were somebody else's when they were first seen: rotated, or another name of the same.
-    others: Vec<Identity>,
+    others: HashSet<Identity>,
     /// When to scan again, whatever happens.
     pub(super) scan_at: Instant,
     /// Something may have changed.
@@ -45,7 +48,7 @@ impl Glob {
             index,
             path,
             steps: Vec::new(),
-            others: Vec::new(),
+            others: HashSet::new(),
             scan_at: now,
             due: true,
             not_before: now,
@@ -77,7 +80,7 @@ impl Glob {
         self.due = false;
         let (matches, armed) = self.look(watches);
         let mut new = Vec::new();
-        let mut others = Vec::new();
+        let mut others = HashSet::new();
         for path in matches {
             if names.has(&path) || self.is_compressed(&path) {
                 continue;
@@ -91,7 +94,7 @@ impl Glob {
             }
             // A rotated name of a file that is followed, or another link to it: not a new file, now and later.
             if known.has(&identity) || self.others.contains(&identity) {
-                others.push(identity);
+                others.insert(identity);
             } else if names.len() + new.len() < FILES_MAX {
                 new.push(path);
             } else if !std::mem::replace(&mut self.full_said, true) {
@@ -115,7 +118,7 @@ impl Glob {
 
     /// Arm first, look second: the last walk finds no directory that was not watched before it. Whether all are.
     fn look(&mut self, watches: &mut Watches) -> (Vec<PathBuf>, bool) {
-        let mut watched: Vec<Step> = Vec::new();
+        let mut watched: HashSet<Step> = HashSet::new();
         let mut steps = Vec::new();
         let mut armed = true;
         let mut matches = Vec::new();
@@ -124,10 +127,7 @@ impl Glob {
             matches = found;
             let before = watched.len();
             for (directory, component) in lookups {
-                if watched
-                    .iter()
-                    .any(|step| step.0 == directory && step.1 == component)
-                {
+                if !watched.insert((directory.clone(), component.clone())) {
                     continue;
                 }
                 let user = User::Component(self.index, component.clone());
@@ -135,16 +135,14 @@ impl Glob {
                     Some(id) => steps.push((id, user)),
                     None => armed = false,
                 }
-                watched.push((directory, component));
             }
             if watched.len() == before {
                 break;
             }
         }
-        for (id, user) in &self.steps {
-            if !steps.contains(&(*id, user.clone())) {
-                watches.release(*id, user);
-            }
+        let kept: HashSet<&(i32, User)> = steps.iter().collect();
+        for step in self.steps.iter().filter(|step| !kept.contains(step)) {
+            watches.release(step.0, &step.1);
         }
         self.steps = steps;
         (matches, armed)
@@ -185,13 +183,22 @@ fn walk(path: &Path) -> (Vec<PathBuf>, Vec<Step>) {
             lookups.extend(trail(&literal).steps);
         }
         matched = true;
+        if name == pattern::ANY_DEPTH {
+            at = at
+                .into_iter()
+                .flat_map(|directory| below(directory, &mut lookups))
+                .collect();
+            if last {
+                at = at
+                    .iter()
+                    .flat_map(|directory| files_in(directory))
+                    .collect();
+            }
+            continue;
+        }
         let mut next = Vec::new();
         for directory in &at {
-            let real = if directory.as_os_str().is_empty() {
-                Path::new(".")
-            } else {
-                directory
-            };
+            let real = here_or(directory);
             lookups.push((real.to_owned(), name.to_owned()));
             next.extend(
                 entries(real, name)
@@ -205,6 +212,48 @@ fn walk(path: &Path) -> (Vec<PathBuf>, Vec<Step>) {
     }
     at.sort();
     (at, lookups)
+}
+
+/// `directory` and all directories below it, without those behind symbolic links, which may lead anywhere and back, and
+/// those with a dot. Each is looked up in, for directories that come later.
+fn below(directory: PathBuf, lookups: &mut Vec<Step>) -> Vec<PathBuf> {
+    let mut found = vec![directory];
+    let mut next = 0;
+    while next < found.len() && found.len() < DIRECTORIES_MAX {
+        let here = found[next].clone();
+        let real = here_or(&here);
+        lookups.push((real.to_owned(), pattern::ANY_DEPTH.into()));
+        let entries = fs::read_dir(real).into_iter().flatten().flatten();
+        let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        let names = directories.map(|entry| entry.file_name());
+        let seen = names.filter(|name| pattern::matches(OsStr::new(pattern::ANY_DEPTH), name));
+        let mut deeper: Vec<_> = seen.map(|name| here.join(name)).collect();
+        deeper.sort();
+        found.extend(deeper);
+        next += 1;
+    }
+    if found.len() >= DIRECTORIES_MAX {
+        log::warn!(
+            "{:?} has more than {DIRECTORIES_MAX} directories: the rest is left out",
+            found[0]
+        );
+        found.truncate(DIRECTORIES_MAX);
+    }
+    found
+}
+
+/// What a pattern that ends with `**` matches in one directory.
+fn files_in(directory: &Path) -> Vec<PathBuf> {
+    let names = entries(here_or(directory), OsStr::new("*"));
+    names.into_iter().map(|name| directory.join(name)).collect()
+}
+
+/// Where a relative path that is empty yet is looked up.
+fn here_or(directory: &Path) -> &Path {
+    match directory.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => directory,
+    }
 }
 
 /// The entries of `directory` that match the component `name`.

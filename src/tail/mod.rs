@@ -30,7 +30,6 @@ mod held;
 mod identity;
 mod name;
 mod names;
-mod pattern;
 mod pulse;
 mod sealed;
 mod successor;
@@ -39,7 +38,7 @@ mod trust;
 mod watcher;
 mod watches;
 
-pub use watcher::{Handle, OnRound, Options, Watcher, check_name};
+pub use watcher::{Handle, OnRound, Options, Watcher};
 
 #[cfg(test)]
 mod tests;

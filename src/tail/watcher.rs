@@ -8,7 +8,6 @@ mod asked;
 mod turns;
 
 use std::collections::{BTreeSet, VecDeque};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +24,7 @@ use crate::limits::{
     BLOCKED_PATIENCE, CROWD_WAIT_MAX, CROWD_WAIT_PER_CLIENT, DELETED_KEPT, FAST_BYTES,
     FORGET_EVERY, LOOK_WAIT, REST_SLICE, TURN_BYTES,
 };
+use crate::pattern::Wanted;
 use crate::source::Source;
 use crate::stop::{Reason, Stop};
 
@@ -36,22 +36,8 @@ use super::glob::Glob;
 use super::held::READ_BYTES;
 use super::identity::Known;
 use super::names::Names;
-use super::pattern;
 use super::pulse::Pulse;
 use super::watches::Watches;
-
-/// Whether FILE can be followed or is a pattern that can be read; else what is wrong with it.
-pub fn check_name(file: &Path) -> Result<(), String> {
-    match is_glob(file) {
-        true => pattern::check(file),
-        false => Ok(()),
-    }
-}
-
-/// A pattern, unless a file has just that name.
-fn is_glob(file: &Path) -> bool {
-    pattern::is_pattern(file.as_os_str()) && fs::symlink_metadata(file).is_err()
-}
 
 /// How the watcher is run.
 #[derive(Default)]
@@ -132,7 +118,7 @@ impl Watcher {
     /// Takes the first look: what stands in the files now is history. Blocks on the disk. A pattern that can't be read,
     /// and no eventfd, are errors; a file that can't be followed is not.
     pub fn new(
-        files: &[PathBuf],
+        files: &[Wanted],
         hub: Arc<Hub>,
         rounds: Arc<Rounds>,
         options: Options,
@@ -168,16 +154,16 @@ impl Watcher {
             watcher.follow(source, false, true);
         }
         for file in files {
-            check_name(file).map_err(|e| io::Error::other(format!("{file:?}: {e}")))?;
-            if is_glob(file) {
-                let mut glob = Glob::new(watcher.globs.len(), file.clone());
-                let new = glob.scan(&mut watcher.watches, &watcher.known, &watcher.names);
-                watcher.globs.push(glob);
-                for path in new {
-                    watcher.add(&path, true, true);
+            match file {
+                Wanted::Pattern(pattern) => {
+                    let mut glob = Glob::new(watcher.globs.len(), pattern.path().to_owned());
+                    let new = glob.scan(&mut watcher.watches, &watcher.known, &watcher.names);
+                    watcher.globs.push(glob);
+                    for path in new {
+                        watcher.add(&path, true, true);
+                    }
                 }
-            } else {
-                watcher.add(file, false, true);
+                Wanted::Path(path) => watcher.add(path, false, true),
             }
         }
         for (index, root) in std::mem::take(&mut watcher.options.dockers)

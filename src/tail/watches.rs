@@ -17,12 +17,11 @@ use inotify::{EventMask, Inotify, WatchDescriptor, WatchMask};
 use nix::errno::Errno;
 
 use crate::limits::{EVENT_READS_MAX, EVENTS_BYTES};
+use crate::pattern;
 use crate::source::mark::is_rotated_name;
 
-use super::pattern;
-
 /// Who wants to know what a watch tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum User {
     /// The follower holds this file.
     File(usize),

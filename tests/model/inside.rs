@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use tailcast::courier::Rounds;
 use tailcast::hub::{Hub, Selection, Subscriber};
+use tailcast::pattern::Wanted;
 use tailcast::reader::{Begin, From, Reader, note};
 use tailcast::source::{Batch, Id, Kind, Segment, Source};
 use tailcast::stop::Stop;
@@ -40,7 +41,9 @@ impl Program for Inside {
     fn start(logs: &[PathBuf]) -> Inside {
         let hub = Arc::new(Hub::new(1 << 20).expect("a hub"));
         let rounds = Arc::new(Rounds::new(Arc::clone(&hub), None));
-        let watcher = Watcher::new(logs, Arc::clone(&hub), rounds, Options::default());
+        let wanted = |log: &PathBuf| Wanted::read(log.as_os_str()).expect("a path");
+        let wanted: Vec<_> = logs.iter().map(wanted).collect();
+        let watcher = Watcher::new(&wanted, Arc::clone(&hub), rounds, Options::default());
         let watcher = watcher.expect("a watcher");
         let handle = watcher.handle();
         let thread = watcher.start(Arc::new(Stop::default())).expect("a thread");

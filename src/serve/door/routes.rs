@@ -197,7 +197,7 @@ impl Routes {
 
     fn metrics(&self, scope: &Scope) -> String {
         let mut sources = self.shared.hub.sources();
-        sources.retain(|state| scope.may(&state.source.name));
+        sources.retain(|state| scope.may(&state.source));
         let (streams, lag_bytes) = self.shared.streams.read();
         // They are of all files, and so for those who may see all.
         let tallies = if scope.covers(&Scope::all()) {
@@ -223,7 +223,7 @@ impl Routes {
     fn files(&self, scope: &Scope) -> Vec<u8> {
         let mut out = vec![b'['];
         let sources = self.shared.hub.sources();
-        let sources = sources.iter().filter(|state| scope.may(&state.source.name));
+        let sources = sources.iter().filter(|state| scope.may(&state.source));
         for (n, state) in sources.enumerate() {
             if n > 0 {
                 out.push(b',');
@@ -266,7 +266,7 @@ impl Routes {
         scope: &Scope,
     ) -> Result<(Selection, Arc<[u32]>), Refusal> {
         let mut sources = self.shared.hub.sources();
-        sources.retain(|state| scope.may(&state.source.name));
+        sources.retain(|state| scope.may(&state.source));
         let mut indexes = Vec::new();
         for name in names {
             let found = sources

@@ -8,8 +8,8 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
 use super::rig::*;
+use crate::pattern::Wanted;
 use crate::source::EventKind;
-use crate::tail::check_name;
 
 #[test]
 fn a_link_that_is_re_pointed_leads_to_a_new_file() {
@@ -235,9 +235,10 @@ fn a_pattern_that_names_a_file_is_that_file() {
     append(&rig.path("a*.log"), "one\n");
     rig.expect_lines(&["one"]);
     assert_eq!(rig.hub.sources_len(), 1);
-    assert!(check_name(&rig.path("[")).is_err());
+    let read = || Wanted::read(rig.path("[").as_os_str());
+    assert!(read().is_err());
     append(&rig.path("["), "");
-    assert!(check_name(&rig.path("[")).is_ok());
+    assert_eq!(read(), Ok(Wanted::Path(rig.path("["))));
 }
 
 #[test]
@@ -258,4 +259,24 @@ fn a_thousand_files_are_followed_at_once() {
     lines.sort();
     lines.dedup();
     assert_eq!(lines.len(), 1000);
+}
+
+#[test]
+fn two_stars_take_in_files_at_any_depth_now_and_later() {
+    let dir = dir();
+    let deep = dir.path().join("l/a/b");
+    std::fs::create_dir_all(&deep).expect("directories");
+    for place in ["l", "l/a", "l/a/b"] {
+        append(&dir.path().join(place).join("x.log"), "old\n");
+    }
+    // A link leads anywhere, and back: it is not gone through.
+    std::os::unix::fs::symlink(dir.path().join("l"), dir.path().join("l/a/loop")).expect("a link");
+    let mut rig = Rig::new(dir, &["l/**/*.log"]);
+    assert_eq!(rig.hub.sources_len(), 3);
+    append(&rig.path("l/a/b/x.log"), "one\n");
+    rig.expect_lines(&["one"]);
+    std::fs::create_dir_all(rig.path("l/new/deeper")).expect("directories");
+    append(&rig.path("l/new/deeper/y.log"), "two\n");
+    rig.expect_lines(&["one", "two"]);
+    assert_eq!(rig.hub.sources_len(), 4);
 }

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::courier::Rounds;
 use crate::hub::{Hub, Selection, Subscriber};
+use crate::pattern::Wanted;
 use crate::source::{Batch, EventKind, Kind};
 use crate::stop::Stop;
 use crate::tail::{Handle, Options, Watcher};
@@ -113,7 +114,8 @@ impl Rig {
         subscriber: Arc<dyn Subscriber>,
         selection: Selection,
     ) -> Rig {
-        let files: Vec<PathBuf> = names.iter().map(|name| dir.path().join(name)).collect();
+        let wanted = |name: &&str| Wanted::read(dir.path().join(name).as_os_str()).expect("a path");
+        let files: Vec<Wanted> = names.iter().map(wanted).collect();
         let hub = Arc::new(Hub::new(line_bytes_max).expect("a hub"));
         let rounds = Arc::new(Rounds::new(Arc::clone(&hub), None));
         let watcher = Watcher::new(&files, Arc::clone(&hub), rounds, options).expect("a watcher");

@@ -1,28 +1,49 @@
 //! Owns what a token opens: all files, or those that its line names.
 
-use glob::{MatchOptions, Pattern};
+use std::ffi::OsStr;
+use std::path::Path;
 
 use crate::hub::Names;
+use crate::pattern::{Pattern, is_pattern};
+use crate::source::Source;
 
 /// The files that a token is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
     /// `None` for all.
-    files: Option<Vec<(String, Option<Pattern>)>>,
+    files: Option<Vec<Opens>>,
 }
 
-impl Names for Scope {
-    fn has(&self, name: &str) -> bool {
-        self.may(name)
+/// One `file=` of a token's line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Opens {
+    /// As it was written.
+    text: String,
+    /// The same, where it is a pattern.
+    pattern: Option<Pattern>,
+}
+
+impl Opens {
+    /// One with a slash is compared with the path, or with a name that has a slash itself (`HOST/NAME`); one without, with
+    /// the name.
+    fn has(&self, name: &str, path: &Path) -> bool {
+        if !self.text.contains('/') {
+            return self.is(name);
+        }
+        self.is(&path.to_string_lossy()) || (name.contains('/') && self.is(name))
+    }
+
+    fn is(&self, text: &str) -> bool {
+        let matches = |pattern: &Pattern| pattern.matches(OsStr::new(text));
+        self.text == text || self.pattern.as_ref().is_some_and(matches)
     }
 }
 
-/// A `*` stays within a component, so that `*.log` opens no path elsewhere.
-const MATCHING: MatchOptions = MatchOptions {
-    case_sensitive: true,
-    require_literal_separator: true,
-    require_literal_leading_dot: false,
-};
+impl Names for Scope {
+    fn has(&self, source: &Source) -> bool {
+        self.may(source)
+    }
+}
 
 impl Scope {
     /// Every file.
@@ -30,16 +51,15 @@ impl Scope {
         Self { files: None }
     }
 
-    /// Whether the file of this name on the wire may be seen.
-    pub fn may(&self, name: &str) -> bool {
-        self.files.as_ref().is_none_or(|files| {
-            files.iter().any(|(text, pattern)| {
-                text == name
-                    || pattern
-                        .as_ref()
-                        .is_some_and(|pattern| pattern.matches_with(name, MATCHING))
-            })
-        })
+    /// Whether the source may be seen.
+    pub fn may(&self, source: &Source) -> bool {
+        self.opens(&source.name, &source.path())
+    }
+
+    /// Whether the file of this name on the wire and this path may be seen.
+    pub(super) fn opens(&self, name: &str, path: &Path) -> bool {
+        let files = self.files.as_ref();
+        files.is_none_or(|files| files.iter().any(|file| file.has(name, path)))
     }
 
     /// Whether all that `other` opens is surely opened too. It compares what was written, so that the same in other
@@ -63,14 +83,12 @@ impl Scope {
                 .ok_or("what follows the token must be file=NAME or file=PATTERN")?;
             // Names are shown that way on the wire too.
             let name = String::from_utf8_lossy(name).into_owned();
-            let pattern = if name.contains(['*', '?', '[']) {
-                let pattern = Pattern::new(&name)
-                    .map_err(|error| format!("the pattern of file= is wrong: {}", error.msg))?;
-                Some(pattern)
-            } else {
-                None
-            };
-            files.push((name, pattern));
+            let pattern = is_pattern(OsStr::new(&name)).then(|| Pattern::parse(OsStr::new(&name)));
+            let pattern = pattern.transpose();
+            files.push(Opens {
+                pattern: pattern.map_err(|why| format!("the pattern of file= is wrong: {why}"))?,
+                text: name,
+            });
         }
         let files = (!files.is_empty()).then_some(files);
         Ok(Self { files })
@@ -94,34 +112,48 @@ mod tests {
         Scope::read(line.split_whitespace().map(str::as_bytes))
     }
 
+    /// Whether a file may be seen that is called `name` and stands at `path`.
+    fn may(scope: &Scope, name: &str, path: &str) -> bool {
+        scope.opens(name, Path::new(path))
+    }
+
     #[test]
     fn no_files_are_all_files() {
         assert_eq!(scope(""), Ok(Scope::all()));
-        assert!(Scope::all().may("a") && Scope::all().may("/x/y"));
+        assert!(may(&Scope::all(), "a", "/x/y"));
     }
 
     #[test]
     fn a_scope_opens_what_it_names_and_nothing_else() {
-        let scope = scope("file=a.log file=app-*.log file=[x].log file=/var/*/b").expect("a scope");
-        for name in [
-            "a.log",
-            "app-.log",
-            "app-1.log",
-            "x.log",
-            "[x].log",
-            "/var/log/b",
+        let line = "file=a.log file=app-*.log file=[x].log file=/var/*/b file=/srv/**/t.log file=web1/* file=[^s]*.txt";
+        let scope = scope(line).expect("a scope");
+        for (name, path) in [
+            ("a.log", "/any/a.log"),
+            ("app-.log", "app-.log"),
+            ("app-1.log", "/x/app-1.log"),
+            ("x.log", "x.log"),
+            ("[x].log", "[x].log"),
+            ("b", "/var/log/b"),
+            ("/var/log/b", "/var/log/b"),
+            ("t.log", "/srv/a/b/t.log"),
+            ("web1/syslog", "web1=http://web1/"),
+            ("app.txt", "app.txt"),
         ] {
-            assert!(scope.may(name), "{name}");
+            assert!(may(&scope, name, path), "{name} {path}");
         }
-        for name in [
-            "A.log",
-            "a.log2",
-            "b.log",
-            "app-/secret.log",
-            "/var/log/x/b",
-            "",
+        for (name, path) in [
+            ("A.log", "/A.log"),
+            ("a.log2", "/a.log2"),
+            ("b.log", "/b.log"),
+            ("app-/secret.log", "/app-/secret.log"),
+            ("/var/log/x/b", "/var/log/x/b"),
+            // Another one that has got this name since a restart.
+            ("b", "/srv/b"),
+            ("web2/syslog", "web2=http://web2/"),
+            ("secret.txt", "secret.txt"),
+            ("", ""),
         ] {
-            assert!(!scope.may(name), "{name}");
+            assert!(!may(&scope, name, path), "{name} {path}");
         }
     }
 
@@ -153,7 +185,8 @@ mod tests {
     fn scopes_of_one_token_add_up() {
         let mut both = scope("file=a").expect("a scope");
         both.join(scope("file=b").expect("a scope"));
-        assert!(both.may("a") && both.may("b") && !both.may("c"));
+        let opens = |name| may(&both, name, name);
+        assert!(opens("a") && opens("b") && !opens("c"));
         both.join(Scope::all());
         assert_eq!(both, Scope::all());
     }

@@ -72,7 +72,11 @@ fn a_token_opens_its_files_and_no_others() {
     let rig = Rig::new(&format!("{ALICE} file=a.log file=b-*\n{BOB}\n"));
     let tokens = rig.open();
     let alice = tokens.allows(ALICE.as_bytes()).expect("a scope");
-    assert!(alice.may("a.log") && alice.may("b-1") && !alice.may("c.log"));
+    assert!(
+        alice.opens("a.log", Path::new("a.log"))
+            && alice.opens("b-1", Path::new("b-1"))
+            && !alice.opens("c.log", Path::new("c.log"))
+    );
     assert_eq!(tokens.allows(BOB.as_bytes()), Some(Scope::all()));
 }
 
@@ -80,7 +84,11 @@ fn a_token_opens_its_files_and_no_others() {
 fn the_scopes_of_a_token_on_two_lines_add_up() {
     let rig = Rig::new(&format!("{ALICE} file=a\n{ALICE} file=b\n"));
     let scope = rig.open().allows(ALICE.as_bytes()).expect("a scope");
-    assert!(scope.may("a") && scope.may("b") && !scope.may("c"));
+    assert!(
+        scope.opens("a", Path::new("a"))
+            && scope.opens("b", Path::new("b"))
+            && !scope.opens("c", Path::new("c"))
+    );
 }
 
 #[test]
