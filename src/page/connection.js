@@ -17,8 +17,8 @@ const IDS_CHARS_MAX = 11_000;
 // Longer lists of names aren't sent: then all files come, and the page shows those it wants.
 export const NAMES_CHARS_MAX = 2000;
 // A quiet connection is checked so often; a dead one looks just the same.
-const CHECK_MS = 60_000;
-const QUIET_MS = 30_000;
+const CHECK_MS = 5000;
+const QUIET_MS = 10_000;
 
 // The wait before a try: doubled each time, and spread, so that the clients of a restarted daemon don't all
 // come in the same moment.
@@ -50,7 +50,7 @@ export function address(page, ids, files = null) {
   return url;
 }
 
-// States: {name: "connecting" | "live" | "retrying" | "held" | "refused" | "token"} and what belongs to each.
+// States: {name: "connecting" | "live" | "retrying" | "offline" | "held" | "refused" | "token"} and what belongs to each.
 export class Connection {
   #ids;
   #files;
@@ -76,7 +76,8 @@ export class Connection {
     this.#prepare = prepare;
     this.#said = said;
     this.#stated = stated;
-    addEventListener("online", () => this.#wake());
+    addEventListener("online", () => (this.state.name === "offline" ? this.open() : this.#wake()));
+    addEventListener("offline", () => this.#offline());
     document.addEventListener("visibilitychange", () => document.hidden || this.#wake());
     setInterval(() => document.hidden || this.#wake(), CHECK_MS);
   }
@@ -105,6 +106,14 @@ export class Connection {
     };
     socket.onmessage = ({ data }) => socket === this.#socket && this.#take(data);
     socket.onclose = (event) => socket === this.#socket && this.#ended(event, opened);
+  }
+
+  // The machine has no network: nothing comes until the browser says otherwise.
+  #offline() {
+    if (this.#hold || !["live", "retrying", "connecting"].includes(this.state.name)) return;
+    clearTimeout(this.#timer);
+    this.#abandon();
+    this.#become({ name: "offline" });
   }
 
   // Tries at once, as when a reader asks for it.

@@ -10,6 +10,8 @@ import { count, size } from "./time.js";
 const TIMEOUT_MS = 5000;
 // Colours that the style sheet knows, given out in turn.
 const COLOURS = 8;
+// More files than that are a list to search.
+const CHIPS_MAX = 11;
 
 export class Files {
   #bar;
@@ -102,7 +104,36 @@ export class Files {
     const state = JSON.stringify([this.all, this.shown && [...this.shown]]);
     if (state === this.#drawn) return;
     this.#drawn = state;
-    this.all.forEach((file, number) => this.#chip(file, number));
+    const chips = this.all.length <= CHIPS_MAX ? this.all : [];
+    chips.forEach((file, number) => this.#chip(file, number));
+    while (this.#bar.children.length > chips.length) this.#bar.lastElementChild.remove();
+  }
+
+  // Whether there are too many for a chip each.
+  get areMany() {
+    return this.all.length > CHIPS_MAX;
+  }
+
+  // "shop.log", or "3 of 60 files".
+  get words() {
+    const { shownCount } = this;
+    if (shownCount === 1) return this.name(this.all.findIndex((_, number) => this.isShown(number)));
+    return shownCount === this.all.length ? `${count(shownCount)} files` : `${count(shownCount)} of ${count(this.all.length)} files`;
+  }
+
+  // What is to be said of a file that isn't simply there.
+  stateWords(number) {
+    const { state, reason } = this.all[number];
+    const words = { ok: "", missing: "waiting", unreadable: "can't be read", away: "away", closed: "ended" }[state] ?? state;
+    return words !== "" && reason ? `${words}: ${reason}` : words;
+  }
+
+  // The names shown, with one more or less; null for all.
+  merged(number) {
+    const { name } = this.all[number];
+    const names = new Set(this.shown ?? this.all.map((file) => file.name));
+    if (!names.delete(name)) names.add(name);
+    return names.size === this.all.length || names.size === 0 ? null : [...names];
   }
 
   #chip(file, number) {
@@ -120,9 +151,11 @@ export class Files {
     if (file.unread > 0) name.setAttribute("aria-label", `${file.name}, ${count(file.unread)} unread`);
     else name.removeAttribute("aria-label");
     const where = file.path ?? file.name;
+    const times = file.begun && !this.#readers[number].timed ? "\nno times: in order of arrival" : "";
+    chip.dataset.state = this.stateWords(number).split(":")[0];
     chip.title = file.state === "ok"
-      ? `${where}\n${size(file.size)} when last asked\nClick: this file alone. Dot or Ctrl-click: merge.`
-      : `${where}\nis not there: waiting for it`;
+      ? `${where}\n${size(file.size)} when last asked${times}\nClick: this file alone. Dot or Ctrl-click: merge.`
+      : `${where}\n${file.state === "missing" ? "is not there: waiting for it" : this.stateWords(number)}`;
     unread.textContent = file.unread > 0 ? (file.unread > 99_999 ? "99,999+" : count(file.unread)) : "";
     unread.hidden = file.unread === 0;
     unread.classList.toggle("error", file.erred);
@@ -131,12 +164,11 @@ export class Files {
   #click(event) {
     const chip = event.target.closest(".chip");
     if (chip === null) return;
-    const { name } = this.all[Number(chip.dataset.number)];
+    const number = Number(chip.dataset.number);
+    const { name } = this.all[number];
     const merge = event.target.closest(".dot") !== null || event.ctrlKey || event.metaKey || event.shiftKey;
     if (merge) {
-      const names = new Set(this.shown ?? this.all.map((file) => file.name));
-      if (!names.delete(name)) names.add(name);
-      this.show(names.size === this.all.length ? null : [...names]);
+      this.show(this.merged(number));
     } else {
       const alone = this.shown?.size === 1 && this.shown.has(name);
       this.show(alone ? null : [name]);

@@ -4,9 +4,11 @@
 //   "two words" the same, with what is between             /re/i    the line matches the pattern
 //   level:warn  the line has this level                    level:warn+   this level or a graver one
 //   file:nginx  the line is from a file whose name has it
+//   reqId:77    the line's field is that              res.status:>=500  or is at least that
 //
 // A term that can't be used is said in `error`, never thrown; the others hold.
 
+import { field, fieldTest } from "./fields.js";
 import { LEVELS } from "./level.js";
 
 const NAMES = new Map(LEVELS.map((name, level) => [name, level]));
@@ -14,11 +16,14 @@ for (const [name, level] of [["warning", 3], ["err", 4], ["fatal", 4], ["notice"
   NAMES.set(name, level);
 }
 
+// Looking around and back: the daemon's patterns, which take the same time on every line, have neither.
+const BROWSER_ONLY = /\(\?<?[=!]|\\[1-9]|\\k</;
+
 export const ALL_LEVELS = (1 << LEVELS.length) - 1;
 
-// {words, patterns: [{pattern, not}], levels: mask, files: [{name, not}], error: string | null}
+// {patterns: [{pattern, not}], fields: [{key, text, test, not}], levels: mask, files: [{name, not}], error: string | null}
 export function parse(input) {
-  const filter = { patterns: [], levels: ALL_LEVELS, files: [], error: null };
+  const filter = { patterns: [], fields: [], levels: ALL_LEVELS, files: [], error: null };
   for (const token of tokens(input)) {
     try {
       add(filter, token);
@@ -30,15 +35,43 @@ export function parse(input) {
 }
 
 export function isEmpty(filter) {
-  return filter.patterns.length === 0 && filter.levels === ALL_LEVELS && filter.files.length === 0;
+  return filter.patterns.length === 0 && filter.fields.length === 0 && filter.levels === ALL_LEVELS && filter.files.length === 0;
 }
 
 // What a line's text must match to be in; null where any will do.
 export function textTest(filter) {
-  const { patterns } = filter;
-  if (patterns.length === 0) return null;
-  return (text) => patterns.every(({ pattern, not }) => pattern.test(text) !== not);
+  const { patterns, fields } = filter;
+  if (patterns.length === 0 && fields.length === 0) return null;
+  return (text) => patterns.every(({ pattern, not }) => pattern.test(text) !== not) && fieldsPass(fields, text);
 }
+
+// Whether a line's fields are as they are asked for.
+export function fieldsPass(fields, text) {
+  return fields.every(({ key, text: wanted, test, not }) => {
+    const value = field(text, key);
+    // "host:8080" may be just what stands in a line without such a field.
+    const passes = value === undefined ? text.toLowerCase().includes(`${key}:${wanted}`.toLowerCase()) : test(value);
+    return passes !== not;
+  });
+}
+
+// What the daemon is to be asked for the same lines, or some more: {grep, exclude}; null where it can't be asked, for
+// a pattern that only the browser knows or a filter without any text.
+export function asked(filter) {
+  const [grep, exclude] = [[], []];
+  for (const { pattern, not } of filter.patterns) {
+    if (BROWSER_ONLY.test(pattern.source) || /[uv]/.test(pattern.flags)) return null;
+    const flags = [...pattern.flags].filter((flag) => "ims".includes(flag)).join("");
+    (not ? exclude : grep).push(`${flags === "" ? "" : `(?${flags})`}${pattern.source.replaceAll("\\/", "/")}`);
+  }
+  for (const { key, text, not } of filter.fields) {
+    if (!not) grep.push(escape(key.slice(key.lastIndexOf(".") + 1)));
+    if (!not && !/^[<>]/.test(text)) grep.push(`(?i)${escape(text.replace(/\*$/, ""))}`);
+  }
+  if (grep.length === 0 && exclude.length === 0) return null;
+  return { grep, exclude };
+}
+
 
 // The patterns whose hits are to be marked, fit for a walk over all hits.
 export function marks(filter) {
@@ -57,16 +90,20 @@ function add(filter, { text, not, kind }) {
     filter.patterns.push({ pattern: regex(text.source, text.flags), not, regex: true });
     return;
   }
-  const field = kind === "word" ? /^(level|file):(.*)$/i.exec(text) : null;
-  if (field && field[2] === "") return; // still being typed
-  if (field && field[1].toLowerCase() === "level") {
-    const mask = levels(field[2]);
+  const own = kind === "word" ? /^(level|file):(.*)$/i.exec(text) : null;
+  if (own && own[2] === "") return; // still being typed
+  if (own && own[1].toLowerCase() === "level") {
+    const mask = levels(own[2]);
     filter.levels &= not ? ~mask : mask;
-  } else if (field) {
-    filter.files.push({ name: field[2].toLowerCase(), not });
-  } else {
-    filter.patterns.push({ pattern: new RegExp(escape(text), "i"), not, regex: false });
+    return;
   }
+  if (own) {
+    filter.files.push({ name: own[2].toLowerCase(), not });
+    return;
+  }
+  const named = kind === "word" ? /^([A-Za-z_@][\w.@-]*):(?!\/)((?:[<>]=?)?[^:]+)$/.exec(text) : null;
+  if (named) filter.fields.push({ key: named[1], text: named[2], test: fieldTest(named[2]), not });
+  else filter.patterns.push({ pattern: new RegExp(escape(text), "i"), not, regex: false });
 }
 
 function regex(source, flags) {

@@ -28,6 +28,8 @@ export class Find {
   #pending = false; // go to a hit as soon as there is one
 
   text = "";
+  further = null; // looks for hits before the first: true where it does
+  canFurther = () => false;
   filter = null;
   at = null; // the entry of the hit that the reader stands on
 
@@ -97,7 +99,7 @@ export class Find {
   // To the next hit, or the one before; round at the ends.
   step(direction) {
     const { found } = this.scan;
-    if (found.length === 0) return;
+    if (found.length === 0) return void (direction < 0 && this.further?.());
     let row;
     if (this.at === null || !found.has(this.at)) {
       row = found.row(this.#list.firstInSight);
@@ -105,6 +107,7 @@ export class Find {
     } else {
       row = found.row(this.at) + direction;
     }
+    if (row < found.start && this.further?.()) return;
     if (row < found.start) row = found.end - 1;
     if (row >= found.end) row = found.start;
     this.at = found.at(row);
@@ -120,9 +123,11 @@ export class Find {
     if (problem) this.#said.textContent = problem;
     else if (this.text === "") this.#said.textContent = "";
     else if (!this.scan.complete) this.#said.textContent = `${count(found.length)} …`;
-    else if (found.length === 0) this.#said.textContent = "nothing found";
+    else if (found.length === 0) this.#said.textContent = this.canFurther() ? "nothing held · N looks further up" : "nothing found";
     else if (this.at !== null && found.has(this.at)) {
-      this.#said.textContent = `${count(found.row(this.at) - found.start + 1)} of ${count(found.length)}`;
+      const row = found.row(this.at) - found.start + 1;
+      if (row === 1 && this.canFurther()) this.#said.textContent = `first of ${count(found.length)} held · N looks further up`;
+      else this.#said.textContent = `${count(row)} of ${count(found.length)}`;
     } else this.#said.textContent = `${count(found.length)} found`;
   }
 

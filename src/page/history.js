@@ -34,6 +34,25 @@ export async function ask(params, signal) {
   return entries(await response.text());
 }
 
+// The same, but no more than about so many lines of it: the rest isn't read.
+export async function askSome(params, lines, signal) {
+  const stop = new AbortController();
+  signal?.addEventListener("abort", () => stop.abort());
+  const response = await fetch(address(location.href, params), { cache: "no-store", signal: stop.signal });
+  if (!response.ok) throw Object.assign(new Error(`the server answered ${response.status}`), { status: response.status });
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let body = "";
+  for (let seen = 0; ; ) {
+    const { done, value = "" } = await reader.read();
+    body += value;
+    seen += value.split("\n").length - 1;
+    if (done || seen > lines + 2) {
+      reader.cancel().catch(() => {});
+      return entries(body);
+    }
+  }
+}
+
 // The objects of JSON Lines; a last line without its end is not one.
 export function entries(body) {
   return body.split("\n").slice(0, -1).filter((line) => line !== "").map((line) => JSON.parse(line));

@@ -40,6 +40,8 @@ export class Intake {
   advance() {
     this.#page.view.advance();
     this.#page.find.scan.advance();
+    this.#page.errors.advance();
+    this.#page.bell.look();
   }
 
   makeRoom() {
@@ -66,6 +68,7 @@ export class Intake {
     }
     const rows = await view.older(low, high);
     await find.scan.older(low, high);
+    await this.#page.errors.older(low, high);
     list.invalidate();
     return rows;
   }
@@ -132,5 +135,6 @@ export class Intake {
     drawing.forget();
     view.retreat();
     find.scan.retreat();
+    this.#page.errors.retreat();
   }
 }

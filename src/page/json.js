@@ -45,26 +45,27 @@ function exact(_, value, context) {
   return Number.isSafeInteger(value) ? value : new Written(source);
 }
 
+// The keys are buttons, each with its dotted path and its value in its data.
 export function tree(value) {
   const root = document.createElement("div");
   root.className = "tree";
-  root.append(...branches(value, 0));
+  root.append(...branches(value, 0, ""));
   return root;
 }
 
-function branches(value, depth) {
+function branches(value, depth, before) {
   const keys = Object.keys(value);
-  const nodes = keys.slice(0, CHILDREN_MAX).map((key) => branch(key, value[key], depth));
+  const nodes = keys.slice(0, CHILDREN_MAX).map((key) => branch(key, value[key], depth, before + key));
   if (keys.length > CHILDREN_MAX) {
     nodes.push(leaf("…", `${(keys.length - CHILDREN_MAX).toLocaleString("en")} more`, "null"));
   }
   return nodes;
 }
 
-function branch(key, value, depth) {
-  if (value instanceof Written) return leaf(key, value.text, "number");
+function branch(key, value, depth, path) {
+  if (value instanceof Written) return leaf(key, value.text, "number", path, value.text);
   if (value === null || typeof value !== "object") {
-    return leaf(key, JSON.stringify(value), value === null ? "null" : typeof value);
+    return leaf(key, JSON.stringify(value), value === null ? "null" : typeof value, path, String(value));
   }
   const count = Object.keys(value).length;
   const shape = Array.isArray(value) ? `[${count}]` : `{${count}}`;
@@ -74,17 +75,28 @@ function branch(key, value, depth) {
   summary.append(named(key), span("null", shape));
   details.append(summary);
   // Children are made when they are first seen: a wide object costs nothing while it is shut.
-  const fill = () => details.open && details.children.length === 1 && details.append(...branches(value, depth + 1));
+  const fill = () => details.open && details.children.length === 1 && details.append(...branches(value, depth + 1, `${path}.`));
   details.open = depth + 1 < OPEN_DEPTH;
   fill();
   details.addEventListener("toggle", fill);
   return details;
 }
 
-function leaf(key, text, kind) {
+function leaf(key, text, kind, path, value) {
   const line = document.createElement("div");
   line.className = "leaf";
-  line.append(named(key), span(kind, text));
+  if (path === undefined) {
+    line.append(named(key), span(kind, text));
+    return line;
+  }
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "key";
+  button.tabIndex = -1;
+  button.textContent = `${key}: `;
+  button.title = "Only this value, not this value, as a column, copy";
+  Object.assign(button.dataset, { path, value });
+  line.append(button, span(kind, text));
   return line;
 }
 

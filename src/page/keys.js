@@ -15,6 +15,16 @@ export const KEYS = [
   [["y"], "copy the line", "copy"],
   [["e", "E"], "next error, the one before", "error"],
   [["m"], "filter: hide the others, or only mark", "mark"],
+  [["."], "what can be done with this line", "menu"],
+  [["Y"], "copy it with file and time", "copyTold"],
+  [["L"], "copy a link to it", "link"],
+  [["v"], "show it in its place, without the filter", "inPlace"],
+  [["b", "B"], "mark the line, to the next marked one", "bookmark"],
+  [["C"], "copy all marked lines with file and time", "copyMarked"],
+  [["T"], "go to a time", "goTo"],
+  [["h"], "when the lines are from", "timeline"],
+  [["p"], "choose the files", "pick"],
+  [["!"], "tell me of new lines while this tab is hidden", "watch"],
   [["1", "…", "9"], "one file alone; 0: all", "file"],
   [["w"], "wrap long lines", "wrap"],
   [["Z"], "fold long records, or show all their lines", "fold"],
@@ -34,17 +44,20 @@ const DEEDS = new Map([
   ["g", "top"], ["Home", "top"], ["j", "down"], ["k", "up"], ["Enter", "open"], ["c", "around"], ["y", "copy"],
   ["e", "error"], ["E", "errorBefore"], ["m", "mark"], ["w", "wrap"], ["t", "time"], ["a", "colours"],
   ["+", "larger"], ["=", "larger"], ["-", "smaller"], ["d", "theme"], ["s", "save"], ["x", "clear"], ["?", "help"],
-  ["Z", "fold"], ["r", "raw"], ["o", "order"],
+  [".", "menu"], ["Y", "copyTold"], ["L", "link"], ["v", "inPlace"], ["b", "bookmark"], ["B", "nextMarked"],
+  ["C", "copyMarked"], ["T", "goTo"], ["h", "timeline"], ["p", "pick"], ["!", "watch"], ["Z", "fold"], ["r", "raw"], ["o", "order"],
 ]);
 
-// Calls deeds[name]() for a key; Escape is heard everywhere, the others where nobody is typing.
-export function listen(deeds) {
+// Calls deeds[name]() for a key; Escape is heard everywhere, the others where nobody is typing. A reader who talks to
+// the computer can turn off those of a single letter: `single()` tells.
+export function listen(deeds, single) {
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (document.querySelector("dialog[open]")) return;
     if (event.key === "Escape") return deeds.escape(event.target);
     const { target } = event;
     if (target.closest("input, textarea, select, [contenteditable]")) return;
+    if (event.key.length === 1 && event.key !== " " && !single()) return;
     // A focused button keeps the keys that press it.
     if (target.closest("button, a, summary") && (event.key === " " || event.key === "Enter")) return;
     const digit = /^[0-9]$/.test(event.key);

@@ -15,12 +15,14 @@ const AT_END = 3; // pixels
 const CLEAR = 52; // pixels at either edge over which something may lie: the find, the button to the end
 const NEAR_TOP = 200; // pixels
 const FLOOD_MS = 100;
+const PRINTED_MAX = 5000; // rows
 
 export class List {
   #heights = new Heights();
   #elements = new Map(); // entry -> its row in the document
   #stale = true;
   #frame = 0;
+  #printing = false;
   #drawn = 0; // when the last frame was
   #top = 0; // the scroll position as this list last set or saw it
   #width = 0;
@@ -106,6 +108,12 @@ export class List {
     this.invalidate();
   }
 
+  // All rows at once, up to so many, for paper; and back.
+  print(on) {
+    this.#printing = on;
+    this.#render();
+  }
+
   each(visit) {
     for (const [seq, element] of this.#elements) visit(element, seq);
   }
@@ -180,6 +188,13 @@ export class List {
     return Math.floor((this.scroller.clientWidth + this.scroller.scrollLeft) / this.charWidth) - 12;
   }
 
+  // The first and the last row in sight.
+  get rowsInSight() {
+    const within = this.#top - this.pane.offsetTop;
+    const last = this.#heights.at(within + this.scroller.clientHeight - 1);
+    return [Math.max(this.rows.start, this.#heights.at(within)), Math.min(this.rows.end - 1, last)];
+  }
+
   #upwards() {
     if (this.scroller.scrollHeight > this.scroller.clientHeight) this.stop();
     if (this.#top < NEAR_TOP) this.nearTop();
@@ -230,7 +245,8 @@ export class List {
       const first = this.#heights.at(top - head - OVERSCAN);
       const end = Math.min(rows.end, this.#heights.at(top - head + height + OVERSCAN) + 1);
       this.canvas.style.height = `${total}px`;
-      this.#reconcile(Math.max(first, rows.start), end);
+      if (this.#printing) this.#reconcile(Math.max(rows.start, rows.end - PRINTED_MAX), rows.end);
+      else this.#reconcile(Math.max(first, rows.start), end);
       if (!this.#measureRows()) break;
     }
     const top = this.#wanted(this.pane.offsetTop + this.#heights.total, height, this.pane.offsetTop);
@@ -281,7 +297,7 @@ export class List {
       return;
     }
     const sample = this.pane.querySelector(".line:not(.new-day) > .text");
-    const columns = Math.max(8, Math.floor((sample ? sample.clientWidth : width - 80) / this.charWidth));
+    const columns = Math.max(8, Math.floor((sample ? sample.clientWidth || width - 40 : width - 80) / this.charWidth));
     if (width !== this.#width || columns !== this.#columns) {
       this.#width = width;
       this.#columns = columns;

@@ -13,19 +13,30 @@
 
 import { Connection, NAMES_CHARS_MAX } from "./connection.js";
 import { Files } from "./files.js";
+import { Bell } from "./bell.js";
+import { Columns } from "./columns.js";
 import { Find } from "./find.js";
-import { marks } from "./filter.js";
+import { ALL_LEVELS, asked, marks, parse } from "./filter.js";
+import { ask, byFile } from "./history.js";
 import { Intake } from "./intake.js";
 import { plain } from "./ansi.js";
-import { LEVELS, OTHER, detect } from "./level.js";
+import { ERROR, LEVELS, OTHER, detect } from "./level.js";
 import { sentence } from "./status.js";
 import { List } from "./list.js";
+import { Marked } from "./marked.js";
+import { Menu } from "./menu.js";
+import { Moments } from "./moments.js";
 import { Older } from "./older.js";
 import { Panel } from "./panel.js";
 import { Ring } from "./ring.js";
 import { Drawing } from "./row.js";
-import { ask } from "./history.js";
+import { Far } from "./far.js";
 import { Past } from "./past.js";
+import { Picker } from "./picker.js";
+import { Place } from "./place.js";
+import { Scan } from "./scan.js";
+import { Strip } from "./strip.js";
+import { Ticks } from "./ticks.js";
 import { Rows } from "./rows.js";
 import { Taste, read, write } from "./settings.js";
 import { deeds } from "./deeds.js";
@@ -36,10 +47,13 @@ import { View } from "./view.js";
 // Where long lines are wrapped unless the reader says otherwise; the style sheet knows the same width.
 const NARROW = matchMedia("(max-width: 760px)");
 
-// What a page begins with: so many lines in all, and of each file so many at least and at most.
-const LINES_IN_ALL = 5000;
-const LINES_LEAST = 20;
-const LINES_MOST = 500;
+// Who still types isn't looked further for.
+const FAR_MS = 400;
+const ROUNDS_MAX = 20;
+const URL_MS = 200;
+const TYPED_MS = 1500;
+// What is a step of history when it changes.
+const STEPS = ["filter", "files", "levels", "marking", "from", "to", "place"];
 const SPOKEN_MAX = 300; // characters of a line
 
 const element = (id) => document.getElementById(id);
@@ -49,6 +63,10 @@ class Page {
   settings = read(location.hash, this.taste.view);
   ring = new Ring({ detect });
   rows = new Rows(this.ring);
+  #farTimer = null;
+  #urlTimer = null;
+  #typed = 0; // when the filter was last typed
+  #step = false; // whether the URL to be written is a step of history
   #looksNow = null;
   #wanted = null; // the names of the files that have been shown, or null for all
   #started = false;
@@ -65,15 +83,32 @@ class Page {
       ring: this.ring, files: this.files, rows: this.rows, around: this.drawing.around,
       changed: (anew) => this.#rowsChanged(anew), hit: () => this.#hitsChanged(),
     });
+    this.far = new Far({ ring: this.ring, files: this.files, view: this.view, changed: (more) => this.#farChanged(more) });
+    this.place = new Place(this);
     this.find = new Find({
       bar: element("findbar"), input: element("find"), said: element("found"), list: this.list, ring: this.ring,
       until: () => this.view.settled, accepts: (seq) => this.view.has(seq), changed: () => this.#marksChanged(),
       hits: () => this.#hitsChanged(), go: (seq) => this.goTo(seq, "mark.found"),
     });
+    this.find.further = () => this.#findFurther();
+    this.find.canFurther = () => this.older.hasMore;
     this.older = new Older({
       ring: this.ring, files: this.files, past: this.past,
       taken: (low, high) => this.intake.older(low, high),
-      said: (text, more) => this.panel.head(text, more),
+      said: (text, more) => this.#head(text, more),
+    });
+    this.errors = new Scan(this.ring, () => this.panel?.later());
+    this.errors.begin({ accepts: (seq) => this.ring.head(seq) === seq && this.ring.level(seq) === ERROR, text: null, patterns: null });
+    this.strip = new Strip(element("strip"), this);
+    this.ticks = new Ticks(element("ticks"), this);
+    this.menu = new Menu(element("menu"), this);
+    this.marked = new Marked(this);
+    this.columns = new Columns(element("columns"), this);
+    this.bell = new Bell(this);
+    this.moments = new Moments(this);
+    this.picker = new Picker({
+      dialog: element("picker"), input: element("picked"), list: element("picklist"), files: this.files,
+      chosen: (files) => this.set({ files }),
     });
     this.panel = new Panel(this);
     this.intake = new Intake(this);
@@ -85,8 +120,13 @@ class Page {
       stated: (state) => this.#stated(state),
     });
     this.deeds = deeds(this);
-    listen(this.deeds);
-    addEventListener("hashchange", () => this.#apply(read(location.hash, this.taste.view)));
+    listen(this.deeds, () => this.taste.single);
+    addEventListener("hashchange", () => {
+      clearTimeout(this.#urlTimer);
+      this.#apply(read(location.hash, this.taste.view));
+    });
+    addEventListener("beforeprint", () => this.list.print(true));
+    addEventListener("afterprint", () => this.list.print(false));
     NARROW.addEventListener("change", () => this.#apply(this.settings));
   }
 
@@ -106,15 +146,25 @@ class Page {
 
   // Changes the view; the URL says so too, so that it can be shared.
   set(change) {
-    const settings = { ...this.settings, ...change };
+    const before = this.settings;
+    const settings = { ...before, ...change };
     this.#apply(settings);
     this.taste.keep(settings);
     const fragment = write(settings);
+    // A change of what is shown is a step, which Back takes back; one that is still being typed is no step of its own.
+    const changed = STEPS.filter((name) => String(settings[name]) !== String(before[name]));
+    const typing = changed.join() === "filter" && this.#typed + TYPED_MS > Date.now();
+    if (changed.join() === "filter") this.#typed = Date.now();
+    else if (changed.length > 0) this.#typed = 0;
+    this.#step ||= changed.length > 0 && !typing;
     // Too many changes of the URL in a moment are refused by some browsers: the last one counts.
-    clearTimeout(this.urlTimer);
-    this.urlTimer = setTimeout(() => {
-      history.replaceState(null, "", fragment === "" ? location.pathname + location.search : `#${fragment}`);
-    }, 200);
+    clearTimeout(this.#urlTimer);
+    this.#urlTimer = setTimeout(() => {
+      const url = fragment === "" ? location.pathname + location.search : `#${fragment}`;
+      if (this.#step && location.hash.slice(1) !== fragment) history.pushState(null, "", url);
+      else history.replaceState(null, "", url);
+      this.#step = false;
+    }, URL_MS);
   }
 
   pause(on) {
@@ -132,6 +182,7 @@ class Page {
     this.ring.clear();
     this.view.again();
     this.find.again();
+    this.errors.retreat();
     this.list.toEnd();
     this.list.reset();
   }
@@ -160,7 +211,7 @@ class Page {
         this.intake?.makeRoom();
         this.panel?.later();
       },
-      nearTop: () => this.older.fetch(),
+      nearTop: () => this.further(),
     });
   }
 
@@ -219,7 +270,7 @@ class Page {
     this.files.show(settings.files);
     this.#ask(settings);
     this.drawing.fold = settings.fold;
-    this.view.set(settings);
+    this.view.set(settings, () => this.far.reset());
     if (settings.find !== this.find.text) this.find.set(settings.find, false);
     const wrapped = this.list.wrap;
     this.list.wrap = settings.wrap ?? NARROW.matches;
@@ -231,9 +282,11 @@ class Page {
 
   // Asks the daemon for the files shown, once they are more than it was asked for: all of what is held comes anew.
   // Files that aren't shown any more go on, and count as unread.
-  #ask({ files, arrival }) {
+  #ask({ files, arrival, place }) {
     const wider = this.#wanted !== null && (files === null || files.some((name) => !this.#wanted.has(name)));
-    const other = this.past.byTime === arrival || this.older.wouldMix(files);
+    const moved = JSON.stringify(place) !== JSON.stringify(this.place.at);
+    const other = moved || this.past.byTime === arrival || this.older.wouldMix(files);
+    this.place.at = place;
     this.past.byTime = !arrival;
     if (!this.#started) this.#wanted = files && new Set(files);
     else if (wider) this.#wanted = files && new Set([...this.#wanted, ...files]);
@@ -252,6 +305,7 @@ class Page {
     this.ring.clear();
     this.ring.ids.clear();
     this.past.forget();
+    this.far.reset();
     this.list.toEnd();
     this.list.reset();
     this.view.again();
@@ -259,14 +313,142 @@ class Page {
     this.connection.open();
   }
 
-  // The history that a page begins with.
+  // Goes to a place in the files that may not be held: {name, id} or {time}; to the end with null. `change` is what
+  // else of the view is another one there.
+  goToPlace(place, change = {}) {
+    this.set({ ...change, place });
+  }
+
+  // Goes to the first row that isn't older than a time: among those held, else in the files.
+  goToTime(time) {
+    const { ring, rows, settings } = this;
+    const held = (row) => ring.when(rows.seq(row));
+    let [first, last] = [rows.start, rows.end - 1];
+    while (first < last && held(first) === 0) first += 1;
+    while (last > first && held(last) === 0) last -= 1;
+    const inside = rows.end > rows.start && held(first) > 0 && (time >= held(first) || !this.older.hasMore) && (time <= held(last) || settings.place === null);
+    if (!inside || settings.arrival) return this.goToPlace({ time });
+    // Nearly in order: a search by halves, then the first of its neighbours.
+    let [low, high] = [first, last];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      let at = middle;
+      while (at > low && held(at) === 0) at -= 1;
+      if (held(at) < time) low = middle + 1;
+      else high = middle;
+    }
+    this.point(rows.seq(low));
+    this.goTo(rows.seq(low));
+    this.panel.announcer.say(this.spoken(rows.seq(low)));
+  }
+
+  askTime() {
+    this.moments.open();
+  }
+
+  // The address of a line: the view, there.
+  async linkTo(seq) {
+    const { far, files, ring, settings } = this;
+    let place = far.place(seq);
+    if (place === null) {
+      const run = ring.run(seq);
+      const lines = [...Array(run.first + run.count - seq).keys()].filter((i) => typeof ring.text(seq + i) === "string").length;
+      const name = files.name(run.file);
+      if (run.id === null || typeof ring.text(seq) !== "string") return null;
+      if (lines === 1) place = { name, id: run.id };
+      else place = { name, id: byFile(await ask({ file: name, before: run.id, lines: String(lines) }), lines).get(name).items.find(({ text }) => text !== undefined).id };
+    }
+    const { name, id } = place;
+    return `${location.href.split("#")[0]}#${write({ ...settings, place: { name, id } })}`;
+  }
+
+  // Leaves the filter and keeps the line; Back returns.
+  showInPlace(seq) {
+    const all = { filter: "", levels: ALL_LEVELS, from: null, to: null, marking: false };
+    const far = this.far.place(seq);
+    if (far !== null) return this.goToPlace({ name: far.name, id: far.id }, all);
+    this.set(all);
+    this.point(seq);
+    this.goTo(seq);
+  }
+
+  // Looks before the lines held for the last one that the daemon's `query` and `passes` let through, and goes there:
+  // false where there is none.
+  async findFurther(query, passes = () => true) {
+    const { files, ring } = this;
+    const numbers = files.all.map((_, n) => n).filter((n) => files.isShown(n) && files.all[n].begun && ring.oldest(n).id !== null);
+    const found = await Promise.all(numbers.map(async (number) => {
+      const name = files.name(number);
+      let before = ring.oldest(number).id;
+      for (let round = 0; round < ROUNDS_MAX; round++) {
+        const { items = [], from = null, beginning = true } = byFile(await ask({ file: name, before, lines: "20", ...query }), 20).get(name) ?? {};
+        const item = items.findLast((one) => one.text !== undefined && passes(one));
+        if (item !== undefined) return { name, id: item.id, time: files.reader(number).read(item.text, item.time).time };
+        if (beginning || from === null) return null;
+        before = from;
+      }
+      return null;
+    }));
+    const best = found.filter((one) => one !== null).sort((a, b) => b.time - a.time)[0];
+    if (best === undefined) return false;
+    this.goToPlace({ name: best.name, id: best.id });
+    return true;
+  }
+
+  // The find looks further up than its first hit held: true where it does.
+  #findFurther() {
+    const query = this.find.filter?.error ? null : asked({ ...parse(""), ...this.find.filter });
+    if (query === null || !this.older.hasMore) return false;
+    this.panel.toast("looking further up …");
+    this.findFurther(query).then(
+      (found) => found || this.panel.toast("nothing further up"),
+      (problem) => this.panel.toast(problem.message),
+    );
+    return true;
+  }
+
+  // What the head of the list says while a filter looks further back.
+  #head(text, more) {
+    const { far, files, view } = this;
+    if (!far.isAble || !view.isNarrowed) return this.panel.head(text, more);
+    if (far.looking !== null) return this.panel.head(`looking further back in ${far.looking} …`, false);
+    if (far.error !== null) return this.panel.head(`further back: ${far.error}`, false);
+    if (far.isDone) return this.panel.head(`nothing more in all of ${files.words}`, false);
+    return this.panel.head("↑ look further back", true);
+  }
+
   async #begin(signal) {
-    const files = this.asked;
-    const share = Math.floor(LINES_IN_ALL / Math.max(1, files?.length ?? this.files.all.length));
-    const lines = Math.max(LINES_LEAST, Math.min(LINES_MOST, share));
-    const answer = await ask({ ...(files && { file: files }), lines: String(lines) }, signal);
-    await this.older.begin(answer, lines);
-    if (this.ring.lines < LINES_LEAST) this.older.fetch();
+    await this.place.begin(signal);
+    this.drawing.pointed = this.place.at?.id === undefined ? null : this.place.target;
+    if (this.place.at === null) return;
+    if (this.place.missed !== null) this.panel.toast(this.place.missed);
+    if (this.place.target === null) return;
+    this.point(this.place.target);
+    this.goTo(this.place.target);
+    this.panel.announcer.say(this.spoken(this.place.target));
+  }
+
+  // What stands before the first row: fetched from the files, or looked for there by the filter.
+  further() {
+    if (this.far.isAble && (this.far.isHere || this.view.isNarrowed)) return this.far.more();
+    return this.older.fetch();
+  }
+
+  // Other lines from far back stand in front.
+  #farChanged(more) {
+    const { far, find, list, ring, rows, view } = this;
+    const anchor = list.anchor;
+    if (more !== 0 || (rows.matches !== null && rows.matches.start < rows.matches.row(ring.near)) || far.isHere) {
+      if (rows.matches === view.shown.found) {
+        view.far();
+        find.scan.front(ring.near, []);
+        find.scan.older(ring.first, ring.near);
+        if (anchor !== null && anchor.seq < ring.near) list.anchor = { seq: Math.max(ring.first, anchor.seq), dy: anchor.dy };
+        list.reset();
+      }
+    }
+    this.older.draw();
+    this.panel.later();
   }
 
   fileCame() {
@@ -275,6 +457,8 @@ class Page {
   }
 
   #rowsChanged(anew) {
+    clearTimeout(this.#farTimer);
+    if (this.view.isNarrowed && this.view.shown.complete) this.#farTimer = setTimeout(() => this.far.begin(), FAR_MS);
     if (anew) {
       this.list.reset();
       this.find?.again();

@@ -1,7 +1,7 @@
 // Scrolling back: the lines before the oldest held, of the files that are shown, put in front of the ring in the
 // order of their times.
 
-import { byFile, fetchOlder, portion } from "./history.js";
+import { fetchOlder, portion } from "./history.js";
 
 // With a filter on, goes on until a screen is likely filled, but not for ever.
 const ROWS_ENOUGH = 40;
@@ -16,6 +16,7 @@ export class Older {
   #said;
   #busy = false;
   #fetched = null; // the names of the files for which older lines have been put in front, once that happened
+  target = null; // the entry that a page begins at
   #failed = null; // why the last fetch failed: another may not
 
   // `taken(low, high)` is told of entries put in front and gives the number of rows they make; `said(text,
@@ -28,17 +29,19 @@ export class Older {
     this.#said = said;
   }
 
-  // Takes in the answer of the first request: what a page begins with.
-  async begin(answer, asked) {
-    for (const [name, { items, from, last, beginning }] of byFile(answer, asked)) {
+  // Takes in the answer of the first request, by file: what a page begins with. `isTarget(item)` tells the one whose
+  // entry is to be known.
+  async begin(answer, isTarget = () => false) {
+    for (const [name, { items, from, last, beginning }] of answer) {
       const number = this.#files.number(name);
       const file = this.#files.all[number];
       file.begun = true;
       if (last === null) continue;
       this.#ring.ids.set(number, last);
       this.#past.sync(number, { id: last, held: 0 }, () => Infinity);
-      this.#past.take(number, { items, from, beginning });
+      this.#past.take(number, { items: items.map((item) => (isTarget(item) ? { ...item, target: true } : item)), from, beginning });
     }
+    this.target = null;
     this.#fetched = null;
     await this.#release(Infinity, this.#begun());
   }
@@ -79,6 +82,12 @@ export class Older {
     if (this.#open().length > 0) return this.#said(this.#failed ?? "↑ older lines", true);
     const whys = new Set(shown.map((number) => this.#past.why(number) ?? `the beginning of ${this.#files.name(number)}`));
     this.#said(whys.size === 1 ? [...whys][0] : "there is nothing older", false);
+  }
+
+  // Whether there is anything before what is held.
+  get hasMore() {
+    this.#sync();
+    return this.#open().length > 0;
   }
 
   // The files that may have more.
@@ -133,7 +142,9 @@ export class Older {
       const weight = items.some(({ text }) => text !== undefined && /[^\x00-\xff]/.test(text)) ? 2 : 1;
       const column = (name) => items.map((item) => item[name]);
       const traits = { times: column("time"), joins: column("joins"), levels: column("level"), stderr: column("stderr") };
+      const target = items.findIndex((item) => item.target === true);
       this.#ring.unshift(number, lines, { from: items[0].from, id: items.at(-1).id, weight, traits });
+      if (target >= 0) this.target = this.#ring.first + target;
     }
     return this.#taken(this.#ring.first, high);
   }

@@ -4,12 +4,13 @@ import { ALL_LEVELS, isEmpty } from "./filter.js";
 import { LEVELS } from "./level.js";
 import { SIZES } from "./settings.js";
 import { Announcer, held, title, words } from "./status.js";
-import { TIME_WORDS, count } from "./time.js";
+import { TIME_WORDS, count, format } from "./time.js";
 import * as keys from "./keys.js";
 
 // The title and the counts change no faster: nobody reads faster.
 const LATER_MS = 250;
 const TOAST_MS = 2500;
+const SPOKEN_MS = 800;
 const NAME_MAX = 20; // characters
 
 const element = (id) => document.getElementById(id);
@@ -24,6 +25,8 @@ export class Panel {
   #timer = null;
   #clock = null;
   #toast = null;
+  #spoken = null;
+  #counting = ""; // the filter whose count was spoken last
   #longest = 0;
   #state = { name: "connecting" };
 
@@ -61,9 +64,19 @@ export class Panel {
     log.append(ruler);
     list.charWidth = ruler.getBoundingClientRect().width / 100;
     ruler.remove();
+    const strip = taste.timeline ?? !matchMedia("(max-width: 760px), (max-height: 500px)").matches;
+    element("stripbar").hidden = !strip;
+    element("timeline").setAttribute("aria-pressed", String(strip));
+    this.#page.strip.draw(true);
+    this.filters();
     element("smaller").disabled = taste.size === SIZES[0];
     element("larger").disabled = taste.size === SIZES.at(-1);
     list.reset();
+  }
+
+  // The filters used last, offered while one is typed.
+  filters() {
+    element("filters").replaceChildren(...this.#page.taste.filters.map((text) => new Option(text, text)));
   }
 
   settings(settings) {
@@ -77,7 +90,17 @@ export class Panel {
     element("wrap").setAttribute("aria-pressed", String(this.#page.list.wrap));
     element("colours").setAttribute("aria-pressed", String(settings.colours));
     write(element("time").lastElementChild, TIME_WORDS[settings.time]);
-    element("time").setAttribute("aria-label", `Time: ${TIME_WORDS[settings.time]}`);
+    element("time").setAttribute("aria-label", `Times: ${TIME_WORDS[settings.time]}`);
+    element("bell").setAttribute("aria-pressed", String(settings.watch));
+    element("bell").classList.toggle("tone", settings.watch && this.#page.taste.tone);
+    element("unrange").hidden = settings.from === null && settings.to === null;
+    const clock = (time) => (time === null ? "…" : format(time, settings.time === "utc" ? "utc" : "local").replace(/\.\d+/, ""));
+    write(element("unrange"), `× ${clock(settings.from)} – ${clock(settings.to)}`);
+    const few = settings.levels !== ALL_LEVELS || settings.marking;
+    element("opensheet").classList.toggle("dotted", few);
+    element("unfilter").hidden = filter.value === "";
+    element("openfilter").classList.toggle("dotted", settings.filter !== "");
+    this.#page.columns?.draw();
     const log = element("log");
     log.classList.toggle("wrapped", this.#page.list.wrap);
     log.classList.toggle("timed", settings.time !== "off");
@@ -96,8 +119,10 @@ export class Panel {
   draw() {
     const { files, view, ring, list } = this.#page;
     files.draw();
+    element("header").classList.toggle("many", files.areMany);
+    write(element("pick"), `${files.words} ▾`);
     this.#names();
-    write(element("count"), this.#counted());
+    this.#tellCount(this.#counted());
     const problem = view.error;
     element("problem").hidden = problem === null;
     write(element("problem"), problem ?? "");
@@ -109,6 +134,9 @@ export class Panel {
     this.#empty();
     this.#title();
     this.#page.older.draw();
+    this.#page.strip.draw();
+    this.#page.ticks.draw();
+    this.#page.columns.draw();
   }
 
   state(state) {
@@ -118,6 +146,20 @@ export class Panel {
     this.#tick();
     if (state.name === "token") this.askToken();
     this.later();
+  }
+
+  // The count, which is spoken once it stands still while somebody filters.
+  #tellCount(text) {
+    if (element("count").textContent === text) return;
+    write(element("count"), text);
+    clearTimeout(this.#spoken);
+    if (!this.#page.view.isNarrowed || !text.includes(" of ")) return;
+    const { filter } = this.#page.settings;
+    this.#spoken = setTimeout(() => {
+      if (this.#counting === filter) return;
+      this.#counting = filter;
+      this.announcer.say(text);
+    }, SPOKEN_MS);
   }
 
   askToken() {
@@ -149,13 +191,14 @@ export class Panel {
     list.invalidate(); // wrapped, the lines have another width now
   }
 
-  // "1,600 lines", "87 of 104,213", or how far the search is.
+  // "1,600 lines", "87 of 104,213", "37 of 104,213 held · 200+ further back", or how far the search is.
   #counted() {
-    const { view } = this.#page;
+    const { far, view } = this.#page;
     if (view.isFiltered && !view.shown.complete) return `${Math.floor(view.shown.progress * 100)} %`;
     const { some, all } = view.counts;
     if (some === all && isEmpty(view.filter)) return `${count(all)} ${all === 1 ? "line" : "lines"}`;
-    return `${count(some)} of ${count(all)}`;
+    const back = far.hits > 0 ? ` held · ${count(far.hits)}${far.isDone ? "" : "+"} further back` : "";
+    return `${count(some)} of ${count(all)}${back}`;
   }
 
   #fresh() {
@@ -170,35 +213,44 @@ export class Panel {
     else write(button, waiting ? "↓ more is waiting" : "↓ to the end");
     element("pause").setAttribute("aria-pressed", String(page.paused));
     element("pause").querySelector("use").setAttribute("href", page.paused ? "#i-play" : "#i-pause");
-    write(element("pause").lastElementChild, page.paused ? "Go on" : "Pause");
+    write(element("pause").lastElementChild, page.paused ? "Continue" : "Pause");
   }
 
   // A list with nothing in it says why, and what would change it.
   #empty() {
-    const { files, rows, ring, settings, view } = this.#page;
+    const { far, files, rows, ring, settings, view } = this.#page;
     const [heading, text] = element("empty").children;
     const nothing = rows.end === rows.start && (!view.isFiltered || view.shown.complete);
     element("empty").hidden = !nothing;
     if (!nothing) return;
     const shown = files.all.filter((_, number) => files.isShown(number));
-    const absent = shown.filter((file) => file.state !== "ok");
-    const asked = !isEmpty(view.filter) || settings.levels !== ALL_LEVELS;
+    const asked = !isEmpty(view.filter) || settings.levels !== ALL_LEVELS || settings.from !== null || settings.to !== null;
+    element("emptied").hidden = !(asked && ring.length > 0);
+    const say = (title, words) => {
+      write(heading, title);
+      write(text, words);
+    };
     const paths = (list) => list.map((file) => file.path ?? file.name).join(", ");
+    const all = (state) => shown.length > 0 && shown.every((file) => file.state === state);
     if (ring.length > 0 && asked) {
-      heading.textContent = "Nothing gets through";
-      text.textContent = `None of the ${count(ring.lines)} lines held passes the filter, the levels and the files chosen. New lines that do will show here; Esc clears the filter.`;
-    } else if (absent.length > 0 && absent.length === shown.length) {
-      heading.textContent = "No such file yet: waiting";
-      text.textContent = `${paths(absent)} will show here as soon as something writes it.`;
+      const held = `Nothing in ${count(ring.lines)} ${ring.lines === 1 ? "line" : "lines"} held`;
+      if (far.looking !== null) say(held, `Looking through ${far.looking} …`);
+      else if (far.isDone) say(`Nothing in all of ${files.words}`, "New lines that match will show here.");
+      else if (far.error !== null) say(held, `Further back: ${far.error}`);
+      else say(held, "New lines that match will show here.");
+    } else if (all("unreadable")) {
+      const why = shown.map((file) => file.reason).find(Boolean) ?? "";
+      say("The file can't be read", `${paths(shown)}${why === "" ? "" : `: ${why}`}. It is tried again, and will show here once the daemon may read it.`);
+    } else if (all("away")) {
+      say("Not reachable now", shown.map((file) => `${file.name}${file.reason ? `: ${file.reason}` : ""}`).join(", "));
+    } else if (shown.length > 0 && shown.every((file) => ["missing", "unreadable"].includes(file.state))) {
+      say("No such file yet: waiting", `${paths(shown)} will show here as soon as something writes it.`);
     } else if (this.#state.name === "live" && files.all.length === 0) {
-      heading.textContent = "No file matches yet: waiting";
-      text.textContent = "A file that matches the daemon's pattern will show here as soon as it appears.";
+      say("No file matches yet: waiting", "A file that matches the daemon's pattern will show here as soon as it appears.");
     } else if (this.#state.name === "live") {
-      heading.textContent = "No lines yet";
-      text.textContent = `What is written to ${paths(shown)} will show here at once.`;
+      say("No lines yet", `What is written to ${paths(shown)} will show here at once.`);
     } else {
-      heading.textContent = words(this.#state).text;
-      text.textContent = "";
+      say(words(this.#state).text, "");
     }
   }
 

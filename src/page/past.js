@@ -29,6 +29,10 @@ export class Past {
     });
   }
 
+  knows(number) {
+    return this.#files.has(number);
+  }
+
   // Where the oldest line begins that is known of a file: for the next request.
   place(number) {
     const file = this.#files.get(number);

@@ -42,6 +42,7 @@ export class Ring {
   #detect;
 
   first = 0;
+  near = 0; // the first entry that isn't from far back: before it lines are missing between the entries
   end = 0;
   bytes = 0;
   events = []; // the numbers of the events among the entries
@@ -133,6 +134,12 @@ export class Ring {
     return chunk.level[at] - 1;
   }
 
+  // The level where it has been worked out; else that of a line without one.
+  knownLevel(seq) {
+    const known = this.#chunk(seq).level[slot(seq)];
+    return known === 0 ? 0 : known - 1;
+  }
+
   // `weight` is the bytes a character takes: 1, or 2 where one of them is outside Latin-1. `traits` has arrays beside
   // the lines: times, joins (whether a line belongs to the one before), levels and stderr.
   push(file, lines, { from = null, id = null, arrival = 0, weight = 1, traits = {} } = {}) {
@@ -164,15 +171,36 @@ export class Ring {
     if (this.#gone > 0) this.#runs[--this.#gone] = run;
     else this.#runs.unshift(run);
     this.#oldest.set(file, run);
+    this.near = this.first;
+    this.#front(file, lines, weight, traits);
+    if (!this.#heads.has(file)) this.#heads.set(file, this.head(this.first + lines.length - 1));
+  }
+
+  // Puts lines from far back, with others missing between, in front of everything; `dropFar` takes them all back.
+  putFar(file, lines, { weight = 1, traits = {} } = {}) {
+    if (lines.length === 0) return;
+    this.first -= lines.length;
+    const run = { file, from: null, id: null, first: this.first, count: lines.length, weight, far: true };
+    if (this.#gone > 0) this.#runs[--this.#gone] = run;
+    else this.#runs.unshift(run);
+    this.#front(file, lines, weight, traits);
+  }
+
+  dropFar() {
+    while (this.first < this.near) this.#dropFirst();
+    this.#forgetEvents();
+  }
+
+  #front(file, lines, weight, traits) {
     let head = null;
     lines.forEach((line, i) => {
       const seq = this.first + i;
       this.#store(seq, file, line, 0, typeof line === "string" ? line.length * weight : 0);
-      if (typeof line !== "string") this.events.unshift(seq);
       this.#mark(seq, file, traits, i, () => head);
       head = this.head(seq);
     });
-    if (!this.#heads.has(file)) this.#heads.set(file, head);
+    const events = lines.flatMap((line, i) => (typeof line === "string" ? [] : [this.first + i]));
+    if (events.length > 0) this.events.unshift(...events);
   }
 
   // Gives up the oldest entries until the bounds are kept, but none from `keep` on.
@@ -218,7 +246,7 @@ export class Ring {
     this.#oldest.clear();
     this.#heads.clear();
     this.events = [];
-    this.first = this.end;
+    this.first = this.near = this.end;
     this.bytes = 0;
   }
 
@@ -228,7 +256,7 @@ export class Ring {
     // Asked for each file in each frame: looked for once, until that run goes.
     let run = this.#oldest.get(file);
     if (run === undefined) {
-      run = this.#runs.find((r) => r?.file === file) ?? null;
+      run = this.#runs.find((r) => r?.file === file && !r.far) ?? null;
       this.#oldest.set(file, run);
     }
     if (run === null) return { id: this.ids.get(file) ?? null, held: 0 };
@@ -243,6 +271,17 @@ export class Ring {
 
   #chunk(seq) {
     return this.#chunks[Math.floor(seq / CHUNK) - this.#firstChunk];
+  }
+
+  // The run that an entry came in, {file, id, first, count}: the id is of the place behind it.
+  run(seq) {
+    let [low, high] = [this.#gone, this.#runs.length - 1];
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if (this.#runs[middle].first <= seq) low = middle;
+      else high = middle - 1;
+    }
+    return this.#runs[low];
   }
 
   #joined(seq) {
@@ -313,6 +352,7 @@ export class Ring {
     if (typeof text === "string") this.bytes -= text.length * run.weight;
     chunk.text[slot(this.first)] = undefined;
     this.first += 1;
+    this.near = Math.max(this.near, this.first);
     if (this.first >= run.first + run.count) {
       this.#runs[this.#gone++] = undefined;
       this.#oldest.delete(run.file);

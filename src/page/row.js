@@ -218,8 +218,8 @@ export class Drawing {
       name.title = this.#files.name(this.#ring.file(seq));
       gutter.append(name);
     }
-    for (const column of looks.columns) {
-      const cell = make("span", "cell");
+    for (const [at, column] of looks.columns.entries()) {
+      const cell = make("span", `cell w${at}`);
       cell.dataset.column = column;
       const value = line === "" ? undefined : field(line, column);
       cell.textContent = value ?? "—";

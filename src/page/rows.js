@@ -27,6 +27,10 @@ export class Numbers {
     return this.#all[this.#head + row - this.start];
   }
 
+  all() {
+    return this.#all.subarray(this.#head, this.#tail);
+  }
+
   push(seq) {
     if (this.#tail === this.#all.length) this.#grow(0);
     this.#all[this.#tail++] = seq;

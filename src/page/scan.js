@@ -97,6 +97,12 @@ export class Scan {
     return all.length;
   }
 
+  // Of what is before `near`, exactly these are found.
+  front(near, seqs) {
+    this.found.trim(near);
+    this.found.unshift(seqs);
+  }
+
   // Forgets what the ring has forgotten at its end, so that it is looked at anew when it comes again.
   retreat() {
     this.#retreats += 1;

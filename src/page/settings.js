@@ -3,6 +3,7 @@
 
 import { LEVELS } from "./level.js";
 import { ALL_LEVELS } from "./filter.js";
+import { moment } from "./moment.js";
 import { TIMES } from "./time.js";
 
 export const THEMES = ["auto", "light", "dark"];
@@ -10,12 +11,13 @@ export const SIZES = [10, 11, 12, 13, 14, 16, 18, 20];
 
 export const DEFAULTS = Object.freeze({
   filter: "", marking: false, levels: ALL_LEVELS, files: null, find: "", time: "off", wrap: null, colours: true,
-  arrival: false, fold: true, raw: false, columns: [],
+  arrival: false, fold: true, raw: false, columns: [], from: null, to: null, place: null, watch: false,
 });
 
 // What stays as the reader had it at the last visit, where the address says nothing else.
 const KEPT = ["time", "wrap", "colours", "fold", "raw"];
 const COLUMNS_MAX = 8;
+const FILTERS_MAX = 10;
 
 // Characters of a filter or a find, as the inputs have it too: a link must not bring one that takes a minute a line.
 export const TYPED_MAX = 1000;
@@ -36,6 +38,15 @@ export function write(view) {
   if (view.arrival) out.set("order", "arrival");
   if (!view.fold) out.set("fold", "0");
   if (view.raw) out.set("json", "raw");
+  if (view.from !== null) out.set("from", new Date(view.from).toISOString());
+  if (view.to !== null) out.set("to", new Date(view.to).toISOString());
+  if (view.watch) out.set("watch", "1");
+  if (view.place?.id !== undefined) {
+    out.set("line", view.place.id);
+    out.set("of", view.place.name);
+  } else if (view.place !== null) {
+    out.set("t", new Date(view.place.time).toISOString());
+  }
   if (view.columns.length > 0) out.set("cols", view.columns.join(","));
   return out.toString();
 }
@@ -62,6 +73,11 @@ export function read(fragment, kept = {}) {
   if (asked.has("json")) view.raw = asked.get("json") === "raw";
   const columns = (asked.get("cols") ?? "").split(",").filter((name) => name !== "");
   view.columns = [...new Set(columns)].slice(0, COLUMNS_MAX);
+  [view.from, view.to] = ["from", "to"].map((name) => (asked.has(name) ? moment(asked.get(name)) : NaN)).map((t) => (Number.isNaN(t) ? null : t));
+  view.watch = asked.get("watch") === "1";
+  const time = moment(asked.get("t") ?? "");
+  if (/^[\w.-]{1,64}$/.test(asked.get("line") ?? "") && asked.has("of")) view.place = { name: asked.get("of"), id: asked.get("line") };
+  else if (!Number.isNaN(time)) view.place = { time };
   return view;
 }
 
@@ -79,6 +95,29 @@ export class Taste {
 
   get theme() {
     return THEMES.includes(this.#kept.theme) ? this.#kept.theme : "auto";
+  }
+
+  // Whether keys of a single letter do something.
+  get single() {
+    return this.#kept.single !== false;
+  }
+
+  get tone() {
+    return this.#kept.tone === true;
+  }
+
+  get timeline() {
+    return this.#kept.timeline;
+  }
+
+  // The filters used last, the newest first.
+  get filters() {
+    const kept = this.#kept.filters;
+    return Array.isArray(kept) ? kept.filter((text) => typeof text === "string").slice(0, FILTERS_MAX) : [];
+  }
+
+  used(filter) {
+    this.set({ filters: [filter, ...this.filters.filter((other) => other !== filter)].slice(0, FILTERS_MAX) });
   }
 
   get size() {

@@ -21,6 +21,8 @@ export function words(state, now = Date.now()) {
       const when = seconds > 0 ? `retrying in ${seconds} s` : "retrying now";
       return { text: state.why ? `${when}: ${state.why}` : when, kind: "bad" };
     }
+    case "offline":
+      return { text: "offline: this machine has no network", kind: "bad" };
     case "held":
       return { text: "waiting: the page is full, the rest stays in the file until you go on", kind: "wait" };
     case "token":

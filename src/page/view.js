@@ -1,6 +1,8 @@
 // The view: which lines are shown and which are marked, out of the filter, the levels and the files chosen.
 
-import { ALL_LEVELS, isCostly, isEmpty, marks, parse, textTest } from "./filter.js";
+import { plain } from "./ansi.js";
+import { ALL_LEVELS, fieldsPass, isCostly, isEmpty, marks, parse, textTest } from "./filter.js";
+import { detect } from "./level.js";
 import { Scan } from "./scan.js";
 
 const NOTHING = parse("");
@@ -14,6 +16,7 @@ export class View {
   #asked = NOTHING; // what is typed
   #levels = ALL_LEVELS;
   #filtered = false;
+  #range = null; // {from, to}: only lines of that time
   #around = new Set();
   #key = "";
 
@@ -44,20 +47,22 @@ export class View {
 
   // Whether lines of the files shown are left out.
   get isNarrowed() {
-    return (!this.marking && !isEmpty(this.filter)) || this.#levels !== ALL_LEVELS;
+    return (!this.marking && !isEmpty(this.filter)) || this.#levels !== ALL_LEVELS || this.#range !== null;
   }
 
   get error() {
     return this.#asked.error ?? this.shown.error ?? this.marked.error;
   }
 
-  // Begins anew where something else is asked for.
-  set({ filter, marking, levels, files }) {
-    const key = JSON.stringify([filter, marking, levels, files]);
+  // Begins anew where something else is asked for; `other()` is called before.
+  set({ filter, marking, levels, files, from, to }, other) {
+    const key = JSON.stringify([filter, marking, levels, files, from, to]);
     if (key === this.#key) return;
     this.#key = key;
+    other();
     this.#asked = parse(filter);
     this.#levels = levels;
+    this.#range = from === null && to === null ? null : { from: from ?? 0, to: to ?? Infinity };
     this.marking = marking;
     this.filter = this.#asked;
     this.filterMarks = marks(this.filter);
@@ -67,7 +72,7 @@ export class View {
   again() {
     this.#around.clear();
     const hiding = this.marking ? NOTHING : this.filter;
-    this.#filtered = !isEmpty(hiding) || this.#levels !== ALL_LEVELS || this.#files.shown !== null;
+    this.#filtered = !isEmpty(hiding) || this.#levels !== ALL_LEVELS || this.#files.shown !== null || this.#range !== null;
     if (this.#filtered) {
       this.shown.begin(this.#query(hiding, true));
     } else {
@@ -104,6 +109,26 @@ export class View {
     return !this.#filtered || this.shown.found.has(seq);
   }
 
+  // Whether a line that the daemon has let through passes what only the page knows: levels and fields.
+  passes(number, { text, level }) {
+    const levels = this.filter.levels & this.#levels;
+    if (!this.#accepts(this.filter, number)) return false;
+    if (levels !== ALL_LEVELS && ((levels >> (level ?? detect(text))) & 1) === 0) return false;
+    return fieldsPass(this.filter.fields, plain(text));
+  }
+
+  // Other entries stand in front of those that are near: all of them are shown.
+  far() {
+    const { near, first } = this.#ring;
+    this.shown.front(near, Array.from({ length: near - first }, (_, i) => first + i));
+    this.#changed(true);
+  }
+
+  // Whether an entry is a row, whatever it is.
+  isRow(seq) {
+    return this.#filtered ? this.shown.found.has(seq) : seq < this.until;
+  }
+
   // Whether the filter points at an entry: true or false, or null where it needn't be said.
   hits(seq) {
     return this.marking ? this.marked.found.has(seq) : null;
@@ -127,12 +152,13 @@ export class View {
 
   // The lines that the filter lets through, and all that are held: "87 of 104,213".
   get counts() {
-    const lines = this.#ring.lines;
+    const far = this.#ring.near - this.#ring.first;
+    const lines = this.#ring.lines - far;
     if (this.marking && !isEmpty(this.filter)) return { some: this.marked.found.length, all: lines };
     if (!this.#filtered) return { some: lines, all: lines };
     const events = this.#ring.events.filter((seq) => this.shown.found.has(seq)).length;
     const around = [...this.#around].filter((seq) => this.#ring.has(seq)).length;
-    return { some: this.shown.found.length - events - around, all: lines };
+    return { some: this.shown.found.length - events - around - far, all: lines };
   }
 
   #query(filter, events) {
@@ -142,12 +168,17 @@ export class View {
       return files.get(number);
     };
     const levels = filter.levels & this.#levels;
+    const range = this.#range;
     const accepts = (seq) => {
       if (!file(this.#ring.file(seq))) return false;
+      if (range !== null && !(this.#ring.when(seq) >= range.from && this.#ring.when(seq) <= range.to)) return false;
       if (typeof this.#ring.text(seq) !== "string") return events;
       return levels === ALL_LEVELS || ((levels >> this.#ring.level(seq)) & 1) === 1;
     };
-    if (isCostly(filter)) return { accepts, text: null, patterns: filter.patterns };
+    if (isCostly(filter)) {
+      const fits = (seq) => accepts(seq) && (typeof this.#ring.text(seq) !== "string" || fieldsPass(filter.fields, plain(this.#ring.text(seq))));
+      return { accepts: filter.fields.length > 0 ? fits : accepts, text: null, patterns: filter.patterns };
+    }
     return { accepts, text: textTest(filter), patterns: null };
   }
 

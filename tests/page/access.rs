@@ -50,17 +50,17 @@ fn all_that_can_be_pressed_has_a_name_and_is_reached_by_tab_with_a_ring() {
     };
     for (role, name) in [
         ("log", "Log lines"),
-        ("textbox", "Filter"),
+        ("combobox", "Filter"),
         ("group", "Files"),
         ("group", "Levels"),
         ("button", "Connection: live"),
-        ("button", "Time: no times"),
+        ("button", "Times: no times"),
         ("button", "Theme: auto"),
     ] {
         assert!(named(role, name), "no {role} {name}");
     }
     for node in nodes.iter().filter(|node| node["ignored"] == false) {
-        let pressed = ["button", "textbox", "link"]
+        let pressed = ["button", "textbox", "combobox", "link"]
             .iter()
             .any(|role| node["role"]["value"] == *role);
         let name = node["name"]["value"].as_str().unwrap_or("");
@@ -96,9 +96,9 @@ fn all_that_can_be_pressed_has_a_name_and_is_reached_by_tab_with_a_ring() {
             .unwrap_or_else(|| panic!("{name} not in {order:?}"))
     };
     let places: Vec<usize> = [
-        "connection",
         "filter",
         "hide",
+        "connection",
         "log",
         "pause",
         "seek",

@@ -16,7 +16,7 @@ fn a_filter_counts_what_it_lets_through_and_a_bad_one_is_said() {
     until_says(&mut browser, "#count", "201 lines");
     filter(&mut browser, "line 7 -line");
     until_says(&mut browser, "#count", "0 of 201");
-    until_says(&mut browser, "#empty h2", "Nothing gets through");
+    until_says(&mut browser, "#empty h2", "Nothing in all of app.log");
     filter(&mut browser, "/^line 1\\d$/");
     until_says(&mut browser, "#count", "10 of 201");
     append(&log, "line 15\nno line 15\n");

@@ -135,7 +135,7 @@ fn every_key_does_what_the_help_says() {
         browser.until(holds);
     }
     let listed = browser.eval("document.querySelectorAll('#keylist dt').length");
-    assert_eq!(listed, json!(25));
+    assert_eq!(listed, json!(35));
     browser.eval("document.querySelector('#keys').close()");
     // Cleared is not lost.
     browser.until("!document.querySelector('#older').disabled");

@@ -118,7 +118,7 @@ fn larger_type_another_width_and_a_filter_give_the_place_back() {
     browser.until("page.ring.lines === 400");
     browser.eval("page.set({wrap: true})");
     look_at(&mut browser, "page.ring.first + 200");
-    let place = "Math.round(document.querySelector(`[data-seq=\"${page.ring.end - 200}\"]`).getBoundingClientRect().top)";
+    let place = "Math.round(document.querySelector(`[data-seq=\"${page.ring.end - 200}\"]`).getBoundingClientRect().top - document.querySelector('#log').getBoundingClientRect().top)";
     let before = browser.eval(place);
     focus_log(&mut browser);
     browser.press("+", 0);
