@@ -96,6 +96,9 @@ impl Daemon {
     ) -> Result<(Daemon, Watcher, Vec<Listener>), StartError> {
         allowance::raise_descriptors();
         let tokens = config.token_file.as_deref().map(Tokens::open).transpose()?;
+        if let Some(tokens) = &tokens {
+            tokens.warn_of_names(&config.files);
+        }
         let certificate = config.tls.as_ref();
         let certificate = certificate.map(|tls| Certificate::open(&tls.cert, &tls.key));
         let certificate = certificate.transpose()?;

@@ -57,6 +57,7 @@ pub mod error;
 pub mod escape;
 pub mod pattern;
 pub mod percent;
+pub mod small_file;
 
 pub mod config;
 pub mod stop;

@@ -507,8 +507,9 @@ pub const TOKEN_FILE_BYTES: u64 = 1024 * 1024;
 
 // -- TLS
 
-/// A certificate chain or a key: some tens of certificates.
-pub const TLS_FILE_BYTES: u64 = 1024 * 1024;
+/// A certificate chain or a key: some tens of certificates. Clients take chains of about 100 KiB at most, and an old
+/// certificate is better than one that nobody takes.
+pub const TLS_FILE_BYTES: u64 = 64 * 1024;
 
 /// Bytes that are encrypted before the kernel takes them: two full records. More would be memory of each slow client
 /// beside the kernel's buffer, and count as written long before it is.

@@ -316,3 +316,34 @@ fn a_plain_listener_is_refused_where_tokens_are_asked_for() {
         "{said}"
     );
 }
+
+#[test]
+fn a_scope_with_a_slash_means_the_path_and_one_without_is_warned_of_where_it_may_mean_several() {
+    let logs = Logs::new();
+    for tenant in ["a", "b"] {
+        std::fs::create_dir_all(logs.path(&format!("srv/{tenant}"))).expect("a directory");
+    }
+    logs.file("srv/b/app.log", "secret of b\n");
+    let of_a = logs.path("srv/a/app.log");
+    let text = format!("{TOKEN} file=app.log\n{NARROW} file={}\n", of_a.display());
+    let tokens = token_file(&logs, &text);
+    let options = ["--token-file", tokens.to_str().expect("UTF-8")];
+    let pattern = logs.path("srv/*/app.log");
+    // The file of tenant a is away while it starts: the other one has the name.
+    let daemon = Daemon::with(&options, &[&pattern]);
+    assert!(daemon.says("a token is for file=app.log"));
+    let ask = |token: &str, target: &str| {
+        let field = format!("Authorization: Bearer {token}");
+        daemon.ask("GET", target, &[&field]).text()
+    };
+    assert!(ask(TOKEN, HISTORY).ends_with("secret of b\n"));
+    assert_eq!(ask(NARROW, "/files"), "[]\n");
+    append(&of_a, "of a\n");
+    let is_there = || ask(NARROW, "/files").contains("srv/a/app.log");
+    assert!(wait_until(DEADLINE, is_there));
+    let lines = ask(NARROW, "/stream?follow=false&lines=all");
+    assert!(
+        lines.ends_with("of a\n") && !lines.contains("secret"),
+        "{lines}"
+    );
+}

@@ -17,6 +17,7 @@ use crate::config::publishing::Publishing;
 use crate::error::StartError;
 use crate::hub::Hub;
 use crate::outward::{Bell, Trust};
+use crate::small_file;
 use crate::stop::{Reason, Stop};
 use crate::tally::Tally;
 
@@ -165,11 +166,7 @@ impl Publishers {
 
 /// What is in a password's file: its first line.
 fn first_line(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
-    use std::io::Read;
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?
-        .take(bytes_max)
-        .read_to_end(&mut bytes)?;
+    let (bytes, _) = small_file::read(path, bytes_max)?;
     let line = bytes
         .split(|&byte| byte == b'\n')
         .next()

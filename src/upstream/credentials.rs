@@ -1,14 +1,13 @@
 //! The credentials file: what other tailcasts and brokers ask for. A line is `HOST[:PORT] SECRET`; `#` begins a comment.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::authority::Authority;
 use crate::config::value::HostPort;
 use crate::error::StartError;
 use crate::limits::CREDENTIALS_FILE_BYTES;
+use crate::small_file;
 
 /// The credentials file by its path. It is read whenever a secret is needed, so a change counts from the next connection
 /// on; where it can't be read then, the last good one stays.
@@ -64,18 +63,8 @@ impl fmt::Debug for Credentials {
 }
 
 fn read(path: &Path) -> Result<Vec<Line>, String> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| {
-            file.take(CREDENTIALS_FILE_BYTES + 1)
-                .read_to_end(&mut bytes)
-        })
-        .map_err(|error| error.to_string())?;
-    if bytes.len() as u64 > CREDENTIALS_FILE_BYTES {
-        return Err(format!(
-            "it must have at most {CREDENTIALS_FILE_BYTES} bytes"
-        ));
-    }
+    let (bytes, _) =
+        small_file::read(path, CREDENTIALS_FILE_BYTES).map_err(|error| error.to_string())?;
     let text = String::from_utf8(bytes).map_err(|_| "it must be UTF-8".to_owned())?;
     parse(&text)
 }

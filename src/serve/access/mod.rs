@@ -1,7 +1,6 @@
 //! Who may ask: the guard looks at Host and Origin, tokens say who may read, and which files.
 
 pub mod guard;
-pub mod stamp;
 pub mod token;
 
 use std::fmt;

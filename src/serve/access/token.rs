@@ -3,19 +3,20 @@
 //! A line is `TOKEN`, or `TOKEN file=NAME file=PATTERN` for some files alone. Tokens never leave this module, neither
 //! for a log nor for an error: lines are named by their number.
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::{File, Metadata};
-use std::io::Read;
+use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
+use crate::config::followed::Followed;
 use crate::error::StartError;
 use crate::escape::shown;
 use crate::limits::{TOKEN_BYTES_MAX, TOKEN_BYTES_MIN, TOKEN_FILE_BYTES};
-use crate::serve::access::stamp::{self, Stamp};
+use crate::small_file::{self, Stamp};
 
 mod carrier;
 mod scope;
@@ -72,10 +73,31 @@ impl Tokens {
         Some(held.scope.clone())
     }
 
+    /// Warns of what a token opens by a name that a pattern of `files` can give to several.
+    pub fn warn_of_names(&self, files: &[Followed]) {
+        let patterns = files.iter().filter_map(|file| match file {
+            Followed::Pattern(pattern) => Some(pattern),
+            _ => None,
+        });
+        for pattern in patterns {
+            let scopes = self.held.iter().map(|held| &held.scope);
+            let names: BTreeSet<_> = scopes
+                .flat_map(|scope| scope.ambiguous(pattern.path().as_os_str()))
+                .collect();
+            for name in names {
+                log::warn!(
+                    "a token is for file={}, and {} can give that name to any of several files: write the path of the one that is meant",
+                    shown(name.as_bytes()),
+                    shown(pattern.path().as_os_str().as_bytes())
+                );
+            }
+        }
+    }
+
     /// Reads the file again if it has changed, and says whether other tokens or scopes are good now. Where it can't
     /// be used, what was good stays so: a file may be half-written.
     pub fn refresh(&mut self) -> bool {
-        if stamp::is_as_read(&self.path, self.stamp.as_ref()) {
+        if small_file::is_as_read(&self.path, self.stamp.as_ref()) {
             return false;
         }
         match read(&self.path) {
@@ -136,18 +158,8 @@ impl ConstantTimeEq for Padded {
 
 /// The tokens in the file, and what it looked like before it was read.
 fn read(path: &Path) -> Result<(Vec<Held>, Metadata), String> {
-    let text = |error: std::io::Error| error.to_string();
-    let file = File::open(path).map_err(text)?;
-    let metadata = file.metadata().map_err(text)?;
-    let mut bytes = Vec::new();
-    file.take(TOKEN_FILE_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(text)?;
-    if bytes.len() as u64 > TOKEN_FILE_BYTES {
-        return Err(format!(
-            "it is over {TOKEN_FILE_BYTES} bytes: it holds one token a line"
-        ));
-    }
+    let (bytes, metadata) =
+        small_file::read(path, TOKEN_FILE_BYTES).map_err(|error| error.to_string())?;
     Ok((parse(&bytes)?, metadata))
 }
 

@@ -7,8 +7,7 @@
 mod stream;
 
 use std::fmt;
-use std::fs::{File, Metadata};
-use std::io::Read;
+use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -24,7 +23,7 @@ use rustls::version::{TLS12, TLS13};
 use crate::error::StartError;
 use crate::escape::shown;
 use crate::limits::TLS_FILE_BYTES;
-use crate::serve::access::stamp::{self, Stamp};
+use crate::small_file::{self, Stamp};
 
 pub use stream::TlsStream;
 
@@ -68,8 +67,8 @@ impl Certificate {
     /// Reads both files again if one of them has changed. Blocks on the disk.
     pub fn refresh(&self) {
         let mut held = self.read.lock();
-        if stamp::is_as_read(&self.chain, held.chain.1.as_ref())
-            && stamp::is_as_read(&self.key, held.key.1.as_ref())
+        if small_file::is_as_read(&self.chain, held.chain.1.as_ref())
+            && small_file::is_as_read(&self.key, held.key.1.as_ref())
         {
             return;
         }
@@ -132,17 +131,8 @@ fn read(chain: &Path, key: &Path) -> Result<(Pair, u32), String> {
 
 /// The bytes of a file, and what it looked like before they were read.
 fn read_file(path: &Path, what: &str) -> Result<(Vec<u8>, Metadata), String> {
-    let failed = |cause: &dyn fmt::Display| format!("the {what} {}: {cause}", named(path));
-    let file = File::open(path).map_err(|error| failed(&error))?;
-    let metadata = file.metadata().map_err(|error| failed(&error))?;
-    let mut bytes = Vec::new();
-    file.take(TLS_FILE_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| failed(&error))?;
-    if bytes.len() as u64 > TLS_FILE_BYTES {
-        return Err(failed(&format!("it is over {TLS_FILE_BYTES} bytes")));
-    }
-    Ok((bytes, metadata))
+    small_file::read(path, TLS_FILE_BYTES)
+        .map_err(|error| format!("the {what} {}: {error}", named(path)))
 }
 
 /// The settings of TLS with that pair. The paths are for what is said. Nothing of what the files hold is: a line that

@@ -1,7 +1,8 @@
 //! Owns what a token opens: all files, or those that its line names.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::hub::Names;
 use crate::pattern::{Pattern, is_pattern};
@@ -30,13 +31,43 @@ impl Opens {
         if !self.text.contains('/') {
             return self.is(name);
         }
-        self.is(&path.to_string_lossy()) || (name.contains('/') && self.is(name))
+        // A path that was given as it is found from where tailcast was started may be written whole.
+        let whole = self.text.starts_with('/') && path.is_relative();
+        self.is(&path.to_string_lossy())
+            || (name.contains('/') && self.is(name))
+            || (whole && self.is(&absolute(path).to_string_lossy()))
+    }
+
+    /// Whether it is written without a `/` and may be the name of several files that `pattern` matches: which of them
+    /// gets it depends on who comes first.
+    fn is_ambiguous(&self, pattern: &OsStr) -> bool {
+        let path = Path::new(pattern);
+        let several = path
+            .parent()
+            .is_some_and(|parent| is_pattern(parent.as_os_str()));
+        let base = path.file_name().unwrap_or_default();
+        let is_named = match (&self.pattern, is_pattern(base)) {
+            (Some(_), true) => true,
+            (Some(own), false) => own.matches(base),
+            (None, _) => {
+                Pattern::parse(base).is_ok_and(|base| base.matches(OsStr::new(&self.text)))
+            }
+        };
+        several && is_named && !self.text.contains('/')
     }
 
     fn is(&self, text: &str) -> bool {
         let matches = |pattern: &Pattern| pattern.matches(OsStr::new(text));
         self.text == text || self.pattern.as_ref().is_some_and(matches)
     }
+}
+
+/// The same path from the root, without a `.` that it may be written with.
+fn absolute(path: &Path) -> PathBuf {
+    // It stays the same, and this is asked under the hub's lock.
+    static HERE: OnceLock<PathBuf> = OnceLock::new();
+    let here = HERE.get_or_init(|| std::env::current_dir().unwrap_or_default());
+    here.join(path).components().collect()
 }
 
 impl Names for Scope {
@@ -53,13 +84,20 @@ impl Scope {
 
     /// Whether the source may be seen.
     pub fn may(&self, source: &Source) -> bool {
-        self.opens(&source.name, &source.path())
+        self.opens(&source.name, &source.shown_path())
     }
 
     /// Whether the file of this name on the wire and this path may be seen.
     pub(super) fn opens(&self, name: &str, path: &Path) -> bool {
         let files = self.files.as_ref();
         files.is_none_or(|files| files.iter().any(|file| file.has(name, path)))
+    }
+
+    /// What it opens by a name that several files which `pattern` matches could have.
+    pub(super) fn ambiguous(&self, pattern: &OsStr) -> impl Iterator<Item = &str> {
+        let files = self.files.iter().flatten();
+        let ambiguous = files.filter(move |file| file.is_ambiguous(pattern));
+        ambiguous.map(|file| file.text.as_str())
     }
 
     /// Whether all that `other` opens is surely opened too. It compares what was written, so that the same in other
@@ -155,6 +193,37 @@ mod tests {
         ] {
             assert!(!may(&scope, name, path), "{name} {path}");
         }
+    }
+
+    #[test]
+    fn what_has_a_slash_is_the_path_whatever_the_file_is_called_now() {
+        let one = scope("file=srv/a/app.log").expect("a scope");
+        // The name depends on which file was there first.
+        for name in ["app.log", "srv/a/app.log"] {
+            assert!(may(&one, name, "srv/a/app.log"), "{name}");
+        }
+        assert!(!may(&one, "app.log", "srv/b/app.log"));
+        let here = std::env::current_dir().expect("a directory");
+        let whole = scope(&format!("file={}/srv/*/app.log", here.display())).expect("a scope");
+        for path in ["srv/a/app.log", "./srv/a/app.log"] {
+            assert!(may(&whole, "app.log", path), "{path}");
+        }
+        assert!(!may(&whole, "app.log", "srv/a/b/app.log"));
+    }
+
+    #[test]
+    fn a_name_that_a_pattern_can_give_to_several_files_is_known() {
+        let scope = scope("file=app.log file=*.err file=srv/a/app.log").expect("a scope");
+        let ambiguous = |pattern: &str| {
+            let found = scope.ambiguous(OsStr::new(pattern));
+            found.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(ambiguous("srv/*/app.log"), ["app.log"]);
+        assert_eq!(ambiguous("srv/*/x.err"), ["*.err"]);
+        assert_eq!(ambiguous("srv/[ab]/*"), ["app.log", "*.err"]);
+        let none: [&str; 0] = [];
+        assert_eq!(ambiguous("srv/*.log"), none);
+        assert_eq!(ambiguous("srv/*/other.log"), none);
     }
 
     #[test]

@@ -1,0 +1,95 @@
+//! Small files of settings and secrets: read whole within a bound, and read again once they have changed.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// The bytes of the file at `path`, and what it looked like before they were read. One that is over `bytes_max` is an
+/// error.
+pub fn read(path: &Path, bytes_max: u64) -> io::Result<(Vec<u8>, Metadata)> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    let mut bytes = Vec::new();
+    file.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(io::Error::other(format!("it is over {bytes_max} bytes")));
+    }
+    Ok((bytes, metadata))
+}
+
+/// What changes when a file is written or replaced.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Stamp {
+    place: (u64, u64),
+    size: u64,
+    written: (i64, i64),
+    changed: (i64, i64),
+}
+
+/// A file that was changed this shortly before it was read may be changed again within the same tick of the kernel's
+/// clock, and then look the same.
+const TRUSTED_AFTER: Duration = Duration::from_secs(2);
+
+impl Stamp {
+    /// The stamp of a file that looks like that; `None` where it must be read again whatever it looks like.
+    pub fn of(metadata: &Metadata) -> Option<Self> {
+        let changed = (metadata.ctime(), metadata.ctime_nsec());
+        // By the time of the change, which nobody can set: the time of the last write may be any.
+        let at = u64::try_from(changed.0).ok()?;
+        let at = SystemTime::UNIX_EPOCH + Duration::new(at, u32::try_from(changed.1).ok()?);
+        let now = SystemTime::now();
+        let apart = now
+            .duration_since(at)
+            .unwrap_or_else(|ahead| ahead.duration());
+        (apart >= TRUSTED_AFTER).then(|| Self {
+            place: (metadata.dev(), metadata.ino()),
+            size: metadata.size(),
+            written: (metadata.mtime(), metadata.mtime_nsec()),
+            changed,
+        })
+    }
+}
+
+/// Whether the file at `path` still is what was read, where `read` is its stamp then. What is wrong with one that
+/// can't be looked at, reading tells.
+pub fn is_as_read(path: &Path, read: Option<&Stamp>) -> bool {
+    match std::fs::metadata(path) {
+        // A pipe gives its bytes once, and to wait for more would stop the caller.
+        Ok(metadata) if !metadata.is_file() => true,
+        Ok(metadata) => read.is_some() && Stamp::of(&metadata).as_ref() == read,
+        Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_over_the_bound_is_an_error_and_not_cut() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("small");
+        std::fs::write(&path, "12345").expect("write");
+        assert_eq!(read(&path, 5).expect("it fits").0, b"12345");
+        let why = read(&path, 4).expect_err("one too many").to_string();
+        assert_eq!(why, "it is over 4 bytes");
+    }
+
+    #[test]
+    fn a_time_of_writing_that_lies_ahead_does_not_have_it_read_for_ever() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("small");
+        let file = File::create(&path).expect("create");
+        let ahead = SystemTime::now() + Duration::from_secs(100_000);
+        file.set_modified(ahead).expect("set");
+        let deadline = SystemTime::now() + Duration::from_secs(20);
+        let stamp = || Stamp::of(&std::fs::metadata(&path).expect("a file"));
+        while stamp().is_none() {
+            assert!(SystemTime::now() < deadline);
+            std::thread::yield_now();
+        }
+        assert!(is_as_read(&path, stamp().as_ref()));
+    }
+}
