@@ -25,6 +25,8 @@ const OPTIONS: &str = "\
 --tls-cert PATH
 --tls-key PATH
 --base-path PATH
+--spool-dir PATH
+--spool-size SIZE
 --publish URL
 --publish-password-file PATH
 --publish-format FORMAT
