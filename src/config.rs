@@ -219,8 +219,12 @@ fn stdin_is_pipe() -> bool {
 
 /// Whether the search path leads to a journalctl.
 fn has_journalctl(env: Environment<'_>) -> bool {
-    let path = env("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|directory| directory.join("journalctl").is_file())
+    is_on_path("journalctl", &env("PATH").unwrap_or_default())
+}
+
+/// Whether a directory of the search path has the program.
+pub fn is_on_path(program: &str, path: &OsStr) -> bool {
+    std::env::split_paths(path).any(|directory| directory.join(program).is_file())
 }
 
 #[cfg(test)]

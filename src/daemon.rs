@@ -188,8 +188,8 @@ fn paths(config: &Config, feeders: &Feeders) -> Result<Vec<Wanted>, StartError> 
             Followed::Pattern(pattern) => paths.push(Wanted::Pattern(pattern.clone())),
             other => {
                 return Err(StartError::Usage(format!(
-                    "\"{other}\" can't be followed by this version: it must be a path, a pattern or standard input \
-                     (./{other} for a file of that name)"
+                    "\"{other}\" can't be followed by this version: it must be a path, a pattern, standard input or the \
+                     journal (./{other} for a file of that name)"
                 )));
             }
         }

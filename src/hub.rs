@@ -150,6 +150,11 @@ impl Hub {
 
     // -- for the watcher
 
+    /// The same of one spool alone: what happened to what it is fed from.
+    pub fn take_events(&self, spool: &std::path::Path) -> Vec<(SpoolPlace, EventKind)> {
+        self.notices.take_events(spool)
+    }
+
     /// What feeders have told since this was last asked, in order.
     pub fn take_notices(&self) -> Vec<Notice> {
         self.notices.take()
@@ -282,6 +287,12 @@ impl Hub {
     /// The generations of a source that are not held any more and still remembered, oldest first.
     pub fn formers(&self, index: u32) -> Vec<Arc<Former>> {
         self.state.lock().streams[index as usize].formers()
+    }
+
+    /// The number of the last aside of source `index` that a stream which resumes `at` a place has been told, as far as
+    /// that can be said.
+    pub fn told_before(&self, index: u32, at: Position) -> u64 {
+        self.state.lock().streams[index as usize].told_before(at)
     }
 
     /// Bytes between `at` and the live edge of source `index`, as far as they are known.

@@ -39,6 +39,36 @@ pub const SIBLING_ENTRIES_MAX: usize = 10_000;
 /// Bytes in the name of a journal's field, as journald has it (systemd.journal-fields(7)).
 pub const JOURNAL_FIELD_NAME_BYTES: usize = 64;
 
+/// Bytes of an entry's message that are shown; journald takes some hundred MiB.
+pub const JOURNAL_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Bytes of another field that are compared or shown.
+pub const JOURNAL_FIELD_BYTES: usize = 64 * 1024;
+
+/// A field that is longer is no field: journald's own bound (DATA_SIZE_MAX).
+pub const JOURNAL_FIELD_BYTES_MAX: u64 = 768 * 1024 * 1024;
+
+/// Fields of an entry that are kept, of those that are asked for: some may stand there more than once.
+pub const JOURNAL_FIELDS_MAX: usize = 256;
+
+/// Entries of the journal that a source begins with.
+pub const JOURNAL_FIRST_ENTRIES: u64 = 10_000;
+
+/// After so long without a word from journalctl it is asked whether there is anything to tell: one in a while hangs.
+pub const JOURNAL_SILENT: Duration = Duration::from_secs(15);
+
+/// How long an entry that is there may be on its way: journald posts changes at most every 250 ms.
+pub const JOURNAL_LATE: Duration = Duration::from_secs(3);
+
+/// Between two looks at a journal without entries.
+pub const JOURNAL_EMPTY_WAIT: Duration = Duration::from_secs(2);
+
+/// What a journalctl says on standard error is kept up to that size.
+pub const COMPLAINT_BYTES: usize = 4096;
+
+/// How often a feeder notes how far it is, while something comes: after a crash so much is read again at most.
+pub const NOTE_EVERY: Duration = Duration::from_secs(1);
+
 /// Symbolic links followed on one path, as the kernel counts them (path_resolution(7)).
 pub const LINKS_MAX: usize = 40;
 

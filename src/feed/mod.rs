@@ -17,6 +17,7 @@
 //! | `spool` | one spool: appending, rotating, the full disk |
 //! | `places` | the pairs beside a spool |
 //! | `pipe` | standard input and FIFOs |
+//! | `journal` | the journal, by way of journalctl |
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,7 +28,7 @@ use std::time::Instant;
 use parking_lot::{Condvar, Mutex};
 
 use crate::config::Config;
-use crate::config::followed::Followed;
+use crate::config::followed::{Followed, JournalMatch};
 use crate::error::StartError;
 use crate::hub::{Hub, Spooled};
 use crate::limits::FIRST_FEED_WAIT;
@@ -35,13 +36,13 @@ use crate::outward::Bell;
 use crate::source::Origin;
 use crate::stop::{Reason, Stop};
 
+mod journal;
 mod pipe;
-#[allow(dead_code)]
 mod places;
-#[allow(dead_code)]
 mod spool;
 mod store;
 
+use journal::Journal;
 use pipe::Pipe;
 use spool::Spool;
 use store::Store;
@@ -113,27 +114,34 @@ impl Feeders {
         }
         let store = Store::open(config.spool_dir.as_deref())?;
         let mut keys = Vec::new();
+        let mut journals = Vec::new();
         for file in &config.files {
-            let Some((key, name, origin)) = pipe_of(file, &feeders.spools) else {
+            let Some((key, name, origin)) = source_of(file, &feeders.spools) else {
                 continue;
             };
             let directory = store.directory(&key)?;
             let spool = Spool::open(&directory, config.spool_size / 2, name.clone(), hub);
-            let spool = spool.map_err(|error| {
-                StartError::failed(format!("open the spool {}", directory.display()), error)
-            })?;
+            let spool = spool.map_err(failed(&directory))?;
             feeders.spools.push(Spooled {
                 name,
                 path: spool.path().to_owned(),
                 given: given(file),
                 origin,
             });
-            let pipe = match file {
-                Followed::Path(path) => Pipe::fifo(path.clone(), spool),
-                _ => Pipe::stdin(spool),
-            };
-            feeders.add(Box::new(pipe))?;
+            match file {
+                Followed::Path(path) => feeders.add(Box::new(Pipe::fifo(path.clone(), spool)))?,
+                Followed::Journal(wanted) => journals.push((wanted.clone(), spool)),
+                _ => feeders.add(Box::new(Pipe::stdin(spool)))?,
+            }
             keys.push(key);
+        }
+        if !journals.is_empty() {
+            let is_all = journals.len() == config.files.len();
+            let journal = Journal::open(journals).map_err(failed(Path::new("of the journal")))?;
+            if is_all {
+                journal::check().map_err(StartError::Failed)?;
+            }
+            feeders.add(Box::new(journal))?;
         }
         store.sweep(&keys);
         feeders.store = Some(store);
@@ -214,7 +222,7 @@ impl Drop for Feeders {
 fn is_fed(file: &Followed) -> bool {
     match file {
         Followed::Path(path) => is_fifo(path),
-        Followed::Stdin { .. } => true,
+        Followed::Stdin { .. } | Followed::Journal(_) => true,
         _ => false,
     }
 }
@@ -224,10 +232,21 @@ fn is_fifo(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|stat| stat.file_type().is_fifo())
 }
 
-/// The key of its spool, its name and its origin, where FILE is a pipe.
-fn pipe_of(file: &Followed, others: &[Spooled]) -> Option<(String, String, Origin)> {
+fn failed(spool: &Path) -> impl Fn(io::Error) -> StartError {
+    move |error| StartError::failed(format!("open the spool {}", spool.display()), error)
+}
+
+/// The key of its spool, its name and its origin, where FILE comes by way of a spool.
+fn source_of(file: &Followed, others: &[Spooled]) -> Option<(String, String, Origin)> {
     match file {
         Followed::Stdin { name } => Some((format!("stdin {name}"), name.clone(), Origin::Stdin)),
+        Followed::Journal(wanted) => {
+            let key = match wanted {
+                JournalMatch::Unit { unit, .. } => format!("journal {unit}"),
+                other => format!("journal:{}", other.name()),
+            };
+            Some((key, wanted.name(), Origin::Journal))
+        }
         Followed::Path(path) if is_fifo(path) => {
             let whole = path.to_string_lossy().into_owned();
             let base = path

@@ -50,6 +50,11 @@ impl Places {
         pairs
     }
 
+    /// The place that was noted last.
+    pub(super) fn last(&self) -> Option<&str> {
+        self.last.as_ref().map(|(_, place)| place.as_str())
+    }
+
     /// Notes one more; one that says nothing new is left out. A failure is said once, for the spool goes on without it.
     pub(super) fn note(&mut self, at: SpoolPlace, place: &str) {
         let is_known = |last: &(SpoolPlace, String)| last.0 == at && last.1 == place;

@@ -165,6 +165,11 @@ impl Spool {
         }
     }
 
+    /// Whether that place was the last to be noted, whatever number stands before it.
+    pub(super) fn has_noted(&self, place: &str) -> bool {
+        self.places.last().is_some_and(|last| last.ends_with(place))
+    }
+
     /// Notes that the spool stands where the origin has this place.
     pub(super) fn note(&mut self, place: &str) {
         let at = self.place();

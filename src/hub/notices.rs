@@ -2,7 +2,7 @@
 //!
 //! Only the watcher publishes, so that what a feeder tells stands in its place among the lines.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 
@@ -55,6 +55,18 @@ pub(super) struct Notices {
 impl Notices {
     pub(super) fn push(&self, notice: Notice) {
         self.waiting.lock().push(notice);
+    }
+
+    pub(super) fn take_events(&self, spool: &Path) -> Vec<(SpoolPlace, EventKind)> {
+        let mut events = Vec::new();
+        self.waiting.lock().retain(|notice| match notice {
+            Notice::Event { path, at, kind } if path == spool => {
+                events.push((*at, kind.clone()));
+                false
+            }
+            _ => true,
+        });
+        events
     }
 
     pub(super) fn take(&self) -> Vec<Notice> {

@@ -226,6 +226,11 @@ impl Begin<'_> {
             return Ok((Cursor::new(source), edge));
         }
         if let Some(generation) = self.find_held(&source, id) {
+            let place = Position {
+                generation: generation.number,
+                offset: id.offset,
+            };
+            let aside = aside.min(self.hub.told_before(source.index, place));
             let start = self.start_event(&source, &generation, id.offset, aside)?;
             let standing = Standing {
                 position: Some(start.at),

@@ -70,7 +70,7 @@ impl Origin {
         match self {
             Origin::Container => Some(Grammar::Docker),
             Origin::File | Origin::Stdin | Origin::Fifo => None,
-            Origin::Journal | Origin::Upstream | Origin::Broker => Some(Grammar::Plain),
+            Origin::Journal | Origin::Upstream | Origin::Broker => Some(Grammar::Noted),
         }
     }
 

@@ -10,6 +10,7 @@ mod docker;
 mod joiner;
 pub mod local;
 pub mod moment;
+pub mod noted;
 mod recover;
 pub mod text;
 
@@ -26,6 +27,8 @@ pub enum Grammar {
     Plain,
     /// `{"log":"TEXT\n","stream":"stdout","time":"TIME"}`, as Docker's json-file driver writes it.
     Docker,
+    /// `<tNANOSECONDS p6>TEXT`, as spools have it whose origins say more of a line than its text.
+    Noted,
     /// `TIME stdout F TEXT`, as CRI has it (containerd, CRI-O), and Podman's k8s-file driver.
     Cri,
 }
@@ -120,6 +123,7 @@ impl Grammar {
         match self {
             Grammar::Plain => None,
             Grammar::Docker => docker::read(content(raw)),
+            Grammar::Noted => noted::read(raw.strip_suffix(b"\n").unwrap_or(raw)),
             Grammar::Cri => cri::read(raw.strip_suffix(b"\n").unwrap_or(raw)),
         }
     }

@@ -165,7 +165,7 @@ impl Follower {
         let file = Arc::new(file);
         let mut held = Held::new(Arc::clone(&file), identity, 0, true);
         let begin = held.skip_holes(turn.buf)?;
-        let length = file.metadata()?.len();
+        let length = self.before_event(identity.inode, file.metadata()?.len());
         let generation = Arc::new(Generation::new(0, Arc::clone(&file), Began::First, None)?);
         generation.skip_to(begin);
         let edge = match self.edge_at_start(&mut held, &generation, length, turn) {
@@ -240,6 +240,7 @@ impl Follower {
         if std::mem::take(&mut self.rearm) {
             self.arm(turn.watches);
         }
+        self.tell_events_of_held(turn);
         let mut more = self.read(turn);
         if std::mem::take(&mut self.siblings_changed) {
             self.stirred = true;

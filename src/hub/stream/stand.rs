@@ -299,6 +299,18 @@ impl Stream {
         self.asides.iter().filter(is_untold)
     }
 
+    /// The last aside that a stream which resumes `at` a place has been told. Bytes that an origin lost stand nowhere but
+    /// in an aside: who resumes before that place is told of it, at the place itself perhaps once more.
+    pub(in crate::hub) fn told_before(&self, at: Position) -> u64 {
+        let is_news = |aside: &&Aside| {
+            matches!(aside.kind, EventKind::Gap { .. })
+                && aside.at >= at
+                && self.source.origin.is_spooled()
+        };
+        let first = self.asides.iter().find(is_news);
+        first.map_or(self.asides_told, |aside| aside.number - 1)
+    }
+
     /// The aside that a reader at `at` is told next. It is told where it happened; a reader that began beyond that
     /// place is told at the end, where there is an id of the place that it has come to.
     fn aside_for(&self, at: Position, told: u64, until: Option<Edge>) -> Option<Event> {

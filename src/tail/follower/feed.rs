@@ -19,6 +19,25 @@ impl Follower {
         self.noticed.push_back((at, kind));
     }
 
+    /// Where history ends in a spool: before what its feeder has told while the daemon started, so that it is told in its
+    /// place.
+    pub(super) fn before_event(&self, inode: u64, length: u64) -> u64 {
+        let first = self.noticed.front().filter(|(at, _)| at.inode == inode);
+        first.map_or(length, |(at, _)| at.offset.min(length))
+    }
+
+    /// Tells what is due before more is read.
+    pub(super) fn tell_events_of_held(&mut self, turn: &mut Turn) {
+        let held = self.held.as_ref().map(|held| held.identity.inode);
+        if self
+            .noticed
+            .front()
+            .is_some_and(|(at, _)| Some(at.inode) == held)
+        {
+            self.tell_events(turn);
+        }
+    }
+
     /// Tells what is due. Looked at after the name: a file that the spool has gone on to is known by then, so a place in
     /// a file that is neither held nor to come has been passed.
     pub(super) fn tell_events(&mut self, turn: &mut Turn) -> bool {

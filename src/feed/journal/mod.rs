@@ -1,0 +1,526 @@
+//! systemd's journal: one journalctl for all journal sources, whose entries are sorted into their spools here.
+//!
+//! It is read in steps. The first start takes the last entries. Then it catches up from the last entry's cursor without
+//! `-f`, since `-f` shows the last boot only; and from there it follows. The first entry of each step must be the one
+//! that the cursor names: when it catches up, another one there says that the journal has lost what came between, and
+//! when it follows, that there is more to catch up with. Whatever ends a journalctl (a damaged file, a journald that
+//! starts again, a kill), it is started again from the cursor, after a while that grows.
+//!
+//! Matching is done here, so one child is enough, and a source of few entries still moves its cursor.
+
+mod child;
+mod entry;
+mod export;
+
+use std::io;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use jiff::tz::TimeZone;
+use nix::poll::PollFlags;
+
+use crate::config::followed::JournalMatch;
+use crate::limits::{
+    BACK_OFF_FORGOTTEN, JOURNAL_EMPTY_WAIT, JOURNAL_FIRST_ENTRIES, JOURNAL_LATE, JOURNAL_SILENT,
+    NOTE_EVERY, PIPE_READ_BYTES,
+};
+use crate::outward::{BackOff, Bell};
+use crate::source::EventKind;
+
+use super::spool::Spool;
+use super::{Feeder, First};
+use child::Child;
+use export::{Entry, Export};
+
+/// All journal sources.
+pub(super) struct Journal {
+    sources: Vec<Of>,
+    /// The last entry that was taken.
+    cursor: Option<String>,
+    /// That one is still to be taken: a crash came before it was in the spool.
+    inclusive: bool,
+    /// The last entry of the first step, where that was not for all sources.
+    first_end: Option<String>,
+    /// Counts the times that places were noted, so that after a crash they can be told apart by age.
+    round: u64,
+    noted: Instant,
+    away: bool,
+    zone: TimeZone,
+}
+
+/// One source.
+struct Of {
+    wanted: JournalMatch,
+    spool: Spool,
+    /// The last entry that it has passed.
+    at: Option<String>,
+    /// It has everything before this entry, which is still to come, or up to it.
+    skips_to: Option<Place>,
+    /// It has nothing yet.
+    fresh: bool,
+    /// Lines to be appended.
+    out: Vec<u8>,
+}
+
+/// A place in the journal, as it is noted: `CURSOR` is behind that entry, `=CURSOR` before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    cursor: String,
+    /// The entry itself is still to be taken.
+    inclusive: bool,
+}
+
+impl Place {
+    fn after(cursor: String) -> Place {
+        Place {
+            cursor,
+            inclusive: false,
+        }
+    }
+
+    fn parse(text: &str) -> Place {
+        let (cursor, inclusive) = match text.strip_prefix('=') {
+            Some(cursor) => (cursor, true),
+            None => (text, false),
+        };
+        Place {
+            cursor: cursor.to_owned(),
+            inclusive,
+        }
+    }
+}
+
+/// What a journalctl is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// The last entries, for sources that have none.
+    First,
+    /// From the cursor to the end.
+    CatchUp,
+    /// From the cursor on.
+    Follow,
+}
+
+/// How a step ended.
+#[derive(Debug)]
+enum Ended {
+    /// The daemon stops.
+    Stopped,
+    /// All there was is taken.
+    Whole,
+    /// There is more to catch up with.
+    Behind,
+    /// It is tried again, after a while.
+    Failed(String),
+}
+
+impl Journal {
+    /// Sources with their spools. Blocks on the disk.
+    pub(super) fn open(sources: Vec<(JournalMatch, Spool)>) -> io::Result<Journal> {
+        let mut journal = Journal {
+            sources: Vec::new(),
+            cursor: None,
+            inclusive: false,
+            first_end: None,
+            round: 0,
+            noted: Instant::now(),
+            away: false,
+            zone: TimeZone::system(),
+        };
+        let mut oldest: Option<(u64, Place)> = None;
+        for (wanted, mut spool) in sources {
+            let place = spool.resume()?;
+            let place = place.as_deref().and_then(|place| place.split_once(' '));
+            let place =
+                place.and_then(|(round, at)| Some((round.parse::<u64>().ok()?, Place::parse(at))));
+            if let Some((round, at)) = &place {
+                journal.round = journal.round.max(*round);
+                if oldest.as_ref().is_none_or(|(oldest, _)| round < oldest) {
+                    oldest = Some((*round, at.clone()));
+                }
+            }
+            let skips_to = place.map(|(_, place)| place);
+            let passed = skips_to.as_ref().filter(|place| !place.inclusive);
+            journal.sources.push(Of {
+                wanted,
+                spool,
+                fresh: skips_to.is_none(),
+                at: passed.map(|place| place.cursor.clone()),
+                skips_to,
+                out: Vec::new(),
+            });
+        }
+        let Some((_, oldest)) = oldest else {
+            return Ok(journal);
+        };
+        for source in &mut journal.sources {
+            source.skips_to.take_if(|place| *place == oldest);
+        }
+        journal.inclusive = oldest.inclusive;
+        journal.cursor = Some(oldest.cursor);
+        Ok(journal)
+    }
+
+    fn first_step(&self) -> Step {
+        match self.sources.iter().any(|source| source.fresh) {
+            true => Step::First,
+            false => Step::CatchUp,
+        }
+    }
+
+    fn arguments(&self, step: Step) -> Vec<String> {
+        let cursor = self.cursor.as_deref().unwrap_or_default();
+        match step {
+            Step::First => vec!["-n".to_owned(), JOURNAL_FIRST_ENTRIES.to_string()],
+            Step::CatchUp => vec![format!("--cursor={cursor}")],
+            Step::Follow => vec![
+                "-f".to_owned(),
+                "--no-tail".to_owned(),
+                format!("--cursor={cursor}"),
+            ],
+        }
+    }
+
+    /// Runs one journalctl to its end, or until it is of no more use.
+    fn read(&mut self, step: Step, bell: &Bell) -> io::Result<Ended> {
+        let mut child = Child::start(&self.arguments(step))?;
+        let mut export = Export::new(entry::fields(
+            self.sources.iter().map(|source| &source.wanted),
+        ));
+        let mut buf = vec![0; PIPE_READ_BYTES];
+        let (mut heard, mut suspected) = (Instant::now(), None);
+        let mut begun = false;
+        while !bell.is_stopping() {
+            match child.read(&mut buf)? {
+                Some(0) => {
+                    let (status, complaint) = child.end()?;
+                    return Ok(ended(step, begun, status, complaint));
+                }
+                Some(n) => {
+                    (heard, suspected) = (Instant::now(), None);
+                    let mut behind = false;
+                    let read = export.take(&buf[..n], &mut |entry| {
+                        behind |=
+                            !std::mem::replace(&mut begun, true) && !self.begins(step, &entry);
+                        if !behind {
+                            self.take(step, &entry);
+                        }
+                    });
+                    self.append();
+                    if behind {
+                        return Ok(Ended::Behind);
+                    }
+                    if read.is_err() {
+                        return Ok(Ended::Failed(
+                            "journalctl wrote something else than entries".to_owned(),
+                        ));
+                    }
+                }
+                None => {
+                    let look_at = suspected.unwrap_or(heard + JOURNAL_SILENT);
+                    let until =
+                        (self.noted + NOTE_EVERY).max(Instant::now() + Duration::from_millis(1));
+                    let until = match self.is_to_note() {
+                        true => until.min(look_at),
+                        false => look_at,
+                    };
+                    bell.wait(Some((child.output(), PollFlags::POLLIN)), until)?;
+                    if Instant::now() >= look_at {
+                        let silent =
+                            || Ended::Failed("journalctl says nothing any more".to_owned());
+                        if step != Step::Follow || suspected.is_some() {
+                            return Ok(silent());
+                        }
+                        heard = Instant::now();
+                        match self.is_newest(bell)? {
+                            true => self.back(),
+                            // What has just been written may be on its way.
+                            false => suspected = Some(heard + JOURNAL_LATE),
+                        }
+                    }
+                }
+            }
+            if self.noted.elapsed() >= NOTE_EVERY {
+                self.note();
+            }
+        }
+        Ok(Ended::Stopped)
+    }
+
+    /// The first entry of a step; false where this step is of no use.
+    fn begins(&mut self, step: Step, entry: &Entry) -> bool {
+        let is_it = entry.word("__CURSOR") == self.cursor.as_deref();
+        match step {
+            Step::First => true,
+            Step::CatchUp => {
+                if !is_it {
+                    log::warn!("the journal has lost entries that were not read yet");
+                    self.tell(&EventKind::Gap {
+                        lost_bytes: None,
+                        reason: "gone from the journal before it was read",
+                    });
+                }
+                true
+            }
+            Step::Follow => {
+                if is_it {
+                    self.back();
+                }
+                is_it
+            }
+        }
+    }
+
+    fn take(&mut self, step: Step, entry: &Entry) {
+        let Some(cursor) = entry.word("__CURSOR") else {
+            return;
+        };
+        if step != Step::First && self.cursor.as_deref() == Some(cursor) {
+            // The one that this step began with.
+            if !std::mem::take(&mut self.inclusive) {
+                return;
+            }
+        }
+        let round = self.round;
+        for source in &mut self.sources {
+            if step == Step::First && !source.fresh {
+                continue;
+            }
+            if let Some(to) = &source.skips_to {
+                let is_it = to.cursor == cursor;
+                let inclusive = to.inclusive;
+                if is_it {
+                    source.skips_to = None;
+                }
+                if !is_it || !inclusive {
+                    continue;
+                }
+            }
+            if source.at.is_none() && self.cursor.is_none() {
+                // Before anything is in the spool, so that a crash can't leave lines there without a place. Not beside
+                // sources that have one: it could not be told which is the older.
+                source.spool.note(&format!("{round} ={cursor}"));
+            }
+            if entry::belongs(entry, &source.wanted) {
+                entry::write(entry, &self.zone, &mut source.out);
+            }
+            source.at = Some(cursor.to_owned());
+        }
+        let end = match step {
+            Step::First => &mut self.first_end,
+            _ => &mut self.cursor,
+        };
+        *end = Some(cursor.to_owned());
+    }
+
+    fn append(&mut self) {
+        for source in &mut self.sources {
+            source.spool.append(&source.out);
+            source.out.clear();
+        }
+    }
+
+    /// What was taken is in the spools, and all sources are fed from the same place on.
+    fn whole(&mut self, step: Step) {
+        if step == Step::First {
+            let end = self.first_end.take();
+            if self.cursor.is_none() {
+                self.cursor = end;
+            } else {
+                for source in self.sources.iter_mut().filter(|source| source.fresh) {
+                    source.skips_to = end.clone().map(Place::after);
+                }
+            }
+            if self.cursor.is_some() {
+                self.sources
+                    .iter_mut()
+                    .for_each(|source| source.fresh = false);
+            }
+        } else {
+            // An entry that did not come is gone.
+            self.sources
+                .iter_mut()
+                .for_each(|source| source.skips_to = None);
+        }
+    }
+
+    /// The next step, after a wait where that is due.
+    fn next(
+        &mut self,
+        step: Step,
+        ended: Ended,
+        back_off: &mut BackOff,
+    ) -> (Step, Option<Duration>) {
+        match ended {
+            Ended::Failed(reason) => {
+                self.be_away(&reason);
+                let again = match self.first_step() {
+                    Step::First => Step::First,
+                    _ => Step::CatchUp,
+                };
+                (again, Some(back_off.wait()))
+            }
+            Ended::Behind | Ended::Stopped => (Step::CatchUp, None),
+            Ended::Whole => {
+                self.whole(step);
+                if self.cursor.is_none() {
+                    // An empty journal.
+                    self.back();
+                    return (Step::First, Some(JOURNAL_EMPTY_WAIT));
+                }
+                match step {
+                    Step::First => (Step::CatchUp, None),
+                    _ => (Step::Follow, None),
+                }
+            }
+        }
+    }
+
+    fn is_to_note(&self) -> bool {
+        self.sources.iter().all(|source| source.skips_to.is_none())
+            && self.sources.iter().any(|source| source.at.is_some())
+    }
+
+    /// Notes how far each source is. Not while one of them is ahead: its place could not be told from an older one.
+    fn note(&mut self) {
+        self.noted = Instant::now();
+        if !self.is_to_note() {
+            return;
+        }
+        let changed = self.sources.iter_mut().any(|source| match &source.at {
+            Some(at) => !source.spool.has_noted(at),
+            None => false,
+        });
+        if !changed {
+            return;
+        }
+        self.round += 1;
+        for source in &mut self.sources {
+            if let Some(at) = &source.at {
+                source.spool.note(&format!("{} {at}", self.round));
+            }
+        }
+    }
+
+    /// Whether the newest entry of the journal is the last one that was taken. It asks another journalctl.
+    fn is_newest(&mut self, bell: &Bell) -> io::Result<bool> {
+        let mut child = Child::start(&["-n".to_owned(), "1".to_owned()])?;
+        let mut export = Export::new([b"__CURSOR".to_vec()]);
+        let mut newest = None;
+        let mut buf = vec![0; PIPE_READ_BYTES];
+        let deadline = Instant::now() + JOURNAL_SILENT;
+        while !bell.is_stopping() && Instant::now() < deadline {
+            match child.read(&mut buf)? {
+                Some(0) => break,
+                Some(n) => {
+                    let mut take =
+                        |entry: Entry| newest = entry.word("__CURSOR").map(str::to_owned);
+                    if export.take(&buf[..n], &mut take).is_err() {
+                        break;
+                    }
+                }
+                None => bell.wait(Some((child.output(), PollFlags::POLLIN)), deadline)?,
+            }
+        }
+        // Where it can't be told, nothing is known against the one that is running.
+        Ok(newest.is_none_or(|newest| Some(newest) == self.cursor))
+    }
+
+    fn be_away(&mut self, reason: &str) {
+        if !std::mem::replace(&mut self.away, true) {
+            log::warn!("the journal can't be read: {reason}: it is tried again");
+            self.tell(&EventKind::Away {
+                reason: reason.into(),
+            });
+        }
+    }
+
+    fn back(&mut self) {
+        if std::mem::take(&mut self.away) {
+            log::info!("the journal can be read again");
+            self.tell(&EventKind::Back);
+        }
+    }
+
+    fn tell(&self, kind: &EventKind) {
+        for source in &self.sources {
+            source.spool.tell(kind.clone());
+        }
+    }
+}
+
+impl Feeder for Journal {
+    fn name(&self) -> String {
+        "feeder journal".to_owned()
+    }
+
+    fn run(&mut self, bell: &Bell, first: &First) {
+        let mut back_off = BackOff::default();
+        let mut step = self.first_step();
+        while !bell.is_stopping() {
+            let began = Instant::now();
+            let ended = match self.read(step, bell) {
+                Ok(ended) => ended,
+                Err(error) => Ended::Failed(why_not(&error)),
+            };
+            self.append();
+            if step == Step::Follow && began.elapsed() > BACK_OFF_FORGOTTEN {
+                back_off.forget();
+            }
+            let (next, wait) = self.next(step, ended, &mut back_off);
+            if next == Step::Follow || wait.is_some() {
+                first.is_fed();
+            }
+            step = next;
+            if let Some(wait) = wait {
+                let until = Instant::now() + wait;
+                while !bell.is_stopping()
+                    && Instant::now() < until
+                    && bell.wait(None, until).is_ok()
+                {}
+            }
+        }
+        self.append();
+        self.note();
+        for source in &mut self.sources {
+            source.spool.finish();
+        }
+    }
+}
+
+fn ended(step: Step, begun: bool, status: ExitStatus, complaint: String) -> Ended {
+    // An empty journal may end it with 1, without a word.
+    let is_empty = !begun && complaint.is_empty() && status.code() == Some(1);
+    if step != Step::Follow && (status.success() || is_empty) {
+        return Ended::Whole;
+    }
+    Ended::Failed(match complaint.is_empty() {
+        true => format!("journalctl ended: {status}"),
+        false if complaint.contains("permission") => {
+            format!("{complaint} (the group systemd-journal may read it)")
+        }
+        false => complaint,
+    })
+}
+
+/// Says why there is nothing to read the journal with, if so.
+pub(super) fn check() -> Result<(), String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    match crate::config::is_on_path("journalctl", &path) {
+        true => Ok(()),
+        false => Err(format!(
+            "can't follow the journal: {}",
+            why_not(&io::ErrorKind::NotFound.into())
+        )),
+    }
+}
+
+/// What an error at the start of a journalctl means for people.
+fn why_not(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            "there is no journalctl here: it is in the package systemd".to_owned()
+        }
+        _ => format!("start journalctl: {error}"),
+    }
+}
