@@ -6,7 +6,8 @@ mod support;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -557,7 +558,7 @@ impl Live {
     fn comes_up(&self) {
         let socket = format!("/proc/{}/root/run/systemd/journal/stdout", self.holder.id());
         assert!(
-            wait_until(DEADLINE, || Path::new(&socket).exists()),
+            wait_until(DEADLINE, || UnixStream::connect(&socket).is_ok()),
             "journald does not come up"
         );
     }

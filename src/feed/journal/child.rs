@@ -82,8 +82,8 @@ impl Child {
     pub(super) fn end(mut self) -> io::Result<(ExitStatus, String)> {
         let status = self.process.wait()?;
         self.listen();
-        let lines = self.complaint.split(|&byte| byte == b'\n');
-        let last = lines.filter(|line| !line.is_empty()).next_back();
+        let mut lines = self.complaint.split(|&byte| byte == b'\n');
+        let last = lines.rfind(|line| !line.is_empty());
         Ok((status, shown(last.unwrap_or_default())))
     }
 }
