@@ -3,7 +3,7 @@
 //! `arguments` is the one table of options, for the parser and the help. The environment is read here and
 //! not by `clap`: its way of splitting a list at commas would split FILEs of the command line as well.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
