@@ -68,8 +68,7 @@ impl Origin {
     /// What the stored lines of such a source hold, where that is known beforehand.
     fn grammar(self) -> Option<Grammar> {
         match self {
-            Origin::Container => Some(Grammar::Docker),
-            Origin::File | Origin::Stdin | Origin::Fifo => None,
+            Origin::File | Origin::Container | Origin::Stdin | Origin::Fifo => None,
             Origin::Journal | Origin::Upstream | Origin::Broker => Some(Grammar::Noted),
         }
     }

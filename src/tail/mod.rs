@@ -16,7 +16,7 @@
 //! | `name` | what is said about a name that leads nowhere |
 //! | `identity` | which file it is, and who has it |
 //! | `trail`, `watches` | what is watched, for whom |
-//! | `containers` | the containers of a Docker |
+//! | `containers`, `pod` | the containers of a Docker, and the links that kubelet makes for them |
 //! | `pattern`, `glob`, `names` | the FILE arguments: patterns, what matches them, what files are called |
 //!
 //! How late can it be? Where every watch is in place, an event wakes it at once. On a file system that is not known to
@@ -30,6 +30,7 @@ mod held;
 mod identity;
 mod name;
 mod names;
+mod pod;
 mod pulse;
 mod sealed;
 mod successor;

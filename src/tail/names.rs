@@ -7,6 +7,8 @@ use std::sync::Arc;
 use crate::hub::{Hub, Spooled};
 use crate::source::{Origin, Source};
 
+use super::pod::Pod;
+
 /// The names and paths that are taken.
 #[derive(Debug, Default)]
 pub(super) struct Names {
@@ -14,6 +16,8 @@ pub(super) struct Names {
     paths: HashSet<PathBuf>,
     /// The followers of containers, by Docker and name.
     containers: HashMap<(usize, String), usize>,
+    /// The same of pods, by their keys.
+    pods: HashMap<String, usize>,
 }
 
 impl Names {
@@ -49,11 +53,39 @@ impl Names {
         hub: &Hub,
     ) -> Option<Arc<Source>> {
         self.containers.insert((docker, name.to_owned()), follower);
+        Some(self.add_named(name, log, hub))
+    }
+
+    fn add_named(&mut self, name: &str, log: &Path, hub: &Hub) -> Arc<Source> {
         let own = match self.names.insert(name.to_owned()) {
             true => name.to_owned(),
             false => self.settle(log),
         };
-        Some(hub.add_source(own, log.to_owned(), Origin::Container))
+        hub.add_source(own, log.to_owned(), Origin::Container)
+    }
+
+    /// The same for the container of a pod whose log `link` leads to.
+    pub(super) fn add_pod(
+        &mut self,
+        pod: &Pod,
+        link: &Path,
+        follower: usize,
+        hub: &Hub,
+    ) -> Option<Arc<Source>> {
+        self.pods.insert(pod.key.clone(), follower);
+        self.paths.insert(link.to_owned());
+        Some(self.add_named(&pod.name, link, hub))
+    }
+
+    /// Who follows the container of a pod.
+    pub(super) fn of_pod(&self, pod: &Pod) -> Option<usize> {
+        self.pods.get(&pod.key).copied()
+    }
+
+    /// What was followed as `old` is followed as `new` now.
+    pub(super) fn lead(&mut self, old: &Path, new: &Path) {
+        self.paths.remove(old);
+        self.paths.insert(new.to_owned());
     }
 
     /// Who follows the container that the Docker number `docker` calls `name`.

@@ -159,9 +159,7 @@ impl Watcher {
                     let mut glob = Glob::new(watcher.globs.len(), pattern.path().to_owned());
                     let new = glob.scan(&mut watcher.watches, &watcher.known, &watcher.names);
                     watcher.globs.push(glob);
-                    for path in new {
-                        watcher.add(&path, true, true);
-                    }
+                    watcher.add_matches(new, true, &mut Vec::new());
                 }
                 Wanted::Path(path) => watcher.add(path, false, true),
             }

@@ -227,3 +227,66 @@ fn the_driver_s_own_rotation_loses_nothing() {
         assert_eq!(until(&mut client, "web", &said), ["<rotated>", &said]);
     }
 }
+
+/// A directory of links as kubelet makes them, and the logs that they lead to.
+struct Kubelet(Logs);
+
+impl Kubelet {
+    fn new() -> Kubelet {
+        let kubelet = Kubelet(Logs::new());
+        fs::create_dir(kubelet.0.path("containers")).expect("mkdir");
+        kubelet
+    }
+
+    /// The container's run number `run` in the pod `web`: its log, and the link to that.
+    fn make(&self, run: usize) -> PathBuf {
+        let directory = self.0.path("pods/default_web_1234/nginx");
+        fs::create_dir_all(&directory).expect("mkdir");
+        let log = directory.join(format!("{run}.log"));
+        fs::write(&log, "").expect("write");
+        std::os::unix::fs::symlink(&log, self.link(run)).expect("symlink");
+        log
+    }
+
+    fn link(&self, run: usize) -> PathBuf {
+        let id = format!("{run:064x}");
+        self.0
+            .path(&format!("containers/web_default_nginx-{id}.log"))
+    }
+}
+
+fn cri(text: &str) -> String {
+    format!("2026-11-28T10:00:00.5Z stdout F {text}\n")
+}
+
+#[test]
+fn a_pod_s_container_goes_by_the_name_in_its_link_over_rotations_and_restarts() {
+    let kubelet = Kubelet::new();
+    let log = kubelet.make(0);
+    append(&log, cri("first"));
+    let daemon = Daemon::follow(&[&kubelet.0.path("containers/*.log")]);
+    let name = "web/nginx";
+    assert_eq!(
+        file(&daemon, name).map(|web| web["kind"].clone()),
+        Some("container".into())
+    );
+    let mut client = daemon.websocket("/ws?format=json");
+    assert_eq!(until(&mut client, name, "first"), ["<start>", "first"]);
+    // As kubelet rotates: another file under the name that the link leads to.
+    fs::rename(&log, log.with_file_name("0.log.20261128-100000")).expect("rename");
+    append(&log, cri("second"));
+    assert_eq!(until(&mut client, name, "second"), ["<rotated>", "second"]);
+    // The container is made again: its own log, its own link; the old ones stay for a while.
+    let again = kubelet.make(1);
+    append(&again, cri("third"));
+    assert_eq!(until(&mut client, name, "third"), ["<rotated>", "third"]);
+    fs::remove_file(kubelet.link(0)).expect("remove");
+    append(&again, cri("fourth"));
+    assert_eq!(until(&mut client, name, "fourth"), ["fourth"]);
+    // Who starts now has the youngest.
+    append(&kubelet.make(2), cri("fifth"));
+    until(&mut client, name, "fifth");
+    let later = Daemon::follow(&[&kubelet.0.path("containers/*.log")]);
+    let text = later.get("/stream?follow=false&lines=all").text();
+    assert_eq!(text, "==> web/nginx <==\nfifth\n");
+}

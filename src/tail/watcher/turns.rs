@@ -13,6 +13,7 @@ use super::Watcher;
 use crate::tail::containers::Containers;
 use crate::tail::follower::{Follower, Turn};
 use crate::tail::glob::Glob;
+use crate::tail::pod;
 use crate::tail::watches::Hit;
 
 impl Watcher {
@@ -136,8 +137,40 @@ impl Watcher {
                 self.look_at_name(index, now, changes);
             }
             let new = self.globs[at].scan(&mut self.watches, &self.known, &self.names);
-            for path in new {
-                self.add(&path, true, false);
+            self.add_matches(new, false, changes);
+        }
+    }
+
+    /// Follows what a pattern has found. Of several links to the logs of one container that was made again, the youngest
+    /// one is its log.
+    pub(super) fn add_matches(
+        &mut self,
+        new: Vec<PathBuf>,
+        at_start: bool,
+        changes: &mut Vec<(Arc<Source>, Change)>,
+    ) {
+        let (mut pods, mut plain) = (Vec::new(), Vec::new());
+        for path in new {
+            match pod::of(&path) {
+                Some(pod) => pods.push((pod, path)),
+                None => plain.push(path),
+            }
+        }
+        for path in plain {
+            self.add(&path, true, at_start);
+        }
+        pods.sort_by(|(a, _), (b, _)| (b.made, &a.key).cmp(&(a.made, &b.key)));
+        for (pod, link) in pods {
+            let Some(index) = self.names.of_pod(&pod) else {
+                let index = self.followers.len();
+                let source = self.names.add_pod(&pod, &link, index, &self.hub);
+                self.follow(source, true, at_start);
+                continue;
+            };
+            let old = self.followers[index].path();
+            if pod::made(&old).is_none_or(|made| made < pod.made) {
+                self.names.lead(&old, &link);
+                self.lead_to(index, &link, false, changes);
             }
         }
     }
