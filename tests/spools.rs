@@ -290,3 +290,87 @@ fn an_idle_pipe_costs_nothing() {
         "it runs in circles"
     );
 }
+
+#[test]
+fn on_a_full_disk_the_producer_goes_on_and_a_gap_says_what_was_lost() {
+    let logs = Logs::new();
+    let small = logs.path("small");
+    fs::create_dir(&small).expect("mkdir");
+    let mut command = std::process::Command::new("unshare");
+    let script = "mount -t tmpfs -o size=256k tmpfs \"$1\" && shift && exec \"$@\"";
+    command.args(["-m", "sh", "-c", script, "sh"]).arg(&small);
+    command.arg(env!("CARGO_BIN_EXE_tailcast"));
+    command.args([
+        "--listen",
+        "127.0.0.1:0",
+        "--spool-size",
+        "64M",
+        "-",
+        "--spool-dir",
+    ]);
+    let can = std::process::Command::new("unshare")
+        .args(["-m", "true"])
+        .status();
+    if !can.is_ok_and(|status| status.success()) {
+        eprintln!("left out: no mount namespaces here");
+        return;
+    }
+    let (input, mut writer) = pipe().expect("a pipe");
+    command.arg(small.join("spools")).stdin(input);
+    let daemon = Daemon::start_with_input(command);
+    let mut client = daemon.websocket("/ws?format=json");
+    assert_eq!(client.json()["event"], "start");
+    // Something else fills the disk, as it is seen there.
+    let inside = |path: &Path| {
+        let rest = path.strip_prefix("/").expect("absolute");
+        Path::new(&format!("/proc/{}/root", daemon.pid())).join(rest)
+    };
+    let filler = inside(&small.join("filler"));
+    let line = |n: usize| format!("{n:06} {}\n", "x".repeat(92));
+    let mut sent = 0;
+    let mut send = |count: usize| {
+        let text: String = (sent..sent + count).map(line).collect();
+        sent += count;
+        writer
+            .write_all(text.as_bytes())
+            .expect("the producer is never held up");
+    };
+    send(100);
+    let mut next = 0;
+    while next < 100 {
+        assert_eq!(client.json()["line"], line(next).trim_end());
+        next += 1;
+    }
+    let mut full = File::create(&filler).expect("made");
+    let filled = wait_until(DEADLINE, || full.write_all(&[0; 512]).is_err());
+    assert!(filled, "the disk does not fill");
+    // A hundred times what there is room for.
+    for _ in 0..100 {
+        send(200);
+    }
+    assert!(daemon.says("dropped until there is room"));
+    fs::remove_file(&filler).expect("unlink");
+    drop(full);
+    // What is sent now arrives again.
+    writer.write_all(b"end of it\n").expect("written");
+    let (mut lost, mut delivered) = (0, 100 * 100);
+    let mut last = String::new();
+    let end = std::time::Instant::now() + DEADLINE;
+    while !last.starts_with("end") && std::time::Instant::now() < end {
+        let got = client.json();
+        if let Some(bytes) = got["lost"].as_u64() {
+            lost += bytes;
+        }
+        if let Some(text) = got["line"].as_str() {
+            delivered += text.len() + 1;
+            last = text.to_owned();
+        }
+    }
+    assert!(last.starts_with("end"), "{last}");
+    assert!(lost > 0);
+    // Every byte was delivered or told as lost; the end of a cut line is one more.
+    let all = 100 * 100 + 100 * 200 * 100 + 10;
+    let known = delivered + usize::try_from(lost).expect("a number");
+    assert!((all..=all + 2).contains(&known), "{known} of {all}");
+    assert_eq!(daemon.said_with("dropped until there is room").len(), 1);
+}
