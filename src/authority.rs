@@ -63,7 +63,8 @@ pub fn host_name(text: &str) -> Option<String> {
     let name = text.strip_suffix('.').unwrap_or(text);
     // RFC 3986, section 3.2.2: unreserved, sub-delims, and the sign of a percent encoding.
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(&byte);
-    (!name.is_empty() && name.bytes().all(allowed)).then(|| name.to_ascii_lowercase())
+    let is_name = name.split('.').all(|label| !label.is_empty()) && name.bytes().all(allowed);
+    is_name.then(|| name.to_ascii_lowercase())
 }
 
 /// A web origin (RFC 6454): a scheme and an authority, a default port dropped.
@@ -143,7 +144,7 @@ mod tests {
     fn what_is_no_host_is_refused() {
         let broken = [
             "", ":80", ".", "a b", "a:b", "a:+1", "a:65536", "::1", "[::1", "[::1]x", "[x]", "u@h",
-            "a/b", "é",
+            "a/b", "é", "E..", "a..b", ".a",
         ];
         for text in broken {
             assert_eq!(spelled(text), None, "{text:?}");

@@ -575,6 +575,9 @@ pub const PUBLISH_WRITE_BYTES: usize = 128 * 1024;
 /// A packet that a broker sends to us: acknowledgements, and texts that say why not.
 pub const BROKER_PACKET_BYTES: usize = 64 * 1024;
 
+/// Reads of what a broker says, of 4 KiB each, before its own duties have their turn.
+pub const BROKER_READS_MAX: usize = 16;
+
 /// How long finding the addresses of a broker's host may take; the resolver's own patience is about the same.
 pub const RESOLVE_WAIT: Duration = Duration::from_secs(15);
 

@@ -38,7 +38,8 @@ impl Stamp {
         let changed = (metadata.ctime(), metadata.ctime_nsec());
         // By the time of the change, which nobody can set: the time of the last write may be any.
         let at = u64::try_from(changed.0).ok()?;
-        let at = SystemTime::UNIX_EPOCH + Duration::new(at, u32::try_from(changed.1).ok()?);
+        let since = Duration::new(at, u32::try_from(changed.1).ok()?);
+        let at = SystemTime::UNIX_EPOCH.checked_add(since)?;
         let now = SystemTime::now();
         let apart = now
             .duration_since(at)

@@ -202,3 +202,53 @@ fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
     assert_eq!(daemon.get("/healthz").status, 200);
     stops(&mut daemon, Signal::SIGTERM);
 }
+
+/// A broker that welcomes whoever comes, and from then on says `words` without end.
+#[cfg(feature = "mqtt")]
+fn talkative_broker(words: &'static [u8]) -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || {
+                let mut stream = stream;
+                let _ = stream.read(&mut [0; 1024]);
+                // CONNACK of MQTT 5: welcome, no properties.
+                let _ = stream.write_all(&[0x20, 3, 0, 0, 0]);
+                let flood = words.repeat(256 * 1024 / words.len());
+                while stream.write_all(&flood).is_ok() {}
+            });
+        }
+    });
+    address
+}
+
+#[cfg(feature = "mqtt")]
+#[test]
+fn a_broker_that_talks_without_end_holds_up_neither_publishing_nor_the_end() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "1\n");
+    let state = logs.path("state");
+    std::fs::create_dir(&state).expect("a directory");
+    // PINGRESP.
+    let broker = talkative_broker(&[0xd0, 0]);
+    let url = format!("mqtt://{broker}/logs");
+    let state = state.to_str().expect("UTF-8");
+    let options = [
+        "--publish",
+        &url,
+        "--state-dir",
+        state,
+        "--publish-from-start",
+    ];
+    let mut daemon = Daemon::with(&options, &[&log]);
+    let metric = |name: &str| {
+        let text = daemon.get("/metrics").text();
+        let line = text.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+    };
+    // It is published, though what the broker would say to it never comes.
+    let in_flight = || metric("tailcast_publish_in_flight").is_some_and(|count| count > 0.0);
+    assert!(wait_until(DEADLINE, in_flight), "nothing is published");
+    stops(&mut daemon, Signal::SIGTERM);
+}

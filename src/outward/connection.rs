@@ -151,13 +151,13 @@ impl Connection {
         loop {
             match self.stream.read(&mut buf) {
                 Ok(0) => return,
-                Ok(_) => {}
+                Ok(_) if Instant::now() < until => {}
                 Err(error) if is_not_yet(&error) && Instant::now() < until => {
                     if bell.wait(Some(self.waits(false)), until).is_err() {
                         return;
                     }
                 }
-                Err(_) => return,
+                _ => return,
             }
         }
     }

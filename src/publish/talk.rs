@@ -7,7 +7,8 @@ use std::time::Instant;
 use crate::config::publishing::Format;
 use crate::hub::Hub;
 use crate::limits::{
-    BATCH_MESSAGE_BYTES, ID_BYTES, PUBLISH_GOODBYE, PUBLISH_GRACE, PUBLISH_WRITE_BYTES,
+    BATCH_MESSAGE_BYTES, BROKER_READS_MAX, ID_BYTES, PUBLISH_GOODBYE, PUBLISH_GRACE,
+    PUBLISH_WRITE_BYTES,
 };
 #[cfg(feature = "tls")]
 use crate::outward::Unreached;
@@ -95,7 +96,7 @@ impl<'a> Talk<'a> {
     pub(super) fn run(mut self) -> Result<(), Trouble> {
         let mut end_by = None;
         loop {
-            self.hear()?;
+            let is_heard = self.hear()?;
             self.session.ticks(Instant::now())?;
             if self.session.is_open() && self.feed.is_none() {
                 self.is_welcome()?;
@@ -119,7 +120,7 @@ impl<'a> Talk<'a> {
                     return Ok(());
                 }
             }
-            if filled == Filled::UpToSocket && !waits_to_send {
+            if !is_heard || (filled == Filled::UpToSocket && !waits_to_send) {
                 continue;
             }
             let due = [Some(self.session.deadline()), self.places.due(), end_by];
@@ -156,10 +157,11 @@ impl<'a> Talk<'a> {
             .publish((&topic, status), None, retain, Note::Birth, now);
     }
 
-    /// Reads what the broker says, to the end of what is there now.
-    fn hear(&mut self) -> Result<(), Trouble> {
+    /// Reads what the broker says; whether that was all that is there now. One that talks without end must not keep us
+    /// from anything else.
+    fn hear(&mut self) -> Result<bool, Trouble> {
         let mut buf = [0; 4096];
-        loop {
+        for _ in 0..BROKER_READS_MAX {
             match self.connection.read(&mut buf) {
                 Ok(0) if !self.session.is_open() => {
                     return Err(Trouble::Unwelcome(self.session.version()));
@@ -180,7 +182,7 @@ impl<'a> Talk<'a> {
                     self.session
                         .hears(&buf[..n], Instant::now(), &mut acknowledged)?;
                 }
-                Err(error) if is_not_yet(&error) => return Ok(()),
+                Err(error) if is_not_yet(&error) => return Ok(true),
                 // A certificate that is not trusted, or no TLS at all.
                 #[cfg(feature = "tls")]
                 Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
@@ -192,6 +194,7 @@ impl<'a> Talk<'a> {
                 Err(error) => return Err(Trouble::Broken(error)),
             }
         }
+        Ok(false)
     }
 
     /// Puts together what may be in flight.

@@ -11,9 +11,22 @@ use crate::source::Identity;
 /// that is usually asked: by that one, a file could be born before it is.
 pub(super) fn stamp_now() -> SystemTime {
     match clock_gettime(ClockId::CLOCK_REALTIME_COARSE) {
-        Ok(now) => SystemTime::UNIX_EPOCH + Duration::from(now),
+        Ok(now) => time_at(now.tv_sec(), now.tv_nsec()),
         Err(_) => SystemTime::now(),
     }
+}
+
+/// The time that is `seconds` and then `nanos` after 1970; a clock that is not set may stand before it.
+fn time_at(seconds: i64, nanos: i64) -> SystemTime {
+    let whole = Duration::from_secs(seconds.unsigned_abs());
+    let begin = SystemTime::UNIX_EPOCH;
+    let begin = match seconds {
+        0.. => begin.checked_add(whole),
+        _ => begin.checked_sub(whole),
+    };
+    let rest = Duration::from_nanos(nanos.unsigned_abs());
+    let at = begin.and_then(|begin| begin.checked_add(rest));
+    at.unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 /// The files that the followers hold, are about to read, or have sealed not long ago.
@@ -52,5 +65,23 @@ impl Known {
         self.owners
             .get(identity)
             .is_some_and(|owners| owners.iter().any(|&other| other != owner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_before_1970_is_a_time_like_any_other() {
+        let epoch = SystemTime::UNIX_EPOCH;
+        let half = Duration::from_millis(500);
+        assert_eq!(
+            time_at(1, 500_000_000),
+            epoch + Duration::from_secs(1) + half
+        );
+        // The nanoseconds count up, also before 1970 (POSIX, XBD 4.16).
+        assert_eq!(time_at(-1, 500_000_000), epoch - half);
+        assert!(time_at(-2, 0) < time_at(-1, 0) && time_at(-1, 999) < time_at(0, 0));
     }
 }

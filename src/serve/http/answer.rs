@@ -5,7 +5,7 @@
 //! request, and nothing is gained by keeping the others. So no request can hide behind another one.
 
 use std::fmt::Write;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
 
@@ -220,8 +220,18 @@ pub fn upgrade_head(accept: &str, cors: Option<&Cors>) -> Vec<u8> {
 
 /// Who has a clock says when it answered (RFC 9110, section 6.6.1).
 fn date() -> String {
-    httpdate::fmt_http_date(SystemTime::now())
+    date_of(SystemTime::now())
 }
+
+/// The same of a clock that stands at `now`; before 1970 and after 9999, where there are no such dates, the nearest one.
+fn date_of(now: SystemTime) -> String {
+    let since = now.duration_since(SystemTime::UNIX_EPOCH);
+    let seconds = since.map_or(0, |since| since.as_secs().min(LAST_SECOND));
+    httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
+/// The last one of the year 9999, since 1970.
+const LAST_SECOND: u64 = 253_402_300_799;
 
 fn status_line(status: StatusCode) -> String {
     format!(

@@ -160,3 +160,14 @@ fn every_answer_says_when_it_was_given() {
         assert!(age.as_secs() < 10, "{age:?}");
     }
 }
+
+#[test]
+fn a_clock_that_is_far_off_has_a_date_all_the_same() {
+    let epoch = SystemTime::UNIX_EPOCH;
+    let year = Duration::from_secs(365 * 24 * 3600);
+    assert_eq!(date_of(epoch - year), "Thu, 01 Jan 1970 00:00:00 GMT");
+    assert_eq!(
+        date_of(epoch + 10_000 * year),
+        "Fri, 31 Dec 9999 23:59:59 GMT"
+    );
+}
