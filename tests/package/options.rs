@@ -27,6 +27,7 @@ const OPTIONS: &str = "\
 --base-path PATH
 --spool-dir PATH
 --spool-size SIZE
+--raw
 --publish URL
 --publish-password-file PATH
 --publish-format FORMAT
