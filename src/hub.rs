@@ -183,7 +183,8 @@ impl Hub {
         let mut state = self.state.lock();
         let index = state.streams.len() as u32;
         let source = Source::new(index, name, spooled.path.clone(), spooled.origin);
-        let source = Arc::new(source.known_as(spooled.given.clone()));
+        let source =
+            Arc::new(source.spooled(spooled.given.clone(), Arc::clone(&spooled.rotations)));
         state.streams.push(Stream::new(Arc::clone(&source)));
         source
     }

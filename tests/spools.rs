@@ -374,3 +374,105 @@ fn on_a_full_disk_the_producer_goes_on_and_a_gap_says_what_was_lost() {
     assert!((all..=all + 2).contains(&known), "{known} of {all}");
     assert_eq!(daemon.said_with("dropped until there is room").len(), 1);
 }
+
+/// A generator of pseudo-random numbers (xorshift64), so that a failure can be played again by its seed.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+/// Reads to the line "end", in connections of random length that go on by id; each line comes once, in order, and where
+/// some are left out a gap has said so.
+fn reads_at_random(daemon: &Daemon, seed: u64) {
+    let mut random = Random(seed);
+    let (mut id, mut next) = (String::new(), 0);
+    loop {
+        let target = match id.as_str() {
+            "" => "/ws?format=json&lines=all".to_owned(),
+            id => format!("/ws?format=json&after={id}"),
+        };
+        let mut client = daemon.websocket(&target);
+        let mut gap = false;
+        for _ in 0..random.below(3000) {
+            let got = client.json();
+            gap |= got["event"] == "gap";
+            if let Some(at) = got["id"].as_str() {
+                at.clone_into(&mut id);
+            }
+            let Some(line) = got["line"].as_str() else {
+                assert!(
+                    got["event"] == "start" || got["event"] == "gap",
+                    "seed {seed}: {got}"
+                );
+                continue;
+            };
+            if line == "end" {
+                return;
+            }
+            let number: u64 = line
+                .split(' ')
+                .next()
+                .and_then(|n| n.parse().ok())
+                .expect("a number");
+            let skipped = number > next && std::mem::take(&mut gap);
+            assert!(
+                number == next || skipped,
+                "seed {seed}: {number} and not {next}"
+            );
+            next = number + 1;
+        }
+        // Some go away for so long that the spool has rotated twice meanwhile.
+        if random.below(4) == 0 {
+            thread::park_timeout(Duration::from_millis(random.below(200)));
+        }
+    }
+}
+
+#[test]
+fn whoever_goes_on_by_id_gets_each_line_once_in_order_or_a_gap() {
+    let seed = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("a time")
+        .as_nanos() as u64
+        | 1;
+    let seed = std::env::var("TAILCAST_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or(seed);
+    let logs = Logs::new();
+    let spools = logs.path("spools");
+    let (daemon, mut input) = fed(&[
+        "--spool-dir",
+        spools.to_str().expect("UTF-8"),
+        "--spool-size",
+        "64K",
+        "-",
+    ]);
+    thread::scope(|scope| {
+        for n in 0..4 {
+            let daemon = &daemon;
+            scope.spawn(move || reads_at_random(daemon, seed.wrapping_add(n * 7919) | 1));
+        }
+        let mut random = Random(seed);
+        let text: String = (0..20_000)
+            .map(|n| format!("{n} {}\n", "x".repeat((n * 31 % 97) as usize)))
+            .collect();
+        let mut rest = text.as_bytes();
+        // In pieces that end anywhere in a line.
+        while !rest.is_empty() {
+            let piece = (1 + random.below(4000) as usize).min(rest.len());
+            input.write_all(&rest[..piece]).expect("written");
+            rest = &rest[piece..];
+            if random.below(20) == 0 {
+                thread::park_timeout(Duration::from_millis(2));
+            }
+        }
+        input.write_all(b"end\n").expect("written");
+    });
+}

@@ -127,6 +127,7 @@ impl Feeders {
                 path: spool.path().to_owned(),
                 given: given(file),
                 origin,
+                rotations: spool.rotations(),
             });
             match file {
                 Followed::Path(path) => feeders.add(Box::new(Pipe::fifo(path.clone(), spool)))?,

@@ -17,7 +17,7 @@ use memchr::memrchr;
 
 use crate::hub::{Hub, Notice, SpoolPlace};
 use crate::limits::LOST_TOLD_EVERY;
-use crate::source::EventKind;
+use crate::source::{EventKind, Rotations};
 
 use super::places::Places;
 
@@ -39,6 +39,7 @@ pub(super) struct Spool {
     /// What could not be written.
     lost: Option<Lost>,
     places: Places,
+    rotations: Arc<Rotations>,
     hub: Arc<Hub>,
 }
 
@@ -97,6 +98,7 @@ impl Spool {
             lost: None,
             places: Places::open(directory),
             path,
+            rotations: Arc::default(),
             hub: Arc::clone(hub),
         })
     }
@@ -104,6 +106,11 @@ impl Spool {
     /// The file that is followed.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What it tells its follower of files that it leaves.
+    pub(super) fn rotations(&self) -> Arc<Rotations> {
+        Arc::clone(&self.rotations)
     }
 
     /// The source's name.
@@ -338,8 +345,14 @@ impl Spool {
             .mode(0o600);
         let file = options.open(&next)?;
         let inode = file.metadata()?.ino();
-        fs::rename(&self.path, self.rotated())?;
-        fs::rename(&next, &self.path)?;
+        self.rotations.leave(self.inode, self.length, inode);
+        let renamed = match fs::rename(&self.path, self.rotated()) {
+            // It was renamed by an attempt that failed after that.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            renamed => renamed,
+        };
+        let renamed = renamed.and_then(|()| fs::rename(&next, &self.path));
+        renamed.inspect_err(|_| self.rotations.stay())?;
         self.file = file;
         self.inode = inode;
         self.length = 0;

@@ -3,13 +3,14 @@
 //! Only the watcher publishes, so that what a feeder tells stands in its place among the lines.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::source::{EventKind, Origin};
+use crate::source::{EventKind, Origin, Rotations};
 
 /// A spool that is followed under a name of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Spooled {
     /// What it is called on the wire.
     pub name: String,
@@ -19,6 +20,8 @@ pub struct Spooled {
     pub given: PathBuf,
     /// Where its lines come from.
     pub origin: Origin,
+    /// What its feeder has left behind.
+    pub rotations: Arc<Rotations>,
 }
 
 /// A place in a spool, as its feeder knows it.
@@ -31,7 +34,7 @@ pub struct SpoolPlace {
 }
 
 /// Something that a feeder tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Notice {
     /// There is one more spool to follow.
     New(Spooled),

@@ -11,6 +11,7 @@ pub mod identity;
 pub mod lines;
 pub mod mark;
 pub mod record;
+pub mod rotations;
 pub mod siblings;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ pub use id::{Id, IdMaker};
 pub use identity::Identity;
 pub use lines::Lines;
 pub use record::Grammar;
+pub use rotations::Rotations;
 
 /// A place in a source: a generation by number, and a byte offset in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,6 +100,8 @@ pub struct Source {
     path: Mutex<Arc<Path>>,
     /// What people know it by: the same path, or for a spool what it is fed from.
     given: PathBuf,
+    /// What its feeder has left behind, where it is a spool.
+    pub rotations: Option<Arc<Rotations>>,
     /// Where its lines come from.
     pub origin: Origin,
     /// What its stored lines hold; `None` where that is found by each file's first lines.
@@ -107,9 +111,13 @@ pub struct Source {
 }
 
 impl Source {
-    /// The same, known to people by another path than the one that is followed.
-    pub fn known_as(self, given: PathBuf) -> Source {
-        Source { given, ..self }
+    /// The same as a spool: known to people by what it is fed from, and to its feeder.
+    pub fn spooled(self, given: PathBuf, rotations: Arc<Rotations>) -> Source {
+        Source {
+            given,
+            rotations: Some(rotations),
+            ..self
+        }
     }
 
     /// A source called `name` that follows `path`, a file whose lines come from `origin`.
@@ -120,6 +128,7 @@ impl Source {
             name,
             given: path.clone(),
             path: Mutex::new(Arc::from(path)),
+            rotations: None,
             origin,
             grammar: origin.grammar(),
             name_hash,

@@ -174,6 +174,10 @@ impl Follower {
             outcome => outcome?.max(begin),
         };
         held.stand_at(edge, Footing::take(&file, edge)?);
+        if let Some(rotations) = &self.source.rotations {
+            // What was left before is history.
+            rotations.go_on(None, identity.inode);
+        }
         turn.hub.found_at_start(
             &self.source,
             generation,

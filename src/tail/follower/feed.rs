@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::hub::{Change, SpoolPlace};
-use crate::source::EventKind;
+use crate::source::{EventKind, Gap, Rotations};
 
 use super::{Follower, Turn};
 
@@ -12,6 +12,15 @@ impl Follower {
     /// The path that is followed.
     pub(in crate::tail) fn path(&self) -> Arc<Path> {
         self.source.path()
+    }
+
+    /// What is lost of a spool between the held file and the one with the inode `next`.
+    pub(super) fn left_behind(&self, rotations: &Rotations, next: u64) -> Option<Gap> {
+        let held = self.held.as_ref().map(|held| held.identity.inode);
+        rotations.go_on(held, next).map(|bytes| Gap {
+            lost_bytes: Some(bytes),
+            reason: "the spool rotated before it was read",
+        })
     }
 
     /// To be told behind that place.

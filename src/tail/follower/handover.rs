@@ -47,8 +47,14 @@ impl Follower {
         let Some(mut next) = self.successors.pop() else {
             return false;
         };
-        if self.arrivals.take_lost() {
-            next.gap.get_or_insert(GONE_UNSEEN);
+        let lost = self.arrivals.take_lost();
+        match &self.source.rotations {
+            // Its feeder knows better than the kernel's events.
+            Some(rotations) => next.gap = self.left_behind(rotations, next.identity.inode),
+            None if lost => {
+                next.gap.get_or_insert(GONE_UNSEEN);
+            }
+            None => {}
         }
         let began = match self.has_begun() {
             true if self.source.origin.is_spooled() => Began::Continued,
