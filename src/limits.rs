@@ -450,6 +450,9 @@ pub const HEADS_PAUSE: Duration = Duration::from_millis(10);
 /// reads notices no delay.
 pub const FIRST_WORDS_WAIT: Duration = Duration::from_millis(50);
 
+/// How long a filter is looked back through for a client that has shut its sending side: it may have left.
+pub const HALF_CLOSED_WAIT: Duration = Duration::from_secs(3);
+
 /// The kernel's send buffer of each client: 1,000 slow ones would otherwise hold gigabytes.
 pub const SEND_BUFFER_BYTES: usize = 256 * 1024;
 

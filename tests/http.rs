@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::Command;
@@ -208,4 +210,27 @@ fn head_is_the_same_head_without_a_body() {
     let (head, get) = (daemon.ask("HEAD", "/files", &[]), daemon.get("/files"));
     assert_eq!(head.field("content-type"), get.field("content-type"));
     assert_eq!(head.field("content-length"), get.field("content-length"));
+}
+
+#[test]
+fn who_shuts_its_sending_side_gets_the_history_and_then_the_end() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "1\n2\n3\n");
+    let daemon = Daemon::follow(&[&log]);
+    for target in [
+        "/stream?lines=2",
+        "/stream?lines=2&grep=.",
+        "/events?lines=2",
+    ] {
+        let mut stream = daemon.connect();
+        let head = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        stream.write_all(head.as_bytes()).expect("ask");
+        stream.shutdown(Shutdown::Write).expect("half-close");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("its end");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{target}: {answer}");
+        let has = |text: &str| answer.contains(text);
+        assert!(has("2\n") && has("3\n"), "{target}: {answer}");
+        assert!(answer.ends_with("\r\n0\r\n\r\n"), "{target}: {answer}");
+    }
 }

@@ -203,6 +203,34 @@ fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
     stops(&mut daemon, Signal::SIGTERM);
 }
 
+#[test]
+fn at_the_end_a_body_has_its_last_chunk() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "1\n");
+    let mut daemon = Daemon::follow(&[&log]);
+    let streams = ["/stream", "/events"].map(|target| {
+        let mut stream = daemon.connect();
+        let head = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        stream.write_all(head.as_bytes()).expect("ask");
+        let mut seen = Vec::new();
+        let mut buf = [0; 1024];
+        while !seen.windows(2).any(|pair| pair == b"1\n") {
+            let n = stream.read(&mut buf).expect("its history");
+            assert!(n > 0, "the end");
+            seen.extend_from_slice(&buf[..n]);
+        }
+        stream
+    });
+    append(&log, "2\n");
+    daemon.signal(Signal::SIGTERM);
+    for stream in streams {
+        let body = rest(stream);
+        assert!(body.ends_with(b"\r\n0\r\n\r\n"), "{body:?}");
+        assert!(!body.windows(10).any(|part| part == b"event: end"));
+    }
+    assert!(daemon.ended(DEADLINE).is_some());
+}
+
 /// A broker that welcomes whoever comes, and from then on says `words` without end.
 #[cfg(feature = "mqtt")]
 fn talkative_broker(words: &'static [u8]) -> std::net::SocketAddr {

@@ -189,6 +189,11 @@ impl Peer {
         self.lost.load(Ordering::SeqCst)
     }
 
+    /// Whether its stream is over when the peer shuts its sending side: once it is live, and has its history.
+    pub fn is_over_when_half(&self) -> bool {
+        !self.visitor.may_half_close() && self.link.lock().live
+    }
+
     /// It is about to subscribe.
     pub fn joins(&self) {
         self.lost.store(false, Ordering::SeqCst);

@@ -148,6 +148,9 @@ impl<'a> Stream<'a> {
             if self.key.is_some() && self.peer.is_lost() {
                 self.fell_back(&mut reader);
             }
+            if self.follow && self.peer.visitor.is_deaf() && !self.peer.visitor.may_half_close() {
+                self.ends_at_edge(&mut reader);
+            }
             if self.follow && self.key.is_none() && reader.is_close() {
                 self.join(&mut reader)?;
             }
@@ -231,6 +234,19 @@ impl<'a> Stream<'a> {
         // Race: the sender was dropped between the two lines above; the queue is then found disconnected, or `is_lost`.
         reader.stop_at(&joined.edges);
         Ok(())
+    }
+
+    /// The peer has shut its sending side before it had its history: it gets what there is now, and no more.
+    fn ends_at_edge(&mut self, reader: &mut Reader) {
+        self.fell_back(reader);
+        self.follow = false;
+        let hub = &self.shared.hub;
+        let states = hub.sources().into_iter();
+        let edges: Vec<_> = states
+            .filter(|state| reader.selection().has(&state.source) && state.generation.is_some())
+            .map(|state| (state.source.index, hub.edge(state.source.index)))
+            .collect();
+        reader.stop_at(&edges);
     }
 
     fn fell_back(&mut self, reader: &mut Reader) {

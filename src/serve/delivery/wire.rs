@@ -327,13 +327,23 @@ impl Wire {
         out
     }
 
-    /// What a stream that is complete ends with.
-    pub fn ending(&mut self) -> Vec<u8> {
+    /// What a stream that is complete says last, where no file has said it.
+    pub fn last_event(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
         if matches!(self.shape, Shape::SseText | Shape::SseJson) && !self.ended {
-            // Of no file at all.
             self.frame(b"event: end\ndata: {\"event\":\"end\"}\n\n", &mut out);
         }
+        out
+    }
+
+    /// Its payloads are deflated as one body.
+    pub fn is_gzipped(&self) -> bool {
+        self.gzip.is_some()
+    }
+
+    /// What a body ends with.
+    pub fn ending(&self) -> Vec<u8> {
+        let mut out = Vec::new();
         if let Some(gzip) = &self.gzip {
             self.framing.put(&gzip.trailer(), &mut out);
         }

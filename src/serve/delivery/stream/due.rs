@@ -106,9 +106,8 @@ impl Stream<'_> {
             let read = self.peer.link.lock().read_message();
             match read {
                 Ok(Some(Message::Close(_))) => return Err(Ended::PeerClosed),
-                // Nothing else is a sign that it takes what it is sent.
-                Ok(Some(Message::Pong(_))) => self.sign = Instant::now(),
-                Ok(Some(_)) => {}
+                // Whatever it says, it lives: some clients answer no pings.
+                Ok(Some(_)) => self.sign = Instant::now(),
                 Ok(None) => return Ok(()),
                 Err(error) => return Err(Ended::by(&error)),
             }
@@ -122,7 +121,8 @@ impl Stream<'_> {
         let mut buf = [0; 512];
         for _ in 0..WS_READS_MAX {
             match self.peer.visitor.socket.read(&mut buf) {
-                Ok(0) if self.follow && !self.peer.visitor.may_half_close() => {
+                // Whoever has shut its sending side may still read, and gets the history; then its stream ends.
+                Ok(0) if self.follow && self.peer.is_over_when_half() => {
                     return Err(Ended::PeerLeft);
                 }
                 Ok(0) => {
@@ -132,7 +132,7 @@ impl Stream<'_> {
                 Ok(n) if self.peer.visitor.asks_for_http(&buf[..n]) => {
                     return Err(Ended::PeerLeft);
                 }
-                Ok(_) => {}
+                Ok(_) => self.sign = Instant::now(),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(_) => return Err(Ended::PeerLeft),
             }

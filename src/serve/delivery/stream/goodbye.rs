@@ -22,6 +22,7 @@ impl Stream<'_> {
         }
         let deadline = Instant::now() + DRAIN;
         let mut link = self.peer.link.lock();
+        let was_live = link.live;
         if matches!(ended, Ended::Stopping) {
             // What is queued is flushed, as far as the peer takes it in time.
             while link.live && matches!(link.carry(true), Ok(Carried::Blocked)) {
@@ -35,11 +36,19 @@ impl Stream<'_> {
         link.live = false;
         match ended {
             Ended::Complete => {
-                let ending = link.wire.ending();
+                let mut ending = link.wire.last_event();
+                ending.extend(link.wire.ending());
                 link.push_raw(&ending);
                 link.close(frame(CloseCode::Normal, ""));
             }
-            Ended::Stopping => link.close(frame(CloseCode::Away, "stopping; resume by id")),
+            Ended::Stopping => {
+                // What was sent live is in no sum: there the end of the connection has to do.
+                if !(was_live && link.wire.is_gzipped()) {
+                    let ending = link.wire.ending();
+                    link.push_raw(&ending);
+                }
+                link.close(frame(CloseCode::Away, "stopping; resume by id"));
+            }
             Ended::Withdrawn => link.close(frame(CloseCode::Policy, "the token was withdrawn")),
             Ended::Refused(code, why) => link.close(frame(code, why)),
             Ended::Silent | Ended::PeerClosed | Ended::PeerLeft => {}

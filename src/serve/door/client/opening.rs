@@ -11,7 +11,8 @@ use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use crate::escape::shown;
 use crate::hub::SourceState;
 use crate::limits::{
-    CLIENT_MESSAGE_BYTES, FIRST_WORDS_WAIT, WS_READ_BUFFER_BYTES, WS_WRITE_BUFFER_BYTES,
+    CLIENT_MESSAGE_BYTES, FIRST_WORDS_WAIT, HALF_CLOSED_WAIT, WS_READ_BUFFER_BYTES,
+    WS_WRITE_BUFFER_BYTES,
 };
 use crate::reader::{Reader, note};
 use crate::serve::access::Pass;
@@ -149,7 +150,9 @@ impl Client<'_> {
         let mut started = None;
         if plan.must_know_first() {
             let noted = note(&self.routes.shared.hub);
-            started = plan.start(self.routes, noted, whom, &|| self.is_over(&plan))?;
+            let half_since = Cell::new(None);
+            let is_over = || self.is_over(&plan, &half_since);
+            started = plan.start(self.routes, noted, whom, &is_over)?;
             if started.is_none() {
                 self.answer(&Answer::no_content().with_cors(cors), request.method);
                 return Ok(None);
@@ -254,6 +257,7 @@ impl Client<'_> {
             let plan = &opening.plan;
             let interval = self.routes.shared.ping_interval;
             let due = Cell::new(Instant::now() + interval);
+            let half_since = Cell::new(None);
             let is_over = || {
                 // A filter may be looked back through for minutes, and a proxy in between waits for one.
                 let now = Instant::now();
@@ -265,7 +269,7 @@ impl Client<'_> {
                         self.send(&wire.borrow_mut().heartbeat(&[]));
                     }
                 }
-                self.is_over(plan)
+                self.is_over(plan, &half_since)
             };
             let whom = self.visitor.socket.whom();
             let started = plan.start(self.routes, noted, whom, &is_over);
@@ -319,10 +323,21 @@ impl Client<'_> {
         })
     }
 
-    /// Whether nobody waits for `plan` any more: its peer has left, or is to be ended.
-    fn is_over(&self, plan: &Plan) -> bool {
-        let half_is_enough = plan.follow() && !self.visitor.may_half_close();
-        self.visitor.is_ended() || self.visitor.socket.is_left(half_is_enough)
+    /// Whether nobody waits for `plan` any more: its peer has left, or is to be ended. One that has shut its sending side
+    /// may still read; whoever has left looks the same until it is sent something, so its time is bounded.
+    fn is_over(&self, plan: &Plan, half_since: &Cell<Option<Instant>>) -> bool {
+        let socket = &self.visitor.socket;
+        if self.visitor.is_ended() || socket.is_left(false) {
+            return true;
+        }
+        let may_be_half = !plan.follow() || self.visitor.may_half_close();
+        if may_be_half || !socket.is_left(true) {
+            return false;
+        }
+        let now = Instant::now();
+        let since = half_since.get().unwrap_or(now);
+        half_since.set(Some(since));
+        now >= since + HALF_CLOSED_WAIT
     }
 
     fn place(&self) -> Result<Place<'_>, Refusal> {
