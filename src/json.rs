@@ -12,7 +12,7 @@ pub fn line(source: &Source, lines: &Lines, i: usize, out: &mut Vec<u8>) {
     string(lines.line(i), out);
     if let Some(note) = lines.note(i) {
         for field in Field::ALL.into_iter().filter(|field| field.is_in(&note)) {
-            out.extend_from_slice(format!(",\"{}\":", field.name()).as_bytes());
+            out.extend_from_slice(field.key());
             field.write(&note, out);
         }
     }
@@ -99,7 +99,8 @@ impl Batch {
             if !self.notes.iter().any(|note| field.is_in(note)) {
                 continue;
             }
-            out.extend_from_slice(format!(",\"{}\":[", field.plural()).as_bytes());
+            out.extend_from_slice(field.plural_key());
+            out.push(b'[');
             for (n, note) in self.notes.iter().enumerate() {
                 if n > 0 {
                     out.push(b',');
@@ -123,19 +124,19 @@ enum Field {
 impl Field {
     const ALL: [Field; 3] = [Field::Time, Field::Stream, Field::Priority];
 
-    fn name(self) -> &'static str {
+    fn key(self) -> &'static [u8] {
         match self {
-            Field::Time => "time",
-            Field::Stream => "stream",
-            Field::Priority => "priority",
+            Field::Time => b",\"time\":",
+            Field::Stream => b",\"stream\":",
+            Field::Priority => b",\"priority\":",
         }
     }
 
-    fn plural(self) -> &'static str {
+    fn plural_key(self) -> &'static [u8] {
         match self {
-            Field::Time => "times",
-            Field::Stream => "streams",
-            Field::Priority => "priorities",
+            Field::Time => b",\"times\":",
+            Field::Stream => b",\"streams\":",
+            Field::Priority => b",\"priorities\":",
         }
     }
 

@@ -118,6 +118,23 @@ impl Grammar {
         (head.len() == ASKED_BYTES).then_some(Grammar::Plain)
     }
 
+    /// Whether a record can be a part of a line.
+    fn has_parts(self) -> bool {
+        match self {
+            Grammar::Docker | Grammar::Cri => true,
+            Grammar::Plain | Grammar::Noted => false,
+        }
+    }
+
+    /// The outlet of a stored line, which comes with its ending, where a glance tells it. It may be no record all the same.
+    fn glance(self, raw: &[u8]) -> Option<Outlet> {
+        match self {
+            Grammar::Docker => docker::glance(content(raw)),
+            Grammar::Cri => cri::glance(raw),
+            Grammar::Plain | Grammar::Noted => None,
+        }
+    }
+
     /// Reads a stored line, which comes with its ending; `None` where it is no record of this grammar.
     pub fn read(self, raw: &[u8]) -> Option<Record<'_>> {
         match self {

@@ -15,11 +15,23 @@ const STAMP_DIGITS: usize = 19;
 /// Mark, number, space, stamp, space.
 const HEAD_BYTES: usize = 1 + NUMBER_DIGITS + 1 + STAMP_DIGITS + 1;
 
+/// How lines stand in the followed file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stored {
+    /// As they are.
+    Plain,
+    /// As Docker's json-file driver writes them.
+    Docker,
+    /// As CRI has them.
+    Cri,
+}
+
 /// How the lines of one run look.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LineForm {
     /// With its `\n`.
     pub(crate) line_bytes: usize,
+    pub(crate) stored: Stored,
 }
 
 impl LineForm {
@@ -53,6 +65,25 @@ impl LineForm {
             "line {number} does not fit in {} bytes",
             self.line_bytes
         );
+    }
+
+    /// Appends line `number` as it stands in the file.
+    pub(crate) fn store(self, out: &mut Vec<u8>, number: u64, now_ns: u64) {
+        const TIME: &str = "2026-11-28T10:00:00.123456789Z";
+        match self.stored {
+            Stored::Plain => self.put(out, number, now_ns),
+            Stored::Docker => {
+                out.extend_from_slice(b"{\"log\":\"");
+                self.put(out, number, now_ns);
+                out.pop();
+                write!(out, "\\n\",\"stream\":\"stdout\",\"time\":\"{TIME}\"}}\n")
+                    .expect("writing to memory");
+            }
+            Stored::Cri => {
+                write!(out, "{TIME} stdout F ").expect("writing to memory");
+                self.put(out, number, now_ns);
+            }
+        }
     }
 
     /// The number and, where the line is long enough for one, the stamp.

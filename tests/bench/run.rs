@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::line::LineForm;
+use crate::line::{LineForm, Stored};
 use crate::load::{LoadSpec, Tally, Wire};
 use crate::load_process::LoadProcess;
 use crate::process;
@@ -24,6 +24,7 @@ pub(crate) struct Shape {
     pub(crate) stalled: usize,
     pub(crate) lines: u64,
     pub(crate) line_bytes: usize,
+    pub(crate) stored: Stored,
     pub(crate) pace: Pace,
     /// Path and query, where it is not the subject's usual stream.
     pub(crate) target: Option<&'static str>,
@@ -49,6 +50,7 @@ impl Shape {
             stalled: 0,
             lines,
             line_bytes: LINE_BYTES,
+            stored: Stored::Plain,
             pace,
             target: None,
             wire,
@@ -58,6 +60,7 @@ impl Shape {
     pub(crate) fn form(&self) -> LineForm {
         LineForm {
             line_bytes: self.line_bytes,
+            stored: self.stored,
         }
     }
 

@@ -50,7 +50,7 @@ pub(crate) fn append(
         bytes.clear();
         let now = now_ns();
         for number in first + done..first + end {
-            form.put(&mut bytes, number, now);
+            form.store(&mut bytes, number, now);
         }
         file.write_all(&bytes).expect("append to the followed file");
         done = end;

@@ -3,7 +3,7 @@
 //! The driver cuts a line that is longer than 16 KiB: all its records but the last have no `\n` in their text. A JSON
 //! object that merely begins with "log" is a program's own and no record, unless it has the stream and the time too.
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr2, memrchr};
 
 use super::text::Coding;
 use super::{Note, Outlet, Record, moment};
@@ -21,6 +21,16 @@ pub(super) fn read(line: &[u8]) -> Option<Record<'_>> {
     let (text, mut rest) = string(rest)?;
     let (text, ended) = one_line(text)?;
     let (mut outlet, mut time) = (None, None);
+    // As it nearly always goes on.
+    for (known, begins) in [
+        (Outlet::Stdout, &b",\"stream\":\"stdout\""[..]),
+        (Outlet::Stderr, b",\"stream\":\"stderr\""),
+    ] {
+        if let Some(after) = rest.strip_prefix(begins) {
+            (outlet, rest) = (Some(known), after);
+            break;
+        }
+    }
     loop {
         rest = match rest {
             b"}" => break,
@@ -55,6 +65,16 @@ pub(super) fn read(line: &[u8]) -> Option<Record<'_>> {
             priority: None,
         },
     })
+}
+
+/// The outlet of a record that is not read as a whole, where its end tells it: enough for one that is of no account.
+pub(super) fn glance(line: &[u8]) -> Option<Outlet> {
+    let rest = line.strip_suffix(b"\"}")?;
+    let (rest, _) = rest.split_at(memrchr(b'"', rest)?);
+    let rest = rest.strip_suffix(b"\",\"time\":")?;
+    let (rest, name) = rest.split_at_checked(rest.len().checked_sub(6)?)?;
+    rest.ends_with(b"\"stream\":\"")
+        .then(|| Outlet::named(name))?
 }
 
 /// What stands before the quote that ends a string, and what stands behind it.
@@ -116,6 +136,19 @@ mod tests {
         assert!(!record.part);
         assert_eq!(record.note.outlet, Some(Outlet::Stderr));
         assert_eq!(record.note.time, Some(1_795_860_000_123_456_789));
+    }
+
+    #[test]
+    fn a_glance_tells_the_outlet() {
+        let line = |rest: &str| glance(format!(r#"{{"log":"a\n",{rest}"#).as_bytes());
+        let time = r#""time":"2026-11-28T10:00:00Z"}"#;
+        assert_eq!(
+            line(&format!(r#""stream":"stderr",{time}"#)),
+            Some(Outlet::Stderr)
+        );
+        assert_eq!(line(&format!(r#""stream":"stdin",{time}"#)), None);
+        assert_eq!(line(time), None);
+        assert_eq!(line(r#""attrs":{}}"#), None);
     }
 
     #[test]

@@ -129,7 +129,7 @@ fn has_all(told: &Told, lines: &[Stored], max: usize) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn the_lines_are_those_of_a_plain_file(lines in stored_lines(), grammar in grammars(), max in 4usize..20) {

@@ -23,13 +23,16 @@ impl Moment {
 /// Reads `2026-11-28T10:00:00.123456789+01:00`, with or without a fraction, `Z` or an offset behind it.
 pub fn read(text: &[u8]) -> Option<Moment> {
     let (date, rest) = text.split_at_checked(19)?;
-    let number = |from: usize, to: usize| digits(&date[from..to]);
+    let date: &[u8; 19] = date.try_into().ok()?;
+    let is_digit = |at: usize| date[at].is_ascii_digit();
     let separators = [date[4], date[7], date[10], date[13], date[16]];
-    if separators != *b"--T::" {
+    let places = [0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18];
+    if separators != *b"--T::" || !places.iter().all(|&at| is_digit(at)) {
         return None;
     }
-    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    let two = |at: usize| i64::from(date[at] - b'0') * 10 + i64::from(date[at + 1] - b'0');
+    let (year, month, day) = (two(0) * 100 + two(2), two(5), two(8));
+    let (hour, minute, second) = (two(11), two(14), two(17));
     // A leap second is the first of the next minute.
     if !(1..=12).contains(&month)
         || !(1..=31).contains(&day)
@@ -90,11 +93,9 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 /// Appends a time in UTC, with as many digits of a second as it has.
 pub fn write(nanoseconds: i64, out: &mut Vec<u8>) {
     let seconds = nanoseconds.div_euclid(1_000_000_000);
-    let fraction = nanoseconds.rem_euclid(1_000_000_000);
-    let (day, second) = (
-        seconds.div_euclid(DAY_SECONDS) + 719_468,
-        seconds.rem_euclid(DAY_SECONDS),
-    );
+    let fraction = nanoseconds.rem_euclid(1_000_000_000) as u32;
+    let day = seconds.div_euclid(DAY_SECONDS) + 719_468;
+    let second = seconds.rem_euclid(DAY_SECONDS) as u32;
     let (era, of_era) = (day.div_euclid(146_097), day.rem_euclid(146_097));
     let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
     let of_year = of_era - (365 * year + year / 4 - year / 100);
@@ -102,30 +103,33 @@ pub fn write(nanoseconds: i64, out: &mut Vec<u8>) {
     let date = of_year - (153 * month + 2) / 5 + 1;
     let year = year + era * 400 + i64::from(month > 9);
     let month = if month > 9 { month - 9 } else { month + 3 };
-    number(year, 4, out);
-    for (before, value) in [
-        (b'-', month),
-        (b'-', date),
-        (b'T', second / 3600),
-        (b':', second / 60 % 60),
-        (b':', second % 60),
-    ] {
-        out.push(before);
-        number(value, 2, out);
-    }
-    if fraction > 0 {
-        out.push(b'.');
-        number(fraction, 9, out);
-        while out.ends_with(b"0") {
-            out.pop();
-        }
-    }
+    let mut text = *b"0000-00-00T00:00:00.000000000";
+    put(year as u32, &mut text[0..4]);
+    put(month as u32, &mut text[5..7]);
+    put(date as u32, &mut text[8..10]);
+    put(second / 3600, &mut text[11..13]);
+    put(second / 60 % 60, &mut text[14..16]);
+    put(second % 60, &mut text[17..19]);
+    put(fraction, &mut text[20..29]);
+    let zeros = text
+        .iter()
+        .rev()
+        .take_while(|&&digit| digit == b'0')
+        .count();
+    let length = match fraction {
+        0 => 19,
+        _ => text.len() - zeros,
+    };
+    out.extend_from_slice(&text[..length]);
     out.push(b'Z');
 }
 
-fn number(value: i64, width: u32, out: &mut Vec<u8>) {
-    for place in (0..width).rev() {
-        out.push(b'0' + (value / 10_i64.pow(place) % 10) as u8);
+/// Puts a number's digits over `digits`.
+fn put(value: u32, digits: &mut [u8]) {
+    let mut rest = value;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
     }
 }
 

@@ -145,6 +145,9 @@ impl Reading {
 
     /// Where the first part stands of a line that is open at `end`, the beginning of a stored line; `end` where none is.
     fn open_since(&self, file: &File, end: u64, long: u64) -> io::Result<u64> {
+        if !self.grammar.has_parts() {
+            return Ok(end);
+        }
         let bound = long + OPEN_LINE_SLACK_BYTES as u64;
         let mut since = end;
         let mut known = [Known::Before(end); 2];
@@ -181,8 +184,16 @@ impl Reading {
             while stop > first {
                 let line =
                     memrchr(b'\n', &block[first..stop - 1]).map_or(first, |at| first + at + 1);
-                if let Some(record) = self.grammar.read(&block[line..stop]) {
-                    let known = &mut known[usize::from(record.note.outlet == Some(Outlet::Stderr))];
+                let raw = &block[line..stop];
+                let slot = |outlet| usize::from(outlet == Some(Outlet::Stderr));
+                // Of an outlet of which all is known, or no record: of no account.
+                let is_over = |outlet| matches!(known[slot(Some(outlet))], Known::All);
+                if self.grammar.glance(raw).is_some_and(is_over) {
+                    stop = line;
+                    continue;
+                }
+                if let Some(record) = self.grammar.read(raw) {
+                    let known = &mut known[slot(record.note.outlet)];
                     match (&known, record.part) {
                         (Known::All, _) => {}
                         (Known::Before(_), false) => *known = Known::All,

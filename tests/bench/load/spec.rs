@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddrV4;
 use std::str::FromStr;
 
-use crate::line::LineForm;
+use crate::line::{LineForm, Stored};
 
 /// How lines stand in what a client is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +120,8 @@ impl LoadSpec {
             lines: number(lines),
             form: LineForm {
                 line_bytes: number(line_bytes),
+                // However it is stored, this is how it comes.
+                stored: Stored::Plain,
             },
         }
     }

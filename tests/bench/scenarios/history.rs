@@ -4,7 +4,7 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use std::thread;
 
 use crate::compare::median;
-use crate::line::LineForm;
+use crate::line::{LineForm, Stored};
 use crate::load::{LoadSpec, Tally, Wire};
 use crate::load_process::LoadProcess;
 use crate::process;
@@ -31,6 +31,7 @@ fn catching_up(session: &mut Session) {
     let mut log = Log::new();
     let form = LineForm {
         line_bytes: LINE_BYTES,
+        stored: Stored::Plain,
     };
     writer::append(&mut log.file, form, 0, HISTORY_LINES, Pace::FlatOut);
     let subject = Subject::daemon("");
@@ -121,6 +122,7 @@ fn last_lines(session: &mut Session) {
     let mut log = Log::new();
     let form = LineForm {
         line_bytes: LINE_BYTES,
+        stored: Stored::Plain,
     };
     // A hole, made in no time; only the end of it is ever looked at.
     log.file.set_len(HUGE_BYTES).expect("make a huge file");

@@ -7,6 +7,7 @@ mod hardship;
 mod history;
 mod idle;
 mod peers;
+mod records;
 mod start;
 
 use crate::session::Session;
@@ -46,6 +47,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         "formats",
         "the other formats and a filter, 100 clients x 1,000 lines/s",
         formats::run,
+    ),
+    usual(
+        "records",
+        "containers' lines beside plain ones, 100 clients x 1,000 lines/s and flat out",
+        records::run,
     ),
     usual(
         "memory",
