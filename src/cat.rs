@@ -113,7 +113,7 @@ impl Reading<'_> {
     fn pass_on(&mut self, mut session: Session) -> Result<Ended, Trouble> {
         loop {
             let closed = (self.out.to.as_fd(), PollFlags::empty());
-            let text = match session.next(self.bell, Some(closed)) {
+            let text = match session.next(self.bell, Some(closed), CAT_PING_INTERVAL) {
                 Ok(Said::Text(text)) => text,
                 Ok(Said::Complete) => return Ok(Ended::Done),
                 Ok(Said::Nothing) if self.out.is_closed() => return Ok(Ended::Done),

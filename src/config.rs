@@ -39,6 +39,8 @@ pub struct Config {
     pub spool_dir: Option<PathBuf>,
     /// Bytes that are kept of each source that comes by way of a spool.
     pub spool_size: u64,
+    /// Where it stands what other tailcasts and brokers ask for.
+    pub credentials_file: Option<PathBuf>,
     /// Where to listen, at least one.
     pub listen: Vec<Listen>,
     /// History of a client that does not say.
@@ -157,6 +159,7 @@ fn check(asked: Arguments, env: Environment<'_>) -> Result<Config, String> {
         files,
         spool_dir: asked.spool_dir.or_else(|| spools_of_systemd(env)),
         spool_size: asked.spool_size,
+        credentials_file: asked.credentials_file,
         listen: asked.listen,
         lines: asked.lines,
         max_clients: asked.max_clients,

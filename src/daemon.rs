@@ -33,7 +33,7 @@ use crate::serve::transport::tls::Certificate;
 use crate::stop::Stop;
 use crate::systemd::{self, Notifier, Status};
 use crate::tail::{self, Watcher};
-use crate::tally::Tally;
+use crate::tally::{Tally, Upstreams};
 
 /// A daemon that serves.
 #[derive(Debug)]
@@ -85,7 +85,13 @@ impl Daemon {
             .start(stop)
             .map_err(failed("start a publisher"))?;
         let routes = &daemon.routes;
-        systemd::ready(status(&daemon.hub, &routes.shared.streams, &routes.tallies));
+        let told = Told {
+            hub: Arc::clone(&daemon.hub),
+            streams: Arc::clone(&routes.shared.streams),
+            tallies: routes.tallies.clone(),
+            upstreams: Arc::clone(&routes.upstreams),
+        };
+        systemd::ready(told.status());
         Ok(daemon)
     }
 
@@ -117,13 +123,19 @@ impl Daemon {
         let tallies = publishers.tallies();
         #[cfg(not(feature = "mqtt"))]
         let tallies = Vec::new();
-        let mut feeders = Feeders::open(config, &hub)?;
+        let via = Arc::default();
+        let mut feeders = Feeders::open(config, &hub, &via)?;
         let paths = paths(config, &feeders)?;
         feeders.start(stop).map_err(failed("start a feeder"))?;
         let options = tail::Options {
             spools: feeders.spools(),
             dockers: dockers(config),
-            on_round: tells_systemd(&hub, &streams, &tallies),
+            on_round: tells_systemd(Told {
+                hub: Arc::clone(&hub),
+                streams: Arc::clone(&streams),
+                tallies: tallies.clone(),
+                upstreams: Arc::clone(&feeders.upstreams),
+            }),
             ..tail::Options::default()
         };
         let watcher = Watcher::new(&paths, Arc::clone(&hub), Arc::clone(&rounds), options);
@@ -133,7 +145,9 @@ impl Daemon {
         let port = listener::port(&listeners);
         let access = Access::new(tokens, port, config.base_path.as_str());
         let shared = shared(config, &hub, &streams);
-        let routes = routes(config, shared, access, &rounds, tallies, watcher.handle());
+        let mut routes = routes(config, shared, access, &rounds, tallies, watcher.handle());
+        routes.via = via;
+        routes.upstreams = Arc::clone(&feeders.upstreams);
         let routes = Arc::new(routes);
         let door = Door::new(Arc::clone(&routes), certificate).map_err(failed("make an epoll"))?;
         let daemon = Daemon {
@@ -183,7 +197,7 @@ fn paths(config: &Config, feeders: &Feeders) -> Result<Vec<Wanted>, StartError> 
     for file in &config.files {
         match file {
             file if feeders.feeds(file) => {}
-            Followed::Docker { .. } => {}
+            Followed::Docker { .. } | Followed::Upstream { .. } => {}
             Followed::Path(path) => paths.push(Wanted::Path(path.clone())),
             Followed::Pattern(pattern) => paths.push(Wanted::Pattern(pattern.clone())),
             other => {
@@ -257,6 +271,7 @@ fn routes(
         max_clients: config.max_clients,
         several: config.files.len() > 1 || config.files.iter().any(Followed::is_several),
         via: Arc::default(),
+        upstreams: Arc::default(),
         streams: AtomicUsize::new(0),
         refused: Refused::default(),
         rounds: Arc::clone(rounds),
@@ -269,31 +284,39 @@ fn routes(
     }
 }
 
+/// What is told to systemd.
+struct Told {
+    hub: Arc<Hub>,
+    streams: Arc<Streams>,
+    tallies: Vec<Arc<Tally>>,
+    upstreams: Arc<Upstreams>,
+}
+
+impl Told {
+    fn status(&self) -> Status {
+        let (clients, lag_bytes) = self.streams.count();
+        let is_away = |tally: &&Arc<Tally>| !tally.is_connected();
+        Status {
+            files: self.hub.sources_len(),
+            missing: self.hub.missing_len(),
+            clients,
+            catching_up: self.streams.catching_up(),
+            lag_bytes,
+            brokers: self.tallies.len(),
+            away: self.tallies.iter().filter(is_away).count(),
+            upstreams: self.upstreams.all().len(),
+            upstreams_away: self.upstreams.away(),
+        }
+    }
+}
+
 /// What the watcher does for systemd when it comes round, if there is one.
-fn tells_systemd(
-    hub: &Arc<Hub>,
-    streams: &Arc<Streams>,
-    tallies: &[Arc<Tally>],
-) -> Option<tail::OnRound> {
+fn tells_systemd(told: Told) -> Option<tail::OnRound> {
     if !systemd::is_told() {
         return None;
     }
-    let (hub, streams, tallies) = (Arc::clone(hub), Arc::clone(streams), tallies.to_vec());
-    let mut notifier = Notifier::new(move || status(&hub, &streams, &tallies), Instant::now());
+    let mut notifier = Notifier::new(move || told.status(), Instant::now());
     Some(Box::new(move |now| notifier.come_round(now)))
-}
-
-fn status(hub: &Hub, streams: &Streams, tallies: &[Arc<Tally>]) -> Status {
-    let (clients, lag_bytes) = streams.count();
-    Status {
-        files: hub.sources_len(),
-        missing: hub.missing_len(),
-        clients,
-        catching_up: streams.catching_up(),
-        lag_bytes,
-        brokers: tallies.len(),
-        away: tallies.iter().filter(|tally| !tally.is_connected()).count(),
-    }
 }
 
 fn join(thread: Option<JoinHandle<()>>) {

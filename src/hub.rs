@@ -155,6 +155,11 @@ impl Hub {
         self.notices.take_events(spool)
     }
 
+    /// Where the next thing is told of the spool at `path` that the watcher has not taken yet.
+    pub fn next_notice(&self, path: &std::path::Path) -> Option<SpoolPlace> {
+        self.notices.next_of(path)
+    }
+
     /// What feeders have told since this was last asked, in order.
     pub fn take_notices(&self) -> Vec<Notice> {
         self.notices.take()

@@ -88,17 +88,17 @@ pub mod serve;
 // Connections that we open.
 pub mod outward;
 
+// Other tailcasts.
+pub mod upstream;
+
+pub mod cat;
+
 // From what is no file to files.
 pub mod feed;
 
 // From the hub to a broker.
 #[cfg(feature = "mqtt")]
 pub mod publish;
-
-// Other tailcasts.
-pub mod upstream;
-
-pub mod cat;
 
 // From the kernel to the hub.
 pub mod tail;

@@ -633,6 +633,24 @@ pub const UPSTREAM_ANSWER_WAIT: Duration = Duration::from_millis(HEAD_TIME_MS);
 /// The tailcasts that follow through one: what a head has room for.
 pub const VIA_IDS_MAX: usize = 256;
 
+/// What is taken of each file of another tailcast at first.
+pub const UPSTREAM_FIRST_LINES: usize = 10_000;
+
+/// How long the history of another tailcast is waited for at the start, so that it is there for the first client.
+pub const UPSTREAM_FIRST_WAIT: Duration = Duration::from_millis(300);
+
+/// Files of one other tailcast: the ids of all of them must go into the head of one request.
+pub const UPSTREAM_FILES_MAX: usize = 200;
+
+const _: () = assert!(UPSTREAM_FILES_MAX * (ID_BYTES + "&after=".len()) + 1024 < HEAD_BYTES);
+
+/// A file's name at another tailcast: as long as a path may be.
+pub const UPSTREAM_NAME_BYTES: usize = 4096;
+
+/// After so many bytes of a file it is noted how far its spool has got, also while more comes: what is compared after a
+/// crash.
+pub const UPSTREAM_NOTE_BYTES: usize = 256 * 1024;
+
 /// How often `tailcast cat` pings: as often as a daemon does by default.
 pub const CAT_PING_INTERVAL: Duration = Duration::from_secs(25);
 

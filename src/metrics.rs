@@ -9,7 +9,7 @@ use prometheus::TextEncoder;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
 use crate::hub::{Counts, Hub, SourceState};
-use crate::tally::Tally;
+use crate::tally::{Tally, UpstreamCount};
 
 /// The type of the answer's body.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -50,6 +50,8 @@ pub struct Reading<'a> {
     pub rounds: u64,
     /// What is published to brokers, of all the sources of this hub.
     pub published: (&'a [Arc<Tally>], &'a Hub),
+    /// The other tailcasts that are followed.
+    pub upstreams: &'a [UpstreamCount],
     /// When the daemon was started.
     pub started: SystemTime,
 }
@@ -61,6 +63,7 @@ pub fn text(reading: &Reading) -> String {
     of_files(&mut families, reading.sources);
     of_streams(&mut families, reading);
     of_brokers(&mut families, reading.published);
+    of_upstreams(&mut families, reading.upstreams);
     let mut text = String::new();
     if let Err(error) = TextEncoder::new().encode_utf8(&families.0, &mut text) {
         // Only a family without a name or a value is refused.
@@ -232,6 +235,26 @@ fn of_brokers(families: &mut Families, (tallies, hub): (&[Arc<Tally>], &Hub)) {
         "tailcast_publish_lag_bytes",
         "What the broker has not acknowledged of the files, as far as they still stand",
         by_broker(&|tally| tally.behind_bytes(hub)),
+    );
+}
+
+fn of_upstreams(families: &mut Families, counts: &[UpstreamCount]) {
+    let by_host = |value: &dyn Fn(&UpstreamCount) -> u64| {
+        let mut values = Vec::new();
+        for count in counts {
+            values.push((vec![("upstream", count.host.as_str())], value(count) as f64));
+        }
+        values
+    };
+    families.gauge(
+        "tailcast_upstream_up",
+        "Whether the stream of the other tailcast is open",
+        by_host(&|count| u64::from(count.up.load(Ordering::Relaxed))),
+    );
+    families.counter(
+        "tailcast_upstream_connections_total",
+        "Streams of the other tailcast that were opened: all but the first are reconnects",
+        by_host(&|count| count.connections.load(Ordering::Relaxed)),
     );
 }
 

@@ -69,6 +69,10 @@ pub struct Status {
     pub brokers: usize,
     /// Those of them that can't be, now.
     pub away: usize,
+    /// Other tailcasts that are followed.
+    pub upstreams: usize,
+    /// Those of them that can't be, now.
+    pub upstreams_away: usize,
 }
 
 impl fmt::Display for Status {
@@ -88,6 +92,12 @@ impl fmt::Display for Status {
         }
         if self.away > 0 {
             write!(f, " ({} away)", self.away)?;
+        }
+        if self.upstreams > 0 {
+            write!(f, ", {} upstream{}", self.upstreams, plural(self.upstreams))?;
+        }
+        if self.upstreams_away > 0 {
+            write!(f, " ({} away)", self.upstreams_away)?;
         }
         Ok(())
     }
@@ -250,9 +260,10 @@ mod tests {
             lag_bytes: 4096,
             brokers: 2,
             away: 1,
+            upstreams: 2,
+            upstreams_away: 1,
         };
-        let line =
-            "3 files (1 missing), 12 clients (2 catching up), lag 4096 bytes, 2 brokers (1 away)";
+        let line = "3 files (1 missing), 12 clients (2 catching up), lag 4096 bytes, 2 brokers (1 away), 2 upstreams (1 away)";
         assert_eq!(status.to_string(), line);
     }
 }

@@ -73,3 +73,50 @@ impl Tally {
         self.ids.lock().get(&name_hash).map(|(id, _)| *id)
     }
 }
+
+/// What is known of the other tailcasts that are followed: written by their feeders, read for metrics and status.
+#[derive(Debug, Default)]
+pub struct Upstreams(Vec<UpstreamCount>);
+
+/// What is known of one.
+#[derive(Debug)]
+pub struct UpstreamCount {
+    /// What stands before the `/` of its files' names.
+    pub host: String,
+    /// Its stream is open.
+    pub up: AtomicBool,
+    /// Streams of it that were opened.
+    pub connections: AtomicU64,
+}
+
+impl Upstreams {
+    /// None of them is reached yet.
+    pub fn new(hosts: Vec<String>) -> Upstreams {
+        let count = |host| UpstreamCount {
+            host,
+            up: AtomicBool::new(false),
+            connections: AtomicU64::new(0),
+        };
+        Upstreams(hosts.into_iter().map(count).collect())
+    }
+
+    /// All of them, in the order of their FILEs.
+    pub fn all(&self) -> &[UpstreamCount] {
+        &self.0
+    }
+
+    /// How many can't be reached now.
+    pub fn away(&self) -> usize {
+        let is_up = |count: &&UpstreamCount| count.up.load(Ordering::Relaxed);
+        self.0.len() - self.0.iter().filter(is_up).count()
+    }
+
+    /// The stream of that one is open, or is not.
+    pub fn is_up(&self, number: usize, up: bool) {
+        let count = &self.0[number];
+        if up {
+            count.connections.fetch_add(1, Ordering::Relaxed);
+        }
+        count.up.store(up, Ordering::Relaxed);
+    }
+}

@@ -19,14 +19,18 @@ use crate::limits::VIA_IDS_MAX;
 pub const FIELD: &str = "Tailcast-Via";
 
 /// This run's id, and those of all who follow through it now.
-#[derive(Debug)]
 pub struct Via {
     own: String,
     /// How many streams each of them comes by.
     followers: Mutex<BTreeMap<String, usize>>,
     /// Counts the ids that were added.
     added: AtomicU64,
+    /// Whom to tell of that.
+    told: Mutex<Vec<Tell>>,
 }
+
+/// Called when somebody new follows through us; must not block.
+pub type Tell = Box<dyn Fn() + Send + Sync>;
 
 /// Why a stream that another tailcast asks for is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +48,15 @@ pub struct Passage {
     ids: Vec<String>,
 }
 
+impl std::fmt::Debug for Via {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Via")
+            .field("own", &self.own)
+            .field("followers", &self.followers)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Default for Via {
     fn default() -> Via {
         // Each RandomState has keys of its own.
@@ -52,6 +65,7 @@ impl Default for Via {
             own: format!("{own:016x}"),
             followers: Mutex::default(),
             added: AtomicU64::new(0),
+            told: Mutex::default(),
         }
     }
 }
@@ -70,15 +84,20 @@ impl Via {
         if ids.contains(&self.own) {
             return Err(NoWay::Circle);
         }
+        let mut is_new = false;
         let mut followers = self.followers.lock();
         for id in &ids {
             let streams = followers.entry(id.clone()).or_default();
             *streams += 1;
             if *streams == 1 {
                 self.added.fetch_add(1, Ordering::Release);
+                is_new = true;
             }
         }
         drop(followers);
+        if is_new {
+            self.told.lock().iter().for_each(|tell| tell());
+        }
         Ok(Passage {
             via: Arc::clone(self),
             ids,
@@ -91,6 +110,11 @@ impl Via {
         let ids = std::iter::once(&self.own).chain(followers.keys());
         let ids: Vec<&str> = ids.take(VIA_IDS_MAX).map(String::as_str).collect();
         (ids.join(", "), self.added())
+    }
+
+    /// `tell` is called whenever [`Via::added`] has changed.
+    pub fn when_added(&self, tell: Tell) {
+        self.told.lock().push(tell);
     }
 
     /// How often somebody new has come to follow through us: where it has changed, our requests say too little.

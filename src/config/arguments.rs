@@ -123,6 +123,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = spool_size, allow_negative_numbers = true)]
     pub(super) spool_size: u64,
 
+    /// File of what other tailcasts and brokers ask for, a line HOST[:PORT] SECRET each
+    #[arg(long, value_name = "PATH", value_parser = path())]
+    pub(super) credentials_file: Option<PathBuf>,
+
     #[cfg(feature = "mqtt")]
     #[command(flatten)]
     pub(super) publishing: super::publishing::PublishingArguments,

@@ -8,6 +8,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use super::url::HttpUrl;
 use crate::escape::shown;
 use crate::limits::JOURNAL_FIELD_NAME_BYTES;
 use crate::pattern::{Pattern, Wanted};
@@ -35,8 +36,8 @@ pub enum Followed {
     Upstream {
         /// What stands before the `/` of their names, where that is not the host of the URL.
         name: Option<String>,
-        /// Its URL, `http://` or `https://`.
-        url: String,
+        /// Its URL.
+        url: HttpUrl,
     },
     /// What tailcasts publish to a broker.
     Broker {
@@ -153,7 +154,11 @@ pub(super) fn parse_all(files: &[std::ffi::OsString]) -> Result<Vec<Followed>, S
     let mut all: Vec<Followed> = Vec::new();
     for file in files {
         let followed = Followed::parse(file).map_err(|why| {
-            let file = shown(file.as_bytes());
+            // A URL without its query, which may hold a token.
+            let bytes = file.as_bytes();
+            let is_url = bytes.windows(3).any(|three| three == b"://");
+            let end = bytes.iter().position(|&byte| is_url && byte == b'?');
+            let file = shown(&bytes[..end.unwrap_or(bytes.len())]);
             format!("the FILE \"{file}\" can't be followed: it {why}")
         })?;
         let is_again = |other: &Followed| match (other, &followed) {
@@ -197,7 +202,7 @@ impl Followed {
     }
 
     /// Reads one of the kinds that are no path; `None` where it looks like none of them.
-    fn other_than_path(text: &str) -> Option<Result<Self, &'static str>> {
+    fn other_than_path(text: &str) -> Option<Result<Self, String>> {
         const NAME_RIGHT: &str =
             "NAME=… with a NAME without a / and control characters (a path that looks so: ./…)";
         let is_upstream = |text: &str| ["http://", "https://"].iter().any(|s| has_scheme(text, s));
@@ -208,7 +213,11 @@ impl Followed {
             }));
         }
         if let Some(rest) = text.strip_prefix("journal:") {
-            return Some(JournalMatch::parse(rest).map(Self::Journal));
+            return Some(
+                JournalMatch::parse(rest)
+                    .map(Self::Journal)
+                    .map_err(str::to_owned),
+            );
         }
         if let Some(root) = text.strip_prefix("docker:") {
             let root = match root {
@@ -227,14 +236,19 @@ impl Followed {
         if name.is_some_and(|name| {
             name.is_empty() || name.contains(['/', '=']) || name.contains(char::is_control)
         }) {
-            return Some(Err(NAME_RIGHT));
+            return Some(Err(NAME_RIGHT.to_owned()));
         }
         let name = name.map(str::to_owned);
-        let url = rest.to_owned();
         Some(Ok(match name {
             Some(name) if rest == "-" => Self::Stdin { name },
-            name if is_upstream(rest) => Self::Upstream { name, url },
-            name => Self::Broker { name, url },
+            name if is_upstream(rest) => match upstream_url(rest) {
+                Ok(url) => Self::Upstream { name, url },
+                Err(right) => return Some(Err(right)),
+            },
+            name => Self::Broker {
+                name,
+                url: rest.to_owned(),
+            },
         }))
     }
 
@@ -267,6 +281,27 @@ impl Followed {
     }
 }
 
+/// The parameters of another tailcast's URL that go along: what is chosen. Where to begin and how it is said is ours.
+const GO_ALONG: [&str; 4] = ["file", "grep", "exclude", "ignore_case"];
+
+fn upstream_url(text: &str) -> Result<HttpUrl, String> {
+    let url = HttpUrl::parse(text)?;
+    if url.tls && !cfg!(feature = "tls") {
+        return Err("http://, for this build has no TLS".to_owned());
+    }
+    match url
+        .query
+        .iter()
+        .find(|(name, _)| !GO_ALONG.contains(&&**name))
+    {
+        Some((name, _)) => Err(format!(
+            "a URL with file=, grep=, exclude= and ignore_case= alone, without {}=",
+            shown(name.as_bytes())
+        )),
+        None => Ok(url),
+    }
+}
+
 fn has_scheme(text: &str, scheme: &str) -> bool {
     text.get(..scheme.len())
         .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
@@ -289,9 +324,8 @@ impl fmt::Display for Followed {
             Self::Docker { root } => {
                 return write!(f, "docker:{}", shown(root.as_os_str().as_bytes()));
             }
-            Self::Upstream { name, url } | Self::Broker { name, url } => {
-                format!("{}{url}", named(name))
-            }
+            Self::Upstream { name, url } => format!("{}{url}", named(name)),
+            Self::Broker { name, url } => format!("{}{url}", named(name)),
         };
         f.write_str(&shown(text.as_bytes()))
     }
@@ -335,12 +369,14 @@ mod tests {
             ("docker:", "Docker { root: \"/var/lib/docker\" }"),
             ("docker:/d", "Docker { root: \"/d\" }"),
             (
-                "https://w/?file=-",
-                "Upstream { name: None, url: \"https://w/?file=-\" }",
+                "http://w/?file=-",
+                "Upstream { name: None, url: HttpUrl { tls: false, at: HostPort { host: \"w\", port: 80 }, base_path: \"/\", \
+                 query: [(\"file\", \"-\")] } }",
             ),
             (
-                "w=http://h/?a=https://b",
-                "Upstream { name: Some(\"w\"), url: \"http://h/?a=https://b\" }",
+                "w=http://h:8080/a/?grep=https://b",
+                "Upstream { name: Some(\"w\"), url: HttpUrl { tls: false, at: HostPort { host: \"h\", port: 8080 }, \
+                 base_path: \"/a/\", query: [(\"grep\", \"https://b\")] } }",
             ),
             (
                 "mqtts://u@h/a/#",
@@ -370,8 +406,13 @@ mod tests {
             "journal:=x",
             "journal:a b",
             "journal:a*",
+            "http://h/?lines=3",
+            "http://h/?token=secret",
+            "http://",
         ] {
             let line = kind(text);
+            let text = text.split('?').next().expect("a part");
+            assert!(!line.contains("secret"), "{line}");
             assert!(
                 line.contains(&format!("\"{text}\" can't be followed: it must be")),
                 "{line}"

@@ -18,6 +18,7 @@
 //! | `places` | the pairs beside a spool |
 //! | `pipe` | standard input and FIFOs |
 //! | `journal` | the journal, by way of journalctl |
+//! | `upstream` | another tailcast, and a spool for each of its files |
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,23 +30,28 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::config::Config;
 use crate::config::followed::{Followed, JournalMatch};
+use crate::config::url::HttpUrl;
 use crate::error::StartError;
 use crate::hub::{Hub, Spooled};
 use crate::limits::FIRST_FEED_WAIT;
 use crate::outward::Bell;
 use crate::source::Origin;
 use crate::stop::{Reason, Stop};
+use crate::tally::Upstreams;
+use crate::via::Via;
 
 mod journal;
 mod pipe;
 mod places;
 mod spool;
 mod store;
+mod upstream;
 
 use journal::Journal;
 use pipe::Pipe;
 use spool::Spool;
 use store::Store;
+use upstream::Upstream;
 
 /// What feeds spools from one origin.
 trait Feeder: Send {
@@ -53,7 +59,7 @@ trait Feeder: Send {
     fn name(&self) -> String;
 
     /// Feeds until the bell says that the daemon stops, or the origin is at its end.
-    fn run(&mut self, bell: &Bell, first: &First);
+    fn run(&mut self, bell: &Arc<Bell>, first: &First);
 }
 
 /// Says that what an origin had at the start is in its spool, so that it is history to the first client.
@@ -88,7 +94,9 @@ struct Handle {
 pub struct Feeders {
     handles: Vec<Handle>,
     spools: Vec<Spooled>,
-    store: Option<Store>,
+    store: Option<Arc<Store>>,
+    /// What is known of the other tailcasts.
+    pub upstreams: Arc<Upstreams>,
 }
 
 impl std::fmt::Debug for Feeders {
@@ -101,7 +109,7 @@ impl std::fmt::Debug for Feeders {
 
 impl Feeders {
     /// Opens a spool for every FILE that is none. Nothing is fed yet. Blocks on the disk.
-    pub fn open(config: &Config, hub: &Arc<Hub>) -> Result<Feeders, StartError> {
+    pub fn open(config: &Config, hub: &Arc<Hub>, via: &Arc<Via>) -> Result<Feeders, StartError> {
         let mut feeders = Feeders::default();
         let wanted = config.files.iter().any(is_fed);
         // What is not asked for any more is looked for where spools can be.
@@ -112,7 +120,7 @@ impl Feeders {
         if !wanted && !left {
             return Ok(feeders);
         }
-        let store = Store::open(config.spool_dir.as_deref())?;
+        let store = Arc::new(Store::open(config.spool_dir.as_deref())?);
         let mut keys = Vec::new();
         let mut journals = Vec::new();
         for file in &config.files {
@@ -144,9 +152,56 @@ impl Feeders {
             }
             feeders.add(Box::new(journal))?;
         }
-        store.sweep(&keys);
+        let others = feeders.open_upstreams(config, (&store, hub, via))?;
+        store.sweep(&keys, &others);
         feeders.store = Some(store);
         Ok(feeders)
+    }
+
+    /// The keys that the spools of other tailcasts begin with.
+    fn open_upstreams(
+        &mut self,
+        config: &Config,
+        (store, hub, via): (&Arc<Store>, &Arc<Hub>, &Arc<Via>),
+    ) -> Result<Vec<String>, StartError> {
+        let mut hosts: Vec<(String, HttpUrl)> = Vec::new();
+        for file in &config.files {
+            if let Followed::Upstream { name, url } = file {
+                let is_taken = |host: &str| hosts.iter().any(|(taken, _)| taken == host);
+                let host = name
+                    .clone()
+                    .unwrap_or_else(|| url.at.bare_host().to_owned());
+                let host = match is_taken(&host) {
+                    true => url.at.to_string(),
+                    false => host,
+                };
+                if is_taken(&host) {
+                    return Err(StartError::Usage(format!(
+                        "two FILEs would have the names {host}/…: give one another name, as NAME={url}"
+                    )));
+                }
+                hosts.push((host, url.clone()));
+            }
+        }
+        let named = hosts.iter().map(|(host, _)| host.clone());
+        self.upstreams = Arc::new(Upstreams::new(named.collect()));
+        let shared = Arc::new(upstream::Shared {
+            store: Arc::clone(store),
+            hub: Arc::clone(hub),
+            via: Arc::clone(via),
+            counts: Arc::clone(&self.upstreams),
+            ping_interval: config.ping_interval,
+            file_bytes_max: config.spool_size / 2,
+            credentials_file: config.credentials_file.clone(),
+        });
+        let mut keys = Vec::new();
+        for (number, (host, url)) in hosts.into_iter().enumerate() {
+            let upstream = Upstream::open(Arc::clone(&shared), host, url, number)?;
+            keys.push(upstream.keys());
+            self.spools.extend(upstream.spools());
+            self.add(Box::new(upstream))?;
+        }
+        Ok(keys)
     }
 
     fn add(&mut self, feeder: Box<dyn Feeder>) -> Result<(), StartError> {
@@ -223,7 +278,7 @@ impl Drop for Feeders {
 fn is_fed(file: &Followed) -> bool {
     match file {
         Followed::Path(path) => is_fifo(path),
-        Followed::Stdin { .. } | Followed::Journal(_) => true,
+        Followed::Stdin { .. } | Followed::Journal(_) | Followed::Upstream { .. } => true,
         _ => false,
     }
 }

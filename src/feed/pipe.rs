@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use memchr::memrchr;
@@ -189,7 +190,7 @@ impl Feeder for Pipe {
         }
     }
 
-    fn run(&mut self, bell: &Bell, first: &First) {
+    fn run(&mut self, bell: &Arc<Bell>, first: &First) {
         let ended = match &self.from {
             From::Stdin => self.read_stdin(bell, first),
             From::Fifo(path) => {

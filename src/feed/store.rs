@@ -74,21 +74,44 @@ impl Store {
 
     /// The directory of the source that `key` tells from all others, made where it is missing.
     pub(super) fn directory(&self, key: &str) -> Result<PathBuf, StartError> {
-        let directory = self.root.join(file_name(key));
-        make(&directory)
-            .map(|()| directory.clone())
-            .map_err(|error| StartError::failed(format!("make {}", directory.display()), error))
+        self.make_directory(key).map_err(|error| {
+            let directory = self.root.join(file_name(key));
+            StartError::failed(format!("make {}", directory.display()), error)
+        })
     }
 
-    /// Removes what sources have left that are not asked for any more: all but those with `keys`.
-    pub(super) fn sweep(&self, keys: &[String]) {
+    /// The same while the daemon runs.
+    pub(super) fn make_directory(&self, key: &str) -> io::Result<PathBuf> {
+        let directory = self.root.join(file_name(key));
+        make(&directory)?;
+        Ok(directory)
+    }
+
+    /// The directories of all whose keys begin with `key`.
+    pub(super) fn directories_of(&self, key: &str) -> Vec<PathBuf> {
+        let start = percent::encode(key.as_bytes());
+        let entries = fs::read_dir(&self.root).into_iter().flatten().flatten();
+        let is_of = |name: &str| name.starts_with(&start) && name.ends_with(ENDING);
+        let found = entries.filter(|entry| is_of(&entry.file_name().to_string_lossy()));
+        let mut found: Vec<_> = found.map(|entry| entry.path()).collect();
+        found.sort();
+        found
+    }
+
+    /// Removes what sources have left that are not asked for any more: all but those with `keys`, and those
+    /// whose keys begin with one of `starts`.
+    pub(super) fn sweep(&self, keys: &[String], starts: &[String]) {
         let wanted: Vec<String> = keys.iter().map(|key| file_name(key)).collect();
+        let starts = starts.iter().map(|start| percent::encode(start.as_bytes()));
+        let starts: Vec<String> = starts.collect();
         let Ok(entries) = fs::read_dir(&self.root) else {
             return;
         };
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if !name.ends_with(ENDING) || wanted.contains(&name) {
+            let is_wanted =
+                wanted.contains(&name) || starts.iter().any(|start| name.starts_with(start));
+            if !name.ends_with(ENDING) || is_wanted {
                 continue;
             }
             match fs::remove_dir_all(entry.path()) {
@@ -201,7 +224,7 @@ mod tests {
         let [kept, gone] = ["stdin a/b", "stdin c"].map(|key| store.directory(key).expect("made"));
         fs::write(gone.join("log"), "x\n").expect("written");
         fs::write(place.path().join("notes"), "mine\n").expect("written");
-        store.sweep(&["stdin a/b".to_owned()]);
+        store.sweep(&["stdin a/b".to_owned()], &[]);
         assert!(kept.is_dir() && !gone.exists() && place.path().join("notes").is_file());
     }
 

@@ -72,6 +72,15 @@ impl Notices {
         events
     }
 
+    /// Where the next thing is told of the spool at `path`.
+    pub(super) fn next_of(&self, path: &Path) -> Option<SpoolPlace> {
+        let waiting = self.waiting.lock();
+        waiting.iter().find_map(|notice| match notice {
+            Notice::Event { path: of, at, .. } if **of == *path => Some(*at),
+            _ => None,
+        })
+    }
+
     pub(super) fn take(&self) -> Vec<Notice> {
         std::mem::take(&mut *self.waiting.lock())
     }

@@ -282,7 +282,6 @@ impl Follower {
     /// Step 1 and 2: reads the held file to its end or the end of the turn. Whether the turn was cut.
     fn read(&mut self, turn: &mut Turn) -> bool {
         let line_bytes_max = turn.hub.line_bytes_max();
-        let held_back = self.noticed.front().map(|(at, _)| *at);
         let Some(held) = &mut self.held else {
             return false;
         };
@@ -290,11 +289,13 @@ impl Follower {
             return true;
         }
         let before = held.scanned();
-        let room = match &held_back {
-            Some(place) if place.inode == held.identity.inode && place.offset > before => turn
-                .room
-                .min(usize::try_from(place.offset - before).unwrap_or(usize::MAX)),
-            _ => turn.room,
+        let room = match self.source.origin.is_spooled() {
+            true => match feed::readable(held, &self.noticed, &self.source.path(), turn.hub) {
+                // Nothing more, or something is to be told before the lines behind it.
+                0 => return false,
+                bytes => turn.room.min(bytes),
+            },
+            false => turn.room,
         };
         match held.read(turn.buf, room, &self.source, line_bytes_max) {
             Ok(Found::Bytes { skip, lines }) => {

@@ -44,11 +44,21 @@ enum State {
     },
 }
 
-/// See the module.
-#[derive(Debug, Default)]
+/// Where a follower's name leads.
+#[derive(Debug)]
 pub(super) struct Name {
     state: State,
+    /// The hub does not know it yet.
     changed: bool,
+}
+
+impl Default for Name {
+    fn default() -> Name {
+        Name {
+            state: State::Found,
+            changed: true,
+        }
+    }
 }
 
 impl Name {

@@ -152,7 +152,7 @@ pub enum Said {
     Text(Utf8Bytes),
     /// All that was asked for is sent (1000).
     Complete,
-    /// Nothing: somebody rang, or what the caller waits for besides is there.
+    /// Nothing for now.
     Nothing,
 }
 
@@ -165,6 +165,8 @@ pub struct Session {
     heard: Instant,
     pinged: Instant,
     ping_interval: Duration,
+    /// What it said last was something.
+    speaks: bool,
 }
 
 impl Session {
@@ -197,18 +199,24 @@ impl Session {
             heard: now,
             pinged: now,
             ping_interval,
+            speaks: false,
         })
     }
 
-    /// The next thing that the other says. Blocks until there is one, until somebody rings, or until `besides` is
-    /// ready.
+    /// The next thing that the other says; nothing, once, where all is said for now. Then it blocks until there is more,
+    /// until somebody rings, until `besides` is ready, or for `at_most` so long.
     pub fn next(
         &mut self,
         bell: &Bell,
         besides: Option<(BorrowedFd<'_>, PollFlags)>,
+        at_most: Duration,
     ) -> Result<Said, Trouble> {
         if let Some(said) = self.read()? {
+            self.speaks = true;
             return Ok(said);
+        }
+        if std::mem::take(&mut self.speaks) {
+            return Ok(Said::Nothing);
         }
         let now = Instant::now();
         let silence = self.ping_interval * 2;
@@ -223,12 +231,15 @@ impl Session {
         }
         let to_write = self.flush()?;
         let until = (self.heard + silence).min(self.pinged + self.ping_interval);
+        let until = until.min(now + at_most);
         let waits = std::iter::once(self.connection.waits(to_write)).chain(besides);
         bell.wait(waits, until)?;
         if bell.is_stopping() {
             return Err(Trouble::Stopped);
         }
-        Ok(self.read()?.unwrap_or(Said::Nothing))
+        let said = self.read()?;
+        self.speaks = said.is_some();
+        Ok(said.unwrap_or(Said::Nothing))
     }
 
     /// One message, where there is one now.

@@ -14,6 +14,7 @@ mod export;
 
 use std::io;
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
@@ -454,7 +455,7 @@ impl Feeder for Journal {
         "feeder journal".to_owned()
     }
 
-    fn run(&mut self, bell: &Bell, first: &First) {
+    fn run(&mut self, bell: &Arc<Bell>, first: &First) {
         let mut back_off = BackOff::default();
         let mut step = self.first_step();
         while !bell.is_stopping() {

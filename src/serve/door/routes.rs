@@ -11,7 +11,7 @@ use crate::escape::shown;
 use crate::hub::Selection;
 use crate::json;
 use crate::metrics::{self, Reading};
-use crate::tally::Tally;
+use crate::tally::{Tally, Upstreams};
 use crate::via::Via;
 
 use super::shortage::Shortage;
@@ -54,6 +54,8 @@ pub struct Routes {
     pub rounds: Arc<Rounds>,
     /// What is published to brokers.
     pub tallies: Vec<Arc<Tally>>,
+    /// The other tailcasts that are followed.
+    pub upstreams: Arc<Upstreams>,
     /// When the daemon was started.
     pub started: std::time::SystemTime,
     /// Whether there are descriptors and threads for clients.
@@ -200,10 +202,10 @@ impl Routes {
         sources.retain(|state| scope.may(&state.source));
         let (streams, lag_bytes) = self.shared.streams.read();
         // They are of all files, and so for those who may see all.
-        let tallies = if scope.covers(&Scope::all()) {
-            &self.tallies[..]
+        let (tallies, upstreams) = if scope.covers(&Scope::all()) {
+            (&self.tallies[..], self.upstreams.all())
         } else {
-            &[]
+            (&[][..], &[][..])
         };
         metrics::text(&Reading {
             sources: &sources,
@@ -215,6 +217,7 @@ impl Routes {
             refused: &self.refused.read(),
             rounds: self.rounds.begun.load(Ordering::Relaxed) as u64,
             published: (tallies, &self.shared.hub),
+            upstreams,
             started: self.started,
         })
     }

@@ -1,12 +1,33 @@
 //! What a feeder tells of a spool, told to clients once they have the bytes before it.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::hub::{Change, SpoolPlace};
+use crate::hub::{Change, Hub, SpoolPlace};
 use crate::source::{EventKind, Gap, Rotations};
 
 use super::{Follower, Turn};
+use crate::tail::held::Held;
+
+/// How many bytes of a spool may be read now: what stands there, up to the next thing that its feeder tells.
+///
+/// Race: a feeder tells something and then appends a line. Read after the notices were taken, the line would go out before
+/// what stands in front of it. So the file's size is asked first and the notices after it: whoever has seen the line finds
+/// the notice.
+pub(super) fn readable(
+    held: &Held,
+    noticed: &VecDeque<(SpoolPlace, EventKind)>,
+    path: &Path,
+    hub: &Hub,
+) -> usize {
+    let size = held.file.metadata().map_or(0, |stat| stat.len());
+    let next = noticed.front().map(|(at, _)| *at);
+    let next = next.or_else(|| hub.next_notice(path));
+    let place = next.filter(|at| at.inode == held.identity.inode);
+    let until = place.map_or(size, |at| at.offset.min(size));
+    usize::try_from(until.saturating_sub(held.scanned())).unwrap_or(usize::MAX)
+}
 
 impl Follower {
     /// The path that is followed.
