@@ -27,6 +27,9 @@ pub const OPEN_LINE_FACTOR: usize = 8;
 /// See [`OPEN_LINE_FACTOR`].
 pub const OPEN_LINE_BYTES: usize = 64 * 1024;
 
+/// What is unfinished at the end of a batch is noted in it up to that size: else who goes on there looks back for it.
+pub const OPEN_SHARED_BYTES: usize = 1024;
+
 /// How much further one looks back for them, since a line is shown only as the next record comes.
 pub const OPEN_LINE_SLACK_BYTES: usize = 4 * 1024;
 
