@@ -414,6 +414,9 @@ pub const CHUNK_FRAME_BYTES: usize = 16 * 1024;
 /// Shorter payloads are not deflated: nothing would be gained.
 pub const DEFLATE_BYTES_MIN: usize = 64;
 
+/// Shorter messages of a WebSocket are not deflated: of a line alone nearly all is left.
+pub const DEFLATE_MESSAGE_BYTES_MIN: usize = 512;
+
 /// How far back a deflated byte can refer, as a power of two: a frame of usual lines is not longer.
 pub const DEFLATE_WINDOW_BITS: i32 = 14;
 
