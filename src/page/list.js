@@ -167,7 +167,11 @@ export class List {
       if (element === undefined) return;
       const view = this.scroller.getBoundingClientRect();
       const box = element.getBoundingClientRect();
-      if (box.bottom > view.bottom) this.scroller.scrollTop += Math.min(box.bottom - view.bottom + CLEAR, box.top - view.top);
+      if (box.bottom > view.bottom) {
+        this.scroller.scrollTop += Math.min(box.bottom - view.bottom + CLEAR, box.top - view.top);
+        this.#top = this.scroller.scrollTop;
+        this.#place();
+      }
       const target = selector ? element.querySelector(selector) : null;
       if (target === null || this.wrap) return;
       const within = target.getBoundingClientRect();
