@@ -84,6 +84,7 @@ export class List {
 
   // The same rows, looking otherwise.
   redraw() {
+    if (this.#printing) return;
     for (const element of this.#elements.values()) element.remove();
     this.#elements.clear();
     this.invalidate();
