@@ -315,3 +315,140 @@ fn bytes_that_are_no_text_are_as_the_program_wrote_them() {
     assert_eq!(daemon.get("/stream?follow=false").body, b"a\0b\xff\xfe\n");
     assert_eq!(all(&daemon, "lines=1")[0]["line"], "a\0b\u{fffd}\u{fffd}");
 }
+
+/// A container's log as containerd writes it (`redirectLogs`, with its 16 KiB of `max_container_log_line_size`): what a
+/// program writes, cut every 16,384 bytes wherever that falls, each piece a P but the last, and kubelet's rotation by
+/// rename once there are `size` bytes.
+struct Containerd<'a> {
+    log: &'a Path,
+    size: u64,
+    rotations: usize,
+}
+
+impl Containerd<'_> {
+    const PART: usize = 16384;
+
+    fn line(&mut self, stream: &str, line: &[u8]) {
+        let mut pieces = line.chunks(Self::PART).peekable();
+        if line.is_empty() {
+            self.record(stream, "F", line);
+        }
+        while let Some(piece) = pieces.next() {
+            let tag = if pieces.peek().is_some() { "P" } else { "F" };
+            self.record(stream, tag, piece);
+        }
+    }
+
+    fn record(&mut self, stream: &str, tag: &str, text: &[u8]) {
+        if fs::metadata(self.log).is_ok_and(|stat| stat.len() > self.size) {
+            self.rotations += 1;
+            let stamp = format!("log.20261128-{:06}", self.rotations);
+            fs::rename(self.log, self.log.with_extension(stamp)).expect("rename");
+        }
+        let mut bytes = format!("{TIME} {stream} {tag} ").into_bytes();
+        bytes.extend(text);
+        bytes.push(b'\n');
+        append(self.log, bytes);
+    }
+}
+
+#[test]
+fn what_containerd_cuts_and_kubelet_rotates_comes_as_it_was_written() {
+    let logs = Logs::new();
+    let log = logs.file("0.log", "");
+    let daemon = Daemon::follow(&[&log]);
+    let mut client = daemon.websocket("/ws?format=json&lines=all");
+    let mut runtime = Containerd {
+        log: &log,
+        size: 60_000,
+        rotations: 0,
+    };
+    // Characters of two, three and four bytes stand across the cuts; one line is longer than --max-line.
+    let long = "\u{e9}\u{20ac}\u{1f600}".repeat(4_000);
+    let longest = "\u{20ac}\u{1f600}".repeat(20_000);
+    let said = [
+        ("stdout", "begin".as_bytes()),
+        ("stdout", long.as_bytes()),
+        ("stderr", b""),
+        ("stderr", b"nul \0, tab \t, bell \x07, \xff\xfe"),
+        ("stdout", longest.as_bytes()),
+        ("stderr", long.as_bytes()),
+        ("stdout", b"end"),
+    ];
+    for (stream, line) in said {
+        runtime.line(stream, line);
+    }
+    assert!(runtime.rotations >= 3);
+    let got = until(&mut client, "end");
+    let objects = got.iter().filter(|object| object.get("line").is_some());
+    let mut objects: Vec<(&str, &str)> = objects
+        .map(|object| {
+            (
+                object["stream"].as_str().expect("a stream"),
+                object["line"].as_str().expect("a line"),
+            )
+        })
+        .collect();
+    // The pieces of the one that is longer than --max-line, each whole characters.
+    let pieces: Vec<&str> = objects
+        .drain(4..objects.len() - 2)
+        .map(|(_, line)| line)
+        .collect();
+    assert!(pieces.len() == 2 && pieces.iter().all(|piece| piece.len() <= 131_072));
+    assert_eq!(pieces.concat(), longest);
+    let want = [
+        ("stdout", "begin"),
+        ("stdout", &long),
+        ("stderr", ""),
+        ("stderr", "nul \0, tab \t, bell \u{7}, \u{fffd}\u{fffd}"),
+        ("stderr", &long),
+        ("stdout", "end"),
+    ];
+    assert_eq!(objects, want);
+    let gaps = got.iter().filter(|object| object["event"] == "gap").count();
+    assert_eq!(gaps, 0);
+    // The bytes that were no text come untouched where no text is promised.
+    let start = got[0]["id"].as_str().expect("an id");
+    let bytes = daemon
+        .get(&format!("/stream?follow=false&after={start}"))
+        .body;
+    let whole: Vec<u8> = said
+        .iter()
+        .flat_map(|(_, line)| [line, &b"\n"[..]].concat())
+        .collect();
+    assert!(
+        bytes == whole,
+        "{} bytes instead of {}",
+        bytes.len(),
+        whole.len()
+    );
+}
+
+#[test]
+fn both_streams_cut_in_parts_are_not_mixed() {
+    let logs = Logs::new();
+    let log = logs.file("0.log", cri("stdout", "F", "begin"));
+    let daemon = Daemon::follow(&[&log]);
+    let mut client = daemon.websocket("/ws?format=json&lines=all");
+    until(&mut client, "begin");
+    // Three lines of each stream, whose parts come in turn, over two rotations.
+    for n in 0..3 {
+        for part in ["a", "b", "c"] {
+            append(&log, cri("stdout", "P", &format!("out {n}{part} ")));
+            append(&log, cri("stderr", "P", &format!("err {n}{part} ")));
+            if part == "b" && n > 0 {
+                fs::rename(&log, log.with_extension(format!("log.{n}"))).expect("rename");
+            }
+        }
+        append(&log, cri("stderr", "F", ""));
+        append(&log, cri("stdout", "F", "."));
+    }
+    let got = until(&mut client, "out 2a out 2b out 2c .");
+    let want: Vec<String> = (0..3)
+        .flat_map(|n| {
+            let parts = |word: &str| format!("{word} {n}a {word} {n}b {word} {n}c ");
+            [parts("err"), parts("out") + "."]
+        })
+        .collect();
+    assert_eq!(lines(&got), want);
+}
