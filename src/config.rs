@@ -16,6 +16,7 @@ use log::LevelFilter;
 use crate::error::StartError;
 
 mod arguments;
+pub mod broker_url;
 pub mod cat;
 mod complaint;
 pub mod followed;

@@ -125,7 +125,7 @@ impl Daemon {
         let tallies = Vec::new();
         let via = Arc::default();
         let mut feeders = Feeders::open(config, &hub, &via)?;
-        let paths = paths(config, &feeders)?;
+        let paths = paths(config, &feeders);
         feeders.start(stop).map_err(failed("start a feeder"))?;
         let options = tail::Options {
             spools: feeders.spools(),
@@ -192,23 +192,17 @@ impl Daemon {
 }
 
 /// The paths and patterns that are followed.
-fn paths(config: &Config, feeders: &Feeders) -> Result<Vec<Wanted>, StartError> {
+fn paths(config: &Config, feeders: &Feeders) -> Vec<Wanted> {
     let mut paths = Vec::new();
     for file in &config.files {
         match file {
-            file if feeders.feeds(file) => {}
-            Followed::Docker { .. } | Followed::Upstream { .. } => {}
-            Followed::Path(path) => paths.push(Wanted::Path(path.clone())),
+            Followed::Path(path) if !feeders.feeds(file) => paths.push(Wanted::Path(path.clone())),
             Followed::Pattern(pattern) => paths.push(Wanted::Pattern(pattern.clone())),
-            other => {
-                return Err(StartError::Usage(format!(
-                    "\"{other}\" can't be followed by this version: it must be a path, a pattern, standard input or the \
-                     journal (./{other} for a file of that name)"
-                )));
-            }
+            // A container, or a spool.
+            _ => {}
         }
     }
-    Ok(paths)
+    paths
 }
 
 /// The data roots of Docker whose containers are followed.

@@ -88,6 +88,10 @@ pub mod serve;
 // Connections that we open.
 pub mod outward;
 
+// The words of a broker.
+#[cfg(feature = "mqtt")]
+pub mod mqtt;
+
 // Other tailcasts.
 pub mod upstream;
 

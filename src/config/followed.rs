@@ -8,7 +8,9 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use super::broker_url::BrokerUrl;
 use super::url::HttpUrl;
+use super::value::Right;
 use crate::escape::shown;
 use crate::limits::JOURNAL_FIELD_NAME_BYTES;
 use crate::pattern::{Pattern, Wanted};
@@ -43,8 +45,8 @@ pub enum Followed {
     Broker {
         /// What stands before the host in their names, where one was given.
         name: Option<String>,
-        /// Its URL with the topic filter, `mqtt://` or `mqtts://`.
-        url: String,
+        /// Its URL with the topic filter.
+        url: BrokerUrl,
     },
 }
 
@@ -245,9 +247,9 @@ impl Followed {
                 Ok(url) => Self::Upstream { name, url },
                 Err(right) => return Some(Err(right)),
             },
-            name => Self::Broker {
-                name,
-                url: rest.to_owned(),
+            name => match broker_url(rest) {
+                Ok(url) => Self::Broker { name, url },
+                Err(right) => return Some(Err(right.to_owned())),
             },
         }))
     }
@@ -299,6 +301,17 @@ fn upstream_url(text: &str) -> Result<HttpUrl, String> {
             shown(name.as_bytes())
         )),
         None => Ok(url),
+    }
+}
+
+fn broker_url(text: &str) -> Result<BrokerUrl, Right> {
+    if !cfg!(feature = "mqtt") {
+        return Err("something else, for this build has no MQTT");
+    }
+    let url = BrokerUrl::parse(text)?;
+    match url.tls && !cfg!(feature = "tls") {
+        true => Err("mqtt://, for this build has no TLS"),
+        false => Ok(url),
     }
 }
 
@@ -380,11 +393,13 @@ mod tests {
             ),
             (
                 "mqtts://u@h/a/#",
-                "Broker { name: None, url: \"mqtts://u@h/a/#\" }",
+                "Broker { name: None, url: BrokerUrl { tls: true, user: Some(\"u\"), \
+                 at: HostPort { host: \"h\", port: 8883 }, filter: \"a/#\" } }",
             ),
             (
                 "b=mqtt://h/#",
-                "Broker { name: Some(\"b\"), url: \"mqtt://h/#\" }",
+                "Broker { name: Some(\"b\"), url: BrokerUrl { tls: false, user: None, \
+                 at: HostPort { host: \"h\", port: 1883 }, filter: \"#\" } }",
             ),
             ("a=b", "Path(\"a=b\")"),
             ("journald", "Path(\"journald\")"),

@@ -47,6 +47,9 @@ mod spool;
 mod store;
 mod upstream;
 
+#[cfg(feature = "mqtt")]
+mod broker;
+
 use journal::Journal;
 use pipe::Pipe;
 use spool::Spool;
@@ -153,6 +156,8 @@ impl Feeders {
             feeders.add(Box::new(journal))?;
         }
         let others = feeders.open_upstreams(config, (&store, hub, via))?;
+        #[cfg(feature = "mqtt")]
+        let others = [others, feeders.open_brokers(config, (&store, hub))?].concat();
         store.sweep(&keys, &others);
         feeders.store = Some(store);
         Ok(feeders)
@@ -200,6 +205,37 @@ impl Feeders {
             keys.push(upstream.keys());
             self.spools.extend(upstream.spools());
             self.add(Box::new(upstream))?;
+        }
+        Ok(keys)
+    }
+
+    /// The keys that the spools of brokers begin with.
+    #[cfg(feature = "mqtt")]
+    fn open_brokers(
+        &mut self,
+        config: &Config,
+        (store, hub): (&Arc<Store>, &Arc<Hub>),
+    ) -> Result<Vec<String>, StartError> {
+        let mut keys = Vec::new();
+        for file in &config.files {
+            let Followed::Broker { name, url } = file else {
+                continue;
+            };
+            let broker = broker::Broker::open(
+                (store, hub),
+                config.spool_size / 2,
+                (name.clone(), url.clone()),
+                config.credentials_file.as_deref(),
+                keys.len(),
+            )?;
+            if keys.contains(&broker.keys()) {
+                return Err(StartError::Usage(format!(
+                    "{url} is given twice: leave one out"
+                )));
+            }
+            keys.push(broker.keys());
+            self.spools.extend(broker.spools());
+            self.add(Box::new(broker))?;
         }
         Ok(keys)
     }
@@ -278,7 +314,10 @@ impl Drop for Feeders {
 fn is_fed(file: &Followed) -> bool {
     match file {
         Followed::Path(path) => is_fifo(path),
-        Followed::Stdin { .. } | Followed::Journal(_) | Followed::Upstream { .. } => true,
+        Followed::Stdin { .. }
+        | Followed::Journal(_)
+        | Followed::Upstream { .. }
+        | Followed::Broker { .. } => true,
         _ => false,
     }
 }

@@ -127,38 +127,61 @@ impl Spool {
     /// says it again, and [`Spool::append`] compares. Without such a place nothing in the spool can be told from what the
     /// origin will say, so it begins anew, empty.
     pub(super) fn resume(&mut self) -> io::Result<Option<String>> {
-        let rotated = File::open(self.rotated()).and_then(|file| Ok((file.metadata()?, file)));
-        let mut files = Vec::new();
-        if let Ok((stat, file)) = rotated {
-            files.push((file, stat.ino(), stat.len()));
-        }
-        files.push((self.file.try_clone()?, self.inode, self.length));
         for (at, place) in self.places.noted() {
-            let first = files
-                .iter()
-                .position(|&(_, inode, length)| inode == at.inode && at.offset <= length);
-            let Some(first) = first else {
-                continue;
-            };
-            let mut from = at.offset;
-            for (file, inode, to) in files.drain(first..) {
-                self.unchecked.push_back(Stretch {
-                    file,
-                    inode,
-                    from,
-                    to,
-                });
-                from = 0;
+            if self.goes_back(at) {
+                return Ok(Some(place));
             }
-            self.unchecked.retain(|stretch| stretch.from < stretch.to);
-            return Ok(Some(place));
         }
-        let is_empty = files.iter().all(|&(_, _, length)| length == 0);
-        if !is_empty {
+        let rotated = fs::metadata(self.rotated()).is_ok_and(|stat| stat.len() > 0);
+        if rotated || self.length > 0 {
             self.rotate()?;
             fs::remove_file(self.rotated())?;
         }
         Ok(None)
+    }
+
+    /// What the spool holds behind a place is said again: it is compared. False where it does not hold that place.
+    pub(super) fn goes_back(&mut self, at: SpoolPlace) -> bool {
+        let mut files = VecDeque::new();
+        if let Ok(file) = File::open(self.rotated())
+            && let Ok(stat) = file.metadata()
+        {
+            files.push_back((file, stat.ino(), stat.len()));
+        }
+        if let Ok(file) = self.file.try_clone() {
+            files.push_back((file, self.inode, self.length));
+        }
+        while files
+            .front()
+            .is_some_and(|&(_, inode, _)| inode != at.inode)
+        {
+            files.pop_front();
+        }
+        if files
+            .front()
+            .is_none_or(|&(_, _, length)| at.offset > length)
+        {
+            return false;
+        }
+        self.unchecked.clear();
+        let mut from = at.offset;
+        for (file, inode, to) in files {
+            self.unchecked.push_back(Stretch {
+                file,
+                inode,
+                from,
+                to,
+            });
+            from = 0;
+        }
+        self.unchecked.retain(|stretch| stretch.from < stretch.to);
+        true
+    }
+
+    /// The places that were noted and are remembered, the newest first.
+    #[cfg(feature = "mqtt")]
+    pub(super) fn noted(&self) -> Vec<(SpoolPlace, String)> {
+        self.places.noted()
     }
 
     /// Where the spool stands: everything that the origin has said so far is before it.

@@ -72,6 +72,12 @@ impl Store {
         })
     }
 
+    /// It ends with the daemon.
+    #[cfg(feature = "mqtt")]
+    pub(super) fn is_temporary(&self) -> bool {
+        self.temporary
+    }
+
     /// The directory of the source that `key` tells from all others, made where it is missing.
     pub(super) fn directory(&self, key: &str) -> Result<PathBuf, StartError> {
         self.make_directory(key).map_err(|error| {

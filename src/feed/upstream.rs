@@ -215,10 +215,7 @@ impl Upstream {
         };
         let fed = fed.get_mut();
         let mut bytes = Vec::new();
-        for line in message.all_lines() {
-            bytes.extend_from_slice(line.as_bytes());
-            bytes.push(b'\n');
-        }
+        message.store(&mut bytes);
         if !bytes.is_empty() {
             fed.spool.append(&bytes);
         }
@@ -312,7 +309,7 @@ impl Fed {
 
 /// The event that a message tells, as far as it is one of the file's own: where a stream starts and ends is between the
 /// other and us.
-fn event(message: &Message<'_>) -> Option<EventKind> {
+pub(super) fn event(message: &Message<'_>) -> Option<EventKind> {
     let reason = || message.reason.as_ref().map_or("", |text| &text.0);
     Some(match message.event()? {
         "rotated" => EventKind::Rotated,

@@ -22,8 +22,6 @@ use crate::stop::{Reason, Stop};
 use crate::tally::Tally;
 
 // What is said to a broker: plain functions over bytes.
-mod packet;
-mod reason;
 mod topic;
 
 mod message;

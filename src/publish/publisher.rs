@@ -9,11 +9,11 @@ use crate::error::StartError;
 use crate::limits::{BACK_OFF_FORGOTTEN, KEEP_ALIVE_SECONDS, PASSWORD_BYTES};
 use crate::outward::{BackOff, Connection, Lookup, Trust, Unreached};
 
-use super::packet::{Connect, Version};
 use super::places::Places;
 use super::session::Session;
 use super::talk::{Means, OFFLINE, Talk};
 use super::trouble::Trouble;
+use crate::mqtt::packet::{Connect, Role, Version};
 
 /// See the module.
 #[derive(Debug)]
@@ -162,7 +162,9 @@ impl Publisher {
             user: self.broker.user.as_deref(),
             password: password.as_deref(),
             keep_alive_seconds: KEEP_ALIVE_SECONDS,
-            will: (&status, OFFLINE),
+            role: Role::Publisher {
+                will: (&status, OFFLINE),
+            },
         };
         let session = Session::new(version, &connect, Instant::now());
         let (broker, standing) = (&self.broker, &mut self.standing);

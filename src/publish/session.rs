@@ -11,9 +11,9 @@ use crate::limits::{
     PUBLISH_WRITE_BYTES, WELCOME_WAIT,
 };
 
-use super::packet::{self, Connect, Connected, Packet, Publish, Version};
-use super::reason::in_words;
 use super::trouble::Trouble;
+use crate::mqtt::packet::{self, Connect, Connected, Packet, Publish, Version};
+use crate::mqtt::reason::in_words;
 
 /// How the connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

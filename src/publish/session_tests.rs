@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::mqtt::packet::Role;
 
 fn connect<'a>() -> Connect<'a> {
     Connect {
@@ -10,7 +11,9 @@ fn connect<'a>() -> Connect<'a> {
         user: None,
         password: None,
         keep_alive_seconds: KEEP_ALIVE_SECONDS,
-        will: ("t", b"offline"),
+        role: Role::Publisher {
+            will: ("t", b"offline"),
+        },
     }
 }
 

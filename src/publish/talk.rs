@@ -19,11 +19,11 @@ use crate::tally::Tally;
 
 use super::feed::Feed;
 use super::message;
-use super::packet::Version;
 use super::places::Places;
 use super::session::Session;
 use super::topic::Topics;
 use super::trouble::Trouble;
+use crate::mqtt::packet::Version;
 
 /// What the broker says for us when we are gone.
 pub(super) const OFFLINE: &[u8] = b"offline";

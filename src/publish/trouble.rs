@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::outward::Unreached;
 
-use super::packet::Version;
+use crate::mqtt::packet::Version;
 
 /// What keeps us from publishing. Each is tried again, after a while.
 #[derive(Debug)]

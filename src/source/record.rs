@@ -14,8 +14,6 @@ pub mod noted;
 mod recover;
 pub mod text;
 
-use std::sync::Arc;
-
 use super::lines::content;
 
 pub use joiner::{Carry, Joiner, Made, open_bytes_max};
@@ -53,7 +51,8 @@ impl Outlet {
         }
     }
 
-    fn named(name: &[u8]) -> Option<Outlet> {
+    /// The one with this name.
+    pub fn named(name: &[u8]) -> Option<Outlet> {
         match name {
             b"stdout" => Some(Outlet::Stdout),
             b"stderr" => Some(Outlet::Stderr),
@@ -156,8 +155,6 @@ pub struct Records {
     /// Where each line ends in `bytes`.
     ends: Vec<u32>,
     notes: Vec<Note>,
-    /// Makes the lines that come next, where it is known: who goes on here need not look back for the parts of lines.
-    pub next: Option<Arc<Joiner>>,
 }
 
 impl Records {

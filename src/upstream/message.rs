@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use crate::source::record::moment::{self, Moment};
+use crate::source::record::{Note, Outlet, noted};
+
 /// Text that is borrowed from the message where it holds no escape.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(transparent)]
@@ -27,6 +30,22 @@ pub struct Message<'a> {
     /// Lines (`batch`); none in a heartbeat.
     #[serde(borrow)]
     pub lines: Option<Vec<Text<'a>>>,
+    /// The time of one line.
+    #[serde(borrow)]
+    pub time: Option<Text<'a>>,
+    /// The program's stream that one line was written to.
+    #[serde(borrow)]
+    pub stream: Option<Text<'a>>,
+    /// The priority of one line.
+    pub priority: Option<u8>,
+    /// The times of lines, `null` where one has none.
+    #[serde(borrow)]
+    pub times: Option<Vec<Option<Text<'a>>>>,
+    /// Their streams.
+    #[serde(borrow)]
+    pub streams: Option<Vec<Option<Text<'a>>>>,
+    /// Their priorities.
+    pub priorities: Option<Vec<Option<u8>>>,
     /// The name of the event, where it is one.
     #[serde(borrow)]
     pub event: Option<Text<'a>>,
@@ -49,6 +68,36 @@ impl<'a> Message<'a> {
         self.line.iter().chain(lines).map(|text| &*text.0)
     }
 
+    /// Appends its lines as a spool stores them: what is said of a line stands before it.
+    pub fn store(&self, out: &mut Vec<u8>) {
+        for (n, line) in self.all_lines().enumerate() {
+            noted::write(self.note(n), out);
+            out.extend_from_slice(line.as_bytes());
+            out.push(b'\n');
+        }
+    }
+
+    /// What is said of line `n`.
+    fn note(&self, n: usize) -> Note {
+        fn of<'m>(
+            n: usize,
+            one: &'m Option<Text<'_>>,
+            many: &'m Option<Vec<Option<Text<'_>>>>,
+        ) -> Option<&'m [u8]> {
+            let many = many.as_ref().and_then(|many| many.get(n)?.as_ref());
+            many.or(one.as_ref()).map(|text| text.0.as_bytes())
+        }
+        let priorities = self.priorities.as_ref();
+        let priority = priorities.and_then(|all| *all.get(n)?).or(self.priority);
+        Note {
+            time: of(n, &self.time, &self.times)
+                .and_then(moment::read)
+                .and_then(Moment::nanoseconds),
+            outlet: of(n, &self.stream, &self.streams).and_then(Outlet::named),
+            priority: priority.filter(|&priority| priority < 8),
+        }
+    }
+
     /// The event's name.
     pub fn event(&self) -> Option<&str> {
         self.event.as_ref().map(|text| &*text.0)
@@ -69,6 +118,11 @@ mod tests {
         let gap = r#"{"file":"a","event":"gap","id":"2","lost":null,"reason":"r"}"#;
         let gap = Message::parse(gap).expect("event");
         assert_eq!((gap.event(), gap.lost), (Some("gap"), None));
+        let noted = r#"{"file":"a","id":"2","lines":["x","y"],"times":[null,"1970-01-01T00:00:01Z"],
+            "priorities":[3,null]}"#;
+        let mut stored = Vec::new();
+        Message::parse(noted).expect("batch").store(&mut stored);
+        assert_eq!(stored, b"<p3>x\n<t1000000000>y\n");
         assert!(Message::parse("[]").is_err() && Message::parse("{}").is_err());
     }
 }

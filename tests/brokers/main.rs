@@ -17,6 +17,7 @@ mod subscriber;
 mod outages;
 mod recipes;
 mod refusals;
+mod sources;
 mod throughput;
 
 use std::io::Write;

@@ -7,7 +7,6 @@
 //! fresh drain.
 
 mod engine;
-mod inflate;
 mod own;
 mod taken;
 
@@ -16,7 +15,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, TryRecvError};
-use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext};
+use tungstenite::protocol::{CloseFrame, WebSocketContext};
 use tungstenite::{Error, Message};
 
 use crate::limits::{BLOCKED_PATIENCE, FRAMES_APART_BYTES, TAKEN_MAX};
@@ -85,37 +84,12 @@ pub struct Link {
     blocked: Option<(Instant, u64)>,
 }
 
-/// What the peer speaks once its stream has begun.
-#[derive(Debug)]
-pub enum Speaks {
-    /// Nothing that matters.
-    Http,
-    /// WebSocket.
-    WebSocket {
-        /// What it has said after its request.
-        rest: Vec<u8>,
-        /// Bounds.
-        config: WebSocketConfig,
-    },
-}
-
 impl Link {
     /// A link that is not live yet.
-    pub fn new(socket: Arc<Socket>, speaks: Speaks, wire: Wire) -> Link {
-        let engine = match speaks {
-            Speaks::Http => Engine::new(None),
-            Speaks::WebSocket { rest, config } if wire.deflates_messages() => {
-                Engine::with_deflate(rest, config)
-            }
-            Speaks::WebSocket { rest, config } => {
-                let context =
-                    WebSocketContext::from_partially_read(rest, Role::Server, Some(config));
-                Engine::new(Some(context))
-            }
-        };
+    pub fn new(socket: Arc<Socket>, context: Option<WebSocketContext>, wire: Wire) -> Link {
         Link {
             socket,
-            engine,
+            engine: Engine::new(context),
             wire,
             live: false,
             waits: false,

@@ -22,7 +22,9 @@ fn a_connect_is_what_the_standard_says() {
         user: Some("u"),
         password: Some(b"p"),
         keep_alive_seconds: 30,
-        will: ("t", b"gone"),
+        role: Role::Publisher {
+            will: ("t", b"gone"),
+        },
     };
     let mut five = Vec::new();
     connect.write(Version::Five, &mut five);
@@ -121,5 +123,61 @@ proptest! {
             // Of a part of a packet, nothing is read.
             prop_assert_eq!(read(&bytes[..used - 1], MAX), Ok(None));
         }
+    }
+}
+
+#[test]
+fn a_subscriber_asks_for_its_session_and_for_topics() {
+    let connect = Connect {
+        client: "me",
+        user: None,
+        password: None,
+        keep_alive_seconds: 30,
+        role: Role::Subscriber { kept_seconds: 600 },
+    };
+    let (mut five, mut three) = (Vec::new(), Vec::new());
+    connect.write(Version::Five, &mut five);
+    let body = b"\x00\x04MQTT\x05\x00\x00\x1e\x05\x11\x00\x00\x02\x58\x00\x02me";
+    assert_eq!(taken_apart(&five), (CONNECT, &body[..]));
+    connect.write(Version::Three, &mut three);
+    let body = b"\x00\x04MQTT\x04\x00\x00\x1e\x00\x02me";
+    assert_eq!(taken_apart(&three), (CONNECT, &body[..]));
+    let subscribe = Subscribe {
+        number: 1,
+        filter: "a/#",
+    };
+    let mut five = Vec::new();
+    subscribe.write(Version::Five, &mut five);
+    let body = b"\x00\x01\x00\x00\x03a/#\x01";
+    assert_eq!(taken_apart(&five), (SUBSCRIBE, &body[..]));
+}
+
+#[test]
+fn what_a_broker_sends_is_read_in_both_versions() {
+    let published = |version, flags, body: &[u8]| Published::read(version, flags, body);
+    let five = published(Version::Five, 0x02, b"\x00\x03a/b\x00\x07\x02\x01\x00text")
+        .expect("well-formed");
+    assert_eq!(
+        (five.topic.as_str(), five.number, five.retained),
+        ("a/b", Some(7), false)
+    );
+    assert_eq!(five.payload, b"text");
+    let three = published(Version::Three, 0x01, b"\x00\x01atext").expect("well-formed");
+    assert_eq!(
+        (three.topic.as_str(), three.number, three.retained),
+        ("a", None, true)
+    );
+    assert_eq!(three.payload, b"text");
+    for body in [
+        &b""[..],
+        b"\x00\x09a",
+        b"\x00\x01a\x00",
+        b"\x00\x01a\x00\x01\x09",
+    ] {
+        assert_eq!(
+            published(Version::Five, 0x02, body),
+            Err(Malformed),
+            "{body:?}"
+        );
     }
 }

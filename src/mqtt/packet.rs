@@ -7,7 +7,7 @@ use std::fmt;
 
 /// Which MQTT is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Version {
+pub(crate) enum Version {
     /// 5.
     Five,
     /// 3.1.1.
@@ -25,39 +25,75 @@ impl fmt::Display for Version {
 
 /// CONNECT: a session that begins anew, with a retained will.
 #[derive(Clone, Debug)]
-pub(super) struct Connect<'a> {
+pub(crate) struct Connect<'a> {
     /// Who we are: another connection of that name is ended by the broker.
-    pub(super) client: &'a str,
+    pub(crate) client: &'a str,
     /// Who logs in, where anybody does.
-    pub(super) user: Option<&'a str>,
+    pub(crate) user: Option<&'a str>,
     /// The user's password.
-    pub(super) password: Option<&'a [u8]>,
+    pub(crate) password: Option<&'a [u8]>,
     /// Seconds in which at least one packet is sent.
-    pub(super) keep_alive_seconds: u16,
-    /// What the broker publishes for us when the connection is lost: a topic and a payload.
-    pub(super) will: (&'a str, &'a [u8]),
+    pub(crate) keep_alive_seconds: u16,
+    /// What for.
+    pub(crate) role: Role<'a>,
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Role<'a> {
+    /// To publish. The broker keeps nothing for us.
+    Publisher {
+        /// What the broker publishes for us when the connection is lost: a topic and a payload.
+        will: (&'a str, &'a [u8]),
+    },
+    /// To be sent what others publish, also what they do while we are away, for so many seconds.
+    Subscriber {
+        /// How long the broker keeps it for us. (3.1.1 knows no bound.)
+        kept_seconds: u32,
+    },
+}
+
+/// SUBSCRIBE: to be sent, with QoS 1, what is published to the topics that match.
+#[derive(Clone, Debug)]
+pub(crate) struct Subscribe<'a> {
+    /// Its acknowledgement has it.
+    pub(crate) number: u16,
+    /// Which topics, with `+` and `#`.
+    pub(crate) filter: &'a str,
 }
 
 /// PUBLISH, QoS 1: the broker acknowledges it.
 #[derive(Clone, Debug)]
-pub(super) struct Publish<'a> {
+pub(crate) struct Publish<'a> {
     /// Names it in the acknowledgement; not 0.
-    pub(super) number: u16,
+    pub(crate) number: u16,
     /// Where to.
-    pub(super) topic: &'a str,
+    pub(crate) topic: &'a str,
     /// The broker keeps it for those who subscribe later.
-    pub(super) retain: bool,
+    pub(crate) retain: bool,
     /// The user property `id`; not in version 3.1.1.
-    pub(super) id: Option<&'a str>,
+    pub(crate) id: Option<&'a str>,
     /// What is published.
-    pub(super) payload: &'a [u8],
+    pub(crate) payload: &'a [u8],
 }
 
 /// What a broker says to a publisher.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Packet {
+pub(crate) enum Packet {
     /// CONNACK.
     Connected(Connected),
+    /// SUBACK: 128 and more is a refusal.
+    Subscribed {
+        /// What is granted, or why not.
+        reason: u8,
+    },
+    /// PUBLISH from the broker, for [`Published::read`].
+    Published {
+        /// The lower half of the first byte.
+        flags: u8,
+        /// What follows its length.
+        body: Vec<u8>,
+    },
     /// PUBACK.
     Acknowledged {
         /// Of which PUBLISH.
@@ -74,21 +110,34 @@ pub(super) enum Packet {
     },
 }
 
+/// PUBLISH, as the broker sends it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Published {
+    /// What it was published to.
+    pub(crate) topic: String,
+    /// To be acknowledged by this number; `None` with QoS 0.
+    pub(crate) number: Option<u16>,
+    /// The broker has kept it for who comes later.
+    pub(crate) retained: bool,
+    /// What was published.
+    pub(crate) payload: Vec<u8>,
+}
+
 /// CONNACK.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Connected {
+pub(crate) struct Connected {
     /// 0: welcome. In version 5 128 and more is a refusal, in 3.1.1 1 to 5 is.
-    pub(super) code: u8,
+    pub(crate) code: u8,
     /// PUBLISHes that may wait for their acknowledgement.
-    pub(super) receive_max: u16,
+    pub(crate) receive_max: u16,
     /// The largest packet that the broker takes, in bytes.
-    pub(super) packet_bytes_max: u32,
+    pub(crate) packet_bytes_max: u32,
     /// What the broker wants instead of the keep-alive that was asked for.
-    pub(super) keep_alive_seconds: Option<u16>,
+    pub(crate) keep_alive_seconds: Option<u16>,
     /// It acknowledges (QoS 1).
-    pub(super) acknowledges: bool,
+    pub(crate) acknowledges: bool,
     /// It keeps what is retained.
-    pub(super) retains: bool,
+    pub(crate) retains: bool,
 }
 
 impl Default for Connected {
@@ -106,11 +155,14 @@ impl Default for Connected {
 
 /// What came is no MQTT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 const CONNECT: u8 = 0x10;
 const CONNACK: u8 = 0x20;
+const PUBLISH: u8 = 0x30;
 const PUBLISH_QOS_1: u8 = 0x32;
+const SUBSCRIBE: u8 = 0x82;
+const SUBACK: u8 = 0x90;
 const RETAIN: u8 = 0x01;
 const PUBACK: u8 = 0x40;
 const PINGREQ: u8 = 0xc0;
@@ -118,34 +170,46 @@ const PINGRESP: u8 = 0xd0;
 const DISCONNECT: u8 = 0xe0;
 
 const USER_PROPERTY: u8 = 0x26;
+const SESSION_EXPIRY: u8 = 0x11;
 
 /// What the length field can say (section 1.5.5).
 const LENGTH_MAX: usize = 268_435_455;
 
 impl Connect<'_> {
     /// Appends it.
-    pub(super) fn write(&self, version: Version, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, version: Version, out: &mut Vec<u8>) {
         let mut body = Vec::new();
         text(b"MQTT", &mut body);
         body.push(match version {
             Version::Five => 5,
             Version::Three => 4,
         });
-        // Clean start; a will with QoS 1 that is retained.
-        let mut flags = 0x02 | 0x04 | 0x08 | 0x20;
+        let mut flags = match self.role {
+            // Clean start; a will with QoS 1 that is retained.
+            Role::Publisher { .. } => 0x02 | 0x04 | 0x08 | 0x20,
+            // The session goes on where it was.
+            Role::Subscriber { .. } => 0,
+        };
         flags |= if self.user.is_some() { 0x80 } else { 0 };
         flags |= if self.password.is_some() { 0x40 } else { 0 };
         body.push(flags);
         body.extend(self.keep_alive_seconds.to_be_bytes());
-        if version == Version::Five {
-            body.push(0);
+        match self.role {
+            _ if version == Version::Three => {}
+            Role::Publisher { .. } => body.push(0),
+            Role::Subscriber { kept_seconds } => {
+                body.extend([5, SESSION_EXPIRY]);
+                body.extend(kept_seconds.to_be_bytes());
+            }
         }
         text(self.client.as_bytes(), &mut body);
-        if version == Version::Five {
-            body.push(0);
+        if let Role::Publisher { will } = self.role {
+            if version == Version::Five {
+                body.push(0);
+            }
+            text(will.0.as_bytes(), &mut body);
+            text(will.1, &mut body);
         }
-        text(self.will.0.as_bytes(), &mut body);
-        text(self.will.1, &mut body);
         if let Some(user) = self.user {
             text(user.as_bytes(), &mut body);
         }
@@ -158,9 +222,24 @@ impl Connect<'_> {
     }
 }
 
+impl Subscribe<'_> {
+    /// Appends the packet.
+    pub(crate) fn write(&self, version: Version, out: &mut Vec<u8>) {
+        let mut body = self.number.to_be_bytes().to_vec();
+        if version == Version::Five {
+            body.push(0);
+        }
+        text(self.filter.as_bytes(), &mut body);
+        body.push(1);
+        out.push(SUBSCRIBE);
+        length(body.len(), out);
+        out.append(&mut body);
+    }
+}
+
 impl Publish<'_> {
     /// Appends it.
-    pub(super) fn write(&self, version: Version, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, version: Version, out: &mut Vec<u8>) {
         out.push(PUBLISH_QOS_1 | if self.retain { RETAIN } else { 0 });
         length(self.body_bytes(version), out);
         text(self.topic.as_bytes(), out);
@@ -189,14 +268,14 @@ impl Publish<'_> {
     }
 
     /// Bytes of it that are not payload, at most.
-    pub(super) fn overhead_bytes(topic: &str, id_bytes: usize) -> usize {
+    pub(crate) fn overhead_bytes(topic: &str, id_bytes: usize) -> usize {
         // Kind, length, topic, number, length of the properties, the property.
         1 + 4 + 2 + topic.len() + 2 + 1 + 1 + 2 + 2 + 2 + id_bytes
     }
 }
 
 /// Payloads over this fit no packet.
-pub(super) fn payload_bytes_max(topic: &str, id_bytes: usize, packet_bytes_max: u32) -> usize {
+pub(crate) fn payload_bytes_max(topic: &str, id_bytes: usize, packet_bytes_max: u32) -> usize {
     let most = LENGTH_MAX.min(usize::try_from(packet_bytes_max).unwrap_or(LENGTH_MAX));
     most.saturating_sub(Publish::overhead_bytes(topic, id_bytes))
 }
@@ -206,16 +285,22 @@ fn property_bytes(id: &str) -> usize {
 }
 
 /// Appends PINGREQ.
-pub(super) fn ping(out: &mut Vec<u8>) {
+pub(crate) fn ping(out: &mut Vec<u8>) {
     out.extend([PINGREQ, 0]);
 }
 
 /// Appends DISCONNECT: the will is not published.
-pub(super) fn disconnect(out: &mut Vec<u8>) {
+pub(crate) fn disconnect(out: &mut Vec<u8>) {
     out.extend([DISCONNECT, 0]);
 }
 
 /// Appends a string or binary field. Longer than 65,535 bytes is not said: names and passwords are bounded below that.
+/// Appends PUBACK: the PUBLISH with this number is taken.
+pub(crate) fn acknowledge(number: u16, out: &mut Vec<u8>) {
+    out.extend([PUBACK, 2]);
+    out.extend(number.to_be_bytes());
+}
+
 fn text(bytes: &[u8], out: &mut Vec<u8>) {
     let len = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
     out.extend(len.to_be_bytes());
@@ -236,12 +321,13 @@ fn length(mut value: usize, out: &mut Vec<u8>) {
 
 /// The packet that `bytes` begin with and its length; `None` where more is to come. A packet longer than `bytes_max`
 /// is malformed.
-pub(super) fn read(bytes: &[u8], bytes_max: usize) -> Result<Option<(Packet, usize)>, Malformed> {
+pub(crate) fn read(bytes: &[u8], bytes_max: usize) -> Result<Option<(Packet, usize)>, Malformed> {
     let mut cursor = Cursor(bytes);
     let Some(kind) = cursor.byte() else {
         return Ok(None);
     };
-    if !matches!(kind, CONNACK | PUBACK | PINGRESP | DISCONNECT) {
+    if !matches!(kind, CONNACK | PUBACK | SUBACK | PINGRESP | DISCONNECT) && kind & 0xf0 != PUBLISH
+    {
         return Err(Malformed);
     }
     let Some(len) = cursor.length()? else {
@@ -276,11 +362,43 @@ fn packet(kind: u8, mut body: Cursor<'_>) -> Option<Packet> {
             number: body.two()?,
             reason: body.byte().unwrap_or(0),
         }),
+        SUBACK => Some(Packet::Subscribed {
+            reason: *body.0.last()?,
+        }),
         PINGRESP => Some(Packet::Pong),
         DISCONNECT => Some(Packet::Disconnected {
             reason: body.byte().unwrap_or(0),
         }),
+        _ if kind & 0xf0 == PUBLISH => Some(Packet::Published {
+            flags: kind & 0x0f,
+            body: body.0.to_vec(),
+        }),
         _ => None,
+    }
+}
+
+impl Published {
+    /// Reads what a broker sent in this version.
+    pub(crate) fn read(version: Version, flags: u8, body: &[u8]) -> Result<Published, Malformed> {
+        let mut body = Cursor(body);
+        let topic = body.text().ok_or(Malformed)?;
+        let topic = String::from_utf8(topic.to_vec()).map_err(|_| Malformed)?;
+        let number = match flags >> 1 & 0x03 {
+            0 => None,
+            1 => Some(body.two().ok_or(Malformed)?),
+            // More than was asked for.
+            _ => return Err(Malformed),
+        };
+        if version == Version::Five {
+            let properties = body.length()?.ok_or(Malformed)?;
+            body.take(properties).ok_or(Malformed)?;
+        }
+        Ok(Published {
+            topic,
+            number,
+            retained: flags & RETAIN != 0,
+            payload: body.0.to_vec(),
+        })
     }
 }
 

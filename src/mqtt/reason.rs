@@ -3,7 +3,7 @@
 use super::packet::Version;
 
 /// What a reason code says (MQTT 5, section 2.4; MQTT 3.1.1, section 3.2.2.3), as far as a publisher can meet it.
-pub(super) fn in_words(version: Version, code: u8) -> String {
+pub(crate) fn in_words(version: Version, code: u8) -> String {
     let text = match (version, code) {
         (Version::Three, 1) | (Version::Five, 0x84) => "the protocol version is not supported",
         (Version::Three, 2) | (Version::Five, 0x85) => "the client's name is not valid",
