@@ -24,6 +24,8 @@ pub struct Publishing {
     pub password_file: Option<PathBuf>,
     /// What a message holds.
     pub format: Format,
+    /// Further characters that are escaped in topics.
+    pub escape: String,
     /// A file that was never published begins with its first byte, not at the live edge.
     pub from_start: bool,
     /// Where it is kept how far each file is published.
@@ -75,6 +77,10 @@ pub(super) struct PublishingArguments {
     #[arg(long)]
     publish_from_start: bool,
 
+    /// Further characters that are percent-escaped in topics, for brokers that refuse them
+    #[arg(long, value_name = "CHARS", value_parser = characters, default_value = "", hide_default_value = true)]
+    publish_escape: String,
+
     /// Where it is kept how far each file is published [default: systemd's STATE_DIRECTORY]
     #[arg(long, value_name = "PATH", value_parser = path())]
     state_dir: Option<PathBuf>,
@@ -123,9 +129,18 @@ impl PublishingArguments {
             brokers,
             password_file: self.publish_password_file,
             format: self.publish_format,
+            escape: self.publish_escape,
             from_start: self.publish_from_start,
             state_dir,
         }))
+    }
+}
+
+/// The characters of a name; a slash is escaped anyway.
+fn characters(text: &str) -> Result<String, Right> {
+    match text.contains(char::is_control) {
+        false => Ok(text.to_owned()),
+        true => Err("characters as \". \", without control characters, which are escaped anyway"),
     }
 }
 

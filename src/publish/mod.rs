@@ -89,7 +89,7 @@ impl Publishers {
                 queue_batches,
                 bell: Arc::clone(&bell),
                 tally: Arc::clone(&tally),
-                topics: Topics::new(broker, host),
+                topics: Topics::new(broker, host, &settings.escape),
                 format: settings.format,
             };
             let places = Places::new(Arc::clone(&tally), state, kept.written);

@@ -51,6 +51,10 @@ pub(super) struct Talk<'a> {
     /// Called once it is known that publishing works.
     works: &'a mut dyn FnMut(Version),
     payload: Vec<u8>,
+    /// A message was put together for this connection.
+    has_published: bool,
+    /// The topic of that one, as long as none was acknowledged.
+    first_topic: Option<String>,
 }
 
 /// What is heard back of a message.
@@ -89,6 +93,8 @@ impl<'a> Talk<'a> {
             feed: None,
             works,
             payload: Vec::new(),
+            has_published: false,
+            first_topic: None,
         }
     }
 
@@ -166,14 +172,16 @@ impl<'a> Talk<'a> {
                 Ok(0) if !self.session.is_open() => {
                     return Err(Trouble::Unwelcome(self.session.version()));
                 }
-                Ok(0) => return Err(Trouble::Ended),
+                Ok(0) => return Err(self.ended(Trouble::Ended)),
                 Ok(n) => {
                     let version = self.session.version();
                     let (places, works, tally) =
                         (&mut *self.places, &mut *self.works, &self.means.tally);
+                    let first_topic = &mut self.first_topic;
                     let mut acknowledged = |note| match note {
                         Note::Birth => works(version),
                         Note::Place { id, lines } => {
+                            *first_topic = None;
                             places.is_acknowledged(id);
                             tally.messages.fetch_add(1, Ordering::Relaxed);
                             tally.lines.fetch_add(lines as u64, Ordering::Relaxed);
@@ -191,10 +199,18 @@ impl<'a> Talk<'a> {
                 Err(_) if !self.session.is_open() => {
                     return Err(Trouble::Unwelcome(self.session.version()));
                 }
-                Err(error) => return Err(Trouble::Broken(error)),
+                Err(error) => return Err(self.ended(Trouble::Broken(error))),
             }
         }
         Ok(false)
+    }
+
+    /// The connection has ended. Some brokers do that where a topic is none for them: then no message was ever taken.
+    fn ended(&mut self, trouble: Trouble) -> Trouble {
+        match self.first_topic.take() {
+            Some(topic) => Trouble::EndedAt(topic),
+            None => trouble,
+        }
     }
 
     /// Puts together what may be in flight.
@@ -221,6 +237,10 @@ impl<'a> Talk<'a> {
             let message = message::write(means.format, segment, line, bytes_max, &mut self.payload);
             tell_loss(&means.tally.broker, segment, message.left_out_bytes);
             if !message.silent {
+                if !self.has_published {
+                    self.has_published = true;
+                    self.first_topic = Some(topic.clone());
+                }
                 let note = Note::Place {
                     id: message.id,
                     lines: message.lines,

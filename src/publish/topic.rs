@@ -16,13 +16,17 @@ use crate::source::Source;
 pub(super) struct Topics {
     /// `PREFIX/HOSTNAME/`.
     base: String,
+    /// Further characters that are escaped.
+    escaped: String,
 }
 
 impl Topics {
-    /// Below `broker`'s prefix, for the machine called `host`.
-    pub(super) fn new(broker: &Broker, host: &str) -> Topics {
+    /// Below `broker`'s prefix, for the machine called `host`; `escaped` are further characters that its topics can't
+    /// hold.
+    pub(super) fn new(broker: &Broker, host: &str, escaped: &str) -> Topics {
         Topics {
-            base: format!("{}/{}/", broker.prefix, level(host)),
+            base: format!("{}/{}/", broker.prefix, level(host, escaped)),
+            escaped: escaped.to_owned(),
         }
     }
 
@@ -35,7 +39,7 @@ impl Topics {
     pub(super) fn of(&self, source: &Source) -> String {
         let name = match source.name.as_str() {
             "status" => "%73tatus".to_owned(),
-            name => level(name),
+            name => level(name, &self.escaped),
         };
         let mut topic = format!("{}{name}", self.base);
         if topic.len() > TOPIC_BYTES {
@@ -51,8 +55,8 @@ impl Topics {
     }
 }
 
-/// `text` as one level of a topic.
-fn level(text: &str) -> String {
+/// `text` as one level of a topic, where the characters of `escaped` are told apart, too.
+fn level(text: &str, escaped: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let is_told_apart = |character: char| {
         matches!(character, '+' | '#' | '/' | '*' | '%')
@@ -60,6 +64,7 @@ fn level(text: &str) -> String {
             // Non-characters (MQTT 5, section 1.5.4).
             || matches!(u32::from(character) & 0xffff, 0xfffe | 0xffff)
             || matches!(character, '\u{fdd0}'..='\u{fdef}')
+            || escaped.contains(character)
     };
     for character in text.chars() {
         if is_told_apart(character) {
@@ -86,8 +91,12 @@ mod tests {
     use super::*;
 
     fn topic(name: &str) -> String {
+        escaped(name, "")
+    }
+
+    fn escaped(name: &str, characters: &str) -> String {
         let broker = Broker::parse("mqtt://h/site/logs").expect("a broker");
-        Topics::new(&broker, "web1.example").of(&Source::new(
+        Topics::new(&broker, "web1.example", characters).of(&Source::new(
             0,
             name.to_owned(),
             PathBuf::new(),
@@ -108,6 +117,14 @@ mod tests {
             "site/logs/web1.example/%2Fvar%2Flog%2Fa%2Bb%23%2A%25%0A"
         );
         assert_eq!(topic("status"), "site/logs/web1.example/%73tatus");
+    }
+
+    #[test]
+    fn what_a_broker_refuses_besides_is_escaped_where_it_is_said() {
+        assert_eq!(
+            escaped("größe 1.log", ". ö"),
+            "site/logs/web1%2Eexample/gr%C3%B6ße%201%2Elog"
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use crate::escape::shown;
 use crate::outward::Unreached;
 
 use crate::mqtt::packet::Version;
@@ -29,6 +30,8 @@ pub(super) enum Trouble {
     Dismissed(String),
     /// The connection has ended.
     Ended,
+    /// It ended the connection with the first message to this topic.
+    EndedAt(String),
     /// The connection is broken.
     Broken(io::Error),
     /// It speaks something else.
@@ -57,6 +60,7 @@ impl Trouble {
             | Trouble::Unwelcome(_)
             | Trouble::Dismissed(_)
             | Trouble::Ended
+            | Trouble::EndedAt(_)
             | Trouble::Broken(_) => false,
         }
     }
@@ -86,6 +90,12 @@ impl fmt::Display for Trouble {
             Trouble::NotTaken(why) => write!(f, "it refuses a message: {why}"),
             Trouble::Dismissed(why) => write!(f, "it ended the connection: {why}"),
             Trouble::Ended => f.write_str("it ended the connection"),
+            Trouble::EndedAt(topic) => write!(
+                f,
+                "it ended the connection with the first message, to the topic \"{}\" (if it takes no such topic, \
+                 --publish-escape CHARS escapes characters of it)",
+                shown(topic.as_bytes())
+            ),
             Trouble::Broken(error) => write!(f, "the connection is lost: {error}"),
             Trouble::Nonsense => f.write_str("what it says is no MQTT"),
             Trouble::Lacks(what) => write!(f, "it does not offer {what}, which is needed"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::broker::{Broker, Gate, free_port};
 use crate::subscriber::{Inbox, Subscriber};
-use crate::support::{Daemon, Logs, append};
+use crate::support::{Daemon, Logs, append, wait_until};
 use crate::{PATIENCE, publisher, resident_bytes, state_dir};
 
 /// That trouble is told once, in these words, and that clients are served meanwhile.
@@ -247,4 +247,69 @@ fn readable_by_all(logs: &Logs) {
         .arg(logs.path(""))
         .status();
     assert!(changed.expect("start chmod").success());
+}
+
+/// Speaks MQTT 5 as far as it must, and closes where a topic holds a dot, as NATS 2.9 does.
+fn no_dots(listener: &TcpListener) {
+    use std::io::{Read, Write};
+    for stream in listener.incoming() {
+        let Ok(mut stream) = stream else { return };
+        let mut packet = || {
+            let mut head = [0; 2];
+            stream.read_exact(&mut head).ok()?;
+            let mut length = usize::from(head[1] & 0x7f);
+            if head[1] & 0x80 != 0 {
+                let mut more = [0];
+                stream.read_exact(&mut more).ok()?;
+                length |= usize::from(more[0]) << 7;
+            }
+            let mut body = vec![0; length];
+            stream.read_exact(&mut body).ok()?;
+            let answer = match head[0] & 0xf0 {
+                0x10 => vec![0x20, 3, 0, 0, 0],
+                0x30 => {
+                    let end = 2 + usize::from(u16::from_be_bytes([body[0], body[1]]));
+                    if body[2..end].contains(&b'.') {
+                        return None;
+                    }
+                    vec![0x40, 2, body[end], body[end + 1]]
+                }
+                _ => return None,
+            };
+            stream.write_all(&answer).ok()
+        };
+        while packet().is_some() {}
+    }
+}
+
+#[test]
+fn a_broker_that_closes_because_of_a_topic_is_told_with_the_topic_and_an_option_escapes_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    // Ends with the test's process.
+    std::thread::spawn(move || no_dots(&listener));
+    let logs = Logs::new();
+    let log = logs.file("app.log", "1\n");
+    let daemon = publisher(&log, port, &["--publish-from-start"]);
+    assert!(
+        daemon.says("--publish-escape"),
+        "{:?}",
+        daemon.said_so_far()
+    );
+    let told = daemon.said_with("--publish-escape");
+    assert!(told[0].contains("/app.log"), "{told:?}");
+    drop(daemon);
+    let daemon = publisher(
+        &log,
+        port,
+        &["--publish-from-start", "--publish-escape", ". "],
+    );
+    let counts =
+        |line: &str| line.starts_with("tailcast_publish_lines_total{") && line.ends_with(" 1");
+    let is_published = || daemon.get("/metrics").text().lines().any(counts);
+    assert!(
+        wait_until(PATIENCE, is_published),
+        "{:?}",
+        daemon.said_so_far()
+    );
 }

@@ -27,11 +27,13 @@ const OPTIONS: &str = "\
 --base-path PATH
 --spool-dir PATH
 --spool-size SIZE
+--credentials-file PATH
 --raw
 --publish URL
 --publish-password-file PATH
 --publish-format FORMAT
 --publish-from-start
+--publish-escape CHARS
 --state-dir PATH
 --verbose -v
 --quiet -q
