@@ -9,6 +9,10 @@ pub const CSP: &str = "default-src 'none'; script-src 'self'; worker-src 'self';
                        connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; \
                        frame-ancestors 'none'";
 
+/// The policy of the page that asks for a token: its own style, by the sum of its bytes, and a form; nothing else.
+pub const TOKEN_CSP: &str = "default-src 'none'; style-src 'sha256-E3+J0knSWtXOIPZZqulNN3u9BH5anzdnpAS+SUqKI0M='; \
+                             img-src data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
 /// One file of the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asset {

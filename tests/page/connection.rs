@@ -151,6 +151,8 @@ fn a_token_is_asked_for_and_the_view_is_kept_over_it() {
     browser.go(&url(&daemon));
     let name = "document.querySelector('input[name=token]')";
     browser.until(&format!("{name} !== null"));
+    // Its style is its own, and passes its policy.
+    browser.until("getComputedStyle(document.querySelector('button')).height === '44px'");
     browser.eval(&format!(
         "{name}.value = 'the-first-token-of-all'; {name}.form.submit()"
     ));

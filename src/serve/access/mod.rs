@@ -140,7 +140,7 @@ impl Access {
             page::token_page().to_vec(),
         )
         .with("WWW-Authenticate", "Bearer")
-        .with("Content-Security-Policy", page::CSP)
+        .with("Content-Security-Policy", page::TOKEN_CSP)
         .with("Cache-Control", "no-store")
     }
 }
