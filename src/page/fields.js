@@ -21,7 +21,7 @@ export function fields(line) {
   const named = pairs.find(([key]) => MESSAGE.includes(key));
   const level = pairs.find(([key]) => LEVEL.has(key));
   const rest = pairs.filter((pair) => pair !== named && pair !== level && !TIME.has(pair[0]));
-  return { message: named?.[1] ?? "", level: level?.[1] ?? "", pairs: rest };
+  return { message: (named?.[1] ?? "").trimEnd(), level: level?.[1] ?? "", pairs: rest };
 }
 
 // The text of one field, by its dotted name; undefined where the line has none.

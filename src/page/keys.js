@@ -79,6 +79,8 @@ export function help(list) {
     }
     const meaning = document.createElement("dd");
     meaning.textContent = what;
-    list.append(term, meaning);
+    const pair = document.createElement("div");
+    pair.append(term, meaning);
+    list.append(pair);
   }
 }

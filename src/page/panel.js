@@ -64,7 +64,7 @@ export class Panel {
     log.append(ruler);
     list.charWidth = ruler.getBoundingClientRect().width / 100;
     ruler.remove();
-    const strip = taste.timeline ?? !matchMedia("(max-width: 760px), (max-height: 500px)").matches;
+    const strip = taste.timeline ?? !matchMedia("(max-width: 760px), (max-height: 499px)").matches;
     element("stripbar").hidden = !strip;
     element("timeline").setAttribute("aria-pressed", String(strip));
     this.#page.strip.draw(true);

@@ -3,117 +3,105 @@
 use std::path::{Path, PathBuf};
 
 use crate::browser::Browser;
-use crate::stage::{DRAWN, numbered, url};
+use crate::stage::{DRAWN, url};
 use crate::support::{Daemon, Logs, append};
 
-/// What happens while the page is open: the file, and the line.
-const STORY: [(&str, &str); 27] = [
-    (
-        "access.log",
-        "203.0.113.7 - - \"GET /orders/4103 HTTP/2.0\" 200 1893",
-    ),
-    (
-        "shop.log",
-        "2026-11-23T10:15:02Z INFO  order 4103: accepted",
-    ),
-    (
-        "shop.log",
-        "2026-11-23T10:15:02Z DEBUG order 4103: read from the cache in 0.4 ms",
-    ),
-    (
-        "access.log",
-        "198.51.100.24 - - \"POST /cart HTTP/2.0\" 302 0",
-    ),
-    (
-        "shop.log",
-        "2026-11-23T10:15:03Z INFO  order 4103: shipped, see https://shop.example/orders/4103",
-    ),
-    (
-        "worker.log",
-        "{\"level\":\"info\",\"msg\":\"mail sent\",\"order\":4103}",
-    ),
-    (
-        "access.log",
-        "203.0.113.91 - - \"GET /static/app.css HTTP/2.0\" 304 0",
-    ),
-    (
-        "shop.log",
-        "2026-11-23T10:15:05Z INFO  order 4104: accepted",
-    ),
-    (
-        "shop.log",
-        "2026-11-23T10:15:06Z WARN  order 4104: the payment took 812 ms",
-    ),
-    (
-        "access.log",
-        "203.0.113.91 - - \"POST /orders HTTP/2.0\" 201 77",
-    ),
-    (
-        "worker.log",
-        "{\"level\":\"info\",\"msg\":\"mail sent\",\"order\":4104}",
-    ),
-    (
-        "worker.log",
-        "\u{1b}[1;32mPASS\u{1b}[0m nightly checks: \u{1b}[36m12 of 12\u{1b}[0m in \u{1b}[36m0.8 s\u{1b}[0m",
-    ),
-    (
-        "shop.log",
-        "2026-11-23T10:15:09Z INFO  order 4105: accepted",
-    ),
-    (
-        "shop.log",
-        "2026-11-23T10:15:09Z ERROR order 4105: the payment was refused: card expired",
-    ),
-    (
-        "access.log",
-        "192.0.2.140 - - \"POST /orders HTTP/2.0\" 402 51",
-    ),
-    ("access.log", ""),
-    (
-        "access.log",
-        "192.0.2.140 - - \"GET /help/payment HTTP/2.0\" 200 5120",
-    ),
-    (
-        "shop.log",
-        "2026-11-23T10:15:12Z INFO  order 4106: accepted",
-    ),
-    (
-        "shop.log",
-        "2026-11-23T10:15:12Z DEBUG order 4106: read from the cache in 0.3 ms",
-    ),
-    (
-        "access.log",
-        "198.51.100.24 - - \"POST /orders HTTP/2.0\" 201 77",
-    ),
-    (
-        "shop.log",
-        "2026-11-23T10:15:14Z INFO  order 4106: shipped, see https://shop.example/orders/4106",
-    ),
-    (
-        "worker.log",
-        "{\"level\":\"warn\",\"msg\":\"the pool is nearly empty\",\"pool\":{\"free\":2,\"size\":64}}",
-    ),
-    (
-        "access.log",
-        "203.0.113.7 - - \"GET /orders/4106 HTTP/2.0\" 200 1902",
-    ),
-    (
-        "shop.log",
-        "2026-11-23T10:15:15Z INFO  order 4107: accepted",
-    ),
-    (
-        "access.log",
-        "198.51.100.24 - - \"GET / HTTP/2.0\" 200 8212",
-    ),
-    (
-        "shop.log",
-        "2026-11-23T10:15:17Z WARN  order 4107: only 3 left of item 88",
-    ),
-    (
-        "shop.log",
-        "2026-11-23T10:15:18Z INFO  order 4107: shipped, see https://shop.example/orders/4107",
-    ),
-];
+/// A second of the story: where in the hour it is.
+fn clock(second: usize) -> String {
+    format!("10:{:02}:{:02}", 9 + second / 60, second % 60)
+}
+
+/// What the three files of a shop say in one second.
+fn lines(second: usize) -> Vec<(&'static str, String)> {
+    let order = 4000 + second / 3;
+    let at = clock(second);
+    let shop = |level: &str, text: &str| {
+        (
+            "shop.log",
+            format!(
+                "2026-11-23 {at},{:03} {level} [exec-{}] orders - {text}",
+                second * 137 % 1000,
+                second % 7 + 1
+            ),
+        )
+    };
+    let access = |method: &str, path: &str, status: u16, bytes: usize| {
+        (
+            "access.log",
+            format!(
+                "203.0.113.{} - - [23/Nov/2026:{at} +0000] \"{method} {path} HTTP/2.0\" {status} {bytes}",
+                second % 90 + 7
+            ),
+        )
+    };
+    let time = 1_795_428_540_000_u64 + second as u64 * 1000 + 412;
+    let worker = |level: u8, text: &str, status: u16| {
+        (
+            "worker.log",
+            format!(
+                "{{\"level\":{level},\"time\":{time},\"msg\":\"{text}\",\"order\":{order},\"res\":{{\"statusCode\":{status}}},\"responseTime\":{}}}",
+                second * 31 % 480 + 12
+            ),
+        )
+    };
+    match second % 23 {
+        0 => vec![access("GET", &format!("/orders/{order}"), 200, 1893)],
+        2 => vec![shop("INFO ", &format!("order {order}: accepted"))],
+        3 => vec![
+            shop(
+                "DEBUG",
+                &format!("order {order}: read from the cache in 0.4 ms"),
+            ),
+            access("POST", "/cart", 302, 0),
+        ],
+        5 => vec![worker(30, "mail sent", 200)],
+        7 => vec![
+            access("GET", "/static/app.css", 304, 0),
+            shop(
+                "INFO ",
+                &format!("order {order}: shipped, see https://shop.example/orders/{order}"),
+            ),
+        ],
+        9 => vec![shop(
+            "WARN ",
+            &format!("order {order}: the payment took {} ms", 700 + second),
+        )],
+        12 => vec![
+            worker(40, "the pool is nearly empty", 200),
+            access("GET", "/help/payment", 404, 512),
+        ],
+        15 => vec![
+            access("POST", "/orders", 201, 77),
+            worker(30, "mail sent", 200),
+        ],
+        18 if second > 280 => {
+            let mut lines = vec![shop("ERROR", &format!("order {order}: the payment failed"))];
+            let trace = |text: String| ("shop.log", text);
+            lines.push(trace(
+                "java.lang.IllegalStateException: pool exhausted".to_owned(),
+            ));
+            for step in 0..19 {
+                lines.push(trace(format!(
+                    "\tat com.example.shop.Payment.step{step}(Payment.java:{})",
+                    100 + step
+                )));
+            }
+            lines.push(trace("Caused by: java.sql.SQLTransientConnectionException: HikariPool-1 timed out after 30000 ms".to_owned()));
+            lines.push(access("POST", "/orders", 503, 51));
+            lines.push(worker(50, "payment provider timed out", 500));
+            lines
+        }
+        20 => vec![
+            access("GET", "/", 200, 8212),
+            shop("INFO ", &format!("order {order}: 3 items, total=41.90 EUR")),
+        ],
+        _ => Vec::new(),
+    }
+}
+
+/// Until then it is history; the rest happens while the page is open.
+const NOW: usize = 300;
+const END: usize = 345;
 
 /// Writes them where `TAILCAST_SCREENSHOTS` says.
 #[test]
@@ -129,34 +117,33 @@ fn the_page_can_be_pictured() {
             browser.scheme(scheme);
             let logs = Logs::new();
             let files: Vec<PathBuf> = ["access.log", "shop.log", "worker.log"]
-                .map(|name| logs.file(name, numbered(0, 40)))
+                .map(|name| logs.path(name))
                 .to_vec();
+            for (name, line) in (0..NOW).flat_map(lines) {
+                append(&logs.path(name), format!("{line}\n"));
+            }
             let paths: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
             let daemon = Daemon::follow(&paths);
             browser.open(&url(&daemon));
-            browser.until("page.ring.lines === 120");
+            browser.until("page.ring.lines > 100");
             tell(&mut browser, &logs);
-            browser.eval(
-                "for (let seq = page.ring.first; seq < page.ring.end; seq++) \
-                 if (`${page.ring.text(seq)}`.includes('nearly empty')) page.deeds.open(seq); page.list.toEnd()",
-            );
-            browser.until("document.querySelector('.tree') !== null");
+            browser.eval("page.set({time: 'utc'}); page.list.toEnd()");
+            // The strip and the ticks are drawn a moment later.
+            browser.until("page.errors.complete && page.list.follow");
+            browser.eval("new Promise((done) => setTimeout(done, 1500))");
             browser.eval(DRAWN);
             browser.picture(&Path::new(&place).join(format!("{screen}-{scheme}.png")));
         }
     }
 }
 
-/// Writes the story a line at a time; an empty line is a rotation.
+/// Writes the rest of the story, a second at a time.
 fn tell(browser: &mut Browser, logs: &Logs) {
-    for (name, line) in STORY {
-        let log = logs.path(name);
-        let entries = browser.eval("page.ring.end");
-        if line.is_empty() {
-            std::fs::rename(&log, logs.path(&format!("{name}.1"))).expect("rotate");
-            continue;
+    for second in NOW..END {
+        for (name, line) in lines(second) {
+            let entries = browser.eval("page.ring.end");
+            append(&logs.path(name), format!("{line}\n"));
+            browser.until(&format!("page.ring.end > {entries}"));
         }
-        append(&log, format!("{line}\n"));
-        browser.until(&format!("page.ring.end > {entries}"));
     }
 }
