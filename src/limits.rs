@@ -27,6 +27,9 @@ pub const OPEN_LINE_FACTOR: usize = 8;
 /// See [`OPEN_LINE_FACTOR`].
 pub const OPEN_LINE_BYTES: usize = 64 * 1024;
 
+/// What is unfinished at the end of a batch is noted in it up to that size: else who goes on there looks back for it.
+pub const OPEN_SHARED_BYTES: usize = 1024;
+
 /// How much further one looks back for them, since a line is shown only as the next record comes.
 pub const OPEN_LINE_SLACK_BYTES: usize = 4 * 1024;
 
@@ -141,8 +144,15 @@ pub const GENERATIONS_BEHIND_MAX: usize = 4;
 /// where they still stand beside the followed file, or be told how many bytes it lost; about 150 bytes each.
 pub const GENERATIONS_REMEMBERED_MAX: usize = 256;
 
-/// Generations that were found by a rotation and are not yet read.
-pub const GENERATIONS_AHEAD_MAX: usize = 64;
+/// Generations that were found by rotations and are not yet read; 200 bytes each. multilog at the speed of a pipe makes
+/// some 100 in one look.
+pub const GENERATIONS_AHEAD_MAX: usize = 4096;
+
+/// How many of them are held open; the others are opened when their turn comes.
+pub const GENERATIONS_OPEN_MAX: usize = 32;
+
+/// Of those that come next it is watched whether they are truncated before they are read.
+pub const SUCCESSORS_SEEN: usize = 8;
 
 /// How long a generation behind the live edge is kept after its last reader moved: a deleted file that is held
 /// open holds its disk space.
@@ -258,6 +268,19 @@ pub const EVENTS_BYTES: usize = 16 * 1024;
 /// from the files.
 pub const EVENT_READS_MAX: usize = 64;
 
+/// How long the watcher looks at files in one pass, at those that were written to and at those whose names have changed:
+/// with what else a pass does, another file's line waits no longer than 50 ms.
+pub const PASS_TIME: Duration = Duration::from_millis(8);
+
+/// How long a pattern's directories are looked through in one pass.
+pub const SCAN_TIME: Duration = Duration::from_millis(5);
+
+/// How long events are taken in one pass, likewise.
+pub const EVENTS_TIME: Duration = Duration::from_millis(5);
+
+/// Files of one name that stood under it since they were last looked for; 100 bytes each.
+pub const STINTS_MAX: usize = 4096;
+
 /// How often a path is walked again at once because it changed while its directories were being watched.
 pub const TRAIL_WALKS_MAX: usize = 4;
 
@@ -296,15 +319,8 @@ pub const SIBLING_SCANS_MAX: usize = 20;
 /// How often the names of files that are renamed meanwhile are read again, to have them as of one moment.
 pub const NAME_READS_MAX: usize = 20;
 
-/// How far the births of files may be off from the clock that is read: the kernel stamps them by one that ticks at least
-/// a hundred times a second, and may stamp a tick ahead of it.
-pub const CLOCK_TICK_MAX: Duration = Duration::from_millis(20);
-
 /// How much later than a file is seen its event may come.
 pub const EVENT_LATE: Duration = Duration::from_secs(1);
-
-/// Files with rotated names that are known never to have stood under a followed name.
-pub const FOREIGN_MAX: usize = 256;
 
 /// How often old generations are let go of, as long as there are any.
 pub const FORGET_EVERY: Duration = Duration::from_secs(30);
@@ -420,6 +436,9 @@ pub const CHUNK_FRAME_BYTES: usize = 16 * 1024;
 
 /// Shorter payloads are not deflated: nothing would be gained.
 pub const DEFLATE_BYTES_MIN: usize = 64;
+
+/// Shorter messages of a WebSocket are not deflated: of a line alone nearly all is left.
+pub const DEFLATE_MESSAGE_BYTES_MIN: usize = 512;
 
 /// How far back a deflated byte can refer, as a power of two: a frame of usual lines is not longer.
 pub const DEFLATE_WINDOW_BITS: i32 = 14;

@@ -3,7 +3,7 @@
 mod support;
 
 use std::io::{Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use support::websocket::frame;
@@ -175,7 +175,8 @@ fn a_frame_may_come_with_the_head_and_a_byte_at_a_time() {
     // The example of RFC 6455, section 1.3. Nothing that was not asked for is agreed to.
     assert!(answer.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=\r\n"));
     assert!(
-        !answer.contains("sec-websocket-extensions") && !answer.contains("sec-websocket-protocol")
+        answer.contains("sec-websocket-extensions: permessage-deflate")
+            && !answer.contains("sec-websocket-protocol")
     );
     assert!(answer.contains("x-content-type-options: nosniff\r\n"));
     assert!(
@@ -261,5 +262,163 @@ fn a_client_that_says_something_is_not_silent_whether_it_answers_pings_or_not() 
         let n = client.read(&mut buf).expect("a line by the deadline");
         assert!(n > 0, "it was dropped");
         seen.extend_from_slice(&buf[..n]);
+    }
+}
+
+/// The bit of a frame's first byte that marks a deflated message (RFC 7692).
+const RSV1: u8 = 0x40;
+
+/// A connection that offers permessage-deflate, and the head of its answer.
+fn offering(daemon: &Daemon, target: &str, offer: &str) -> (TcpStream, String) {
+    let mut stream = daemon.connect();
+    let head = format!(
+        "GET {target} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Extensions: {offer}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).expect("ask");
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).expect("a head");
+        answer.push(byte[0]);
+    }
+    let answer = String::from_utf8(answer).expect("ASCII");
+    assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+    (stream, answer.to_ascii_lowercase())
+}
+
+/// The next frame: its first byte and its payload.
+fn next_frame(stream: &mut TcpStream) -> (u8, Vec<u8>) {
+    let mut bytes = |count: u64| {
+        let mut bytes = vec![0; usize::try_from(count).expect("a length")];
+        stream
+            .read_exact(&mut bytes)
+            .expect("bytes by the deadline");
+        bytes
+    };
+    let head = bytes(2);
+    let long = match head[1] {
+        126 => 2,
+        127 => 8,
+        _ => 0,
+    };
+    let len = bytes(long)
+        .iter()
+        .fold(0, |len, &byte| len << 8 | u64::from(byte));
+    let len = if long == 0 { u64::from(head[1]) } else { len };
+    (head[0], bytes(len))
+}
+
+/// What a message holds whose end of a flush was left out.
+fn inflated(payload: &[u8]) -> String {
+    let mut bytes = Vec::new();
+    let mut decoder = flate2::write::DeflateDecoder::new(&mut bytes);
+    decoder.write_all(payload).expect("deflated");
+    decoder.write_all(&[0, 0, 0xff, 0xff]).expect("deflated");
+    decoder.flush().expect("deflated");
+    drop(decoder);
+    String::from_utf8(bytes).expect("UTF-8")
+}
+
+fn deflated(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).expect("deflate");
+    encoder.flush().expect("flush");
+    let out = encoder.get_ref().clone();
+    out.strip_suffix(&[0, 0, 0xff, 0xff])
+        .expect("a flush")
+        .to_vec()
+}
+
+#[test]
+fn messages_come_deflated_to_who_offers_it_live_and_from_the_file() {
+    let logs = Logs::new();
+    let many: String = (0..2000)
+        .map(|n| format!("line {n} of many that are alike\n"))
+        .collect();
+    let log = logs.file("a.log", &many);
+    let daemon = Daemon::follow(&[&log]);
+    let offer = "permessage-deflate; client_max_window_bits";
+    let target = "/ws?format=batch&lines=all";
+    let (mut stream, head) = offering(&daemon, target, offer);
+    let agreed = "sec-websocket-extensions: permessage-deflate; server_no_context_takeover; \
+                  client_no_context_takeover\r\n";
+    assert!(head.contains(agreed), "{head}");
+    let (_, plain) = offering(&daemon, target, "permessage-deflate; nonsense");
+    assert!(!plain.contains("sec-websocket-extensions"), "{plain}");
+    let mut lines = |wanted: usize| {
+        let (mut count, mut on_the_wire, mut marked) = (0, 0, 0);
+        while count < wanted {
+            let (first, payload) = next_frame(&mut stream);
+            on_the_wire += payload.len();
+            let text = match first {
+                b if b == FIN | RSV1 | TEXT => {
+                    marked += 1;
+                    inflated(&payload)
+                }
+                b if b == FIN | TEXT => String::from_utf8(payload).expect("UTF-8"),
+                other => panic!("a frame that begins with {other:#x}"),
+            };
+            let object: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+            count += object["lines"].as_array().map_or(0, Vec::len);
+        }
+        assert_eq!(count, wanted);
+        (on_the_wire, marked)
+    };
+    let (bytes, marked) = lines(2000);
+    assert!(marked > 0 && bytes < many.len() / 3, "{bytes} bytes");
+    append(&log, &many);
+    let (bytes, marked) = lines(2000);
+    assert!(marked > 0 && bytes < many.len() / 3, "{bytes} bytes");
+    append(&log, "a short one\n");
+    assert_eq!(lines(1).1, 0, "it would not be shorter");
+}
+
+#[test]
+fn deflated_messages_of_a_client_are_read_and_bounded() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    let daemon = Daemon::follow(&[&log]);
+    let (mut stream, _) = offering(&daemon, "/ws", "permessage-deflate");
+    for text in ["hello", "", &"x".repeat(4096)] {
+        let message = deflated(text.as_bytes());
+        stream
+            .write_all(&frame(FIN | RSV1 | TEXT, &message))
+            .expect("say");
+    }
+    // In two frames, with a ping in between.
+    let message = deflated("h\u{e9}llo".as_bytes());
+    let (one, two) = message.split_at(3);
+    stream.write_all(&frame(RSV1 | TEXT, one)).expect("say");
+    stream
+        .write_all(&frame(FIN | PING, b"between"))
+        .expect("ping");
+    stream
+        .write_all(&frame(FIN | CONTINUATION, two))
+        .expect("say");
+    assert_eq!(next_frame(&mut stream), (0x8a, b"between".to_vec()));
+    append(&log, "still here\n");
+    assert_eq!(
+        next_frame(&mut stream),
+        (FIN | TEXT, b"still here".to_vec())
+    );
+    for (message, code) in [
+        (
+            frame(FIN | RSV1 | TEXT, &deflated(&vec![b'x'; 5_000_000])),
+            1009_u16,
+        ),
+        (frame(FIN | RSV1 | TEXT, &deflated(b"\xff")), 1007),
+        (frame(FIN | RSV1 | TEXT, &[0xff; 9]), 1002),
+        (frame(FIN | RSV1 | PING, b""), 1002),
+        (frame(FIN | 0x20 | TEXT, b""), 1002),
+    ] {
+        let (mut stream, _) = offering(&daemon, "/ws?lines=0", "permessage-deflate");
+        stream.write_all(&message).expect("say");
+        let (first, payload) = next_frame(&mut stream);
+        assert_eq!(
+            (first, &payload[..2]),
+            (FIN | CLOSE, &code.to_be_bytes()[..])
+        );
     }
 }

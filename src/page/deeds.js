@@ -37,7 +37,7 @@ export function deeds(page) {
     },
     unfilter: () => {
       element("filter").value = "";
-      page.set({ filter: "", from: null, to: null });
+      page.set({ filter: "", from: null, to: null }, true);
     },
     find: () => find.open(),
     unfind: () => {
@@ -258,7 +258,7 @@ function wire(page, all) {
     time: all.time, wrap: all.wrap, colours: all.colours, smaller: all.smaller, larger: all.larger, theme: all.theme,
     clear: all.clear, save: all.save, help: all.help, older: () => page.further(), top: all.top,
     "error-up": all.errorBefore, "error-down": all.error, goto: all.goTo, timeline: all.timeline, bell: all.watch,
-    unfilter: all.unfilter, emptied: () => page.set({ filter: "", levels: ALL_LEVELS, from: null, to: null, marking: false }),
+    unfilter: all.unfilter, emptied: () => page.set({ filter: "", levels: ALL_LEVELS, from: null, to: null, marking: false }, true),
     pick: all.pick, pickall: () => page.set({ files: null }), unrange: () => page.set({ from: null, to: null }),
     openfilter: all.filter, "m-copy": () => all.copy(menu.seq), "m-stamp": () => all.copyTold(menu.seq),
     "m-link": () => all.link(menu.seq), "m-around": () => all.around(menu.seq), "m-place": () => all.inPlace(menu.seq),
@@ -283,13 +283,15 @@ function wire(page, all) {
     typing = setTimeout(typed, TYPING_MS);
   });
   // Who types and goes on at once has typed all the same.
-  element("filter").addEventListener("blur", (event) => {
+  element("header").addEventListener("focusout", ({ relatedTarget }) => {
+    if (!element("header").contains(relatedTarget)) element("header").classList.remove("filtering");
+  });
+  element("filter").addEventListener("blur", () => {
     typed();
     if (page.settings.filter !== "") {
       page.taste.used(page.settings.filter);
       panel.filters();
     }
-    if (!element("header").contains(event.relatedTarget)) element("header").classList.remove("filtering");
   });
   element("filter").addEventListener("keydown", (event) => {
     if (event.key === "Enter") element("log").focus({ preventScroll: true });
@@ -352,6 +354,7 @@ function wire(page, all) {
   // A clicked button would keep the focus, and Space would press it again rather than pause.
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button");
+    if (document.activeElement?.matches("input")) return;
     if (event.detail > 0 && button && !button.closest("dialog, form")) element("log").focus({ preventScroll: true });
   });
 

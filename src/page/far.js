@@ -53,7 +53,7 @@ export class Far {
 
   // The filter's answer among the held lines is known: begins to look further, where few lines passed.
   begin() {
-    if (this.#query !== null || !this.#view.isNarrowed || this.#view.error !== null) return;
+    if (this.#query !== null || !this.#view.isNarrowed || !this.#view.shown.complete || this.#view.error !== null) return;
     this.#query = asked(this.#view.filter);
     if (this.#query !== null && this.#view.counts.some < ROWS_ENOUGH) this.more();
   }

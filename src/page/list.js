@@ -84,6 +84,7 @@ export class List {
 
   // The same rows, looking otherwise.
   redraw() {
+    if (this.#printing) return;
     for (const element of this.#elements.values()) element.remove();
     this.#elements.clear();
     this.invalidate();
@@ -167,7 +168,11 @@ export class List {
       if (element === undefined) return;
       const view = this.scroller.getBoundingClientRect();
       const box = element.getBoundingClientRect();
-      if (box.bottom > view.bottom) this.scroller.scrollTop += Math.min(box.bottom - view.bottom + CLEAR, box.top - view.top);
+      if (box.bottom > view.bottom) {
+        this.scroller.scrollTop += Math.min(box.bottom - view.bottom + CLEAR, box.top - view.top);
+        this.#top = this.scroller.scrollTop;
+        this.#place();
+      }
       const target = selector ? element.querySelector(selector) : null;
       if (target === null || this.wrap) return;
       const within = target.getBoundingClientRect();

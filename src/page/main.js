@@ -45,7 +45,7 @@ import { count } from "./time.js";
 import { View } from "./view.js";
 
 // Where long lines are wrapped unless the reader says otherwise; the style sheet knows the same width.
-const NARROW = matchMedia("(max-width: 760px)");
+const NARROW = matchMedia("screen and (max-width: 760px)");
 
 // Who still types isn't looked further for.
 const FAR_MS = 400;
@@ -66,6 +66,7 @@ class Page {
   #farTimer = null;
   #urlTimer = null;
   #typed = 0; // when the filter was last typed
+  #arrived = false; // at a place that is to be spoken
   #step = false; // whether the URL to be written is a step of history
   #looksNow = null;
   #wanted = null; // the names of the files that have been shown, or null for all
@@ -144,8 +145,8 @@ class Page {
     return this.rows.cap !== Infinity;
   }
 
-  // Changes the view; the URL says so too, so that it can be shared.
-  set(change) {
+  // Changes the view; the URL says so too, so that it can be shared. `whole` is a change that isn't typed.
+  set(change, whole = false) {
     const before = this.settings;
     const settings = { ...before, ...change };
     this.#apply(settings);
@@ -153,8 +154,8 @@ class Page {
     const fragment = write(settings);
     // A change of what is shown is a step, which Back takes back; one that is still being typed is no step of its own.
     const changed = STEPS.filter((name) => String(settings[name]) !== String(before[name]));
-    const typing = changed.join() === "filter" && this.#typed + TYPED_MS > Date.now();
-    if (changed.join() === "filter") this.#typed = Date.now();
+    const typing = !whole && changed.join() === "filter" && this.#typed + TYPED_MS > Date.now();
+    if (!whole && changed.join() === "filter") this.#typed = Date.now();
     else if (changed.length > 0) this.#typed = 0;
     this.#step ||= changed.length > 0 && !typing;
     // Too many changes of the URL in a moment are refused by some browsers: the last one counts.
@@ -316,7 +317,7 @@ class Page {
   // Goes to a place in the files that may not be held: {name, id} or {time}; to the end with null. `change` is what
   // else of the view is another one there.
   goToPlace(place, change = {}) {
-    this.set({ ...change, place });
+    this.set({ ...change, place }, true);
   }
 
   // Goes to the first row that isn't older than a time: among those held, else in the files.
@@ -367,7 +368,7 @@ class Page {
     const all = { filter: "", levels: ALL_LEVELS, from: null, to: null, marking: false };
     const far = this.far.place(seq);
     if (far !== null) return this.goToPlace({ name: far.name, id: far.id }, all);
-    this.set(all);
+    this.set(all, true);
     this.point(seq);
     this.goTo(seq);
   }
@@ -425,7 +426,7 @@ class Page {
     if (this.place.target === null) return;
     this.point(this.place.target);
     this.goTo(this.place.target);
-    this.panel.announcer.say(this.spoken(this.place.target));
+    this.#arrived = true;
   }
 
   // What stands before the first row: fetched from the files, or looked for there by the filter.
@@ -490,9 +491,12 @@ class Page {
   }
 
   #stated(state) {
+    let later = null;
     if (state.name === "live") {
       if (!this.#asked) this.#askFiles();
       this.#asked = false;
+      if (this.#arrived && this.ring.has(this.place.target)) later = this.spoken(this.place.target);
+      this.#arrived = false;
     }
     if (state.left > 0) {
       const text = `${count(state.left)} of the files are more than a request can name: what came to them meanwhile isn't shown`;
@@ -505,6 +509,7 @@ class Page {
       this.ring.ids.clear();
     }
     this.panel.state(state);
+    if (later !== null) this.panel.announcer.say(later);
   }
 
   async #askFiles() {

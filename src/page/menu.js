@@ -1,5 +1,7 @@
 // The line's own menu: a bar of five at the row that the mouse is on, that was tapped, or where the cursor is.
 
+const FOOT = 64; // pixels
+
 export class Menu {
   #bar;
   #page;
@@ -43,7 +45,9 @@ export class Menu {
     this.#bar.hidden = false;
     const [box, stage] = [row.getBoundingClientRect(), this.#bar.parentElement.getBoundingClientRect()];
     const below = focus === false && this.#bar.offsetHeight > box.height + 12 ? box.bottom : box.top + (box.height - this.#bar.offsetHeight) / 2;
-    const top = Math.max(0, Math.min(stage.height - this.#bar.offsetHeight, below - stage.top));
+    // What lies at the foot of the log stays free.
+    const foot = document.getElementById("fresh").hidden ? 0 : FOOT;
+    const top = Math.max(0, Math.min(stage.height - foot - this.#bar.offsetHeight, below - stage.top));
     this.#bar.style.setProperty("top", `${top}px`);
     if (focus) this.#bar.querySelector("button").focus();
   }

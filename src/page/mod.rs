@@ -1,5 +1,6 @@
 //! The web page: its files as they are embedded in the binary.
 
+use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hasher};
 
 /// The `Content-Security-Policy` of the page: nothing inline, nothing from elsewhere.
@@ -18,8 +19,8 @@ pub const TOKEN_CSP: &str = "default-src 'none'; style-src 'sha256-E3+J0knSWtXOI
 pub struct Asset {
     /// The value of `Content-Type`.
     pub content_type: &'static str,
-    /// The body.
-    pub bytes: &'static [u8],
+    /// The body: a script or a style sheet without its comments and indents, which nobody reads there.
+    pub bytes: Cow<'static, [u8]>,
     /// The value of `ETag`, with its quotes: another build's file has another.
     pub etag: String,
 }
@@ -93,11 +94,35 @@ pub fn asset(path: &str) -> Option<Asset> {
         let name = path.strip_prefix("page/")?;
         FILES.iter().find(|(file, _)| *file == name)?.1
     };
+    let content_type = content_type(path);
+    let bytes = match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Owned(spare(text, path.ends_with(".js"))),
+        Err(_) => Cow::Borrowed(bytes),
+    };
     Some(Asset {
-        content_type: content_type(path),
+        content_type,
+        etag: etag(&bytes),
         bytes,
-        etag: etag(bytes),
     })
+}
+
+/// A file without indents, empty lines and, in a script, the lines that are only a comment: a third of it. No text of
+/// ours goes over several lines, so no line's beginning is a part of one.
+fn spare(text: &str, is_script: bool) -> Vec<u8> {
+    let mut kept = String::with_capacity(text.len());
+    for line in text.lines().map(str::trim_start) {
+        if !(line.is_empty() || is_script && line.starts_with("//")) {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept.into_bytes()
+}
+
+/// The paths of all files, as [`asset`] takes them.
+pub fn paths() -> impl Iterator<Item = String> {
+    let files = FILES.iter().map(|(file, _)| format!("page/{file}"));
+    std::iter::once(String::new()).chain(files)
 }
 
 /// The page that asks for a token: the body of the 401 that a browser gets. It needs no other file, since
@@ -131,14 +156,14 @@ mod tests {
         text.split(mark).skip(1).map(ends).collect()
     }
 
-    fn text(path: &str) -> &'static str {
+    fn text(path: &str) -> String {
         let asset = asset(path).expect("the page has this file");
-        std::str::from_utf8(asset.bytes).expect("the page is UTF-8")
+        String::from_utf8(asset.bytes.into_owned()).expect("the page is UTF-8")
     }
 
     #[test]
     fn every_file_that_the_page_names_is_served() {
-        let index = text("");
+        let index = &text("");
         for path in [
             named(index, "src=\""),
             named(index, "rel=\"stylesheet\" href=\""),
@@ -148,7 +173,7 @@ mod tests {
             assert!(asset(path).is_some(), "index.html names {path}");
         }
         for (file, _) in FILES {
-            for name in named(text(&format!("page/{file}")), "\"./")
+            for name in named(&text(&format!("page/{file}")), "\"./")
                 .iter()
                 .filter(|n| n.contains('.'))
             {
@@ -157,6 +182,16 @@ mod tests {
                     "{file} names {name}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn every_module_is_asked_for_at_once() {
+        let index = text("");
+        for (file, _) in FILES.iter().filter(|(file, _)| file.ends_with(".js")) {
+            let preload = format!("rel=\"modulepreload\" href=\"page/{file}\"");
+            let alone = ["main.js", "theme.js", "scan-worker.js"].contains(file);
+            assert_ne!(index.contains(&preload), alone, "{file}");
         }
     }
 

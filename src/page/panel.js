@@ -35,6 +35,8 @@ export class Panel {
   constructor(page) {
     this.#page = page;
     keys.help(element("keylist"));
+    element("single").checked = page.taste.single;
+    element("single").addEventListener("change", ({ target }) => page.taste.set({ single: target.checked }));
     for (const level of [4, 3, 2, 1, 0]) {
       const chip = document.createElement("button");
       chip.type = "button";
@@ -237,6 +239,7 @@ export class Panel {
       if (far.looking !== null) say(held, `Looking through ${far.looking} …`);
       else if (far.isDone) say(`Nothing in all of ${files.words}`, "New lines that match will show here.");
       else if (far.error !== null) say(held, `Further back: ${far.error}`);
+      else if (!far.isAble && view.filter.patterns.length > 0) say(held, "Only this browser knows the pattern: no further than the lines held. New lines that match will show here.");
       else say(held, "New lines that match will show here.");
     } else if (all("unreadable")) {
       const why = shown.map((file) => file.reason).find(Boolean) ?? "";

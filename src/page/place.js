@@ -9,6 +9,28 @@ const LINES_MOST = 500;
 // Around a place: so many lines of each file on either side.
 const AROUND = 300;
 
+// So many lines of ten minutes are looked at for a time.
+const STAMPED = 20_000;
+
+// A pattern of the stamps of the ten minutes that a time is in, in the usual forms, in UTC and in the reader's zone.
+export function stampPattern(time) {
+  const two = (value) => String(value).padStart(2, "0");
+  const months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
+  const forms = (year, month, day, hour, minute) => {
+    const clock = `${two(hour)}:${Math.floor(minute / 10)}\\d`;
+    return [
+      `${year}[-/]${two(month + 1)}[-/]${two(day)}[T ]${clock}`, `${months[month]} +${day} ${clock}`,
+      `${two(day)}/${months[month]}/${year}:${clock}`,
+    ];
+  };
+  const at = new Date(time);
+  const all = new Set([
+    ...forms(at.getFullYear(), at.getMonth(), at.getDate(), at.getHours(), at.getMinutes()),
+    ...forms(at.getUTCFullYear(), at.getUTCMonth(), at.getUTCDate(), at.getUTCHours(), at.getUTCMinutes()),
+  ]);
+  return `^.{0,120}(?:${[...all].join("|")})`;
+}
+
 export class Place {
   #page;
 
@@ -69,9 +91,30 @@ export class Place {
   // What stands before a time in each file; the line meant is the first that isn't older.
   async #untilTime(names, time, signal, wanted = true) {
     const until = new Date(time).toISOString();
-    const answer = byFile(await ask({ file: names, until, lines: String(AROUND) }, signal), AROUND);
+    let answer = byFile(await ask({ file: names, until, lines: String(AROUND) }, signal), AROUND);
+    // A daemon that doesn't know `until` has sent the end.
+    const later = ([name, { items }]) => {
+      const reader = this.#page.files.reader(this.#page.files.number(name));
+      return items.some((item) => item.text !== undefined && reader.read(item.text, item.time).time >= time);
+    };
+    if ([...answer].some(later)) answer = new Map((await Promise.all(names.map((name) => this.#byStamp(name, time, signal)))).flat());
     if (wanted) this.#wanted = time;
     return answer;
+  }
+
+  // The same by the stamps in the lines: the first of the ten minutes around is looked for.
+  async #byStamp(name, time, signal) {
+    const reader = this.#page.files.reader(this.#page.files.number(name));
+    const hits = byFile(await askSome({ file: name, lines: "all", grep: stampPattern(time) }, STAMPED, signal), 0).get(name)?.items ?? [];
+    const first = hits.find((item) => item.text !== undefined && reader.read(item.text, item.time).time >= time) ?? hits.at(-1);
+    if (first === undefined) return [...byFile(await ask({ file: name, lines: "0" }, signal), AROUND)];
+    const files = byFile(await ask({ file: name, before: first.id, lines: String(AROUND + 1) }, signal), AROUND + 1);
+    // The line itself stands behind the place.
+    for (const file of files.values()) {
+      file.items.pop();
+      file.last = file.items.at(-1)?.id ?? file.from;
+    }
+    return [...files];
   }
 
   // Adds what stands behind; as far as all files reach that go on, so that nothing comes too early.

@@ -197,7 +197,6 @@ export class Drawing {
     const more = button("unfold", `▸ ${count(all.length - FOLDED_TO)} more${told === "" ? "" : " · "}`, "Show all lines of this record (Enter)");
     more.setAttribute("aria-expanded", "false");
     paint(more, told.trim(), { filter: looks.filterMarks(seq), find: looks.findMarks(seq), colours: false, tokens: false, stamp: null });
-    more.removeAttribute("aria-label");
     row.append(this.#gutter(seq, looks, ""), more);
   }
 
@@ -292,6 +291,7 @@ function button(name, text, title) {
   element.tabIndex = -1;
   element.textContent = text;
   element.title = title;
-  element.setAttribute("aria-label", title);
+  // Words name a button better than what is said of it.
+  if (text.length <= 1) element.setAttribute("aria-label", title);
   return element;
 }

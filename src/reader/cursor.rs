@@ -273,8 +273,9 @@ impl Cursor {
     pub(super) fn has_lines(&mut self, lines: &Lines, last: usize) {
         // Kept so that a fall-back to reading sees a truncation that nobody has seen yet.
         let footing = self.footing.get_or_insert_default();
-        // It was made for what stands here; the lines of the queue are joined already.
-        footing.joiner = None;
+        let is_all = last + 1 == lines.len();
+        let records = lines.records.as_ref().filter(|_| is_all);
+        footing.joiner = records.and_then(|records| records.next.clone());
         if self.standing.position.is_none() {
             footing.overlap = Overlap::default();
         }

@@ -40,7 +40,7 @@ pub struct Footing {
     /// The first bytes of the generation, as far as they are read: at most [`HEAD_CHECKED_BYTES`].
     pub head: Option<Arc<[u8]>>,
     /// What stands before the place of lines that end behind it, where that is known.
-    pub joiner: Option<Box<Joiner>>,
+    pub joiner: Option<Arc<Joiner>>,
 }
 
 impl Overlap {

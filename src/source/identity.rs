@@ -37,9 +37,19 @@ impl Identity {
 
 /// Opens a regular file for reading, and does not wait where it is a FIFO by now.
 pub fn open(path: &Path) -> io::Result<(File, Identity)> {
+    open_with(path, OFlag::empty())
+}
+
+/// The same for a file beside a followed one, which must not be a link: rotations make none, and who may make links in
+/// that directory must not lead us elsewhere.
+pub fn open_beside(path: &Path) -> io::Result<(File, Identity)> {
+    open_with(path, OFlag::O_NOFOLLOW)
+}
+
+fn open_with(path: &Path, flags: OFlag) -> io::Result<(File, Identity)> {
     let file = OpenOptions::new()
         .read(true)
-        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits())
+        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY | flags).bits())
         .open(path)?;
     let stat = file.metadata()?;
     if !stat.is_file() {

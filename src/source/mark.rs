@@ -1,8 +1,8 @@
 //! The marks that rotations leave in names: a number, a date, `old`; compressed or not.
 
 use std::cmp::Ordering;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 /// What the name of a file tells of when it was rotated.
@@ -80,6 +80,26 @@ const NAME_DIGITS_MAX: usize = 32;
 /// Whether a rotation of `name` can have left a file called `other`.
 pub fn is_rotated_name(name: &OsStr, other: &OsStr) -> bool {
     mark_of(name.as_bytes(), other.as_bytes()).is_some()
+}
+
+/// The names of which a rotation can have left a file called `other`.
+pub fn plain_names(other: &OsStr) -> Vec<OsString> {
+    let bytes = other.as_bytes();
+    let is_separator = |at: &usize| matches!(bytes[*at], b'.' | b'-' | b'_');
+    let separators: Vec<usize> = (1..bytes.len()).filter(is_separator).collect();
+    let mut names = Vec::new();
+    for (n, &from) in separators.iter().enumerate() {
+        // The mark at the end, or before an ending.
+        let ends = separators[n + 1..].iter().copied().chain([bytes.len()]);
+        for to in ends {
+            let name = [&bytes[..from], &bytes[to..]].concat();
+            let name = OsString::from_vec(name);
+            if is_rotated_name(&name, other) && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    names
 }
 
 /// What a rotation of `name` has added to it to make `other`, if it can have, and whether that is compressed.
@@ -161,6 +181,16 @@ mod tests {
             assert_eq!(is(name), None, "{name}");
         }
     }
+
+    #[test]
+    fn the_plain_name_of_a_rotated_one_is_known() {
+        let plain = |other: &str| plain_names(OsStr::new(other));
+        assert_eq!(plain("app.log.1"), ["app.log"]);
+        assert_eq!(plain("app.1.log"), ["app.log"]);
+        assert!(plain("app-2026-11-28.log").contains(&"app.log".into()));
+        assert!(plain("app.log").is_empty());
+    }
+
     #[test]
     fn marks_of_names_tell_the_order_of_rotations() {
         let mark = |name: &str| Mark::of(Path::new(name), Path::new("/logs/v2026.log"));

@@ -14,6 +14,8 @@ pub mod noted;
 mod recover;
 pub mod text;
 
+use std::sync::Arc;
+
 use super::lines::content;
 
 pub use joiner::{Carry, Joiner, Made, open_bytes_max};
@@ -155,6 +157,8 @@ pub struct Records {
     /// Where each line ends in `bytes`.
     ends: Vec<u32>,
     notes: Vec<Note>,
+    /// Makes the lines that come next, where it is known: who goes on here need not look back for the parts of lines.
+    pub next: Option<Arc<Joiner>>,
 }
 
 impl Records {

@@ -3,6 +3,7 @@
 //!
 //! Names are only the net; what is caught is verified by inode, birth and content.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirEntryExt;
@@ -76,20 +77,34 @@ fn list(path: &Path) -> Vec<Sibling> {
     let mut found: Vec<Sibling> = entries
         .take(SIBLING_ENTRIES_MAX)
         .flatten()
-        .filter_map(|entry| {
-            let (_, compressed) = mark_of(name.as_bytes(), entry.file_name().as_bytes())?;
-            let stat = entry.metadata().ok().filter(fs::Metadata::is_file)?;
-            let modified = stat.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-            Some(Sibling {
-                path: entry.path(),
-                identity: Identity::of(&stat),
-                modified,
-                compressed,
-            })
-        })
+        .filter_map(|entry| sibling(directory_of(path), &entry.file_name(), name))
         .collect();
     found.sort_by(|a, b| a.path.cmp(&b.path));
     found
+}
+
+/// The file called `other` in `directory`, where that is a name that a rotation of `name` can have left. Blocks on the
+/// disk.
+pub fn sibling(directory: &Path, other: &OsStr, name: &OsStr) -> Option<Sibling> {
+    let (_, compressed) = mark_of(name.as_bytes(), other.as_bytes())?;
+    let found = plain(directory.join(other))?;
+    Some(Sibling {
+        compressed,
+        ..found
+    })
+}
+
+/// The regular file at `path`, not compressed. Blocks on the disk.
+pub fn plain(path: PathBuf) -> Option<Sibling> {
+    let stat = fs::symlink_metadata(&path)
+        .ok()
+        .filter(fs::Metadata::is_file)?;
+    Some(Sibling {
+        identity: Identity::of(&stat),
+        modified: stat.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+        compressed: false,
+        path,
+    })
 }
 
 fn oldest_first(mut found: Vec<Sibling>, path: &Path) -> Vec<Sibling> {
@@ -144,7 +159,8 @@ pub fn by_inode(path: &Path, inode: u64) -> Option<PathBuf> {
         .map(|entry| entry.path())
 }
 
-fn directory_of(path: &Path) -> &Path {
+/// The directory of `path`.
+pub fn directory_of(path: &Path) -> &Path {
     path.parent()
         .filter(|parent| !parent.as_os_str().is_empty())
         .unwrap_or(Path::new("."))

@@ -5,19 +5,20 @@
 //! the old file quiet? is the name really gone?) is left with a time at which to look again.
 
 mod arming;
-mod arrivals;
 mod feed;
 mod goal;
 mod handover;
 mod lookup;
+mod stints;
 
 pub(super) use goal::Goal;
 
-use arrivals::Arrivals;
+use stints::Stints;
 
 use std::collections::VecDeque;
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -31,9 +32,10 @@ use crate::source::{
 
 use super::held::{Found, Held};
 use super::identity::{Known, stamp_now};
+use super::listing::Listings;
 use super::name::{Name, not_regular};
 use super::sealed::Sealed;
-use super::successor::{self, Successors};
+use super::successor::Successors;
 use super::trust;
 use super::watches::{User, Watches};
 
@@ -46,12 +48,43 @@ pub(super) struct Turn<'a> {
     pub(super) room: usize,
     pub(super) watches: &'a mut Watches,
     pub(super) known: &'a mut Known,
+    pub(super) listings: &'a mut Listings,
     pub(super) hub: &'a Hub,
     /// What was found.
     pub(super) changes: &'a mut Vec<(Arc<Source>, Change)>,
 }
 
-/// See the module.
+/// What a follower can see of its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sight {
+    /// All its watches are in place, and the kernel has told all that happened since the last look.
+    Watches,
+    /// All its watches are in place, and something may have happened since the last look that was not told.
+    Missed,
+    /// A watch is missing: what happened between two looks is not known.
+    Polls,
+}
+
+/// How a path leads to the name of its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// Its last component is the file's own name.
+    Direct,
+    /// Its last component is a link, or something on the way is missing.
+    ByLink,
+}
+
+impl Sight {
+    /// The same where a watch more is needed, and `is_there` or not.
+    fn with(self, is_there: bool) -> Sight {
+        match is_there {
+            true => self,
+            false => Sight::Polls,
+        }
+    }
+}
+
+/// Follows one name, and knows what it reads, what comes next and what it has done with.
 #[derive(Debug)]
 pub(super) struct Follower {
     /// Its place in the watcher's list, by which watches and files know it.
@@ -76,22 +109,19 @@ pub(super) struct Follower {
     next_number: u64,
     /// When, by the clock that files are stamped with, the name was last seen to lead to the newest file.
     verified: SystemTime,
-    arrivals: Arrivals,
+    stints: Stints,
+    /// The file that this look has found under the name.
+    found: Option<Identity>,
+    /// The kernel tells that the held file was moved to this path, which is another follower's.
+    handed_to: Option<Arc<Path>>,
     /// What its feeder has told, where it is fed by one, in order.
     noticed: VecDeque<(SpoolPlace, EventKind)>,
-    /// The files with rotated names are to be listed.
-    pub(super) siblings_changed: bool,
-    /// Something has changed in its directories since the last look.
-    stirred: bool,
-    /// Those listed just now, and those that are known to be none of ours.
-    listed: Vec<Identity>,
-    foreign: Vec<Identity>,
     /// The watches on its trail.
     steps: Vec<(i32, User)>,
-    /// The trail is to be walked again.
+    /// The trail is to be walked again: it may lead elsewhere, or a watch may be missing.
     rearm: bool,
-    /// All its watches are in place.
-    armed: bool,
+    sight: Sight,
+    way: Way,
     /// The held file's system is known to send all events.
     trusted: bool,
     /// The held file can't be read: said.
@@ -123,15 +153,14 @@ impl Follower {
             sealed: VecDeque::new(),
             next_number: 0,
             verified: SystemTime::UNIX_EPOCH,
-            arrivals: Arrivals::default(),
+            stints: Stints::default(),
+            found: None,
+            handed_to: None,
             noticed: VecDeque::new(),
-            siblings_changed: false,
-            stirred: false,
-            listed: Vec::new(),
-            foreign: Vec::new(),
             steps: Vec::new(),
             rearm: true,
-            armed: false,
+            sight: Sight::Polls,
+            way: Way::ByLink,
             trusted: false,
             read_failed: false,
             look_at: Instant::now(),
@@ -154,8 +183,6 @@ impl Follower {
 
     fn found_at_start(&mut self, turn: &mut Turn) -> io::Result<()> {
         let path = &self.source.path();
-        // What stands beside it before it is opened has had its time. The clock alone is too coarse to say so.
-        let foreign = successor::just_rotated(path);
         let before = stamp_now();
         let stat = fs::metadata(path)?;
         if !stat.is_file() {
@@ -185,7 +212,6 @@ impl Follower {
             held.id(self.source.name_hash),
         );
         self.verified = before;
-        self.foreign = foreign;
         self.next_number = 1;
         self.hold(held, turn);
         self.look_at = turn.now;
@@ -245,14 +271,9 @@ impl Follower {
             self.arm(turn.watches);
         }
         self.tell_events_of_held(turn);
+        self.give_up(turn);
         let mut more = self.read(turn);
-        if std::mem::take(&mut self.siblings_changed) {
-            self.stirred = true;
-            self.list_siblings(turn);
-        }
         self.notice(turn);
-        self.listed.clear();
-        self.stirred = false;
         if !more {
             more = self.advance(turn);
         }
@@ -265,9 +286,9 @@ impl Follower {
     }
 
     fn safety(&self) -> Duration {
-        match self.armed && self.trusted {
-            true => SAFETY_LOOK_TRUSTED,
-            false => SAFETY_LOOK,
+        match self.sight {
+            Sight::Watches | Sight::Missed if self.trusted => SAFETY_LOOK_TRUSTED,
+            Sight::Watches | Sight::Missed | Sight::Polls => SAFETY_LOOK,
         }
     }
 
@@ -382,7 +403,7 @@ impl Follower {
             held.watch = turn
                 .watches
                 .file(User::File(self.index), &held.file, &self.source.path());
-            self.armed &= held.watch.is_some();
+            self.sight = self.sight.with(held.watch.is_some());
             turn.known.add(held.identity, self.index);
         }
         self.trusted = trust::sends_events(&held.file);

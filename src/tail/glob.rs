@@ -1,151 +1,390 @@
 //! A pattern on the command line: which files match it now, and in which directories to watch for more.
+//!
+//! The directories in which names are looked up for a pattern are known one by one, each with its watch. An event names
+//! a directory and a name in it, and only that name is looked at: so ten thousand files or directories that come one
+//! after the other cost ten thousand looks, not their square. What is still to be looked at is worked off in turns.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::fs::{self, Metadata};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
-use crate::limits::{
-    DIRECTORIES_MAX, FILES_MAX, SAFETY_LOOK, SAFETY_LOOK_TRUSTED, TRAIL_WALKS_MAX,
-};
+use crate::limits::{DIRECTORIES_MAX, FILES_MAX, QUIET_MAX, SAFETY_LOOK, SAFETY_LOOK_TRUSTED};
 use crate::pattern;
 use crate::source::Identity;
+use crate::source::mark::plain_names;
 
 use super::identity::Known;
 use super::names::Names;
-use super::trail::{Step, trail};
+use super::trail::trail;
 use super::watches::{User, Watches};
 
 /// Endings of compressed files: nothing is written to those a line at a time.
 const COMPRESSED: [&str; 7] = [".gz", ".xz", ".zst", ".bz2", ".lz4", ".lzma", ".Z"];
 
-/// A scan takes at most one part in this many of the watcher's time.
-const SCAN_SHARE: u32 = 20;
+/// What a scan works with.
+pub(super) struct Scan<'a> {
+    pub(super) watches: &'a mut Watches,
+    pub(super) known: &'a Known,
+    pub(super) names: &'a Names,
+    /// When the rest is left to the next turn.
+    pub(super) until: Option<Instant>,
+}
 
-/// See the module.
+/// One pattern.
 #[derive(Debug)]
 pub(super) struct Glob {
     index: usize,
     path: PathBuf,
+    /// What stands before its first component that is a pattern, and the components from there on.
+    base: PathBuf,
+    parts: Vec<OsString>,
+    /// The watches on the way to the base.
     steps: Vec<(i32, User)>,
-    /// Files that match and were somebody else's when they were first seen: rotated, or another name of the same.
-    others: HashSet<Identity>,
-    /// When to scan again, whatever happens.
-    pub(super) scan_at: Instant,
-    /// Something may have changed.
-    pub(super) due: bool,
-    /// But not before then.
-    not_before: Instant,
+    /// The directories in which names are looked up, and the watches on them.
+    directories: HashMap<Directory, Option<i32>>,
+    by_watch: HashMap<i32, Vec<Directory>>,
+    todo: VecDeque<Todo>,
+    /// Files that match and were somebody else's when they were first seen: rotated, or another name of the same. With
+    /// the round in which they were seen last.
+    others: HashMap<Identity, u64>,
+    round: u64,
+    /// When to look at everything again, whatever happens.
+    scan_at: Instant,
     full_said: bool,
+}
+
+/// A directory in which names are looked up that must match the component of that number.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Directory {
+    path: PathBuf,
+    part: usize,
+}
+
+impl Directory {
+    /// Where it is looked up: a relative path that is empty yet is here.
+    fn real(&self) -> &Path {
+        match self.path.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => &self.path,
+        }
+    }
+}
+
+/// What is to be looked at.
+#[derive(Debug)]
+enum Todo {
+    /// The base may be another directory: everything.
+    Base,
+    /// All names in a directory.
+    All(Directory),
+    /// One name in a directory.
+    Name(Directory, OsString),
+    /// Everything was looked at.
+    Round(u64),
 }
 
 impl Glob {
     pub(super) fn new(index: usize, path: PathBuf) -> Glob {
-        let now = Instant::now();
+        let is_literal = |part: &Component| !pattern::is_pattern(part.as_os_str());
+        let base: PathBuf = path.components().take_while(is_literal).collect();
+        let parts = path.components().skip_while(is_literal);
         Glob {
             index,
+            base,
+            parts: parts.map(|part| part.as_os_str().to_owned()).collect(),
             path,
             steps: Vec::new(),
-            others: HashSet::new(),
-            scan_at: now,
-            due: true,
-            not_before: now,
+            directories: HashMap::new(),
+            by_watch: HashMap::new(),
+            todo: VecDeque::from([Todo::Base]),
+            others: HashMap::new(),
+            round: 0,
+            scan_at: Instant::now(),
             full_said: false,
         }
     }
 
     /// When it wants to be scanned.
-    pub(super) fn wants(&self) -> Instant {
-        match self.due {
-            true => self.not_before,
-            false => self.scan_at,
+    pub(super) fn wants(&self) -> Option<Instant> {
+        self.todo.is_empty().then_some(self.scan_at)
+    }
+
+    /// Whether something may have changed that was not yet looked at.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.todo.is_empty()
+    }
+
+    /// Anything may have changed.
+    pub(super) fn look_at_all(&mut self) {
+        self.todo.clear();
+        self.todo.push_back(Todo::Base);
+    }
+
+    /// Something happened to this name in the directory of that watch, or to the directory itself.
+    pub(super) fn tell(&mut self, watch: i32, name: Option<OsString>) {
+        for directory in self.by_watch.get(&watch).into_iter().flatten() {
+            self.todo.push_back(match &name {
+                Some(name) => Todo::Name(directory.clone(), name.clone()),
+                None => Todo::All(directory.clone()),
+            });
         }
-    }
-
-    /// Somebody waits for it: where something may have changed, it is scanned at once.
-    pub(super) fn hurry(&mut self, now: Instant) {
-        self.not_before = self.not_before.min(now);
-    }
-
-    /// Files that match now and are nobody's yet. Blocks on the disk.
-    pub(super) fn scan(
-        &mut self,
-        watches: &mut Watches,
-        known: &Known,
-        names: &Names,
-    ) -> Vec<PathBuf> {
-        let begun = Instant::now();
-        self.due = false;
-        let (matches, armed) = self.look(watches);
-        let mut new = Vec::new();
-        let mut others = HashSet::new();
-        for path in matches {
-            if names.has(&path) || self.is_compressed(&path) {
-                continue;
-            }
-            let Ok(stat) = fs::metadata(&path) else {
-                continue;
-            };
-            let identity = Identity::of(&stat);
-            if !stat.is_file() {
-                continue;
-            }
-            // A rotated name of a file that is followed, or another link to it: not a new file, now and later.
-            if known.has(&identity) || self.others.contains(&identity) {
-                others.insert(identity);
-            } else if names.len() + new.len() < FILES_MAX {
-                new.push(path);
-            } else if !std::mem::replace(&mut self.full_said, true) {
-                log::warn!(
-                    "{:?} matches more than {FILES_MAX} files: the rest is left out",
-                    self.path
-                );
-            }
-        }
-        self.others = others;
-        let now = Instant::now();
-        self.not_before = now + (now - begun) * SCAN_SHARE;
-        self.scan_at = now
-            + if armed {
-                SAFETY_LOOK_TRUSTED
-            } else {
-                SAFETY_LOOK
-            };
-        new
-    }
-
-    /// Arm first, look second: the last walk finds no directory that was not watched before it. Whether all are.
-    fn look(&mut self, watches: &mut Watches) -> (Vec<PathBuf>, bool) {
-        let mut watched: HashSet<Step> = HashSet::new();
-        let mut steps = Vec::new();
-        let mut armed = true;
-        let mut matches = Vec::new();
-        for _ in 0..TRAIL_WALKS_MAX {
-            let (found, lookups) = walk(&self.path);
-            matches = found;
-            let before = watched.len();
-            for (directory, component) in lookups {
-                if !watched.insert((directory.clone(), component.clone())) {
-                    continue;
+        let is_step = |(id, user): &(i32, User)| {
+            *id == watch
+                && match (user, &name) {
+                    (User::Component(_, own), Some(name)) => own == name,
+                    _ => true,
                 }
-                let user = User::Component(self.index, component.clone());
-                match watches.directory(user.clone(), &directory) {
+        };
+        if self.steps.iter().any(is_step) {
+            self.look_at_all();
+        }
+    }
+
+    /// Files that match and are nobody's yet, sorted, as far as the time reaches. Blocks on the disk.
+    pub(super) fn scan(&mut self, now: Instant, scan: &mut Scan) -> Vec<PathBuf> {
+        if self.todo.is_empty() && self.scan_at <= now {
+            self.look_at_all();
+        }
+        let mut new = Vec::new();
+        while let Some(todo) = self.todo.pop_front() {
+            match todo {
+                Todo::Base => self.look_at_base(scan),
+                Todo::All(directory) => self.look_at_directory(&directory, scan, &mut new),
+                Todo::Name(directory, name) => {
+                    if self.directories.contains_key(&directory)
+                        && pattern::matches(&self.parts[directory.part], &name)
+                    {
+                        self.look_at_name(&directory, &name, scan, &mut new);
+                    }
+                }
+                Todo::Round(round) => self.others.retain(|_, seen| *seen >= round),
+            }
+            if scan.until.is_some_and(|until| Instant::now() >= until) {
+                break;
+            }
+        }
+        new.sort_by(|(a_link, a, _), (b_link, b, _)| (a_link, a).cmp(&(b_link, b)));
+        // Two names of one file that came at once: one of them, and not the link.
+        let mut seen = HashSet::new();
+        new.retain(|(_, _, identity)| seen.insert(*identity));
+        let mut paths: Vec<PathBuf> = new.into_iter().map(|(_, path, _)| path).collect();
+        paths.sort();
+        paths
+    }
+
+    fn look_at_base(&mut self, scan: &mut Scan) {
+        let mut steps = Vec::new();
+        let mut armed = scan.watches.fd().is_some();
+        if self.base.file_name().is_some() {
+            for (directory, name) in trail(&self.base).steps {
+                let user = User::Component(self.index, name);
+                match scan.watches.directory(user.clone(), &directory) {
                     Some(id) => steps.push((id, user)),
                     None => armed = false,
                 }
             }
-            if watched.len() == before {
-                break;
+        }
+        for (id, user) in &self.steps {
+            if !steps.contains(&(*id, user.clone())) {
+                scan.watches.release(*id, user);
             }
         }
-        let kept: HashSet<&(i32, User)> = steps.iter().collect();
-        for step in self.steps.iter().filter(|step| !kept.contains(step)) {
-            watches.release(step.0, &step.1);
-        }
         self.steps = steps;
-        (matches, armed)
+        let mut all: Vec<Directory> = self.directories.keys().cloned().collect();
+        all.sort();
+        self.todo.extend(all.into_iter().map(Todo::All));
+        let path = self.base.clone();
+        self.enter(Directory { path, part: 0 });
+        self.round += 1;
+        self.todo.push_back(Todo::Round(self.round));
+        self.scan_at = Instant::now()
+            + match armed {
+                true => SAFETY_LOOK_TRUSTED,
+                false => SAFETY_LOOK,
+            };
+    }
+
+    /// Looks names up in a further directory. Where a pattern goes to any depth, what comes behind that is looked up
+    /// there, too.
+    fn enter(&mut self, directory: Directory) {
+        if self.directories.contains_key(&directory) {
+            return;
+        }
+        if self.directories.len() >= DIRECTORIES_MAX {
+            if !std::mem::replace(&mut self.full_said, true) {
+                log::warn!(
+                    "{:?} matches more than {DIRECTORIES_MAX} directories: the rest is left out",
+                    self.path
+                );
+            }
+            return;
+        }
+        self.directories.insert(directory.clone(), None);
+        if self.goes_deep(directory.part) && directory.part + 1 < self.parts.len() {
+            self.enter(Directory {
+                path: directory.path.clone(),
+                part: directory.part + 1,
+            });
+        }
+        self.todo.push_back(Todo::All(directory));
+    }
+
+    /// Whether a component stands for any number of directories.
+    fn goes_deep(&self, part: usize) -> bool {
+        self.parts[part] == pattern::ANY_DEPTH
+    }
+
+    /// Arm first, look second.
+    fn look_at_directory(&mut self, directory: &Directory, scan: &mut Scan, new: &mut Vec<Match>) {
+        if !self.directories.contains_key(directory) {
+            return;
+        }
+        self.watch(directory, scan.watches);
+        let component = self.parts[directory.part].clone();
+        if !pattern::is_pattern(&component) {
+            return self.look_at_name(directory, &component, scan, new);
+        }
+        let Ok(entries) = fs::read_dir(directory.real()) else {
+            if directory.path != self.base && fs::metadata(directory.real()).is_err() {
+                self.forget(directory, scan.watches);
+            }
+            return;
+        };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            if pattern::matches(&component, &name) {
+                self.look_at_name(directory, &name, scan, new);
+            }
+        }
+    }
+
+    fn watch(&mut self, directory: &Directory, watches: &mut Watches) {
+        let user = User::Component(self.index, self.parts[directory.part].clone());
+        let id = watches.directory(user, directory.real());
+        if id.is_none() && watches.fd().is_some() {
+            self.scan_at = self.scan_at.min(Instant::now() + SAFETY_LOOK);
+        }
+        let before = self.directories.insert(directory.clone(), id).flatten();
+        if before == id {
+            return;
+        }
+        if let Some(before) = before {
+            self.unwatch(directory, before, watches);
+        }
+        if let Some(id) = id {
+            self.by_watch.entry(id).or_default().push(directory.clone());
+        }
+    }
+
+    fn unwatch(&mut self, directory: &Directory, id: i32, watches: &mut Watches) {
+        let component = &self.parts[directory.part];
+        let Some(all) = self.by_watch.get_mut(&id) else {
+            return;
+        };
+        all.retain(|other| other != directory);
+        // Another path may lead to the same directory.
+        if all.iter().all(|other| self.parts[other.part] != *component) {
+            watches.release(id, &User::Component(self.index, component.clone()));
+        }
+        if all.is_empty() {
+            self.by_watch.remove(&id);
+        }
+    }
+
+    /// The directory is gone.
+    fn forget(&mut self, directory: &Directory, watches: &mut Watches) {
+        if let Some(Some(id)) = self.directories.remove(directory) {
+            self.unwatch(directory, id, watches);
+        }
+    }
+
+    fn look_at_name(
+        &mut self,
+        directory: &Directory,
+        name: &OsStr,
+        scan: &mut Scan,
+        new: &mut Vec<Match>,
+    ) {
+        let path = directory.path.join(name);
+        let part = directory.part;
+        let is_last = part + 1 == self.parts.len();
+        let is_dir = match self.goes_deep(part) {
+            // Not behind symbolic links, which may lead anywhere and back.
+            true => fs::symlink_metadata(&path).is_ok_and(|stat| stat.is_dir()),
+            false => !is_last && path.is_dir(),
+        };
+        if is_dir {
+            let part = match self.goes_deep(part) {
+                true => part,
+                false => part + 1,
+            };
+            let below = Directory { path, part };
+            match self.directories.contains_key(&below) {
+                true => self.todo.push_back(Todo::All(below)),
+                false => self.enter(below),
+            }
+        } else if is_last
+            && let Some(found) = self.look_at_file(directory, name, path, scan, new.len())
+        {
+            new.push(found);
+        }
+    }
+
+    fn look_at_file(
+        &mut self,
+        directory: &Directory,
+        name: &OsStr,
+        path: PathBuf,
+        scan: &Scan,
+        found: usize,
+    ) -> Option<Match> {
+        if scan.names.has(&path) || self.is_compressed(&path) {
+            return None;
+        }
+        let stat = fs::metadata(&path).ok().filter(Metadata::is_file)?;
+        let identity = Identity::of(&stat);
+        let watch = self.directories.get(directory).copied().flatten();
+        // A rotated name of a file that is followed, or another link to it: not a new file, now and later.
+        if scan.known.has(&identity)
+            || self.others.contains_key(&identity)
+            || watch.is_some_and(|watch| scan.watches.is_tracked(watch, &name.to_owned()))
+            || self.is_rotated(&directory.path, name, &stat)
+        {
+            self.others.insert(identity, self.round);
+            return None;
+        }
+        if scan.names.len() + found >= FILES_MAX {
+            if !std::mem::replace(&mut self.full_said, true) {
+                log::warn!(
+                    "{:?} matches more than {FILES_MAX} files: the rest is left out until some are gone",
+                    self.path
+                );
+            }
+            return None;
+        }
+        self.full_said = false;
+        let is_link = fs::symlink_metadata(&path).is_ok_and(|stat| stat.is_symlink());
+        Some((is_link, path, identity))
+    }
+
+    /// Whether the file `name` is a rotated one of a file that this pattern matches, too: it has its name and a mark, is
+    /// the older of the two, and was done with when the other began. Where numbers count up it is the younger.
+    fn is_rotated(&self, directory: &Path, name: &OsStr, stat: &Metadata) -> bool {
+        let born = |stat: &Metadata| stat.created().or_else(|_| stat.modified()).ok();
+        let modified = stat.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        let last = self.parts.last();
+        plain_names(name).into_iter().any(|plain| {
+            last.is_some_and(|part| pattern::matches(part, &plain))
+                && fs::metadata(directory.join(&plain)).is_ok_and(|plain| {
+                    let began = born(&plain);
+                    plain.is_file()
+                        && born(stat) <= began
+                        && began.is_some_and(|began| modified <= began + QUIET_MAX)
+                })
+        })
     }
 
     fn is_compressed(&self, path: &Path) -> bool {
@@ -157,117 +396,5 @@ impl Glob {
     }
 }
 
-/// The paths that match `path`, sorted, and every lookup that decides it.
-fn walk(path: &Path) -> (Vec<PathBuf>, Vec<Step>) {
-    let mut lookups = Vec::new();
-    let mut at = vec![PathBuf::new()];
-    let mut components = path.components().peekable();
-    let mut literal = PathBuf::new();
-    let mut matched = false;
-    while let Some(component) = components.next() {
-        let last = components.peek().is_none();
-        let name = match component {
-            Component::Normal(name) => name,
-            other => {
-                at.iter_mut().for_each(|path| path.push(other));
-                literal.push(other);
-                continue;
-            }
-        };
-        if !matched && !pattern::is_pattern(name) {
-            at.iter_mut().for_each(|path| path.push(name));
-            literal.push(name);
-            continue;
-        }
-        if !matched && literal.components().next().is_some() {
-            lookups.extend(trail(&literal).steps);
-        }
-        matched = true;
-        if name == pattern::ANY_DEPTH {
-            at = at
-                .into_iter()
-                .flat_map(|directory| below(directory, &mut lookups))
-                .collect();
-            if last {
-                at = at
-                    .iter()
-                    .flat_map(|directory| files_in(directory))
-                    .collect();
-            }
-            continue;
-        }
-        let mut next = Vec::new();
-        for directory in &at {
-            let real = here_or(directory);
-            lookups.push((real.to_owned(), name.to_owned()));
-            next.extend(
-                entries(real, name)
-                    .into_iter()
-                    .map(|entry| directory.join(entry))
-                    .filter(|path| last || path.is_dir())
-                    .take(FILES_MAX),
-            );
-        }
-        at = next;
-    }
-    at.sort();
-    (at, lookups)
-}
-
-/// `directory` and all directories below it, without those behind symbolic links, which may lead anywhere and back, and
-/// those with a dot. Each is looked up in, for directories that come later.
-fn below(directory: PathBuf, lookups: &mut Vec<Step>) -> Vec<PathBuf> {
-    let mut found = vec![directory];
-    let mut next = 0;
-    while next < found.len() && found.len() < DIRECTORIES_MAX {
-        let here = found[next].clone();
-        let real = here_or(&here);
-        lookups.push((real.to_owned(), pattern::ANY_DEPTH.into()));
-        let entries = fs::read_dir(real).into_iter().flatten().flatten();
-        let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-        let names = directories.map(|entry| entry.file_name());
-        let seen = names.filter(|name| pattern::matches(OsStr::new(pattern::ANY_DEPTH), name));
-        let mut deeper: Vec<_> = seen.map(|name| here.join(name)).collect();
-        deeper.sort();
-        found.extend(deeper);
-        next += 1;
-    }
-    if found.len() >= DIRECTORIES_MAX {
-        log::warn!(
-            "{:?} has more than {DIRECTORIES_MAX} directories: the rest is left out",
-            found[0]
-        );
-        found.truncate(DIRECTORIES_MAX);
-    }
-    found
-}
-
-/// What a pattern that ends with `**` matches in one directory.
-fn files_in(directory: &Path) -> Vec<PathBuf> {
-    let names = entries(here_or(directory), OsStr::new("*"));
-    names.into_iter().map(|name| directory.join(name)).collect()
-}
-
-/// Where a relative path that is empty yet is looked up.
-fn here_or(directory: &Path) -> &Path {
-    match directory.as_os_str().is_empty() {
-        true => Path::new("."),
-        false => directory,
-    }
-}
-
-/// The entries of `directory` that match the component `name`.
-fn entries(directory: &Path, name: &OsStr) -> Vec<OsString> {
-    if !pattern::is_pattern(name) {
-        let there = fs::symlink_metadata(directory.join(name)).is_ok();
-        return there.then(|| name.to_owned()).into_iter().collect();
-    }
-    let Ok(entries) = fs::read_dir(directory) else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .map(|entry| entry.file_name())
-        .filter(|entry| pattern::matches(name, entry))
-        .collect()
-}
+/// A file that matches: whether it is a link, where, and which.
+type Match = (bool, PathBuf, Identity);

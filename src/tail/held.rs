@@ -302,6 +302,7 @@ impl Held {
             joiner.end(self.edge + fragment.len() as u64, self.edge, &mut made);
         }
         let used = *made.ends.last()? as usize;
+        made.records.next = joiner.is_light().then(|| Arc::new(Joiner::clone(joiner)));
         let bytes = fragment[..used].to_vec();
         let rest = fragment[used..].to_vec();
         self.tail.truncate(self.lead);

@@ -1,11 +1,13 @@
 //! Which files the followers know already, and the clock by which births are told.
 
 use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::time::{Duration, SystemTime};
 
 use nix::time::{ClockId, clock_gettime};
 
 use crate::source::Identity;
+use crate::source::mark::is_rotated_name;
 
 /// The time by the clock with which the kernel stamps births. It ticks coarsely, and stands up to a tick before the one
 /// that is usually asked: by that one, a file could be born before it is.
@@ -33,6 +35,8 @@ fn time_at(seconds: i64, nanos: i64) -> SystemTime {
 #[derive(Debug, Default)]
 pub(super) struct Known {
     owners: HashMap<Identity, Vec<usize>>,
+    /// What the files of the followers are called.
+    names: HashMap<usize, OsString>,
 }
 
 impl Known {
@@ -61,10 +65,22 @@ impl Known {
             .is_some_and(|owners| owners.contains(&owner))
     }
 
-    pub(super) fn has_of_other(&self, identity: &Identity, owner: usize) -> bool {
-        self.owners
-            .get(identity)
-            .is_some_and(|owners| owners.iter().any(|&other| other != owner))
+    /// A follower's file is called that.
+    pub(super) fn call(&mut self, follower: usize, name: &OsStr) {
+        self.names.insert(follower, name.to_owned());
+    }
+
+    /// Whether another follower has the file, and rotates to the name of this one.
+    pub(super) fn is_rotated_by_other(&self, identity: &Identity, follower: usize) -> bool {
+        let (Some(owners), Some(own)) = (self.owners.get(identity), self.names.get(&follower))
+        else {
+            return false;
+        };
+        let mut others = owners.iter().filter(|&&other| other != follower);
+        others.any(|other| {
+            let name = self.names.get(other);
+            name.is_some_and(|name| is_rotated_name(name, own))
+        })
     }
 }
 

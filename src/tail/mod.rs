@@ -16,6 +16,7 @@
 //! | `name` | what is said about a name that leads nowhere |
 //! | `identity` | which file it is, and who has it |
 //! | `trail`, `watches` | what is watched, for whom |
+//! | `listing` | the names in directories, listed once for all |
 //! | `containers`, `pod` | the containers of a Docker, and the links that kubelet makes for them |
 //! | `pattern`, `glob`, `names` | the FILE arguments: patterns, what matches them, what files are called |
 //!
@@ -28,6 +29,7 @@ mod follower;
 mod glob;
 mod held;
 mod identity;
+mod listing;
 mod name;
 mod names;
 mod pod;

@@ -7,7 +7,7 @@
 mod asked;
 mod turns;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,19 +22,21 @@ use crate::courier::{Pace, Rounds};
 use crate::hub::{Change, Hub, Spooled};
 use crate::limits::{
     BLOCKED_PATIENCE, CROWD_WAIT_MAX, CROWD_WAIT_PER_CLIENT, DELETED_KEPT, FAST_BYTES,
-    FORGET_EVERY, LOOK_WAIT, REST_SLICE, TURN_BYTES,
+    FORGET_EVERY, LOOK_WAIT, PASS_TIME, REST_SLICE, TURN_BYTES,
 };
 use crate::pattern::Wanted;
 use crate::source::Source;
 use crate::stop::{Reason, Stop};
 
 use asked::Asked;
+use turns::Ready;
 
 use super::containers::Containers;
 use super::follower::{Follower, Turn};
-use super::glob::Glob;
+use super::glob::{Glob, Scan};
 use super::held::READ_BYTES;
 use super::identity::Known;
+use super::listing::Listings;
 use super::names::Names;
 use super::pulse::Pulse;
 use super::watches::Watches;
@@ -91,19 +93,20 @@ pub struct Watcher {
     pulse: Arc<Pulse>,
     /// When `on_round` is to be called though nothing happens.
     round_due: Option<Instant>,
-    followers: Vec<Follower>,
+    /// By number; numbers are not used again.
+    followers: BTreeMap<usize, Follower>,
+    next_follower: usize,
     globs: Vec<Glob>,
     dockers: Vec<Containers>,
     names: Names,
     known: Known,
     watches: Watches,
+    listings: Listings,
     buf: Vec<u8>,
-    /// Whose turn it is, in order; `queued` says who is in it.
-    ready: VecDeque<usize>,
-    queued: Vec<bool>,
+    ready: Ready,
     /// When to look at whom without an event. `timed` holds each follower's entry.
     times: BTreeSet<(Instant, usize)>,
-    timed: Vec<Option<Instant>>,
+    timed: HashMap<usize, Instant>,
     asked: Option<Asked>,
     /// Who took part in the last batch that was not empty, and how many bytes it had.
     active: Vec<usize>,
@@ -128,17 +131,18 @@ impl Watcher {
             quit: Arc::default(),
             pulse: Arc::new(Pulse::new(now)),
             round_due: Some(now),
-            followers: Vec::new(),
+            followers: BTreeMap::new(),
+            next_follower: 0,
             globs: Vec::new(),
             dockers: Vec::new(),
             names: Names::default(),
             known: Known::default(),
             watches: Watches::new(options.poll_only),
+            listings: Listings::default(),
             buf: vec![0; READ_BYTES],
-            ready: VecDeque::new(),
-            queued: Vec::new(),
+            ready: Ready::default(),
             times: BTreeSet::new(),
-            timed: Vec::new(),
+            timed: HashMap::new(),
             asked: None,
             active: Vec::new(),
             batch_bytes: 0,
@@ -157,7 +161,13 @@ impl Watcher {
             match file {
                 Wanted::Pattern(pattern) => {
                     let mut glob = Glob::new(watcher.globs.len(), pattern.path().to_owned());
-                    let new = glob.scan(&mut watcher.watches, &watcher.known, &watcher.names);
+                    let mut scan = Scan {
+                        watches: &mut watcher.watches,
+                        known: &watcher.known,
+                        names: &watcher.names,
+                        until: None,
+                    };
+                    let new = glob.scan(now, &mut scan);
                     watcher.globs.push(glob);
                     watcher.add_matches(new, true, &mut Vec::new());
                 }
@@ -172,10 +182,9 @@ impl Watcher {
         }
         watcher.scan_containers(Instant::now(), true, &mut Vec::new());
         watcher.take_events();
-        watcher
-            .followers
-            .iter_mut()
-            .for_each(Follower::begin_arrivals);
+        for follower in watcher.followers.values_mut() {
+            follower.begin_stints(&mut watcher.watches);
+        }
         Ok(watcher)
     }
 
@@ -209,7 +218,11 @@ impl Watcher {
         let Some(source) = source else {
             return;
         };
-        let index = self.followers.len();
+        let index = self.next_follower;
+        self.next_follower += 1;
+        if let Some(name) = source.path().file_name() {
+            self.known.call(index, name);
+        }
         let deleted_kept = self.options.deleted_kept.unwrap_or(DELETED_KEPT);
         let mut follower = Follower::new(index, source, by_pattern, deleted_kept);
         for (at, kind) in self.hub.take_events(&follower.path()) {
@@ -223,17 +236,16 @@ impl Watcher {
                 room: TURN_BYTES,
                 watches: &mut self.watches,
                 known: &mut self.known,
+                listings: &mut self.listings,
                 hub: &self.hub,
                 changes: &mut changes,
             });
         }
-        self.followers.push(follower);
-        self.queued.push(false);
-        self.timed.push(None);
+        self.followers.insert(index, follower);
         if let Some(asked) = &mut self.asked {
-            asked.take_in();
+            asked.take_in(index);
         }
-        self.make_ready(index);
+        self.ready.stir(index);
     }
 
     // -- the loop
@@ -253,7 +265,7 @@ impl Watcher {
                     // thread's.
                     let fast = self.is_fast() && self.published_at.elapsed() < BLOCKED_PATIENCE;
                     let again = !self.pass() && self.rounds.run_again(fast);
-                    if self.ready.is_empty() && !again && !self.rounds.has_blocked() {
+                    if self.is_idle() && !again && !self.rounds.has_blocked() {
                         self.wait(true, self.next_time());
                     } else if again && self.rounds.pace() == Pace::Go {
                         self.wait(false, Some(Instant::now() + REST_SLICE));
@@ -325,13 +337,15 @@ impl Watcher {
         if !self.is_fast() {
             return false;
         }
-        let waiting = |&index: &usize| self.followers[index].waiting_bytes();
-        self.active.iter().map(waiting).sum::<u64>() >= TURN_BYTES as u64
+        let active = self.active.iter();
+        let followers = active.filter_map(|index| self.followers.get(index));
+        followers.map(Follower::waiting_bytes).sum::<u64>() >= TURN_BYTES as u64
     }
 
     /// Takes what has come, looks at whose turn it is, and publishes what that finds; whether a round came of it.
     fn pass(&mut self) -> bool {
         let now = Instant::now();
+        self.listings.clear();
         self.take_events();
         self.take_notices();
         self.take_asked(now);
@@ -341,14 +355,17 @@ impl Watcher {
         self.scan_containers(now, false, &mut changes);
         let mut read = 0;
         self.active.clear();
-        for _ in 0..self.ready.len() {
-            let Some(index) = self.ready.pop_front() else {
-                break;
-            };
-            self.queued[index] = false;
-            read += self.look_at(index, now, &mut changes);
-            if read >= TURN_BYTES {
-                break;
+        // Those that were written to have their own time: however many names have changed, they are not kept waiting.
+        for take in [Ready::take_written, Ready::take_stirred] {
+            let until = Instant::now() + PASS_TIME;
+            for _ in 0..self.ready.len() {
+                let Some(index) = take(&mut self.ready) else {
+                    break;
+                };
+                read += self.look_at(index, now, &mut changes);
+                if read >= TURN_BYTES || Instant::now() >= until {
+                    break;
+                }
             }
         }
         let carried = self.publish(changes, read, now);
@@ -365,16 +382,19 @@ impl Watcher {
         changes: &mut Vec<(Arc<Source>, Change)>,
     ) -> usize {
         let before = changes.len();
+        let Some(follower) = self.followers.get_mut(&index) else {
+            return 0;
+        };
         let mut turn = Turn {
             now,
             buf: &mut self.buf,
             room: TURN_BYTES,
             watches: &mut self.watches,
             known: &mut self.known,
+            listings: &mut self.listings,
             hub: &self.hub,
             changes,
         };
-        let follower = &mut self.followers[index];
         let more = follower.look(&mut turn);
         let read = TURN_BYTES - turn.room;
         let look_at = follower.look_at;
@@ -382,7 +402,7 @@ impl Watcher {
             self.active.push(index);
         }
         if more {
-            self.make_ready(index);
+            self.ready.write(index);
         }
         self.look_again_at(index, look_at);
         self.aim(index, now);

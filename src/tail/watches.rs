@@ -1,24 +1,28 @@
 //! What the kernel tells us: one inotify instance for everything, and who is to be told by each watch.
 //!
-//! Two paths to one inode get the *same* watch descriptor, and adding it again replaces its mask. So watches are
-//! counted by descriptor, by who uses them, and there is one constant mask for files and one for directories.
+//! Two paths to one inode get the *same* watch descriptor, and adding it again replaces its mask. So a watch is one
+//! thing with all its users: for a file the followers that hold it, for a directory a map of the names looked up in
+//! it, so that an event costs the same however many names there are. One constant mask for files, one for directories.
+//!
+//! The kernel tells in order what comes to stand under a name, and where it is moved. Both are passed on to the
+//! follower of the name ([`Told`]): it then finds files that it had no time to see, whatever they are called now.
 //!
 //! An event only says whom to look at. What is lost (an overflow of the queue, a limit that was hit) makes looking
 //! slower, never wrong.
 
-use std::collections::HashMap;
-use std::ffi::{OsStr, OsString};
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use inotify::{EventMask, Inotify, WatchDescriptor, WatchMask};
+use inotify::{Event, EventMask, Inotify, WatchDescriptor, WatchMask};
 use nix::errno::Errno;
 
-use crate::limits::{EVENT_READS_MAX, EVENTS_BYTES};
+use crate::limits::{EVENT_READS_MAX, EVENTS_BYTES, EVENTS_TIME};
 use crate::pattern;
-use crate::source::mark::is_rotated_name;
 
 /// Who wants to know what a watch tells.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -35,37 +39,179 @@ pub(super) enum User {
     Container(usize, OsString),
 }
 
-/// Whom an event concerns.
+/// What the kernel tells of a name in a directory. Renames have a number that both of their ends share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// A file was made there.
+    Made,
+    /// A further link to a file that the follower holds was made there.
+    Linked,
+    /// A file was moved there; what stood there before is gone.
+    MovedIn(u32),
+    /// The file that stood there was moved away.
+    MovedOut(u32),
+    /// The name was deleted.
+    Deleted,
+}
+
+/// What the kernel tells of a name that a follower follows, or to which a file of that name was moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    /// The watch on the directory.
+    pub(super) directory: i32,
+    pub(super) name: OsString,
+    pub(super) what: What,
+}
+
+/// Whom an event concerns.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Hit {
-    /// A follower's file.
-    Follower(usize),
-    /// A follower's path: what is watched may have to change.
+    /// A follower's file was written to.
+    Wrote(usize),
+    /// Something else happened to a follower's file.
+    File(usize),
+    /// A directory on a follower's path: what is watched may have to change.
     Path(usize),
-    /// A file was made (else moved) under a follower's name.
-    Arrival(usize, bool),
-    /// Files beside a follower's have changed that have rotated names.
-    Siblings(usize),
-    /// A glob.
-    Glob(usize),
+    /// The name of a follower's file may lead elsewhere.
+    Entry(usize),
+    /// What happened to a follower's name, or to a file that stood under it.
+    Told(usize, Told),
+    /// The file of the first follower's name was moved to the name of the second.
+    HandedOver(usize, usize),
+    /// A glob: something about this name in the directory of this watch, or about the directory itself.
+    Glob(usize, i32, Option<OsString>),
     /// The containers of a Docker.
     Containers(usize),
     /// Events were lost: everyone.
     All,
 }
 
-/// See the module.
+/// The program's watches.
 pub(super) struct Watches {
     /// None where the kernel gave none: everything is polled.
     inotify: Option<Inotify>,
     by_id: HashMap<i32, Watch>,
+    /// Files of followed names that are being moved, by the number of the rename, and in which drain it began.
+    flying: HashMap<u32, (u64, Vec<Flying>)>,
+    drains: u64,
+    /// The last drain has taken all that had come.
+    is_drained: bool,
+    /// The last event was a change of the number of links, or the like, of this watched file.
+    touched: Option<i32>,
     buf: Vec<u8>,
     limit_said: bool,
 }
 
+/// A follower whose file is on its way to another name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Flying {
+    follower: usize,
+    /// It stood under the follower's own name.
+    from_own_name: bool,
+}
+
+/// A watch and its users.
 struct Watch {
     descriptor: WatchDescriptor,
-    users: Vec<User>,
+    /// How it was added: where the directory is.
+    path: PathBuf,
+    /// Followers that hold this file.
+    files: Vec<usize>,
+    /// Who looks which name up in this directory.
+    names: HashMap<OsString, Vec<Lookup>>,
+    /// Followers that want to know what becomes of the file under this name, which stood under theirs.
+    tracked: HashMap<OsString, Vec<usize>>,
+    components: Vec<(usize, OsString)>,
+    containers: Vec<(usize, OsString)>,
+}
+
+/// A follower that looks a name up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Lookup {
+    follower: usize,
+    /// It is the file's own name, not one on the way to it.
+    is_entry: bool,
+}
+
+impl Watch {
+    fn add(&mut self, user: User) {
+        match user {
+            User::File(follower) => push_new(&mut self.files, follower),
+            User::Name(follower, name) => {
+                let is_entry = false;
+                push_new(
+                    self.names.entry(name).or_default(),
+                    Lookup { follower, is_entry },
+                );
+            }
+            User::Entry(follower, name) => {
+                let is_entry = true;
+                push_new(
+                    self.names.entry(name).or_default(),
+                    Lookup { follower, is_entry },
+                );
+            }
+            User::Component(glob, component) => push_new(&mut self.components, (glob, component)),
+            User::Container(docker, component) => {
+                push_new(&mut self.containers, (docker, component));
+            }
+        }
+    }
+
+    fn remove(&mut self, user: &User) {
+        let mut look = |name: &OsString, lookup: Lookup| {
+            if let Some(lookups) = self.names.get_mut(name) {
+                lookups.retain(|other| *other != lookup);
+                if lookups.is_empty() {
+                    self.names.remove(name);
+                }
+            }
+        };
+        match user {
+            User::File(follower) => self.files.retain(|other| other != follower),
+            User::Name(follower, name) => look(
+                name,
+                Lookup {
+                    follower: *follower,
+                    is_entry: false,
+                },
+            ),
+            User::Entry(follower, name) => look(
+                name,
+                Lookup {
+                    follower: *follower,
+                    is_entry: true,
+                },
+            ),
+            User::Component(glob, component) => self
+                .components
+                .retain(|(other, own)| (other, own) != (glob, component)),
+            User::Container(docker, component) => self
+                .containers
+                .retain(|(other, own)| (other, own) != (docker, component)),
+        }
+    }
+
+    fn is_unused(&self) -> bool {
+        self.files.is_empty()
+            && self.names.is_empty()
+            && self.components.is_empty()
+            && self.containers.is_empty()
+    }
+
+    /// The followers of the file called `name` in this directory.
+    fn entries<'a>(&'a self, name: &std::ffi::OsStr) -> impl Iterator<Item = usize> + use<'a> {
+        let lookups = self.names.get(name).into_iter().flatten();
+        lookups
+            .filter(|lookup| lookup.is_entry)
+            .map(|lookup| lookup.follower)
+    }
+}
+
+fn push_new<T: PartialEq>(all: &mut Vec<T>, one: T) {
+    if !all.contains(&one) {
+        all.push(one);
+    }
 }
 
 /// The longest event: its head, and a name with its end (inotify(7)).
@@ -107,6 +253,10 @@ impl Watches {
         Watches {
             inotify,
             by_id: HashMap::new(),
+            flying: HashMap::new(),
+            drains: 0,
+            is_drained: true,
+            touched: None,
             buf: vec![0; EVENTS_BYTES],
             limit_said: false,
         }
@@ -140,11 +290,14 @@ impl Watches {
                 let id = descriptor.get_watch_descriptor_id();
                 let watch = self.by_id.entry(id).or_insert_with(|| Watch {
                     descriptor,
-                    users: Vec::new(),
+                    path: path.to_owned(),
+                    files: Vec::new(),
+                    names: HashMap::new(),
+                    tracked: HashMap::new(),
+                    components: Vec::new(),
+                    containers: Vec::new(),
                 });
-                if !watch.users.contains(&user) {
-                    watch.users.push(user);
-                }
+                watch.add(user);
                 Some(id)
             }
             Err(e) => {
@@ -170,8 +323,8 @@ impl Watches {
         let Some(watch) = self.by_id.get_mut(&id) else {
             return;
         };
-        watch.users.retain(|other| other != user);
-        if watch.users.is_empty()
+        watch.remove(user);
+        if watch.is_unused()
             && let Some(watch) = self.by_id.remove(&id)
             && let Some(inotify) = &mut self.inotify
         {
@@ -180,77 +333,236 @@ impl Watches {
         }
     }
 
+    /// Where the file called `name` in a watched directory stands, unless that is the own name of another follower
+    /// than `follower`.
+    pub(super) fn place(&self, directory: i32, name: &OsString, follower: usize) -> Place {
+        let Some(watch) = self.by_id.get(&directory) else {
+            return Place::Unknown;
+        };
+        let mut others = watch.entries(name);
+        match others.any(|other| other != follower) {
+            true => Place::OfAnother,
+            false => Place::At(watch.path.join(name)),
+        }
+    }
+
+    /// Whether a file that stood under a followed name is called `name` now.
+    pub(super) fn is_tracked(&self, directory: i32, name: &OsString) -> bool {
+        let watch = self.by_id.get(&directory);
+        watch.is_some_and(|watch| watch.tracked.contains_key(name))
+    }
+
+    /// The follower does not want to know any more what becomes of the file called `name`.
+    pub(super) fn untrack(&mut self, directory: i32, name: &OsString, follower: usize) {
+        if let Some(watch) = self.by_id.get_mut(&directory)
+            && let Some(followers) = watch.tracked.get_mut(name)
+        {
+            followers.retain(|other| *other != follower);
+            if followers.is_empty() {
+                watch.tracked.remove(name);
+            }
+        }
+    }
+
+    /// Whether all events were taken that had come when this was last asked for them.
+    pub(super) fn is_drained(&self) -> bool {
+        self.is_drained
+    }
+
     /// Takes the events that have come, without waiting, and tells whom they concern.
     pub(super) fn drain(&mut self, hit: &mut dyn FnMut(Hit)) {
-        let Some(inotify) = &mut self.inotify else {
+        let Some(mut inotify) = self.inotify.take() else {
             return;
         };
+        let mut buf = std::mem::take(&mut self.buf);
+        let begun = Instant::now();
+        let mut is_empty = false;
+        self.drains += 1;
         for _ in 0..EVENT_READS_MAX {
-            let events = match inotify.read_events(&mut self.buf) {
+            let events = match inotify.read_events(&mut buf) {
                 Ok(events) => events,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(_) => return,
+                Err(_) => {
+                    is_empty = true;
+                    break;
+                }
             };
             let mut bytes_most = 0;
             for event in events {
                 bytes_most += EVENT_BYTES_MAX;
-                if event.mask.contains(EventMask::Q_OVERFLOW) {
-                    hit(Hit::All);
-                    continue;
-                }
-                let id = event.wd.get_watch_descriptor_id();
-                let Some(watch) = self.by_id.get(&id) else {
-                    continue;
-                };
-                for user in &watch.users {
-                    if let Some(concerned) = concerned(user, event.name) {
-                        hit(concerned);
-                    }
-                    if let (User::Entry(follower, name), Some(entry)) = (user, event.name)
-                        && name == entry
-                        && event
-                            .mask
-                            .intersects(EventMask::CREATE | EventMask::MOVED_TO)
-                    {
-                        let made = event.mask.contains(EventMask::CREATE);
-                        hit(Hit::Arrival(*follower, made));
-                    }
-                }
-                if event.mask.contains(EventMask::IGNORED) {
-                    self.by_id.remove(&id);
-                }
+                self.take_event(event, hit);
             }
-            // There was room for one more, had there been one: the read that would say so is spared.
+            // The buffer was not full, so the queue is empty: skip the read that would return EAGAIN.
             if bytes_most + EVENT_BYTES_MAX <= EVENTS_BYTES {
-                return;
+                is_empty = true;
+                break;
+            }
+            if begun.elapsed() >= EVENTS_TIME {
+                break;
+            }
+        }
+        self.is_drained = is_empty;
+        if is_empty {
+            // Both ends of a rename come right after each other: what has not arrived by now went out of our sight.
+            let drains = self.drains;
+            self.flying.retain(|_, (begun, _)| *begun == drains);
+        }
+        self.buf = buf;
+        self.inotify = Some(inotify);
+    }
+
+    fn take_event(&mut self, event: Event<&std::ffi::OsStr>, hit: &mut dyn FnMut(Hit)) {
+        if event.mask.contains(EventMask::Q_OVERFLOW) {
+            self.flying.clear();
+            hit(Hit::All);
+            return;
+        }
+        let id = event.wd.get_watch_descriptor_id();
+        let touched = self.touched.take();
+        let Some(name) = event.name else {
+            if event.mask.contains(EventMask::ATTRIB) {
+                self.touched = Some(id);
+            }
+            if let Some(watch) = self.by_id.get(&id) {
+                watch.tell_itself(id, event.mask, hit);
+            }
+            if event.mask.contains(EventMask::IGNORED) {
+                self.by_id.remove(&id);
+            }
+            return;
+        };
+        let linked = touched
+            .and_then(|file| self.by_id.get(&file))
+            .map(|watch| watch.files.clone());
+        let Some(watch) = self.by_id.get_mut(&id) else {
+            return;
+        };
+        for lookup in watch.names.get(name).into_iter().flatten() {
+            hit(match lookup.is_entry {
+                true => Hit::Entry(lookup.follower),
+                false => Hit::Path(lookup.follower),
+            });
+        }
+        let what = match event.mask {
+            mask if mask.contains(EventMask::CREATE) => Some(What::Made),
+            mask if mask.contains(EventMask::MOVED_TO) => Some(What::MovedIn(event.cookie)),
+            mask if mask.contains(EventMask::MOVED_FROM) => Some(What::MovedOut(event.cookie)),
+            mask if mask.contains(EventMask::DELETE) => Some(What::Deleted),
+            _ => None,
+        };
+        if let Some(what) = what {
+            watch.tell_name(
+                id,
+                name,
+                what,
+                linked.as_deref(),
+                &mut self.flying,
+                self.drains,
+                hit,
+            );
+        }
+        for (glob, component) in &watch.components {
+            if pattern::matches(component, name) {
+                hit(Hit::Glob(*glob, id, Some(name.to_owned())));
+            }
+        }
+        for (docker, component) in &watch.containers {
+            if pattern::matches(component, name) {
+                hit(Hit::Containers(*docker));
             }
         }
     }
 }
 
-/// Whom an event that names an entry (or, with `None`, the watched thing itself) concerns.
-fn concerned(user: &User, entry: Option<&OsStr>) -> Option<Hit> {
-    match (user, entry) {
-        (User::File(follower), _) => Some(Hit::Follower(*follower)),
-        (User::Name(follower, _) | User::Entry(follower, _), None) => Some(Hit::Path(*follower)),
-        (User::Name(follower, name) | User::Entry(follower, name), Some(entry))
-            if name == entry =>
-        {
-            Some(Hit::Path(*follower))
+/// Where a file stands that was moved from a followed name.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// Here.
+    At(PathBuf),
+    /// Under the name of another follower, to whom it belongs now.
+    OfAnother,
+    /// The directory is not watched any more.
+    Unknown,
+}
+
+impl Watch {
+    /// An event of what is watched itself.
+    fn tell_itself(&self, id: i32, mask: EventMask, hit: &mut dyn FnMut(Hit)) {
+        for &follower in &self.files {
+            hit(match mask.contains(EventMask::MODIFY) {
+                true => Hit::Wrote(follower),
+                false => Hit::File(follower),
+            });
         }
-        (User::Name(..), Some(_)) => None,
-        // A file that gets a rotated name: whatever it is, the next look notes when the name was still right, so that
-        // a copy isn't taken for a generation that was missed.
-        (User::Entry(follower, name), Some(entry)) => {
-            is_rotated_name(name, entry).then_some(Hit::Siblings(*follower))
+        for lookup in self.names.values().flatten() {
+            hit(Hit::Path(lookup.follower));
         }
-        (User::Component(glob, _), None) => Some(Hit::Glob(*glob)),
-        (User::Component(glob, component), Some(entry)) => {
-            pattern::matches(component, entry).then_some(Hit::Glob(*glob))
+        for (glob, _) in &self.components {
+            hit(Hit::Glob(*glob, id, None));
         }
-        (User::Container(at, _), None) => Some(Hit::Containers(*at)),
-        (User::Container(at, component), Some(entry)) => {
-            pattern::matches(component, entry).then_some(Hit::Containers(*at))
+        for (docker, _) in &self.containers {
+            hit(Hit::Containers(*docker));
+        }
+    }
+
+    /// What happened to `name` in this directory. `linked`: who holds the file whose number of links has just changed.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one event, and what is known of those before it"
+    )]
+    fn tell_name(
+        &mut self,
+        id: i32,
+        name: &std::ffi::OsStr,
+        what: What,
+        linked: Option<&[usize]>,
+        flying: &mut HashMap<u32, (u64, Vec<Flying>)>,
+        drain: u64,
+        hit: &mut dyn FnMut(Hit),
+    ) {
+        let own: Vec<usize> = self.entries(name).collect();
+        let mut concerned: BTreeSet<usize> = own.iter().copied().collect();
+        let tracked = match what {
+            What::Made | What::Linked => self.tracked.get(name).cloned(),
+            What::MovedIn(_) | What::MovedOut(_) | What::Deleted => self.tracked.remove(name),
+        };
+        let tracked = tracked.unwrap_or_default();
+        concerned.extend(&tracked);
+        match what {
+            What::MovedOut(cookie) if !concerned.is_empty() => {
+                let leaving = concerned.iter().map(|&follower| Flying {
+                    follower,
+                    from_own_name: own.contains(&follower),
+                });
+                flying.insert(cookie, (drain, leaving.collect()));
+            }
+            What::MovedIn(cookie) => {
+                let (_, arriving) = flying.remove(&cookie).unwrap_or_default();
+                for arrived in &arriving {
+                    let others = own.iter().filter(|&&other| other != arrived.follower);
+                    for &other in others.filter(|_| arrived.from_own_name) {
+                        hit(Hit::HandedOver(arrived.follower, other));
+                    }
+                    concerned.insert(arrived.follower);
+                }
+                if !arriving.is_empty() {
+                    let followers = arriving.iter().map(|arrived| arrived.follower);
+                    self.tracked.insert(name.to_owned(), followers.collect());
+                }
+            }
+            What::MovedOut(_) | What::Made | What::Linked | What::Deleted => {}
+        }
+        for follower in concerned {
+            let is_link = what == What::Made && linked.is_some_and(|all| all.contains(&follower));
+            let told = Told {
+                directory: id,
+                name: name.to_owned(),
+                what: match is_link {
+                    true => What::Linked,
+                    false => what,
+                },
+            };
+            hit(Hit::Told(follower, told));
         }
     }
 }

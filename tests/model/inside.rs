@@ -20,7 +20,7 @@ use crate::play::{self, FILES, Program};
 use crate::world::{Got, number_of};
 
 /// Nothing waits that long when it works.
-const DEADLINE: Duration = Duration::from_secs(8);
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Bytes that a client reads at a time: little, so that much can happen in between.
 const CHUNK_BYTES: usize = 512;

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
 use play::{Program, play, script};
+use world::Stored;
 
 /// Seeds that failed once, when rotated files were put in the order of their last writes, or of their births.
 const KEPT_INSIDE: &[u64] = &[1795607929000112, 1795607929000800, 1795610191006001];
@@ -34,7 +35,7 @@ const PLAYERS_INSIDE: u64 = 8;
 const PLAYERS_WIRE: u64 = 4;
 
 /// Plays the script that grows from `seed`.
-fn play_seed<P: Program>(seed: u64) {
+fn play_seed<P: Program>(seed: u64, stored: Stored) {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let config = Config {
@@ -45,13 +46,24 @@ fn play_seed<P: Program>(seed: u64) {
     };
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(config, rng);
-    let outcome = runner.run(&script(seed % 2 == 1), |script| {
+    // A record that is cut with its file is shown as it lies there, which the toy model has no word for.
+    let may_lose = seed % 2 == 1 && stored == Stored::Plain;
+    let outcome = runner.run(&script(may_lose), |script| {
         let home = tempfile::tempdir().map_err(|e| TestCaseError::fail(e.to_string()))?;
-        play::<P>(home.path(), &script, seed % 4 < 2)
+        play::<P>(home.path(), &script, seed % 4 < 2, stored)
             .map_err(|e| TestCaseError::fail(format!("{e}\n{script:?}")))
     });
     if let Err(e) = outcome {
-        panic!("seed {seed}: {e}");
+        panic!("seed {seed}, {stored:?}: {e}");
+    }
+}
+
+/// What stands in the files of the script that grows from `seed`.
+fn stored(seed: u64) -> Stored {
+    match seed / 4 % 4 {
+        0 => Stored::Docker,
+        1 => Stored::Cri,
+        _ => Stored::Plain,
     }
 }
 
@@ -61,9 +73,11 @@ fn number(variable: &str) -> Option<u64> {
 
 fn play_many<P: Program>(kept: &[u64], scripts: u64, players: u64) {
     if let Some(seed) = number("TAILCAST_SEED") {
-        return play_seed::<P>(seed);
+        return play_seed::<P>(seed, stored(seed));
     }
-    kept.iter().for_each(|&seed| play_seed::<P>(seed));
+    // All of them failed on plain lines.
+    kept.iter()
+        .for_each(|&seed| play_seed::<P>(seed, Stored::Plain));
     let end =
         number("TAILCAST_SOAK_SECONDS").map(|soak| Instant::now() + Duration::from_secs(soak));
     // Other scripts each time.
@@ -79,7 +93,7 @@ fn play_many<P: Program>(kept: &[u64], scripts: u64, players: u64) {
                     if !more(n) {
                         break;
                     }
-                    play_seed::<P>(first + n);
+                    play_seed::<P>(first + n, stored(first + n));
                 }
             });
         }

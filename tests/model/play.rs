@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 
-use crate::world::{Got, Op, Promise, World, check, op};
+use crate::world::{Got, Op, Promise, Stored, World, check, op};
 
 /// Clients in each script. The first one is always there.
 const CLIENTS: usize = 3;
@@ -271,8 +271,13 @@ fn settle<P: Program>(
 }
 
 /// Plays a script in the directory `home`.
-pub(crate) fn play<P: Program>(home: &Path, script: &[Step], numbered: bool) -> Result<(), String> {
-    let world = |file: usize| World::new(&home.join(file.to_string()), numbered);
+pub(crate) fn play<P: Program>(
+    home: &Path,
+    script: &[Step],
+    numbered: bool,
+    stored: Stored,
+) -> Result<(), String> {
+    let world = |file: usize| World::new(&home.join(file.to_string()), numbered, stored);
     let mut play = Play::<P> {
         worlds: (0..FILES).map(world).collect(),
         program: None,

@@ -76,6 +76,38 @@ pub(crate) fn op(may_lose: bool) -> impl Strategy<Value = Op> {
     prop_oneof![20 => keeping.boxed(), weight => losing.boxed()]
 }
 
+/// What stands in the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stored {
+    /// The lines themselves.
+    Plain,
+    /// What Docker's json-file driver makes of them.
+    Docker,
+    /// What CRI makes of them.
+    Cri,
+}
+
+impl Stored {
+    /// How `text` is stored, which may end in the middle of a line.
+    fn bytes(self, text: &str) -> String {
+        const TIME: &str = "2026-11-28T10:00:00.5Z";
+        if self == Stored::Plain {
+            return text.to_owned();
+        }
+        let record = |line: &str| match (self, line.strip_suffix('\n')) {
+            (Stored::Docker, Some(line)) => {
+                format!("{{\"log\":\"{line}\\n\",\"stream\":\"stdout\",\"time\":\"{TIME}\"}}\n")
+            }
+            (Stored::Docker, None) => {
+                format!("{{\"log\":\"{line}\",\"stream\":\"stdout\",\"time\":\"{TIME}\"}}\n")
+            }
+            (_, Some(line)) => format!("{TIME} stdout F {line}\n"),
+            (_, None) => format!("{TIME} stdout P {line}\n"),
+        };
+        text.split_inclusive('\n').map(record).collect()
+    }
+}
+
 /// Large writes in a flood: 2 MB.
 const FLOOD_BULKS: usize = 70;
 
@@ -98,12 +130,13 @@ pub(crate) struct World {
     rotations: usize,
     /// Rotated files are called by number, so that each rotation renames them all; else by a date.
     numbered: bool,
+    stored: Stored,
     /// Lines may have been lost.
     pub(crate) lossy: bool,
 }
 
 impl World {
-    pub(crate) fn new(home: &Path, numbered: bool) -> World {
+    pub(crate) fn new(home: &Path, numbered: bool, stored: Stored) -> World {
         fs::create_dir_all(home.join("logs")).expect("mkdir");
         let writer = open(&home.join("logs/app.log"));
         World {
@@ -117,6 +150,7 @@ impl World {
             vanished: 0,
             rotations: 0,
             numbered,
+            stored,
             lossy: false,
         }
     }
@@ -132,6 +166,10 @@ impl World {
 
     /// Plays one step; `settle` waits until everyone has all the lines there are.
     pub(crate) fn play(&mut self, op: &Op, settle: &mut dyn FnMut(&World)) {
+        if self.half && self.stored != Stored::Plain && !op.keeps_all() {
+            // Its beginning would be gone for who comes later.
+            self.append(1);
+        }
         self.do_op(op, settle);
         self.vanished += usize::from(!op.keeps_all());
     }
@@ -282,14 +320,15 @@ impl World {
 
     fn write(&mut self, text: &str) {
         self.current_is_empty &= !text.ends_with('\n');
-        self.writer.write_all(text.as_bytes()).expect("write");
+        let bytes = self.stored.bytes(text);
+        self.writer.write_all(bytes.as_bytes()).expect("write");
     }
 
-    /// A begun line stays as it is: what comes next is another file.
+    /// A begun line stays as it is, since what comes next is another file; but in records it goes on there.
     fn end_file(&mut self) {
         self.files += 1;
         self.current_is_empty = true;
-        self.half = false;
+        self.half &= self.stored != Stored::Plain;
     }
 
     fn reopen(&mut self) {

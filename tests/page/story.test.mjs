@@ -158,3 +158,53 @@ test("names beside lines drop what they share", async () => {
   assert.deepEqual(shortened(["a.log", "a"]), ["a.log", "a"]);
   assert.deepEqual(shortened(["web1/syslog", "web2/syslog"]), ["web1", "web2"]);
 });
+
+test("a time that a reader types is the one that is meant", async () => {
+  const { moment } = await page("moment");
+  const now = new Date(2026, 10, 29, 10, 0, 0).getTime();
+  const local = (...parts) => new Date(2026, ...parts).getTime();
+  for (const [typed, time] of [
+    ["03:15", local(10, 29, 3, 15)],
+    ["23:15:30", local(10, 28, 23, 15, 30)],
+    ["yesterday 14:00", local(10, 28, 14)],
+    ["today", local(10, 29)],
+    ["-30m", now - 1_800_000],
+    ["- 2 h", now - 7_200_000],
+    ["2026-11-27", local(10, 27)],
+    ["2026-11-27 03:15", local(10, 27, 3, 15)],
+    ["2026-11-28T03:15:00Z", Date.UTC(2026, 10, 28, 3, 15)],
+    ["@1795860000", 1795860000000],
+    ["now", now],
+  ]) assert.deepEqual([typed, moment(typed, now)], [typed, time]);
+  for (const typed of ["", "soon", "25:00", "yesterday noon", "12"]) assert.equal(moment(typed, now), NaN);
+});
+
+test("the daemon is asked for what the filter says, and not where only the browser can tell", async () => {
+  const { asked, parse, textTest } = await page("filter");
+  assert.deepEqual(asked(parse("needle -Foo /a.c\\/d/i")), { grep: ["(?i)needle", "(?i)a.c/d"], exclude: ["(?i)foo".replace("f", "F")] });
+  assert.deepEqual(asked(parse("res.statusCode:>=500 reqId:7732")), { grep: ["statusCode", "reqId", "(?i)7732"], exclude: [] });
+  for (const typed of ["", "level:warn", "-user:213", "/(?=x)/", "/(a)\\1/", "/(?<!x)y/"]) assert.deepEqual([typed, asked(parse(typed))], [typed, null]);
+  // What looks like a field may be just what stands there.
+  const passes = textTest(parse("host:8080"));
+  assert.deepEqual([passes("at host:8080 now"), passes('{"host":"8080"}'), passes('{"host":"80"}')], [true, true, false]);
+});
+
+test("a time's stamps are looked for in the usual forms", async () => {
+  const { stampPattern } = await page("place");
+  const pattern = new RegExp(stampPattern(Date.UTC(2026, 10, 8, 3, 17)));
+  for (const line of ["2026-11-08T03:15:00Z x", "Nov  8 03:19:59 x", '1.2.3.4 - - [08/Nov/2026:03:10:00 +0000] "GET"', "2026/11/08 03:12:00 x"]) {
+    assert.deepEqual([line, pattern.test(line)], [line, true]);
+  }
+  assert.equal(pattern.test("2026-11-08T03:25:00Z x"), false);
+});
+
+test("far lines stand in front and go again, and the rest is as it was", async () => {
+  const { Ring } = await page("ring");
+  const ring = new Ring();
+  ring.push(0, ["b1", "b2"], { from: "a", id: "b" });
+  ring.putFar(0, ["needle 2"]);
+  ring.putFar(0, ["needle 1"]);
+  assert.deepEqual([ring.first, ring.near, ring.text(-2), ring.oldest(0)], [-2, 0, "needle 1", { id: "a", held: 0 }]);
+  ring.dropFar();
+  assert.deepEqual([ring.first, ring.near, ring.length, ring.oldest(0)], [0, 0, 2, { id: "a", held: 0 }]);
+});

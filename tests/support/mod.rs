@@ -49,11 +49,15 @@ pub(crate) fn tool(names: &[&str]) -> Option<PathBuf> {
         files.find(|file| file.is_file())
     });
     if found.is_none() {
-        let promised = std::env::var("CI").is_ok_and(|ci| ci == "true");
-        assert!(!promised, "none of {names:?} is installed");
+        assert!(!is_promised(), "none of {names:?} is installed");
         eprintln!("left out: none of {names:?} is installed");
     }
     found
+}
+
+/// Whether all that tests use is promised to be there, as in CI.
+pub(crate) fn is_promised() -> bool {
+    std::env::var("CI").is_ok_and(|ci| ci == "true")
 }
 
 /// A directory for the logs of one test.

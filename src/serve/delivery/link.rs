@@ -7,6 +7,7 @@
 //! fresh drain.
 
 mod engine;
+mod inflate;
 mod own;
 mod taken;
 
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, TryRecvError};
-use tungstenite::protocol::{CloseFrame, WebSocketContext};
+use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message};
 
 use crate::limits::{BLOCKED_PATIENCE, FRAMES_APART_BYTES, TAKEN_MAX};
@@ -84,12 +85,37 @@ pub struct Link {
     blocked: Option<(Instant, u64)>,
 }
 
+/// What the peer speaks once its stream has begun.
+#[derive(Debug)]
+pub enum Speaks {
+    /// Nothing that matters.
+    Http,
+    /// WebSocket.
+    WebSocket {
+        /// What it has said after its request.
+        rest: Vec<u8>,
+        /// Bounds.
+        config: WebSocketConfig,
+    },
+}
+
 impl Link {
     /// A link that is not live yet.
-    pub fn new(socket: Arc<Socket>, context: Option<WebSocketContext>, wire: Wire) -> Link {
+    pub fn new(socket: Arc<Socket>, speaks: Speaks, wire: Wire) -> Link {
+        let engine = match speaks {
+            Speaks::Http => Engine::new(None),
+            Speaks::WebSocket { rest, config } if wire.deflates_messages() => {
+                Engine::with_deflate(rest, config)
+            }
+            Speaks::WebSocket { rest, config } => {
+                let context =
+                    WebSocketContext::from_partially_read(rest, Role::Server, Some(config));
+                Engine::new(Some(context))
+            }
+        };
         Link {
             socket,
-            engine: Engine::new(context),
+            engine,
             wire,
             live: false,
             waits: false,

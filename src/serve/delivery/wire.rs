@@ -15,7 +15,7 @@ use crate::source::{Event, EventKind, Id, Kind, Lines, Segment};
 
 use super::filter::{Filter, Sifted};
 use framing::SHORT_HEADER_BYTES;
-use gzip::Gzip;
+use gzip::{Gzip, Messages};
 use payload::SourceIds;
 
 pub use framing::Framing;
@@ -33,13 +33,22 @@ pub struct FrameEnd {
     pub sum: Sum,
 }
 
+/// What of a client's payloads is deflated.
+#[derive(Clone, Debug)]
+enum Deflates {
+    Nothing,
+    /// All of them, as one body.
+    Body(Gzip),
+    /// Each message by itself.
+    Messages(Messages),
+}
+
 /// How one client gets its lines.
 #[derive(Debug)]
 pub struct Wire {
     shape: Shape,
     framing: Framing,
-    /// Where payloads are deflated.
-    gzip: Option<Gzip>,
+    deflates: Deflates,
     /// The stream is of several files.
     several: bool,
     filter: Option<Filter>,
@@ -55,7 +64,7 @@ impl Wire {
         Wire {
             shape,
             framing,
-            gzip: None,
+            deflates: Deflates::Nothing,
             several,
             filter,
             ids: SourceIds::default(),
@@ -64,12 +73,25 @@ impl Wire {
         }
     }
 
-    /// The same, deflated.
+    /// The same, deflated as one body.
     pub fn gzipped(self) -> Wire {
         Wire {
-            gzip: Some(Gzip::new()),
+            deflates: Deflates::Body(Gzip::new()),
             ..self
         }
+    }
+
+    /// The same, deflated message by message.
+    pub fn with_deflated_messages(self) -> Wire {
+        Wire {
+            deflates: Deflates::Messages(Messages::new()),
+            ..self
+        }
+    }
+
+    /// Its messages may be deflated, and those of its peer.
+    pub fn deflates_messages(&self) -> bool {
+        matches!(self.deflates, Deflates::Messages(_))
     }
 
     /// The filter, if there is one.
@@ -247,9 +269,12 @@ impl Wire {
     }
 
     fn frame(&mut self, payload: &[u8], out: &mut Vec<u8>) {
-        match &mut self.gzip {
-            Some(gzip) => gzip.run(payload, |run| self.framing.put(run, out)),
-            None => self.framing.put(payload, out),
+        match &mut self.deflates {
+            Deflates::Nothing => self.framing.put(payload, out),
+            Deflates::Body(gzip) => gzip.run(payload, |run| self.framing.put(run, out)),
+            Deflates::Messages(messages) => messages.message(payload, |payload, is_deflated| {
+                framing::put_message(payload, is_deflated, out);
+            }),
         }
     }
 
@@ -261,12 +286,15 @@ impl Wire {
     }
 
     fn sum(&self) -> Sum {
-        self.gzip.as_ref().map(|gzip| gzip.sum).unwrap_or_default()
+        match &self.deflates {
+            Deflates::Body(gzip) => gzip.sum,
+            Deflates::Nothing | Deflates::Messages(_) => Sum::default(),
+        }
     }
 
     /// What was encoded after the frame that ended with this sum is not sent.
     pub fn goes_back(&mut self, sum: Sum) {
-        if let Some(gzip) = &mut self.gzip {
+        if let Deflates::Body(gzip) = &mut self.deflates {
             gzip.sum = sum;
         }
     }
@@ -317,7 +345,7 @@ impl Wire {
     /// What a stream begins with, before any segment.
     pub fn preamble(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
-        if self.gzip.is_some() {
+        if self.is_gzipped() {
             self.framing.put(Gzip::header(), &mut out);
         }
         if matches!(self.shape, Shape::SseText | Shape::SseJson) {
@@ -338,13 +366,13 @@ impl Wire {
 
     /// Its payloads are deflated as one body.
     pub fn is_gzipped(&self) -> bool {
-        self.gzip.is_some()
+        matches!(self.deflates, Deflates::Body(_))
     }
 
     /// What a body ends with.
     pub fn ending(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        if let Some(gzip) = &self.gzip {
+        if let Deflates::Body(gzip) = &self.deflates {
             self.framing.put(&gzip.trailer(), &mut out);
         }
         out.extend_from_slice(self.framing.ending());

@@ -202,12 +202,15 @@ pub fn stream_head(
     head.into_bytes()
 }
 
-/// The head of a 101 to WebSocket; `accept` is derived from the client's key.
-pub fn upgrade_head(accept: &str, cors: Option<&Cors>) -> Vec<u8> {
+/// The head of a 101 to WebSocket; `accept` is derived from the client's key, `extension` is what was agreed on.
+pub fn upgrade_head(accept: &str, extension: Option<&str>, cors: Option<&Cors>) -> Vec<u8> {
     let mut head = status_line(StatusCode::SWITCHING_PROTOCOLS);
     push_field(&mut head, "Upgrade", "websocket");
     push_field(&mut head, "Connection", "Upgrade");
     push_field(&mut head, "Sec-WebSocket-Accept", accept);
+    if let Some(extension) = extension {
+        push_field(&mut head, "Sec-WebSocket-Extensions", extension);
+    }
     for (name, value) in PROTECTION {
         push_field(&mut head, name, value);
     }

@@ -25,8 +25,8 @@ pub(super) fn read_lines(
     } = stretch;
     let file = &*generation.file;
     let mut joiner = match footing.joiner.take() {
-        Some(joiner) => joiner,
-        None => Box::new(reading.joiner_at(file, from)?),
+        Some(joiner) => Arc::unwrap_or_clone(joiner),
+        None => reading.joiner_at(file, from)?,
     };
     let lead = footing.overlap.len();
     // The record that `from` is in may begin before what is read over.
@@ -80,8 +80,9 @@ pub(super) fn read_lines(
     *footing = Footing {
         overlap: Overlap::of(&buf),
         head: Some(head),
-        joiner: is_next.then_some(joiner),
+        joiner: is_next.then(|| Arc::new(joiner)),
     };
+    made.records.next = footing.joiner.clone().filter(|joiner| joiner.is_light());
     let Some(last) = made.ends.len().checked_sub(1) else {
         return Ok(Read::Parts);
     };

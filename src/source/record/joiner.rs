@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use memchr::memchr;
 
-use crate::limits::{OPEN_LINE_BYTES, OPEN_LINE_FACTOR};
+use crate::limits::{OPEN_LINE_BYTES, OPEN_LINE_FACTOR, OPEN_SHARED_BYTES};
 use crate::source::lines::{self, content, cut_when};
 
 use super::{Coding, Grammar, Note, Outlet, Record, Records};
@@ -148,6 +148,12 @@ impl Joiner {
     /// Where bytes are to be given from.
     pub fn at(&self) -> u64 {
         self.at
+    }
+
+    /// Whether it holds so little that it can stay with the lines it made.
+    pub fn is_light(&self) -> bool {
+        let held: usize = self.open.iter().flatten().map(|open| open.text.len()).sum();
+        held <= OPEN_SHARED_BYTES
     }
 
     /// What is unfinished; `None` where nothing is.

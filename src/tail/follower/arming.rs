@@ -1,10 +1,14 @@
 //! What a follower watches: the directories on its trail, and the file it holds.
 
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
 use crate::limits::TRAIL_WALKS_MAX;
 
-use super::Follower;
+use super::{Follower, Sight, Way};
 use crate::tail::trail;
-use crate::tail::watches::{User, Watches};
+use crate::tail::watches::{Told, User, Watches};
 
 impl Follower {
     /// Watches every directory on the trail. Arm first, look second: it is walked again after its directories are
@@ -12,14 +16,14 @@ impl Follower {
     pub(super) fn arm(&mut self, watches: &mut Watches) {
         let mut walked = trail::Trail::default();
         let mut steps: Vec<(i32, User)> = Vec::new();
-        self.armed = true;
+        let mut armed = true;
         for _ in 0..TRAIL_WALKS_MAX {
             let trail = trail::trail(&self.source.path());
             if trail == walked {
                 break;
             }
             let last = trail.steps.len().checked_sub(1).filter(|_| trail.complete);
-            self.armed = true;
+            armed = true;
             for (at, (directory, name)) in trail.steps.iter().enumerate() {
                 let user = match Some(at) == last {
                     true => User::Entry(self.index, name.clone()),
@@ -28,43 +32,74 @@ impl Follower {
                 match watches.directory(user.clone(), directory) {
                     Some(id) if steps.contains(&(id, user.clone())) => {}
                     Some(id) => steps.push((id, user)),
-                    None => self.armed = false,
+                    None => armed = false,
                 }
             }
             walked = trail;
         }
+        self.way = match walked.steps.last() {
+            Some((directory, name))
+                if walked.complete && directory.join(name) == *self.source.path() =>
+            {
+                Way::Direct
+            }
+            _ => Way::ByLink,
+        };
         for (id, user) in &self.steps {
             if !steps.iter().any(|step| step == &(*id, user.clone())) {
                 watches.release(*id, user);
             }
         }
-        if self.steps != steps {
-            self.arrivals.elsewhere();
+        self.sight = match (armed, self.steps == steps) {
+            (false, _) => Sight::Polls,
+            // What happened where the name is looked up now was not told.
+            (true, false) => Sight::Missed,
+            (true, true) if self.sight == Sight::Polls => Sight::Missed,
+            (true, true) => self.sight,
+        };
+        if self.sight != Sight::Watches {
+            self.stints.reset(watches, self.index);
         }
         self.steps = steps;
         if let Some(held) = &mut self.held {
             held.watch = watches.file(User::File(self.index), &held.file, &self.source.path());
-            self.armed &= held.watch.is_some();
+            self.sight = self.sight.with(held.watch.is_some());
         }
     }
 
-    /// The kernel tells that a file came to stand under the name.
-    pub(in crate::tail) fn tell_arrival(&mut self, made: bool) {
-        match made {
-            true => self.arrivals.make(),
-            false => self.arrivals.move_in(),
-        }
+    /// What the kernel tells of the name, or of a file that stood under it.
+    pub(in crate::tail) fn tell_of_name(&mut self, told: &Told) {
+        let is_own = self.steps.iter().any(|(id, user)| {
+            *id == told.directory && matches!(user, User::Entry(_, name) if *name == told.name)
+        });
+        self.stints.tell(told, is_own);
     }
 
     /// What was told so far was there when this follower began.
-    pub(in crate::tail) fn begin_arrivals(&mut self) {
-        self.arrivals.reset();
+    pub(in crate::tail) fn begin_stints(&mut self, watches: &mut Watches) {
+        self.stints.reset(watches, self.index);
+        if self.sight == Sight::Missed {
+            self.sight = Sight::Watches;
+        }
     }
 
     /// Its path may lead elsewhere now.
     pub(in crate::tail) fn stir(&mut self) {
         self.rearm = true;
-        self.stirred = true;
+    }
+
+    /// Its name may lead elsewhere. The way there is the same, unless there is a link.
+    pub(in crate::tail) fn stir_entry(&mut self) {
+        let is_link = || {
+            let stat = fs::symlink_metadata(self.source.path());
+            stat.is_ok_and(|stat| stat.is_symlink() || stat.is_dir())
+        };
+        self.rearm |= self.way != Way::Direct || is_link();
+    }
+
+    /// The kernel tells all that happens to its name.
+    pub(in crate::tail) fn is_told(&self) -> bool {
+        self.sight == Sight::Watches
     }
 
     /// It may have missed something: what it watches is seen to again.
@@ -73,8 +108,16 @@ impl Follower {
     }
 
     /// The kernel's events were lost.
-    pub(in crate::tail) fn events_lost(&mut self) {
+    pub(in crate::tail) fn events_lost(&mut self, watches: &mut Watches) {
         self.stir();
-        self.arrivals.reset();
+        self.stints.reset(watches, self.index);
+        if self.sight == Sight::Watches {
+            self.sight = Sight::Missed;
+        }
+    }
+
+    /// The kernel tells that the file under its name was moved to `path`, which another follower follows.
+    pub(in crate::tail) fn hand_over(&mut self, path: Arc<Path>) {
+        self.handed_to = Some(path);
     }
 }

@@ -18,7 +18,7 @@ impl Follower {
         let newest = self.newest();
         Goal {
             file: newest.map(|(_, identity)| identity),
-            bytes: newest.map_or(0, |(file, _)| file.metadata().map_or(0, |stat| stat.len())),
+            bytes: newest.map_or(0, |(bytes, _)| bytes),
         }
     }
 

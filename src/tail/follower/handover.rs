@@ -37,17 +37,16 @@ impl Follower {
             // A file that was missed is older than those that were found, so it comes before them.
             if let Some(since) = self.successors.take_unsure() {
                 self.take_missed(since, turn);
-                self.arrivals.settle(turn.now);
             }
             // Whatever came since the read at the beginning of this look.
             if self.read(turn) {
                 return true;
             }
         }
-        let Some(mut next) = self.successors.pop() else {
+        let Some(mut next) = self.successors.pop(&self.source.path()) else {
             return false;
         };
-        let lost = self.arrivals.take_lost();
+        let lost = self.stints.take_lost();
         match &self.source.rotations {
             // Its feeder knows better than the kernel's events.
             Some(rotations) => next.gap = self.left_behind(rotations, next.identity.inode),
@@ -154,7 +153,7 @@ impl Follower {
     }
 
     /// What a file holds that is not held any more can't be read any more under this name.
-    fn part_with(&mut self, held: &Held, turn: &mut Turn) {
+    pub(super) fn part_with(&mut self, held: &Held, turn: &mut Turn) {
         let Ok(nothing) = File::open("/dev/null") else {
             return;
         };

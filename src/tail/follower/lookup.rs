@@ -7,18 +7,19 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::hub::Change;
-use crate::limits::{FOREIGN_MAX, MISSING_AFTER, RETRIED_FOR, RETRY};
+use crate::limits::{MISSING_AFTER, RETRIED_FOR, RETRY};
 use crate::source::forward::read_full;
 use crate::source::record::local;
 use crate::source::{EventKind, Gap, Identity, identity};
 
-use super::{Follower, Turn};
+use super::stints::Stand;
+use super::{Follower, Sight, Turn};
 use crate::tail::held::Held;
 use crate::tail::identity::stamp_now;
 use crate::tail::name::{Leads, not_regular};
 use crate::tail::sealed::Sealed;
-use crate::tail::successor::{self, Seen, Successor};
-use crate::tail::watches::User;
+use crate::tail::successor::{Missed, Successor};
+use crate::tail::watches::{Place, User};
 
 /// A file came to stand under the name and was gone before it could be opened.
 pub(super) const GONE_UNSEEN: Gap = Gap {
@@ -52,7 +53,10 @@ impl Follower {
         {
             self.find_missed(turn);
         }
-        self.count_arrivals(&leads, turn);
+        self.take_account(&leads, turn);
+        if self.sight == Sight::Missed {
+            self.sight = Sight::Watches;
+        }
         let untold = match leads {
             Ok(()) => {
                 self.name
@@ -85,23 +89,81 @@ impl Follower {
         }
     }
 
-    fn count_arrivals(&mut self, leads: &io::Result<()>, turn: &mut Turn) {
-        let is_there = match leads {
-            Ok(()) => true,
-            Err(e) if e.kind() == ErrorKind::NotFound => false,
-            // What was made is there and can't be opened yet.
-            Err(_) => return self.arrivals.elsewhere(),
-        };
-        if !self.has_begun() {
-            // Nothing can be lost before the first file. Race: that one may have been found ahead of its event, which
-            // would be counted as a second file once this one has begun; so what was found stays on the count.
-            self.arrivals.elsewhere();
+    /// Takes in the files that stood under the name between this look and the last, as the kernel tells, and sees which
+    /// of them are lost.
+    fn take_account(&mut self, leads: &io::Result<()>, turn: &mut Turn) {
+        let mut stints = std::mem::take(&mut self.stints);
+        let here = leads
+            .as_ref()
+            .ok()
+            .and_then(|()| self.newest().map(|(_, identity)| identity));
+        let mut is_sorted = true;
+        for (order, stand) in stints.to_find() {
+            let found = match stand {
+                Stand::Here => here,
+                Stand::At(directory, name) => {
+                    match turn.watches.place(directory, &name, self.index) {
+                        Place::At(path) => self.find_moved(&path, turn),
+                        // Its lines are that name's.
+                        Place::OfAnother => {
+                            stints.hand_over(order, turn.watches, self.index);
+                            continue;
+                        }
+                        Place::Unknown => None,
+                    }
+                }
+                Stand::Flying(_) | Stand::Gone => None,
+            };
+            if let Some(identity) = found {
+                stints.found(order, identity);
+                self.successors.set_order(&identity, order);
+                is_sorted = false;
+            }
         }
-        self.arrivals.settle(turn.now);
-        // With another file to come it is told before that one; and the file may still be found.
-        if is_there && self.successors.is_empty() && self.arrivals.take_lost() {
+        if let Some(found) = self.found.take()
+            && self.sight == Sight::Watches
+        {
+            stints.find(found, turn.now);
+        }
+        if !is_sorted {
+            self.sort_successors();
+        }
+        let successors = &mut self.successors;
+        stints.settle(turn.now, turn.watches, self.index, &mut |order| {
+            successors.lost_before(order, GONE_UNSEEN)
+        });
+        // Nothing can be lost before the first file; and a feeder knows better what is lost of its spool.
+        if !self.has_begun() || self.source.rotations.is_some() {
+            stints.nothing_lost();
+        }
+        // With another file to come it is told before that one.
+        if leads.is_ok() && self.successors.is_empty() && stints.take_lost() {
             let Gap { lost_bytes, reason } = GONE_UNSEEN;
             self.tell(turn, Change::Aside(EventKind::Gap { lost_bytes, reason }));
+        }
+        self.stints = stints;
+        self.bound_successors(turn);
+    }
+
+    /// The file at `path`, to where one that stood under the name was moved: taken in where we don't have it.
+    fn find_moved(&mut self, path: &Path, turn: &mut Turn) -> Option<Identity> {
+        let stat = fs::symlink_metadata(path).ok()?;
+        let identity = Identity::of(&stat);
+        if turn.known.has_of(&identity, self.index) {
+            return Some(identity);
+        }
+        if !stat.is_file() || (self.by_pattern && turn.known.has(&identity)) {
+            return None;
+        }
+        let (file, identity) = identity::open_beside(path).ok()?;
+        let stood = identity.born.unwrap_or_else(stamp_now);
+        self.take_in(Arc::new(file), identity, stood, turn);
+        Some(identity)
+    }
+
+    fn sort_successors(&mut self) {
+        if let Some(held) = &self.held {
+            self.successors.sort(&self.source.path(), &held.file);
         }
     }
 
@@ -116,10 +178,11 @@ impl Follower {
             .newest()
             .is_some_and(|(_, newest)| newest.is_inode(&identity))
         {
-            self.verified = before;
-            self.foreign.append(&mut self.listed);
-            let too_many = self.foreign.len().saturating_sub(FOREIGN_MAX);
-            self.foreign.drain(..too_many);
+            if self.sight == Sight::Missed {
+                // It may be the newest by a long way.
+                self.take_missed(self.verified, turn);
+            }
+            self.verify(before, turn);
             if self.successors.is_empty()
                 && let Some(held) = &mut self.held
             {
@@ -138,24 +201,28 @@ impl Follower {
                 self.let_go(empty.identity, empty.watch, turn);
             }
             if self.successors.is_empty() {
-                self.verified = before;
+                self.verify(before, turn);
                 return Ok(());
             }
         }
-        if self.by_pattern && turn.known.has_of_other(&identity, self.index) {
-            self.arrivals.elsewhere();
+        // A name belongs to the file that it leads to, whoever has it. But a pattern may also match the names to which
+        // another file is rotated: its lines are those of that file.
+        if self.by_pattern && turn.known.is_rotated_by_other(&identity, self.index) {
             return Err(ErrorKind::NotFound.into());
         }
         self.found(before, turn)
     }
 
-    /// The newest file that the name is known to have led to.
-    pub(super) fn newest(&self) -> Option<(&fs::File, Identity)> {
-        let successor = self
-            .successors
-            .newest()
-            .map(|next| (&*next.file, next.identity));
-        successor.or_else(|| self.held.as_ref().map(|held| (&*held.file, held.identity)))
+    /// The newest file that the name is known to have led to, and its length.
+    pub(super) fn newest(&self) -> Option<(u64, Identity)> {
+        let successor = self.successors.newest();
+        successor
+            .map(|next| (next.bytes(), next.identity))
+            .or_else(|| {
+                let held = self.held.as_ref()?;
+                let bytes = held.file.metadata().map_or(0, |stat| stat.len());
+                Some((bytes, held.identity))
+            })
     }
 
     /// The name leads to a file that we don't have: takes it in, and before it what stood there in between.
@@ -169,22 +236,49 @@ impl Follower {
         let born = identity.born.filter(|&born| born >= self.verified);
         let stood = self.successors.after_newest(born.unwrap_or(before));
         self.take_in(file, identity, stood, turn);
-        if self.held.is_some() {
+        self.found = Some(identity);
+        if self.held.is_some() && self.sight != Sight::Watches {
             self.successors.rotated(self.verified);
             self.take_missed(self.verified, turn);
         }
-        self.verified = before;
+        self.verify(before, turn);
         Ok(())
     }
 
-    /// The name leads nowhere: between this look and the last, others may have stood under it.
+    /// The name led to the newest file at that moment. While events wait, one of them may say that some were lost, and
+    /// then what came before this moment is to be looked for, too.
+    fn verify(&mut self, at: SystemTime, turn: &Turn) {
+        if turn.watches.is_drained() || self.sight == Sight::Polls {
+            self.verified = at;
+        }
+    }
+
+    /// The name leads nowhere, and not all was told: between this look and the last, others may have stood under it.
     fn find_missed(&mut self, turn: &mut Turn) {
-        // Without events every look may be the first after one; but not for ever, for it lists a directory.
         let since = self.name.lost_since();
-        let blind = !self.armed && since.is_some_and(|since| turn.now < since + RETRIED_FOR);
-        if since.is_none() || self.stirred || blind {
+        let is_new = since.is_none_or(|since| turn.now < since + RETRIED_FOR);
+        if self.sight == Sight::Missed || (self.sight == Sight::Polls && is_new) {
             self.successors.rotated(self.verified);
             self.take_missed(self.verified, turn);
+        }
+    }
+
+    /// Gives up the held file where another follower's name leads to it now, and ours doesn't.
+    pub(super) fn give_up(&mut self, turn: &mut Turn) {
+        let Some(to) = self.handed_to.take() else {
+            return;
+        };
+        let Some(held) = &self.held else {
+            return;
+        };
+        let leads = |path: &Path| {
+            fs::metadata(path).is_ok_and(|stat| held.identity.is_inode(&Identity::of(&stat)))
+        };
+        if leads(&to)
+            && !leads(&self.source.path())
+            && let Some(held) = self.held.take()
+        {
+            self.part_with(&held, turn);
         }
     }
 
@@ -194,21 +288,33 @@ impl Follower {
             return;
         };
         let is_ours = |identity: &Identity| match self.by_pattern {
-            _ if self.foreign.contains(identity) => true,
             true => turn.known.has(identity),
             false => turn.known.has_of(identity, self.index),
         };
         let since = self.not_read_since(held, since);
-        let (files, gap) = successor::missed(&self.source.path(), &held.file, since, &is_ours);
+        let missed = Missed {
+            path: &self.source.path(),
+            held: &held.file,
+            since,
+            is_ours: &is_ours,
+        };
+        let (files, gap) = missed.find(turn.listings);
+        self.successors.tell_by_time();
         for (file, identity) in files {
             let stood = identity.born.unwrap_or_else(stamp_now);
             self.take_in(file, identity, stood, turn);
         }
-        if let Some(held) = &self.held {
-            self.successors.sort(&self.source.path(), &held.file);
-        }
+        self.sort_successors();
         if let Some(gap) = gap {
             self.successors.set_gap(gap);
+        }
+        self.bound_successors(turn);
+    }
+
+    /// Keeps few of them open, and not too many at all.
+    fn bound_successors(&mut self, turn: &mut Turn) {
+        for watch in self.successors.close_some() {
+            turn.watches.release(watch, &User::File(self.index));
         }
         while let Some(lost) = self.successors.pop_too_many() {
             log::warn!("{:?} is rotated too often to keep up", self.source.path());
@@ -229,18 +335,6 @@ impl Follower {
         later.fold(since, SystemTime::max)
     }
 
-    /// Lists the files with rotated names that are none of ours. If the name still leads to the file that we have, they
-    /// never stood under it: copies, mostly.
-    ///
-    /// Invariant: listed before the name is looked up. A generation that comes and goes after that is not on the list.
-    pub(super) fn list_siblings(&mut self, turn: &Turn) {
-        self.listed = successor::siblings(&self.source.path())
-            .filter(|identity| {
-                !turn.known.has_of(identity, self.index) && !self.foreign.contains(identity)
-            })
-            .collect();
-    }
-
     fn take_in(
         &mut self,
         file: Arc<fs::File>,
@@ -251,22 +345,15 @@ impl Follower {
         let watch = turn
             .watches
             .file(User::File(self.index), &file, &self.source.path());
-        self.armed &= watch.is_some();
-        self.arrivals.find();
+        self.sight = self.sight.with(watch.is_some());
         if let Some(at) = self.sealed.iter().position(|old| old.identity == identity) {
             // An old file is back under the name. Its entry among the known ones stays.
             self.sealed.remove(at);
         } else {
             turn.known.add(identity, self.index);
         }
-        self.successors.push(Successor {
-            file,
-            identity,
-            stood,
-            gap: None,
-            seen: Seen::default(),
-            watch,
-        });
+        self.successors
+            .push(Successor::new(file, identity, stood, watch));
     }
 
     fn let_go(&self, identity: Identity, watch: Option<i32>, turn: &mut Turn) {

@@ -210,12 +210,12 @@ fn a_rotated_name_that_matches_the_pattern_is_no_new_file() {
 }
 
 #[test]
-fn rotated_files_that_matched_at_the_start_do_not_begin_anew_when_they_are_renamed() {
+fn rotated_files_that_match_the_pattern_are_not_followed_as_files_of_their_own() {
     let dir = dir();
-    append(&dir.path().join("app.log"), "old\n");
     append(&dir.path().join("app.log.1"), "older\n");
+    append(&dir.path().join("app.log"), "old\n");
     let mut rig = Rig::new(dir, &["app*"]);
-    assert_eq!(rig.hub.sources_len(), 2);
+    assert_eq!(rig.hub.sources_len(), 1);
     fs::rename(rig.path("app.log.1"), rig.path("app.log.2")).expect("rename");
     fs::rename(rig.path("app.log"), rig.path("app.log.1")).expect("rename");
     append(&rig.path("app.log"), "new\n");
@@ -223,7 +223,143 @@ fn rotated_files_that_matched_at_the_start_do_not_begin_anew_when_they_are_renam
     rig.look();
     rig.look();
     assert_eq!(rig.lines(), ["new"]);
-    assert_eq!(rig.hub.sources_len(), 2);
+    assert_eq!(rig.hub.sources_len(), 1);
+}
+
+#[test]
+fn a_name_of_a_pattern_that_is_replaced_belongs_to_the_file_it_leads_to() {
+    let dir = dir();
+    append(&dir.path().join("app.log"), "old\n");
+    let mut rig = Rig::new(dir, &["*"]);
+    // A temporary file that matches, too, and is seen before it is renamed.
+    append(&rig.path("app.log.tmp"), "two\n");
+    rig.expect_lines(&["two"]);
+    fs::rename(rig.path("app.log.tmp"), rig.path("app.log")).expect("rename");
+    append(&rig.path("app.log"), "three\n");
+    rig.until("the lines under the name that has them", |got| {
+        let is_it = |got: &Got| *got == Got::Line("app.log".into(), "three".into());
+        got.iter().any(is_it)
+    });
+    assert_eq!(rig.lines_of("app.log"), ["two", "three"]);
+    assert_eq!(rig.lines_of("app.log.tmp"), ["two"]);
+    assert!(rig.hub.source(0).present);
+    let missing = Got::Event("app.log".into(), EventKind::Missing);
+    assert!(!rig.got.contains(&missing));
+}
+
+#[test]
+fn names_of_a_pattern_that_are_swapped_each_have_the_file_they_lead_to() {
+    let dir = dir();
+    for name in ["out.lo1", "out.log"] {
+        append(&dir.path().join(name), "old\n");
+    }
+    let mut rig = Rig::new(dir, &["out.lo*"]);
+    fs::rename(rig.path("out.log"), rig.path("out.lo3")).expect("rename");
+    fs::rename(rig.path("out.lo1"), rig.path("out.log")).expect("rename");
+    append(&rig.path("out.log"), "new\n");
+    rig.expect_line("new");
+    assert_eq!(rig.lines_of("out.log"), ["old", "new"]);
+    assert_eq!(rig.lines_of("out.lo1"), [] as [&str; 0]);
+}
+
+#[test]
+fn names_that_count_up_while_the_oldest_is_deleted_are_files_of_their_own() {
+    let dir = dir();
+    append(&dir.path().join("app.log"), "old\n");
+    let mut rig = Rig::new(dir, &["app*"]);
+    let mut want = Vec::new();
+    for k in 1..7 {
+        append(&rig.path(&format!("app.log.{k}")), &format!("{k}\n"));
+        match k {
+            3 => fs::remove_file(rig.path("app.log")).expect("unlink"),
+            4.. => fs::remove_file(rig.path(&format!("app.log.{}", k - 3))).expect("unlink"),
+            _ => {}
+        }
+        want.push(Got::Line(format!("app.log.{k}"), k.to_string()));
+        rig.expect_line(&k.to_string());
+    }
+    rig.got.retain(|got| matches!(got, Got::Line(..)));
+    assert_eq!(rig.got, want);
+}
+
+#[test]
+fn two_rotations_between_two_looks_are_found_whatever_the_rotator_calls_the_files() {
+    for style in [
+        "@4000000065000001000000%.s",
+        "a.log.~%~",
+        "a_r%.log",
+        "renamed by hand %",
+    ] {
+        let (mut rig, gate) = Rig::held_up("old\n");
+        for n in 10..30 {
+            let to = rig.path(&style.replace('%', &n.to_string()));
+            fs::rename(rig.path("a.log"), to).expect("rename");
+            append(&rig.path("a.log"), &format!("{n}\n"));
+        }
+        gate.open();
+        rig.expect_line("29");
+        let want: Vec<String> = (10..30).map(|n| n.to_string()).collect();
+        assert_same(&rig.lines()[1..], &want);
+        assert!(!rig.has_gap(), "{:?}", rig.events());
+    }
+}
+
+#[test]
+fn a_hard_link_that_is_made_anew_to_the_same_file_is_no_loss() {
+    let dir = dir();
+    append(&dir.path().join("a.1.log"), "old\n");
+    fs::hard_link(dir.path().join("a.1.log"), dir.path().join("a.log")).expect("link");
+    let mut rig = Rig::new(dir, &["a.log"]);
+    for k in 0..20 {
+        for _ in 0..3 {
+            fs::remove_file(rig.path("a.log")).expect("unlink");
+            fs::hard_link(rig.path("a.1.log"), rig.path("a.log")).expect("link");
+        }
+        append(&rig.path("a.1.log"), &format!("{k}\n"));
+        rig.expect_line(&k.to_string());
+    }
+    rig.look();
+    assert_eq!(rig.events(), []);
+}
+
+#[test]
+fn a_copy_that_is_made_beside_the_log_is_not_read() {
+    let (mut rig, gate) = Rig::held_up("old\n");
+    // As logrotate's renamecopy does it, and the watcher sees the copy while it is empty.
+    fs::rename(rig.path("a.log"), rig.path("a.log.tmp")).expect("rename");
+    append(&rig.path("a.log"), "new\n");
+    append(&rig.path("a.log.1"), "");
+    gate.open();
+    rig.expect_lines(&["one", "new"]);
+    let text = fs::read(rig.path("a.log.tmp")).expect("read");
+    fs::write(rig.path("a.log.1"), text).expect("write");
+    fs::remove_file(rig.path("a.log.tmp")).expect("unlink");
+    append(&rig.path("a.log"), "newer\n");
+    rig.expect_lines(&["one", "new", "newer"]);
+    rig.look();
+    assert_eq!(rig.lines(), ["one", "new", "newer"]);
+    assert_eq!(rig.events(), [EventKind::Rotated]);
+}
+
+#[test]
+fn a_file_that_is_compressed_at_once_while_its_writer_goes_on_is_no_loss() {
+    let mut rig = Rig::following("old\n");
+    let mut log = appender(&rig.path("a.log"));
+    for n in 0..3 {
+        log.write_all(format!("{n} before\n").as_bytes())
+            .expect("write");
+        fs::rename(rig.path("a.log"), rig.path("a.log.1")).expect("rename");
+        append(&rig.path("a.log"), "");
+        append(&rig.path(&format!("a.log.{}.gz", n + 1)), "compressed");
+        fs::remove_file(rig.path("a.log.1")).expect("unlink");
+        log.write_all(format!("{n} late\n").as_bytes())
+            .expect("write");
+        rig.expect_line(&format!("{n} late"));
+        log = appender(&rig.path("a.log"));
+    }
+    log.write_all(b"end\n").expect("write");
+    rig.expect_line("end");
+    assert!(!rig.has_gap(), "{:?}", rig.events());
 }
 
 #[test]

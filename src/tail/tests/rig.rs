@@ -367,19 +367,6 @@ impl Subscriber for Gate {
     }
 }
 
-/// Waits until the clock that files are stamped with has moved on.
-pub(super) fn later_tick(path: &Path) {
-    let stamp = || {
-        let _ = std::fs::remove_file(path);
-        append(path, "");
-        std::fs::metadata(path)
-            .and_then(|stat| stat.created())
-            .expect("a birth")
-    };
-    let first = stamp();
-    while stamp() == first {}
-}
-
 /// A subscriber whose carry makes the watcher's thread nobody, as far as files are concerned: root may open everything.
 #[derive(Debug)]
 pub(super) struct Unprivileged;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::rig::*;
-use crate::limits::GENERATIONS_AHEAD_MAX;
 use crate::source::EventKind;
 use crate::tail::Options;
 
@@ -174,7 +173,7 @@ fn a_generation_that_is_only_there_compressed_is_a_gap() {
     rig.expect_lines(&["one", "new"]);
     let gap = EventKind::Gap {
         lost_bytes: None,
-        reason: "compressed",
+        reason: "gone before it could be read",
     };
     assert_eq!(rig.events(), [gap, EventKind::Rotated]);
 }
@@ -211,58 +210,44 @@ fn a_copy_made_by_hand_is_no_generation() {
     assert_eq!(rig.lines(), ["one", "new"]);
 }
 
-/// Rotates so often, each time in a new tick, while the watcher is held up; which lines are to come.
-fn rotate_too_often(rig: &Rig, rotations: usize) -> Vec<String> {
-    for n in 0..rotations {
+#[test]
+fn rotations_by_the_hundred_between_two_looks_are_read_from_the_files_that_stand_there() {
+    let (mut rig, gate) = Rig::held_up("old\n");
+    let mut want = vec![String::from("one")];
+    for n in 0..500 {
         fs::rename(rig.path("a.log"), rig.path(&format!("a.log-{n:04}"))).expect("rename");
         append(&rig.path("a.log"), &format!("line {n:04}\n"));
-        later_tick(&rig.path("tick"));
+        want.push(format!("line {n:04}"));
     }
-    let kept = rotations - GENERATIONS_AHEAD_MAX..rotations;
-    let kept = kept.map(|n| format!("line {n:04}"));
-    [String::from("one")].into_iter().chain(kept).collect()
-}
-
-#[test]
-fn too_many_rotations_to_keep_open_are_a_gap_of_known_size() {
-    let (mut rig, gate) = Rig::held_up("old\n");
-    let rotations = 3 * GENERATIONS_AHEAD_MAX;
-    let want = rotate_too_often(&rig, rotations);
     gate.open();
     rig.expect_count(want.len());
     rig.look();
     assert_same(&rig.lines(), &want);
-    let lost = |kind: &EventKind| match kind {
-        EventKind::Gap { lost_bytes, .. } => lost_bytes.expect("a number"),
-        _ => 0,
-    };
-    // Each once, though more are given up than are kept in mind.
-    let lost: u64 = rig.events().iter().map(lost).sum();
-    assert_eq!(lost, ((rotations - GENERATIONS_AHEAD_MAX) * 10) as u64);
+    assert!(!rig.has_gap(), "{:?}", rig.events());
 }
 
 #[test]
-fn a_new_file_with_the_inode_of_one_that_was_given_up_is_read_once() {
+fn a_file_that_waits_for_its_turn_and_is_deleted_meanwhile_is_a_gap_of_known_size() {
     let (mut rig, gate) = Rig::held_up("old\n");
-    let mut want = rotate_too_often(&rig, GENERATIONS_AHEAD_MAX + 2);
-    // It gives up two and goes on to the next.
+    for n in 0..100 {
+        fs::rename(rig.path("a.log"), rig.path(&format!("a.log-{n:04}"))).expect("rename");
+        append(&rig.path("a.log"), &format!("line {n:04}\n"));
+    }
+    // It opens the first ones, and begins one.
     gate.pass_once();
     gate.wait();
-    // Nobody has those open, so ext4 uses their inodes for the next that are made.
-    for n in 1..3 {
-        fs::remove_file(rig.path(&format!("a.log-{n:04}"))).expect("unlink");
-    }
-    for n in 9000..9003 {
-        fs::rename(rig.path("a.log"), rig.path(&format!("a.log-2026{n}"))).expect("rename");
-        append(&rig.path("a.log"), &format!("line {n}\n"));
-    }
+    fs::remove_file(rig.path("a.log-0091")).expect("unlink");
     gate.open();
-    // One has begun, so there is room for one more.
-    want.drain(2..4);
-    want.extend((9000..9003).map(|n| format!("line {n}")));
-    rig.expect_count(want.len());
-    rig.look();
-    assert_same(&rig.lines(), &want);
+    rig.expect_line("line 0099");
+    let lost = EventKind::Gap {
+        lost_bytes: Some(10),
+        reason: "gone before it could be read",
+    };
+    let at = |what: &Got| rig.got.iter().position(|got| got == what).expect("it came");
+    let line = |n: u32| Got::Line("a.log".into(), format!("line {n:04}"));
+    let gap = at(&Got::Event("a.log".into(), lost));
+    assert!(at(&line(89)) < gap && gap < at(&line(91)));
+    assert!(!rig.lines().contains(&"line 0090"));
 }
 
 #[test]

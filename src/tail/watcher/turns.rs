@@ -1,63 +1,139 @@
 //! Whose turn it is: who was named by an event, whose time has come, and what patterns bring in.
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::hub::{Change, Notice};
-use crate::limits::{FILES_MAX, FORGET_EVERY};
+use crate::limits::{FILES_MAX, FORGET_EVERY, SCAN_TIME};
 use crate::source::Source;
 
 use super::Watcher;
 use crate::tail::containers::Containers;
 use crate::tail::follower::{Follower, Turn};
-use crate::tail::glob::Glob;
+use crate::tail::glob::{Glob, Scan};
 use crate::tail::pod;
 use crate::tail::watches::Hit;
 
-impl Watcher {
-    pub(super) fn make_ready(&mut self, index: usize) {
-        if !std::mem::replace(&mut self.queued[index], true) {
-            self.ready.push_back(index);
+/// Whose turn it is. Those whose files were merely written to have a queue of their own: they cost a read, the others
+/// many lookups.
+#[derive(Debug, Default)]
+pub(super) struct Ready {
+    written: VecDeque<usize>,
+    stirred: VecDeque<usize>,
+    queued: HashMap<usize, Queue>,
+}
+
+/// Which queue a follower is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Queue {
+    Written,
+    Stirred,
+}
+
+impl Ready {
+    pub(super) fn len(&self) -> usize {
+        self.queued.len()
+    }
+
+    /// The follower's file was written to.
+    pub(super) fn write(&mut self, index: usize) {
+        if let Entry::Vacant(entry) = self.queued.entry(index) {
+            entry.insert(Queue::Written);
+            self.written.push_back(index);
         }
     }
 
-    pub(super) fn make_all_ready(&mut self) {
-        for index in 0..self.followers.len() {
-            self.make_ready(index);
+    /// The follower's name may lead elsewhere, or its time has come.
+    pub(super) fn stir(&mut self, index: usize) {
+        if self.queued.insert(index, Queue::Stirred) != Some(Queue::Stirred) {
+            self.stirred.push_back(index);
         }
+    }
+
+    pub(super) fn take_written(&mut self) -> Option<usize> {
+        // Some have been stirred since.
+        while let Some(index) = self.written.pop_front() {
+            if self.queued.get(&index) == Some(&Queue::Written) {
+                self.queued.remove(&index);
+                return Some(index);
+            }
+        }
+        None
+    }
+
+    pub(super) fn take_stirred(&mut self) -> Option<usize> {
+        let index = self.stirred.pop_front()?;
+        self.queued.remove(&index);
+        Some(index)
+    }
+
+    /// All of them, in no order.
+    fn all(&self) -> Vec<usize> {
+        self.queued.keys().copied().collect()
+    }
+}
+
+impl Watcher {
+    pub(super) fn make_all_ready(&mut self) {
+        for &index in self.followers.keys() {
+            self.ready.stir(index);
+        }
+    }
+
+    /// Whether there is nothing to do before something happens.
+    pub(super) fn is_idle(&self) -> bool {
+        self.ready.len() == 0 && !self.globs.iter().any(Glob::is_behind)
     }
 
     pub(super) fn take_events(&mut self) {
         let mut hits = Vec::new();
         self.watches.drain(&mut |hit| {
-            if hits.last() != Some(&hit) || matches!(hit, Hit::Arrival(..)) {
+            if hits.last() != Some(&hit) || matches!(hit, Hit::Told(..)) {
                 hits.push(hit);
             }
         });
         for hit in hits {
-            match hit {
-                Hit::Follower(index) => self.make_ready(index),
-                Hit::Path(index) => {
-                    self.followers[index].stir();
-                    self.make_ready(index);
+            self.take_hit(hit);
+        }
+    }
+
+    fn take_hit(&mut self, hit: Hit) {
+        let (index, deed): (usize, &mut dyn FnMut(&mut Follower)) = match hit {
+            Hit::Wrote(index) => return self.ready.write(index),
+            Hit::File(index) => (index, &mut |_| {}),
+            Hit::Path(index) => (index, &mut Follower::stir),
+            Hit::Entry(index) => (index, &mut Follower::stir_entry),
+            Hit::Told(index, ref told) => (index, &mut |follower| follower.tell_of_name(told)),
+            Hit::HandedOver(from, to) => {
+                let Some(path) = self.followers.get(&to).map(Follower::path) else {
+                    return;
+                };
+                if let Some(follower) = self.followers.get_mut(&from) {
+                    follower.hand_over(path);
                 }
-                Hit::Arrival(index, made) => self.followers[index].tell_arrival(made),
-                Hit::Siblings(index) => {
-                    self.followers[index].siblings_changed = true;
-                    self.make_ready(index);
-                }
-                Hit::Glob(index) => self.globs[index].due = true,
-                Hit::Containers(index) => self.dockers[index].due = true,
-                Hit::All => {
-                    log::debug!("events were lost: looking at everything");
-                    self.globs.iter_mut().for_each(|glob| glob.due = true);
-                    self.dockers.iter_mut().for_each(|docker| docker.due = true);
-                    self.followers.iter_mut().for_each(Follower::events_lost);
-                    self.make_all_ready();
-                }
+                return self.ready.stir(from);
             }
+            Hit::Glob(index, watch, name) => return self.globs[index].tell(watch, name),
+            Hit::Containers(index) => {
+                self.dockers[index].due = true;
+                return;
+            }
+            Hit::All => {
+                log::debug!("events were lost: looking at everything");
+                self.globs.iter_mut().for_each(Glob::look_at_all);
+                self.dockers.iter_mut().for_each(|docker| docker.due = true);
+                for follower in self.followers.values_mut() {
+                    follower.events_lost(&mut self.watches);
+                }
+                return self.make_all_ready();
+            }
+        };
+        if let Some(follower) = self.followers.get_mut(&index) {
+            deed(follower);
+            self.ready.stir(index);
         }
     }
 
@@ -71,9 +147,10 @@ impl Watcher {
                 }
                 Notice::Event { path, at, kind } => {
                     let mut all = self.followers.iter_mut();
-                    if let Some(index) = all.position(|follower| *follower.path() == *path) {
-                        self.followers[index].notice_event(at, kind);
-                        self.make_ready(index);
+                    if let Some((&index, follower)) = all.find(|(_, other)| *other.path() == *path)
+                    {
+                        follower.notice_event(at, kind);
+                        self.ready.stir(index);
                     }
                 }
             }
@@ -86,39 +163,45 @@ impl Watcher {
                 break;
             }
             self.times.pop_first();
-            self.timed[index] = None;
-            let look_at = self.followers[index].look_at;
+            self.timed.remove(&index);
+            let Some(follower) = self.followers.get_mut(&index) else {
+                continue;
+            };
+            let look_at = follower.look_at;
             if look_at <= now {
-                self.followers[index].check_watches();
-                self.make_ready(index);
+                follower.check_watches();
+                self.ready.stir(index);
             } else {
                 self.look_again_at(index, look_at);
             }
         }
         if self.forget_at.is_some_and(|at| at <= now) {
             self.hub.forget_old();
-            let old =
-                (0..self.followers.len() as u32).any(|index| self.hub.generations(index).len() > 1);
+            let old = self
+                .hub
+                .sources()
+                .iter()
+                .any(|state| self.hub.generations(state.source.index).len() > 1);
             self.forget_at = old.then(|| now + FORGET_EVERY);
         }
     }
 
     /// A follower's time may move on without its entry moving along: when that is due, it is entered anew.
     pub(super) fn look_again_at(&mut self, index: usize, at: Instant) {
-        match self.timed[index] {
-            Some(entered) if entered <= at => return,
-            Some(entered) => {
+        match self.timed.get(&index) {
+            Some(&entered) if entered <= at => return,
+            Some(&entered) => {
                 self.times.remove(&(entered, index));
             }
             None => {}
         }
-        self.timed[index] = Some(at);
+        self.timed.insert(index, at);
         self.times.insert((at, index));
     }
 
     pub(super) fn next_time(&self) -> Option<Instant> {
         let look = self.times.first().map(|&(at, _)| at);
-        let scan = self.globs.iter().map(Glob::wants).min();
+        let scan = self.globs.iter().filter_map(Glob::wants).min();
         let containers = self.dockers.iter().map(Containers::wants).min();
         [look, scan, containers, self.round_due, self.forget_at]
             .into_iter()
@@ -128,15 +211,24 @@ impl Watcher {
 
     pub(super) fn scan_globs(&mut self, now: Instant, changes: &mut Vec<(Arc<Source>, Change)>) {
         for at in 0..self.globs.len() {
-            if self.globs[at].wants() > now {
+            if self.globs[at].wants().is_some_and(|wants| wants > now) {
                 continue;
             }
             // Whoever follows a file that was just rotated takes the rotated file first: it matches the pattern, too.
-            for index in std::mem::take(&mut self.ready) {
-                self.queued[index] = false;
-                self.look_at_name(index, now, changes);
+            // Where the kernel tells of renames that is known without a look.
+            for index in self.ready.all() {
+                let follower = self.followers.get(&index);
+                if follower.is_some_and(|follower| !follower.is_told()) {
+                    self.look_at_name(index, now, changes);
+                }
             }
-            let new = self.globs[at].scan(&mut self.watches, &self.known, &self.names);
+            let mut scan = Scan {
+                watches: &mut self.watches,
+                known: &self.known,
+                names: &self.names,
+                until: Some(Instant::now() + SCAN_TIME),
+            };
+            let new = self.globs[at].scan(now, &mut scan);
             self.add_matches(new, false, changes);
         }
     }
@@ -162,12 +254,14 @@ impl Watcher {
         pods.sort_by(|(a, _), (b, _)| (b.made, &a.key).cmp(&(a.made, &b.key)));
         for (pod, link) in pods {
             let Some(index) = self.names.of_pod(&pod) else {
-                let index = self.followers.len();
+                let index = self.next_follower;
                 let source = self.names.add_pod(&pod, &link, index, &self.hub);
                 self.follow(source, true, at_start);
                 continue;
             };
-            let old = self.followers[index].path();
+            let Some(old) = self.followers.get(&index).map(Follower::path) else {
+                continue;
+            };
             if pod::made(&old).is_none_or(|made| made < pod.made) {
                 self.names.lead(&old, &link);
                 self.lead_to(index, &link, false, changes);
@@ -208,7 +302,8 @@ impl Watcher {
             new.sort();
             for (name, log) in new {
                 if let Some(index) = self.names.of_container(at, name) {
-                    if *self.followers[index].path() != **log {
+                    let follower = self.followers.get(&index);
+                    if follower.is_some_and(|follower| *follower.path() != **log) {
                         self.lead_to(index, log, false, changes);
                     }
                     continue;
@@ -216,7 +311,7 @@ impl Watcher {
                 if self.names.len() >= FILES_MAX {
                     break;
                 }
-                let index = self.followers.len();
+                let index = self.next_follower;
                 let source = self.names.add_container(at, name, log, index, &self.hub);
                 self.follow(source, true, at_start);
             }
@@ -237,11 +332,14 @@ impl Watcher {
             room: 0,
             watches: &mut self.watches,
             known: &mut self.known,
+            listings: &mut self.listings,
             hub: &self.hub,
             changes,
         };
-        self.followers[index].lead_to(path, goes_on, &mut turn);
-        self.make_ready(index);
+        if let Some(follower) = self.followers.get_mut(&index) {
+            follower.lead_to(path, goes_on, &mut turn);
+            self.ready.stir(index);
+        }
     }
 
     pub(super) fn look_at_name(
@@ -256,10 +354,13 @@ impl Watcher {
             room: 0,
             watches: &mut self.watches,
             known: &mut self.known,
+            listings: &mut self.listings,
             hub: &self.hub,
             changes,
         };
-        self.followers[index].look(&mut turn);
-        self.make_ready(index);
+        if let Some(follower) = self.followers.get_mut(&index) {
+            follower.look(&mut turn);
+            self.ready.stir(index);
+        }
     }
 }

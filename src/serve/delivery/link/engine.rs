@@ -5,15 +5,18 @@
 
 use std::io::{self, IoSlice, Read, Write};
 
-use tungstenite::protocol::{CloseFrame, WebSocketContext};
+use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message};
 
+use super::inflate::Inflater;
 use crate::serve::transport::socket::Socket;
 
 /// See the module. Without a context the peer doesn't speak WebSocket.
 #[derive(Debug)]
 pub(super) struct Engine {
     context: Option<WebSocketContext>,
+    /// Where the peer may send deflated messages.
+    inflater: Option<Box<Inflater>>,
     /// Replies may wait to be written.
     replies: bool,
 }
@@ -25,10 +28,29 @@ pub(super) struct Wire<'a> {
     pub(super) is_half: bool,
 }
 
+/// The same, with a look at what is read.
+struct Looked<'a> {
+    wire: Wire<'a>,
+    inflater: &'a mut Inflater,
+}
+
 impl Engine {
     pub(super) fn new(context: Option<WebSocketContext>) -> Engine {
         Engine {
             context,
+            inflater: None,
+            replies: false,
+        }
+    }
+
+    /// The peer of a handshake in which permessage-deflate was agreed on; `rest` is what it has said after its request.
+    pub(super) fn with_deflate(mut rest: Vec<u8>, config: WebSocketConfig) -> Engine {
+        let mut inflater = Box::<Inflater>::default();
+        inflater.look(&mut rest);
+        let context = WebSocketContext::from_partially_read(rest, Role::Server, Some(config));
+        Engine {
+            context: Some(context),
+            inflater: Some(inflater),
             replies: false,
         }
     }
@@ -60,7 +82,15 @@ impl Engine {
             return Ok(None);
         };
         self.replies = true;
-        match context.read(&mut wire) {
+        let read = match &mut self.inflater {
+            None => context.read(&mut wire),
+            Some(inflater) => {
+                let inflater = &mut **inflater;
+                let read = context.read(&mut Looked { wire, inflater });
+                read.and_then(|message| inflater.inflated(message))
+            }
+        };
+        match read {
             Ok(message) => Ok(Some(message)),
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(error),
@@ -90,6 +120,24 @@ impl Engine {
 impl Read for Wire<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.socket.read(buf)
+    }
+}
+
+impl Read for Looked<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.wire.read(buf)?;
+        self.inflater.look(&mut buf[..n]);
+        Ok(n)
+    }
+}
+
+impl Write for Looked<'_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.wire.write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.wire.flush()
     }
 }
 

@@ -21,15 +21,7 @@ impl Framing {
     /// Appends `payload` with what goes around it.
     pub(super) fn put(self, payload: &[u8], out: &mut Vec<u8>) {
         match self {
-            Framing::WebSocket => {
-                let header = FrameHeader {
-                    opcode: OpCode::Data(Data::Text),
-                    ..FrameHeader::default()
-                };
-                // Writing to a Vec can't fail.
-                let _ = header.format(payload.len() as u64, out);
-                out.extend_from_slice(payload);
-            }
+            Framing::WebSocket => put_message(payload, false, out),
             Framing::Chunked => {
                 out.extend_from_slice(format!("{:x}\r\n", payload.len()).as_bytes());
                 out.extend_from_slice(payload);
@@ -46,6 +38,35 @@ impl Framing {
             Framing::WebSocket | Framing::Bare => b"",
         }
     }
+}
+
+/// Appends a text frame; with `is_deflated` it says that `payload` is (RFC 7692, section 6).
+pub(super) fn put_message(payload: &[u8], is_deflated: bool, out: &mut Vec<u8>) {
+    let header = FrameHeader {
+        opcode: OpCode::Data(Data::Text),
+        rsv1: is_deflated,
+        ..FrameHeader::default()
+    };
+    // Writing to a Vec can't fail.
+    let _ = header.format(payload.len() as u64, out);
+    out.extend_from_slice(payload);
+}
+
+/// Where each of these frames ends, with its header. They are our own, and not masked: anything else ends it.
+pub(super) fn message_ends(frames: &[u8]) -> impl Iterator<Item = usize> {
+    let mut end = 0;
+    std::iter::from_fn(move || {
+        let (header, len) = match frames[end..] {
+            [_, 126, a, b, ..] => (4, u64::from(u16::from_be_bytes([a, b]))),
+            [_, 127, a, b, c, d, e, f, g, h, ..] => {
+                (10, u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+            }
+            [_, len @ 0..126, ..] => (2, u64::from(len)),
+            _ => return None,
+        };
+        end += header + usize::try_from(len).ok()?;
+        (end <= frames.len()).then_some(end)
+    })
 }
 
 /// Where each of these chunks ends, with what goes around it. They are our own: anything else ends it.

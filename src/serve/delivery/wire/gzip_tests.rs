@@ -82,6 +82,34 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(30))]
+
+    #[test]
+    fn a_message_is_deflated_only_where_that_is_shorter_and_reads_back(payloads in payloads()) {
+        let messages = Messages::new();
+        for payload in payloads {
+            let (mut sent, mut deflated) = (Vec::new(), false);
+            messages.message(&payload, |bytes, is_deflated| {
+                sent = bytes.to_vec();
+                deflated = is_deflated;
+            });
+            if deflated {
+                prop_assert!(sent.len() < payload.len() && payload.len() >= 512);
+                sent.extend([0, 0, 0xff, 0xff]);
+                let mut read = Vec::new();
+                let mut decoder = flate2::write::DeflateDecoder::new(&mut read);
+                std::io::Write::write_all(&mut decoder, &sent).expect("deflated");
+                std::io::Write::flush(&mut decoder).expect("deflated");
+                drop(decoder);
+                prop_assert_eq!(read, payload);
+            } else {
+                prop_assert_eq!(sent, payload);
+            }
+        }
+    }
+}
+
 fn segment(count: usize) -> Segment {
     let text: String = (0..count).map(|n| format!("{n} is line {n}\n")).collect();
     let bytes = text.into_bytes();
@@ -113,10 +141,18 @@ fn the_frame_that_is_half_sent_is_found_in_the_deflated_bytes() {
         (Shape::Text, 1),
         (Shape::Text, 9000),
         (Shape::SseText, 2000),
+        (Shape::Batch, 1),
+        (Shape::Batch, 20_000),
+        (Shape::Json, 10),
     ] {
         let segment = segment(count);
-        let wire = Wire::new(shape, Framing::Chunked, false, None).gzipped();
-        let mut again = Wire::new(shape, Framing::Chunked, false, None).gzipped();
+        let wire = || match shape {
+            Shape::Batch | Shape::Json => {
+                Wire::new(shape, Framing::WebSocket, false, None).with_deflated_messages()
+            }
+            _ => Wire::new(shape, Framing::Chunked, false, None).gzipped(),
+        };
+        let (wire, mut again) = (wire(), wire());
         let (mut bytes, mut ends) = (Vec::new(), Vec::new());
         again.encode(&segment, &Sifted::All, &mut bytes, &mut |frame| {
             ends.push((frame.at, frame.line));

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use http::StatusCode;
-use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
+use tungstenite::protocol::WebSocketConfig;
 
 use crate::escape::shown;
 use crate::hub::SourceState;
@@ -16,7 +16,7 @@ use crate::limits::{
 };
 use crate::reader::{Reader, note};
 use crate::serve::access::Pass;
-use crate::serve::delivery::link::Link;
+use crate::serve::delivery::link::{Link, Speaks};
 use crate::serve::delivery::peer::Peer;
 use crate::serve::delivery::stream::Stream;
 use crate::serve::delivery::wire::{Framing, Shape, Wire};
@@ -24,6 +24,7 @@ use crate::serve::door::plan::Plan;
 use crate::serve::http::answer::{self, Answer, Framing as BodyFraming};
 use crate::serve::http::coding::Coding;
 use crate::serve::http::cors::Cors;
+use crate::serve::http::extension::deflate_answer;
 use crate::serve::http::handshake;
 use crate::serve::http::query::Stream as Kind;
 use crate::serve::http::refusal::Refusal;
@@ -121,8 +122,9 @@ impl Client<'_> {
             Shape::JsonLine => answer::JSON_LINES,
             _ => answer::TEXT,
         };
+        let extension = key.as_ref().and_then(|_| deflate_answer(request));
         let mut head = match &key {
-            Some(accept) => answer::upgrade_head(accept, cors),
+            Some(accept) => answer::upgrade_head(accept, extension.as_deref(), cors),
             None => answer::stream_head(content_type, coding, body, cors),
         };
         if request.method == Method::Head {
@@ -145,6 +147,8 @@ impl Client<'_> {
         );
         if coding == Coding::Gzip {
             wire = wire.gzipped();
+        } else if extension.is_some() {
+            wire = wire.with_deflated_messages();
         }
         head.extend_from_slice(&wire.preamble());
         let mut started = None;
@@ -291,15 +295,18 @@ impl Client<'_> {
             noted: _,
         } = opening;
         let (reader, first) = started?;
-        let context = websocket.map(|rest| {
-            let config = WebSocketConfig::default()
-                .read_buffer_size(WS_READ_BUFFER_BYTES)
-                .write_buffer_size(0)
-                .max_write_buffer_size(WS_WRITE_BUFFER_BYTES)
-                .max_message_size(Some(CLIENT_MESSAGE_BYTES))
-                .max_frame_size(Some(CLIENT_MESSAGE_BYTES));
-            WebSocketContext::from_partially_read(rest, Role::Server, Some(config))
-        });
+        let speaks = match websocket {
+            None => Speaks::Http,
+            Some(rest) => Speaks::WebSocket {
+                rest,
+                config: WebSocketConfig::default()
+                    .read_buffer_size(WS_READ_BUFFER_BYTES)
+                    .write_buffer_size(0)
+                    .max_write_buffer_size(WS_WRITE_BUFFER_BYTES)
+                    .max_message_size(Some(CLIENT_MESSAGE_BYTES))
+                    .max_frame_size(Some(CLIENT_MESSAGE_BYTES)),
+            },
+        };
         if plan.several() {
             wire.stands(reader.ids());
             // What was read to know the status is not sent yet.
@@ -308,7 +315,7 @@ impl Client<'_> {
                 What::Lines(_) => None,
             }));
         }
-        let mut link = Link::new(Arc::clone(&self.visitor.socket), context, wire);
+        let mut link = Link::new(Arc::clone(&self.visitor.socket), speaks, wire);
         link.push_raw(&head);
         let peer = Arc::new(Peer::new(Arc::clone(&self.visitor), link));
         // Also where pings tell that a peer is gone: what its socket still holds goes then, too.

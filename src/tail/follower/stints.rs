@@ -1,0 +1,371 @@
+//! Stints: which files stood under the name since the last looks, as the kernel tells, and where they stand now.
+//!
+//! Rotations can follow each other faster than looks. The kernel tells each of them in order: a file is made or moved
+//! there, is moved away, to this name, and from there to that one, is deleted. So a file that came and went between two
+//! looks is found where it was moved to, whatever the rotator calls it; and one that is gone before it was seen is
+//! known to be lost, and between which others.
+//!
+//! Only a file that is made there is sure to be a new one: what is moved there may have been there before. The kernel
+//! may show a file before it tells of it, so files that were found ahead of their events are kept in mind. And by the
+//! time that a place is looked at, another file may stand there, of which the kernel tells next: then the place of the
+//! first is told too, and it is looked for once more.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::time::Instant;
+
+use crate::limits::{EVENT_LATE, STINTS_MAX};
+use crate::source::Identity;
+
+use crate::tail::watches::{Told, Watches, What};
+
+/// The stints that are not done with, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Stints {
+    all: VecDeque<Stint>,
+    next_order: u64,
+    /// Files that were found under the name and of which the kernel has not told yet, with the time.
+    ahead: VecDeque<(Identity, Instant)>,
+    /// A file was lost after all that are known.
+    lost: bool,
+}
+
+/// A file's time under the name.
+#[derive(Debug)]
+struct Stint {
+    /// Stints are numbered in the order in which they began.
+    order: u64,
+    /// It was made under the name.
+    made: bool,
+    stand: Stand,
+    /// Which file was found where it stands.
+    file: Option<Identity>,
+    news: News,
+}
+
+/// Where a file stands that has had a stint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stand {
+    /// Under the name.
+    Here,
+    /// Between two names: the rename has this number.
+    Flying(u32),
+    /// Under this name in the directory of this watch.
+    At(i32, OsString),
+    /// Deleted, as far as its name goes.
+    Gone,
+}
+
+/// What has come of a stint since it was looked for last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum News {
+    /// It was told of: to be looked for.
+    Told,
+    /// It was looked for, and nothing was told of it since.
+    Found,
+    /// The same at two looks in a row: done with, once it is not under the name.
+    Settled,
+}
+
+impl Stints {
+    /// Takes note of what the kernel tells; `is_own` says that it is about the name itself.
+    pub(super) fn tell(&mut self, told: &Told, is_own: bool) {
+        if is_own {
+            self.tell_own(told.what);
+        } else {
+            self.tell_of_moved(told);
+        }
+    }
+
+    fn tell_own(&mut self, what: What) {
+        match what {
+            What::Made | What::Linked => self.begin(what == What::Made),
+            What::MovedIn(cookie) => {
+                // What it replaced has no name any more.
+                self.set(|stand| *stand == Stand::Here, &Stand::Gone);
+                let flying = Stand::Flying(cookie);
+                if !self.set(|stand| *stand == flying, &Stand::Here) {
+                    self.begin(false);
+                }
+            }
+            What::MovedOut(cookie) => {
+                if !self.has_here() {
+                    self.begin(false);
+                }
+                self.set(|stand| *stand == Stand::Here, &Stand::Flying(cookie));
+            }
+            What::Deleted => {
+                self.set(|stand| *stand == Stand::Here, &Stand::Gone);
+            }
+        }
+    }
+
+    fn tell_of_moved(&mut self, told: &Told) {
+        let there = Stand::At(told.directory, told.name.clone());
+        match told.what {
+            What::Made | What::Linked => {}
+            What::MovedIn(cookie) => {
+                self.set(|stand| *stand == there, &Stand::Gone);
+                self.set(|stand| *stand == Stand::Flying(cookie), &there);
+            }
+            What::MovedOut(cookie) => {
+                self.set(|stand| *stand == there, &Stand::Flying(cookie));
+            }
+            What::Deleted => {
+                self.set(|stand| *stand == there, &Stand::Gone);
+            }
+        }
+    }
+
+    fn begin(&mut self, made: bool) {
+        // One whose leaving was not told is out of sight.
+        self.set(|stand| *stand == Stand::Here, &Stand::Gone);
+        self.all.push_back(Stint {
+            order: self.next_order,
+            made,
+            stand: Stand::Here,
+            file: None,
+            news: News::Told,
+        });
+        self.next_order += 1;
+    }
+
+    fn has_here(&self) -> bool {
+        self.all.iter().any(|stint| stint.stand == Stand::Here)
+    }
+
+    /// Changes where those stand that `is`; whether there was one.
+    fn set(&mut self, is: impl Fn(&Stand) -> bool, to: &Stand) -> bool {
+        let mut found = false;
+        for stint in self.all.iter_mut().filter(|stint| is(&stint.stand)) {
+            stint.stand = to.clone();
+            stint.news = News::Told;
+            found = true;
+        }
+        found
+    }
+
+    /// What was told can't be trusted.
+    pub(super) fn reset(&mut self, watches: &mut Watches, follower: usize) {
+        for stint in self.all.drain(..) {
+            untrack(&stint.stand, watches, follower);
+        }
+        self.ahead.clear();
+        self.lost = false;
+    }
+
+    /// Those that are to be looked for, oldest first.
+    pub(super) fn to_find(&self) -> Vec<(u64, Stand)> {
+        let told = self.all.iter().filter(|stint| stint.news == News::Told);
+        told.map(|stint| (stint.order, stint.stand.clone()))
+            .collect()
+    }
+
+    /// The file of a stint was found.
+    pub(super) fn found(&mut self, order: u64, identity: Identity) {
+        self.ahead.retain(|(ahead, _)| *ahead != identity);
+        for stint in &mut self.all {
+            if stint.order == order {
+                stint.file = Some(identity);
+                stint.news = News::Found;
+            } else if stint.file == Some(identity) && stint.order < order {
+                // It was taken for an earlier one, whose place it had by then.
+                stint.file = None;
+            }
+        }
+    }
+
+    /// The stint's file is another follower's by now.
+    pub(super) fn hand_over(&mut self, order: u64, watches: &mut Watches, follower: usize) {
+        if let Some(at) = self.all.iter().position(|stint| stint.order == order)
+            && let Some(stint) = self.all.remove(at)
+        {
+            untrack(&stint.stand, watches, follower);
+        }
+    }
+
+    /// A file was found under the name that was not there before.
+    pub(super) fn find(&mut self, identity: Identity, now: Instant) {
+        if !self.all.iter().any(|stint| stint.file == Some(identity)) {
+            self.ahead.push_back((identity, now));
+        }
+    }
+
+    /// The look is over: `lost` is called for each file that was lost, with the number of its stint. Those that are
+    /// done with are forgotten.
+    pub(super) fn settle(
+        &mut self,
+        now: Instant,
+        watches: &mut Watches,
+        follower: usize,
+        lost: &mut dyn FnMut(u64) -> bool,
+    ) {
+        while self
+            .ahead
+            .front()
+            .is_some_and(|(_, since)| now > *since + EVENT_LATE)
+        {
+            self.ahead.pop_front();
+        }
+        let too_many = self.all.len().saturating_sub(STINTS_MAX);
+        let mut at = 0;
+        self.all.retain_mut(|stint| {
+            at += 1;
+            let out_of_sight = match stint.stand {
+                Stand::Gone => true,
+                // Its other end should have come by now.
+                Stand::Flying(_) => stint.news == News::Settled,
+                Stand::Here | Stand::At(..) => at <= too_many,
+            };
+            if out_of_sight {
+                let unseen = stint.made && stint.file.is_none();
+                if unseen && self.ahead.pop_front().is_none() && !lost(stint.order) {
+                    self.lost = true;
+                }
+                untrack(&stint.stand, watches, follower);
+                return false;
+            }
+            let news = stint.news;
+            if news == News::Found || matches!(stint.stand, Stand::Flying(_)) {
+                stint.news = News::Settled;
+            }
+            let done = news == News::Settled && stint.stand != Stand::Here;
+            if done {
+                untrack(&stint.stand, watches, follower);
+            }
+            !done
+        });
+    }
+
+    /// Nothing can be lost before the first file.
+    pub(super) fn nothing_lost(&mut self) {
+        self.lost = false;
+    }
+
+    /// Whether a file was lost after all that are known; said once.
+    pub(super) fn take_lost(&mut self) -> bool {
+        std::mem::take(&mut self.lost)
+    }
+}
+
+fn untrack(stand: &Stand, watches: &mut Watches, follower: usize) {
+    if let Stand::At(directory, name) = stand {
+        watches.untrack(*directory, name, follower);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use What::{Deleted, Linked, Made, MovedIn, MovedOut};
+
+    struct Case {
+        stints: Stints,
+        watches: Watches,
+        now: Instant,
+        lost: Vec<u64>,
+    }
+
+    fn case() -> Case {
+        Case {
+            stints: Stints::default(),
+            watches: Watches::new(true),
+            now: Instant::now(),
+            lost: Vec::new(),
+        }
+    }
+
+    fn file(inode: u64) -> Identity {
+        Identity {
+            inode,
+            ..Identity::default()
+        }
+    }
+
+    impl Case {
+        fn tell(&mut self, name: &str, what: What) -> &mut Case {
+            let told = Told {
+                directory: 1,
+                name: name.into(),
+                what,
+            };
+            self.stints.tell(&told, name == "a.log");
+            self
+        }
+
+        /// A look, at which these files stand where the kernel has told.
+        fn look(&mut self, there: &[(&str, u64)]) -> &mut Case {
+            let stands = self.stints.to_find();
+            for (order, stand) in stands {
+                let name = match &stand {
+                    Stand::Here => "a.log",
+                    Stand::At(_, name) => name.to_str().expect("text"),
+                    Stand::Flying(_) | Stand::Gone => continue,
+                };
+                if let Some((_, inode)) = there.iter().find(|(other, _)| *other == name) {
+                    self.stints.found(order, file(*inode));
+                }
+            }
+            if let Some((_, inode)) = there.iter().find(|(name, _)| *name == "a.log") {
+                self.stints.find(file(*inode), self.now);
+            }
+            let lost = &mut self.lost;
+            self.stints
+                .settle(self.now, &mut self.watches, 0, &mut |order| {
+                    lost.push(order);
+                    true
+                });
+            self
+        }
+    }
+
+    #[test]
+    fn what_was_made_and_is_gone_unseen_is_lost_and_nothing_else() {
+        let lost = |case: &mut Case| case.lost.len();
+        let mut seen = case();
+        assert_eq!(lost(seen.tell("a.log", Made).look(&[("a.log", 1)])), 0);
+        assert_eq!(lost(seen.tell("a.log", Deleted).look(&[])), 0);
+        let mut unseen = case();
+        unseen.tell("a.log", Made).tell("a.log", Deleted);
+        assert_eq!(lost(unseen.look(&[])), 1);
+        let mut back = case();
+        back.tell("a.log", MovedOut(1)).tell("x", MovedIn(1));
+        back.tell("x", MovedOut(2)).tell("a.log", MovedIn(2));
+        assert_eq!(lost(back.look(&[("a.log", 1)])), 0);
+        let mut ahead = case();
+        ahead.look(&[("a.log", 1)]);
+        ahead.tell("a.log", Made).tell("a.log", Deleted);
+        assert_eq!(lost(ahead.look(&[])), 0);
+        ahead.tell("a.log", Made).tell("a.log", Deleted);
+        assert_eq!(lost(ahead.look(&[])), 1);
+        let mut link = case();
+        link.tell("a.log", Deleted).tell("a.log", Linked);
+        link.tell("a.log", Deleted).tell("a.log", Linked);
+        assert_eq!(lost(link.look(&[("a.log", 1)])), 0);
+    }
+
+    #[test]
+    fn a_file_is_followed_from_name_to_name_and_its_order_is_known() {
+        let mut case = case();
+        case.tell("a.log", MovedOut(1)).tell("x", MovedIn(1));
+        case.tell("a.log", Made)
+            .tell("a.log", MovedOut(2))
+            .tell("y", MovedIn(2));
+        case.tell("x", MovedOut(3)).tell("z", MovedIn(3));
+        case.tell("a.log", Made);
+        let at = |name: &str| Stand::At(1, name.into());
+        let stands: Vec<_> = case.stints.to_find();
+        assert_eq!(stands, [(0, at("z")), (1, at("y")), (2, Stand::Here)]);
+    }
+
+    #[test]
+    fn a_file_that_was_taken_for_an_earlier_one_is_not_counted_twice() {
+        let mut case = case();
+        case.tell("a.log", Made);
+        // By the time of the look the next one stands there already.
+        case.look(&[("a.log", 2)]);
+        case.tell("a.log", Deleted).tell("a.log", Made);
+        case.look(&[("a.log", 2)]);
+        assert_eq!(case.lost, [0]);
+    }
+}

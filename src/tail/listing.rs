@@ -1,0 +1,154 @@
+//! The names in directories, listed at most once in a pass of the watcher for all who look: a thousand files that are
+//! rotated in one directory cost one listing, not a thousand.
+//!
+//! A listing is sorted, so that the rotated siblings of a name are a few neighbours in it: they begin as the name does,
+//! up to its ending. It may miss a file that was renamed while the directory was read; who must not miss one asks again
+//! in a later pass.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::source::siblings::{self, Sibling};
+
+/// The listings of one pass.
+#[derive(Debug, Default)]
+pub(super) struct Listings {
+    by_directory: HashMap<PathBuf, Vec<OsString>>,
+}
+
+impl Listings {
+    /// A pass begins: what was listed before may have changed.
+    pub(super) fn clear(&mut self) {
+        self.by_directory.clear();
+    }
+
+    /// The directory of `path` has changed since it was listed.
+    pub(super) fn list_again(&mut self, path: &Path) {
+        let place = siblings::place(path);
+        self.by_directory.remove(siblings::directory_of(&place));
+    }
+
+    /// The rotated siblings of `path`, in no order; those included that are called as the file `renamed` that was
+    /// rotated just now, but for the digits in it. Blocks on the disk.
+    pub(super) fn rotated(&mut self, path: &Path, renamed: &Path) -> Vec<Sibling> {
+        let place = siblings::place(path);
+        let directory = siblings::directory_of(&place);
+        let Some(name) = place.file_name() else {
+            return Vec::new();
+        };
+        let names = self
+            .by_directory
+            .entry(directory.to_owned())
+            .or_insert_with(|| list(directory));
+        let stem = stem(name);
+        let from = names.partition_point(|other| other.as_bytes() < stem);
+        let like = names[from..]
+            .iter()
+            .take_while(|other| other.as_bytes().starts_with(stem));
+        let mut found: Vec<Sibling> = like
+            .filter_map(|other| siblings::sibling(directory, other, name))
+            .collect();
+        let is_beside = renamed.parent() == fs::canonicalize(directory).ok().as_deref();
+        if let Some(style) = renamed
+            .file_name()
+            .filter(|style| is_beside && *style != name)
+            && siblings::sibling(directory, style, name).is_none()
+        {
+            let shape = shape(style);
+            let styled = names.iter().filter(|other| self::shape(other) == shape);
+            found.extend(styled.filter_map(|other| siblings::plain(directory.join(other))));
+        }
+        found
+    }
+}
+
+fn list(directory: &Path) -> Vec<OsString> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut names: Vec<OsString> = entries.map(|entry| entry.file_name()).collect();
+    names.sort();
+    names
+}
+
+/// What every rotated name of `name` begins with: `extension` puts the mark before the ending.
+fn stem(name: &OsStr) -> &[u8] {
+    let bytes = name.as_bytes();
+    match bytes.iter().rposition(|&byte| byte == b'.') {
+        Some(dot) if dot > 0 => &bytes[..dot],
+        _ => bytes,
+    }
+}
+
+/// A name with each run of digits as one: numbers and times of the same style have the same shape. A run of hexadecimal
+/// digits, as multilog's times are, counts as one where it is as long as that.
+fn shape(name: &OsStr) -> Vec<u8> {
+    let is_hex = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
+    let mut rest = name.as_bytes();
+    let mut shape = Vec::new();
+    while let Some(&byte) = rest.first() {
+        let hex = rest.iter().take_while(|byte| is_hex(byte)).count();
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let run = if hex >= HEX_DIGITS_MIN { hex } else { digits };
+        shape.push(if run > 0 { b'0' } else { byte });
+        rest = &rest[run.max(1)..];
+    }
+    shape
+}
+
+/// Hexadecimal digits in a row from which on they are one number.
+const HEX_DIGITS_MIN: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_one_style_have_one_shape() {
+        let shape = |name: &str| shape(OsStr::new(name));
+        assert_eq!(
+            shape("@400000006b0aa96c37bf7df4.s"),
+            shape("@400000006b0aa96d00000001.s")
+        );
+        assert_eq!(shape("app_r00001.log"), shape("app_r00012.log"));
+        assert_eq!(shape("app.log.~1~"), shape("app.log.~10~"));
+        assert_ne!(shape("app.log.~1~"), shape("app.log.1"));
+        assert_ne!(shape("cafe.log"), shape("face.log"));
+    }
+
+    #[test]
+    fn a_directory_is_listed_once_for_all_who_look_in_a_pass() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| dir.path().join(name);
+        for name in [
+            "a.log",
+            "a.log.1",
+            "a-20261128.log",
+            "ab.log.1",
+            "@1.s",
+            "@2.s",
+        ] {
+            fs::write(path(name), "x").expect("write");
+        }
+        let mut listings = Listings::default();
+        let mut names = |renamed: &str| -> Vec<String> {
+            let found =
+                listings.rotated(&path("a.log"), &path(renamed).canonicalize().expect("it"));
+            let name = |sibling: &Sibling| {
+                sibling
+                    .path
+                    .file_name()
+                    .map(|name| name.to_string_lossy().into())
+            };
+            found.iter().filter_map(name).collect()
+        };
+        assert_eq!(names("a.log"), ["a-20261128.log", "a.log.1"]);
+        assert_eq!(names("@1.s"), ["a-20261128.log", "a.log.1", "@1.s", "@2.s"]);
+        fs::write(path("a.log.2"), "x").expect("write");
+        assert_eq!(names("a.log").len(), 2);
+        listings.clear();
+        let again = listings.rotated(&path("a.log"), &path("a.log"));
+        assert_eq!(again.len(), 3);
+    }
+}
