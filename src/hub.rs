@@ -17,6 +17,7 @@ mod looks;
 mod notices;
 mod registry;
 mod stream;
+mod streams;
 
 use std::fs::File;
 use std::sync::Arc;
@@ -29,7 +30,7 @@ use crate::source::{Batch, EventKind, Former, Generation, Id, Lines, Origin, Pos
 
 pub use condition::Condition;
 pub use counts::SourceCounts;
-pub use looks::Looks;
+pub use looks::{Looks, Question};
 pub use notices::{Notice, SpoolPlace, Spooled};
 pub use registry::{Names, Selection, Subscriber, Subscribers};
 pub use stream::{Edge, Stand, Standing};
@@ -37,6 +38,7 @@ pub use stream::{Edge, Stand, Standing};
 use notices::Notices;
 use registry::Registry;
 use stream::Stream;
+use streams::Streams;
 
 /// Something that the watcher found out about one source.
 #[derive(Debug)]
@@ -85,7 +87,7 @@ pub struct Hub {
 
 #[derive(Debug, Default)]
 struct State {
-    streams: Vec<Stream>,
+    streams: Streams,
     registry: Registry,
 }
 
@@ -173,39 +175,41 @@ impl Hub {
         origin: Origin,
     ) -> Arc<Source> {
         let mut state = self.state.lock();
-        let index = state.streams.len() as u32;
+        let index = state.streams.next_index();
         let source = Source::new(index, name, path, origin);
         let source = Arc::new(match self.raw {
             true => source.as_stored(),
             false => source,
         });
-        state.streams.push(Stream::new(Arc::clone(&source)));
+        state.streams.add(&source);
         source
     }
 
     /// The same for a spool, which people know by what it is fed from.
     pub fn add_spool(&self, name: String, spooled: &Spooled) -> Arc<Source> {
         let mut state = self.state.lock();
-        let index = state.streams.len() as u32;
+        let index = state.streams.next_index();
         let source = Source::new(index, name, spooled.path.clone(), spooled.origin);
         let source =
             Arc::new(source.spooled(spooled.given.clone(), Arc::clone(&spooled.rotations)));
-        state.streams.push(Stream::new(Arc::clone(&source)));
+        state.streams.add(&source);
         source
     }
 
     /// Gives a source that has no generation yet its first one and an edge in it with its id, without an event: what
     /// stood there when the daemon started.
     pub fn found_at_start(&self, source: &Source, generation: Arc<Generation>, edge: u64, id: Id) {
-        self.state.lock().streams[source.index as usize].found_at_start(generation, edge, id);
+        if let Some(stream) = self.state.lock().streams.get_mut(source.index) {
+            stream.found_at_start(generation, edge, id);
+        }
     }
 
     /// Says where the source's name leads now: to a file ([`Condition::Ok`]), nowhere, or to what can't be read.
     pub fn set_leads(&self, source: &Source, leads: Condition) {
-        let before = std::mem::replace(
-            &mut self.state.lock().streams[source.index as usize].leads,
-            leads,
-        );
+        let mut state = self.state.lock();
+        let stream = state.streams.get_mut(source.index);
+        let before = stream.map(|stream| std::mem::replace(&mut stream.leads, leads));
+        drop(state);
         drop(before);
     }
 
@@ -218,7 +222,9 @@ impl Hub {
         let mut forgotten = Vec::new();
         let mut state = self.state.lock();
         for (source, change) in changes {
-            state.streams[source.index as usize].apply(change, &mut segments, &mut forgotten);
+            if let Some(stream) = state.streams.get_mut(source.index) {
+                stream.apply(change, &mut segments, &mut forgotten);
+            }
         }
         if segments.is_empty() {
             return None;
@@ -242,15 +248,28 @@ impl Hub {
         self.state.lock().registry.most_lag()
     }
 
-    /// Lets go of generations behind the live edge that no reader has moved in for long. Called by the watcher now
-    /// and then.
-    pub fn forget_old(&self) {
+    /// Lets go of generations behind the live edge that no reader has moved in for long, and of sources that are
+    /// parted with and that nobody holds any more. Called by the watcher now and then; whether there may be more to let
+    /// go of later.
+    pub fn forget_old(&self) -> bool {
         let mut forgotten = Vec::new();
         let mut state = self.state.lock();
-        for stream in &mut state.streams {
+        for stream in state.streams.all_mut() {
             stream.forget_old(&mut forgotten);
         }
+        let unheld = state.streams.take_unheld();
+        let has_old = |stream: &Stream| stream.generations_len() > 1;
+        let again = state.streams.has_parted() || state.streams.all().any(has_old);
         drop(state);
+        drop((forgotten, unheld));
+        again
+    }
+
+    /// The name of a source is not followed any more: nobody begins with it from now on, and it is forgotten once nobody
+    /// holds it.
+    pub fn part(&self, source: &Source) {
+        source.set_parted();
+        self.state.lock().streams.part(source.index);
     }
 
     // -- for readers
@@ -260,59 +279,73 @@ impl Hub {
         self.state
             .lock()
             .streams
-            .iter()
+            .followed()
             .map(Stream::state)
             .collect()
     }
 
-    /// How many sources there are; they are only ever added.
+    /// How many sources there are.
     pub fn sources_len(&self) -> usize {
-        self.state.lock().streams.len()
+        self.state.lock().streams.followed().count()
     }
 
-    /// One source as it stands now.
-    pub fn source(&self, index: u32) -> SourceState {
-        self.state.lock().streams[index as usize].state()
+    /// The index that the next source gets: all that there have been have lower ones.
+    pub fn next_index(&self) -> u32 {
+        self.state.lock().streams.next_index()
+    }
+
+    /// One source as it stands now; `None` where it is forgotten.
+    pub fn source(&self, index: u32) -> Option<SourceState> {
+        let state = self.state.lock();
+        state.streams.get(index).map(Stream::state)
     }
 
     /// The live edge of a source.
-    pub fn edge(&self, index: u32) -> Edge {
-        self.state.lock().streams[index as usize].edge()
+    pub fn edge(&self, index: u32) -> Option<Edge> {
+        let state = self.state.lock();
+        state.streams.get(index).map(Stream::edge)
     }
 
     /// What there is for a reader of source `index` that stands `at`; with `until`, no more than up to that edge.
     pub fn stand(&self, index: u32, at: Standing, until: Option<Edge>) -> Stand {
-        self.state.lock().streams[index as usize].stand(at, until)
+        let state = self.state.lock();
+        let stream = state.streams.get(index);
+        stream.map_or(Stand::AtEdge, |stream| stream.stand(at, until))
     }
 
     /// The generations of a source that are still held, oldest first.
     pub fn generations(&self, index: u32) -> Vec<Arc<Generation>> {
-        self.state.lock().streams[index as usize].generations()
+        let state = self.state.lock();
+        let stream = state.streams.get(index);
+        stream.map(Stream::generations).unwrap_or_default()
     }
 
     /// The generations of a source that are not held any more and still remembered, oldest first.
     pub fn formers(&self, index: u32) -> Vec<Arc<Former>> {
-        self.state.lock().streams[index as usize].formers()
+        let state = self.state.lock();
+        let stream = state.streams.get(index);
+        stream.map(Stream::formers).unwrap_or_default()
     }
 
     /// The number of the last aside of source `index` that a stream which resumes `at` a place has been told, as far as
     /// that can be said.
     pub fn told_before(&self, index: u32, at: Position) -> u64 {
-        self.state.lock().streams[index as usize].told_before(at)
+        let state = self.state.lock();
+        let stream = state.streams.get(index);
+        stream.map_or(0, |stream| stream.told_before(at))
     }
 
     /// Bytes between `at` and the live edge of source `index`, as far as they are known.
     pub fn behind_bytes(&self, index: u32, at: Option<Position>) -> u64 {
-        self.state.lock().streams[index as usize].behind_bytes(at)
+        let state = self.state.lock();
+        let stream = state.streams.get(index);
+        stream.map_or(0, |stream| stream.behind_bytes(at))
     }
 
     /// Bytes that were published of the selected sources; what was there before the start counts, and so does what was
     /// lost, where it is known how much. It only grows.
     pub fn published_bytes(&self, selection: &Selection) -> u64 {
-        let state = self.state.lock();
-        let streams = state.streams.iter();
-        let selected = streams.filter(|stream| selection.has(stream.source()));
-        selected.map(Stream::published_bytes).sum()
+        self.state.lock().streams.published_bytes(selection)
     }
 
     /// Bytes that the slowest of the subscribers has in its queue.
@@ -325,7 +358,7 @@ impl Hub {
         let state = self.state.lock();
         state
             .streams
-            .iter()
+            .followed()
             .filter(|stream| !stream.is_present())
             .count()
     }
@@ -337,7 +370,10 @@ impl Hub {
         bytes: u64,
     ) -> bool {
         let state = self.state.lock();
-        places.all(|(index, at)| state.streams[index as usize].behind_bytes(at) <= bytes)
+        places.all(|(index, at)| {
+            let stream = state.streams.get(index);
+            stream.is_none_or(|stream| stream.behind_bytes(at) <= bytes)
+        })
     }
 
     /// Subscribes: from now on, what is published of the selected sources goes into a queue of `queue_batches`
@@ -351,7 +387,7 @@ impl Hub {
         let mut state = self.state.lock();
         let edges = state
             .streams
-            .iter()
+            .all()
             .filter(|stream| selection.has(stream.source()) && stream.has_begun())
             .map(|stream| (stream.source().index, stream.edge()))
             .collect();

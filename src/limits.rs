@@ -281,6 +281,9 @@ pub const EVENTS_TIME: Duration = Duration::from_millis(5);
 /// Files of one name that stood under it since they were last looked for; 100 bytes each.
 pub const STINTS_MAX: usize = 4096;
 
+/// Everything is looked at that often at most because something was mounted.
+pub const MOUNTS_EVERY: Duration = Duration::from_secs(1);
+
 /// How often a path is walked again at once because it changed while its directories were being watched.
 pub const TRAIL_WALKS_MAX: usize = 4;
 
@@ -351,6 +354,10 @@ pub const QUIET_MAX: Duration = Duration::from_secs(5);
 /// How long a deleted file is held that nobody writes to or reads, where its name doesn't come back: long enough for a
 /// logger that writes now and then, and then its disk space is given back.
 pub const DELETED_KEPT: Duration = Duration::from_secs(600);
+
+/// The same for a name that a pattern has brought in: names that come and go by the hundred a day must not fill the list
+/// of files. Then the name itself is forgotten.
+pub const GONE_KEPT: Duration = Duration::from_secs(30);
 
 /// How long a sealed file is watched for what a laggard still writes to it.
 pub const SEALED_KEPT: Duration = Duration::from_secs(60);

@@ -27,8 +27,8 @@ pub use start::{Begin, From, note};
 pub struct Reader {
     hub: Arc<Hub>,
     selection: Selection,
-    /// By source index; `None` where the source is not selected.
-    cursors: Vec<Option<Cursor>>,
+    /// By source index; `None` where the source is not selected, or was let go of.
+    cursors: Vec<Option<Box<Cursor>>>,
     /// Sources that have told where the stream begins in them.
     begun: usize,
     /// Whose turn it is.
@@ -51,7 +51,7 @@ enum Until {
 impl Reader {
     /// The sources' cursors, for those that have one.
     fn cursors(&self) -> impl Iterator<Item = &Cursor> {
-        self.cursors.iter().flatten()
+        self.cursors.iter().flatten().map(|cursor| &**cursor)
     }
 
     /// True when so little is left that it is time to join.
@@ -96,7 +96,7 @@ impl Reader {
         // Where the stream begins in every source is told before anything else of any: a client that is cut off early
         // can then resume all of them.
         while let Some(cursor) = self.cursors.get_mut(self.begun) {
-            if let Some(segment) = cursor.as_mut().and_then(Cursor::next_pending) {
+            if let Some(segment) = cursor.as_mut().and_then(|cursor| cursor.next_pending()) {
                 return Ok(Some(segment));
             }
             self.begun += 1;
@@ -110,7 +110,7 @@ impl Reader {
                     cursor.until
                 } else {
                     if self.turn_until.is_none() {
-                        self.turn_until = Some(self.hub.edge(cursor.index()));
+                        self.turn_until = self.hub.edge(cursor.index());
                     }
                     self.turn_until
                 };
@@ -204,14 +204,33 @@ impl Reader {
             .sum()
     }
 
-    /// Sources that have come since are read from their first byte.
+    /// Sources that have come since are read from their first byte; those whose names are not followed any more, and of
+    /// which the stream has all, are let go of.
     fn take_in_new(&mut self) {
         let have = self.cursors.len();
-        if !matches!(self.selection, Selection::Only(_)) && self.hub.sources_len() > have {
-            for state in self.hub.sources().into_iter().skip(have) {
-                let selected = self.selection.has(&state.source);
-                self.cursors
-                    .push(selected.then(|| Cursor::new(state.source)));
+        let next = self.hub.next_index() as usize;
+        if matches!(self.selection, Selection::Only(_)) || next <= have {
+            return;
+        }
+        for slot in &mut self.cursors {
+            let is_done = |cursor: &mut Box<Cursor>| {
+                cursor.is_parted()
+                    && !cursor.is_past()
+                    && self
+                        .hub
+                        .behind_bytes(cursor.index(), cursor.standing.position)
+                        == 0
+            };
+            drop(slot.take_if(is_done));
+        }
+        self.cursors.resize_with(next, || None);
+        for state in self.hub.sources() {
+            let index = state.source.index as usize;
+            if index >= have && self.selection.has(&state.source) {
+                if index >= self.cursors.len() {
+                    self.cursors.resize_with(index + 1, || None);
+                }
+                self.cursors[index] = Some(Box::new(Cursor::new(state.source)));
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Looks that readers ask the watcher for: "has anything happened to the files that I should know of?"
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
@@ -9,21 +10,35 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::limits::LOOK_WAIT;
 
-/// Tickets for looks: a reader draws the next one and waits until the watcher has served it. One pass of the watcher
-/// serves all that were drawn before it began.
+use super::registry::Selection;
+
+/// Questions to the watcher: a reader asks about some sources and waits until the watcher has looked at those. Nobody
+/// waits for the files of others.
 #[derive(Debug)]
 pub struct Looks {
-    state: Mutex<Tickets>,
-    served: Condvar,
+    state: Mutex<Questions>,
+    answered: Condvar,
     /// Wakes the watcher, for a look or for anything else.
     waker: EventFd,
 }
 
 #[derive(Debug, Default)]
-struct Tickets {
-    drawn: u64,
-    served: u64,
+struct Questions {
+    next: u64,
+    /// Those that are not answered; the watcher has taken those without a question.
+    waiting: BTreeMap<u64, Option<Question>>,
     closed: bool,
+}
+
+/// What is to be looked at.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Its number, to answer it by.
+    pub number: u64,
+    /// Which sources.
+    pub selection: Selection,
+    /// Who asks stays to follow: what is read only once the file before it is quiet need not be waited for.
+    pub follows: bool,
 }
 
 impl Looks {
@@ -31,7 +46,7 @@ impl Looks {
         let waker = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?;
         Ok(Looks {
             state: Mutex::default(),
-            served: Condvar::new(),
+            answered: Condvar::new(),
             waker,
         })
     }
@@ -39,33 +54,51 @@ impl Looks {
     /// Asks the watcher to look at every source and waits until it has, at most [`LOOK_WAIT`]; whether it has.
     /// Woken by the watcher, and by stop.
     pub fn ask(&self) -> bool {
+        self.ask_for(&Selection::All, false)
+    }
+
+    /// The same for the sources of `selection`; where the asker `follows`, without what waits only for a file to be
+    /// quiet.
+    pub fn ask_for(&self, selection: &Selection, follows: bool) -> bool {
         let deadline = Instant::now() + LOOK_WAIT;
         let mut state = self.state.lock();
-        state.drawn += 1;
-        let ticket = state.drawn;
+        let number = state.next;
+        state.next += 1;
+        let question = Question {
+            number,
+            selection: selection.clone(),
+            follows,
+        };
+        state.waiting.insert(number, Some(question));
         drop(state);
         self.wake();
         state = self.state.lock();
-        while state.served < ticket && !state.closed {
-            if self.served.wait_until(&mut state, deadline).timed_out() {
-                return state.served >= ticket;
+        while state.waiting.contains_key(&number) && !state.closed {
+            if self.answered.wait_until(&mut state, deadline).timed_out() {
+                return state.waiting.remove(&number).is_none();
             }
         }
         true
     }
 
-    /// The last ticket drawn: to be served by a pass that begins now. `None` where nobody waits.
-    pub fn pending(&self) -> Option<u64> {
-        let state = self.state.lock();
-        (state.drawn > state.served).then_some(state.drawn)
+    /// Takes the questions that have come: to be answered by a pass that begins now.
+    pub fn take_questions(&self) -> Vec<Question> {
+        let mut state = self.state.lock();
+        state
+            .waiting
+            .values_mut()
+            .filter_map(Option::take)
+            .collect()
     }
 
-    /// All tickets up to `ticket` are served, and what was found is published.
-    pub fn serve(&self, ticket: u64) {
+    /// These are answered, and what was found is published.
+    pub fn answer(&self, numbers: &[u64]) {
         let mut state = self.state.lock();
-        state.served = state.served.max(ticket);
+        for number in numbers {
+            state.waiting.remove(number);
+        }
         drop(state);
-        self.served.notify_all();
+        self.answered.notify_all();
     }
 
     /// Wakes the watcher. Never blocks.
@@ -86,6 +119,6 @@ impl Looks {
 
     pub(super) fn close(&self) {
         self.state.lock().closed = true;
-        self.served.notify_all();
+        self.answered.notify_all();
     }
 }

@@ -127,6 +127,15 @@ impl Stream {
         }
     }
 
+    /// Nobody but the hub holds the source: nobody follows it, stands in it, or has a batch of it to send.
+    pub(super) fn is_unheld(&self) -> bool {
+        Arc::strong_count(&self.source) == 1
+    }
+
+    pub(super) fn generations_len(&self) -> usize {
+        self.generations.len()
+    }
+
     pub(super) fn formers(&self) -> Vec<Arc<Former>> {
         self.formers.iter().cloned().collect()
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::config::publishing::Format;
-use crate::hub::Hub;
+use crate::hub::{Hub, Selection};
 use crate::limits::{
     BATCH_MESSAGE_BYTES, BROKER_READS_MAX, ID_BYTES, PUBLISH_GOODBYE, PUBLISH_GRACE,
     PUBLISH_WRITE_BYTES,
@@ -146,7 +146,7 @@ impl<'a> Talk<'a> {
         tally.connected.store(true, Ordering::Relaxed);
         tally.connections.fetch_add(1, Ordering::Relaxed);
         self.say_status(ONLINE);
-        let noted = note(hub);
+        let noted = note(hub, &Selection::All, true);
         for state in &noted {
             self.places.note_new(hub, state);
         }

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::hub::{Edge, Hub, Stand, Standing};
+use crate::hub::{Edge, Hub, Selection, Stand, Standing};
 use crate::limits::OVERLAP_BYTES;
 use crate::source::forward::{Footing, Overlap, Read, Stretch, read_lines};
 use crate::source::{
@@ -70,6 +70,11 @@ impl Cursor {
 
     pub(super) fn source(&self) -> Arc<Source> {
         Arc::clone(&self.source)
+    }
+
+    /// The source's name is not followed any more.
+    pub(super) fn is_parted(&self) -> bool {
+        self.source.is_parted()
     }
 
     /// Files beside the followed one are still to be read.
@@ -148,7 +153,8 @@ impl Cursor {
                 }
                 Ok(Read::Changed) if looks < LOOKS_MAX && !sealed => {
                     looks += 1;
-                    hub.looks.ask();
+                    let only = Selection::Only(Arc::from([self.index()]));
+                    hub.looks.ask_for(&only, true);
                     if looks == LOOKS_MAX {
                         // The watcher still takes it for the same file: somebody has edited what stood
                         // before. What stands there now is the truth.
@@ -312,7 +318,7 @@ impl Cursor {
             .iter()
             .find(|generation| generation.number == position.generation)?;
         if generation.is_gone() {
-            let edge = hub.edge(self.source.index);
+            let edge = hub.edge(self.source.index)?;
             return (edge.position == position).then_some(edge.id);
         }
         let footing = Footing::take(&generation.file, position.offset).ok()?;

@@ -39,9 +39,10 @@ pub struct Begin<'a> {
 }
 
 /// The sources as they stand now: what was written before this call is published first, by a look of the watcher. A
-/// stream begins here, so this is done before its peer is told that it is connected.
-pub fn note(hub: &Hub) -> Vec<SourceState> {
-    hub.looks.ask();
+/// stream begins here, so this is done before its peer is told that it is connected. Only the files of the stream are
+/// waited for; where it `follows`, not for those that are read once the file before them is quiet.
+pub fn note(hub: &Hub, selection: &Selection, follows: bool) -> Vec<SourceState> {
+    hub.looks.ask_for(selection, follows);
     hub.sources()
 }
 
@@ -56,12 +57,11 @@ impl Begin<'_> {
         noted: Vec<SourceState>,
         from: &dyn Fn(&Source) -> From,
     ) -> io::Result<Option<Reader>> {
-        // No room for more than there are: each client has these for as long as it stays.
-        let mut cursors = Vec::with_capacity(noted.len());
+        let mut cursors: Vec<Option<Box<Cursor>>> = Vec::new();
         let mut edges = Vec::new();
         for state in noted {
+            cursors.resize_with(state.source.index as usize + 1, || None);
             if !self.selection.has(&state.source) {
-                cursors.push(None);
                 continue;
             }
             let from = from(&state.source);
@@ -73,8 +73,12 @@ impl Begin<'_> {
                 edge.aside = edge.aside.max(last_aside);
                 edges.push((cursor.index(), edge));
             }
-            cursors.push(Some(cursor));
+            if let Some(slot) = cursors.last_mut() {
+                *slot = Some(Box::new(cursor));
+            }
         }
+        // No room for more than there are: each client has these for as long as it stays.
+        cursors.shrink_to_fit();
         let mut reader = self.put_together(cursors);
         if !self.follow {
             reader.stop_at(&edges);
@@ -91,8 +95,10 @@ impl Begin<'_> {
         id: &Id,
         wanted: Option<u64>,
     ) -> io::Result<Option<Reader>> {
-        self.hub.looks.ask();
-        let state = self.hub.source(index);
+        self.hub.looks.ask_for(&self.selection, false);
+        let Some(state) = self.hub.source(index) else {
+            return Ok(None);
+        };
         let source = Arc::clone(&state.source);
         let aside = state.edge.aside;
         let (cursor, edges) = if let Some(generation) = self.find_held(&source, id) {
@@ -148,14 +154,14 @@ impl Begin<'_> {
         } else {
             return Ok(None);
         };
-        let mut cursors: Vec<Option<Cursor>> = (0..index).map(|_| None).collect();
-        cursors.push(Some(cursor));
+        let mut cursors: Vec<Option<Box<Cursor>>> = (0..index).map(|_| None).collect();
+        cursors.push(Some(Box::new(cursor)));
         let mut reader = self.put_together(cursors);
         reader.stop_at(&edges);
         Ok(Some(reader))
     }
 
-    fn put_together(&self, cursors: Vec<Option<Cursor>>) -> Reader {
+    fn put_together(&self, cursors: Vec<Option<Box<Cursor>>>) -> Reader {
         Reader {
             hub: Arc::clone(self.hub),
             selection: self.selection.clone(),
@@ -192,8 +198,8 @@ impl Begin<'_> {
                         Ok(None) => return Ok(None),
                         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                             // Truncated below us.
-                            self.hub.looks.ask();
-                            state = self.hub.source(source.index);
+                            self.hub.looks.ask_for(&self.selection, self.follow);
+                            state = self.hub.source(source.index).unwrap_or(state);
                             continue;
                         }
                         Err(error) => return Err(error),

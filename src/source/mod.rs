@@ -16,6 +16,7 @@ pub mod siblings;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
@@ -108,6 +109,8 @@ pub struct Source {
     pub grammar: Option<Grammar>,
     /// Tells the sources of ids apart.
     pub name_hash: u32,
+    /// The name is not followed any more.
+    parted: AtomicBool,
 }
 
 impl Source {
@@ -132,7 +135,18 @@ impl Source {
             origin,
             grammar: origin.grammar(),
             name_hash,
+            parted: AtomicBool::new(false),
         }
+    }
+
+    /// The name is not followed any more: it is gone.
+    pub fn set_parted(&self) {
+        self.parted.store(true, Ordering::Release);
+    }
+
+    /// Whether the name is not followed any more, and never will be by this source.
+    pub fn is_parted(&self) -> bool {
+        self.parted.load(Ordering::Acquire)
     }
 
     /// The path that is followed now.

@@ -126,6 +126,8 @@ pub(super) struct Follower {
     trusted: bool,
     /// The held file can't be read: said.
     read_failed: bool,
+    /// When the trail is walked again though nothing says so.
+    arm_at: Instant,
     /// When to look again, whatever happens.
     pub(super) look_at: Instant,
 }
@@ -163,6 +165,7 @@ impl Follower {
             way: Way::ByLink,
             trusted: false,
             read_failed: false,
+            arm_at: Instant::now(),
             look_at: Instant::now(),
         }
     }
@@ -267,8 +270,9 @@ impl Follower {
     /// Looks; whether there is more to be had at once.
     pub(super) fn look(&mut self, turn: &mut Turn) -> bool {
         self.look_at = turn.now + self.safety();
-        if std::mem::take(&mut self.rearm) {
+        if std::mem::take(&mut self.rearm) || turn.now >= self.arm_at {
             self.arm(turn.watches);
+            self.arm_at = turn.now + self.safety();
         }
         self.tell_events_of_held(turn);
         self.give_up(turn);

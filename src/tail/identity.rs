@@ -65,6 +65,11 @@ impl Known {
             .is_some_and(|owners| owners.contains(&owner))
     }
 
+    /// A follower is no more.
+    pub(super) fn forget(&mut self, follower: usize) {
+        self.names.remove(&follower);
+    }
+
     /// A follower's file is called that.
     pub(super) fn call(&mut self, follower: usize, name: &OsStr) {
         self.names.insert(follower, name.to_owned());

@@ -93,6 +93,14 @@ impl Names {
         self.containers.get(&(docker, name.to_owned())).copied()
     }
 
+    /// The follower of that source is no more: what it was called may be used again.
+    pub(super) fn remove(&mut self, source: &Source, follower: usize) {
+        self.names.remove(&source.name);
+        self.paths.remove(&*source.path());
+        self.containers.retain(|_, other| *other != follower);
+        self.pods.retain(|_, other| *other != follower);
+    }
+
     /// Whether that path is followed.
     pub(super) fn has(&self, path: &Path) -> bool {
         self.paths.contains(path)

@@ -5,6 +5,7 @@ mod rig;
 mod asides;
 mod bounds;
 mod following;
+mod forgetting;
 mod kernel;
 mod names;
 mod rotation;

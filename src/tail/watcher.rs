@@ -5,6 +5,7 @@
 //! files: under load a batch then carries more lines.
 
 mod asked;
+mod mounted;
 mod turns;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -19,7 +20,7 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 
 use crate::courier::{Pace, Rounds};
-use crate::hub::{Change, Hub, Spooled};
+use crate::hub::{Change, Hub, Question, Spooled};
 use crate::limits::{
     BLOCKED_PATIENCE, CROWD_WAIT_MAX, CROWD_WAIT_PER_CLIENT, DELETED_KEPT, FAST_BYTES,
     FORGET_EVERY, LOOK_WAIT, PASS_TIME, REST_SLICE, TURN_BYTES,
@@ -29,6 +30,7 @@ use crate::source::Source;
 use crate::stop::{Reason, Stop};
 
 use asked::Asked;
+use mounted::Mounted;
 use turns::Ready;
 
 use super::containers::Containers;
@@ -107,7 +109,9 @@ pub struct Watcher {
     /// When to look at whom without an event. `timed` holds each follower's entry.
     times: BTreeSet<(Instant, usize)>,
     timed: HashMap<usize, Instant>,
-    asked: Option<Asked>,
+    /// Questions that wait, and those that are being answered.
+    questions: Vec<Question>,
+    asked: Vec<Asked>,
     /// Who took part in the last batch that was not empty, and how many bytes it had.
     active: Vec<usize>,
     batch_bytes: usize,
@@ -115,6 +119,7 @@ pub struct Watcher {
     /// Until when a publish waits for subscribers that lag.
     crowded_until: Option<Instant>,
     forget_at: Option<Instant>,
+    mounted: Mounted,
 }
 
 impl Watcher {
@@ -143,12 +148,14 @@ impl Watcher {
             ready: Ready::default(),
             times: BTreeSet::new(),
             timed: HashMap::new(),
-            asked: None,
+            questions: Vec::new(),
+            asked: Vec::new(),
             active: Vec::new(),
             batch_bytes: 0,
             published_at: now,
             crowded_until: None,
             forget_at: None,
+            mounted: Mounted::new(),
             hub,
             rounds,
             options,
@@ -242,9 +249,7 @@ impl Watcher {
             });
         }
         self.followers.insert(index, follower);
-        if let Some(asked) = &mut self.asked {
-            asked.take_in(index);
-        }
+        self.ask_new(index);
         self.ready.stir(index);
     }
 
@@ -404,8 +409,12 @@ impl Watcher {
         if more {
             self.ready.write(index);
         }
+        let is_over = follower.is_over(now);
         self.look_again_at(index, look_at);
         self.aim(index, now);
+        if is_over {
+            self.part_with(index);
+        }
         read
     }
 
@@ -438,11 +447,19 @@ impl Watcher {
         if events && let Some(inotify) = self.watches.fd() {
             fds.push(PollFd::new(inotify, PollFlags::POLLIN));
         }
+        let mounts = fds.len();
+        if events && let Some(table) = self.mounted.table() {
+            fds.push(PollFd::new(table, PollFlags::POLLPRI));
+        }
         let left = deadline.map(|at| TimeSpec::from(at.saturating_duration_since(Instant::now())));
         // An interrupted wait is a wake-up like any other.
         let _ = ppoll(&mut fds, left, None);
-        if fds[0].revents().is_some_and(|events| !events.is_empty()) {
+        let has_come = |fd: &PollFd| fd.revents().is_some_and(|events| !events.is_empty());
+        if has_come(&fds[0]) {
             self.hub.looks.take_wakes();
+        }
+        if fds.get(mounts).is_some_and(has_come) {
+            self.mounted.tell(Instant::now());
         }
     }
 }

@@ -154,7 +154,7 @@ impl play::Client for Client {
             id.map_or(From::All, From::After)
         };
         let reader = begin
-            .reader(note(&daemon.hub), &from)
+            .reader(note(&daemon.hub, &Selection::All, true), &from)
             .expect("readable")
             .expect("not given up");
         self.life = Life::Reads(Box::new(reader));

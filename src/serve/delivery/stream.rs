@@ -244,7 +244,7 @@ impl<'a> Stream<'a> {
         let states = hub.sources().into_iter();
         let edges: Vec<_> = states
             .filter(|state| reader.selection().has(&state.source) && state.generation.is_some())
-            .map(|state| (state.source.index, hub.edge(state.source.index)))
+            .filter_map(|state| Some((state.source.index, hub.edge(state.source.index)?)))
             .collect();
         reader.stop_at(&edges);
     }

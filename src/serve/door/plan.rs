@@ -169,6 +169,11 @@ impl Plan {
     }
 
     /// It goes on after the history.
+    pub fn selection(&self) -> &Selection {
+        &self.selection
+    }
+
+    /// Whether it goes on after its history.
     pub fn follow(&self) -> bool {
         self.follow
     }
@@ -231,7 +236,8 @@ impl Plan {
                 Lines::All => None,
             };
             let gone = || Refusal::not_found("the place that before= names is gone");
-            if hub.source(*index).source.name_hash != before.name_hash {
+            let source = hub.source(*index).ok_or_else(gone)?.source;
+            if source.name_hash != before.name_hash {
                 return Err(gone());
             }
             let reader = begin.before(*index, before, wanted).map_err(failed)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::hub::{Change, Hub, SpoolPlace};
-use crate::source::{EventKind, Gap, Rotations};
+use crate::source::{EventKind, Gap, Rotations, Source};
 
 use super::{Follower, Turn};
 use crate::tail::held::Held;
@@ -42,6 +42,10 @@ impl Follower {
             lost_bytes: Some(bytes),
             reason: "the spool rotated before it was read",
         })
+    }
+
+    pub(in crate::tail) fn source(&self) -> &Arc<Source> {
+        &self.source
     }
 
     /// To be told behind that place.

@@ -22,8 +22,8 @@ impl Follower {
         }
     }
 
-    /// Whether a look has got there.
-    pub(in crate::tail) fn has_got_to(&mut self, goal: &Goal, now: Instant) -> bool {
+    /// Whether a look has got there; who `follows` need not wait for files whose turn comes once the held one is quiet.
+    pub(in crate::tail) fn has_got_to(&mut self, goal: &Goal, follows: bool, now: Instant) -> bool {
         let Some(file) = &goal.file else {
             return true;
         };
@@ -35,7 +35,7 @@ impl Follower {
         }
         // Either it was left behind, or its turn comes when the held file is quiet; nobody waits for empty ones.
         !self.successors.has(file)
-            || (held.at_end() && self.successors.nonempty_since(now).is_none())
+            || (held.at_end() && (follows || self.successors.nonempty_since(now).is_none()))
     }
 
     /// Bytes that wait in the held file, as far as a stat can tell.

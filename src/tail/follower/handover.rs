@@ -6,16 +6,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::hub::Change;
-use crate::limits::{QUIET, QUIET_MAX, SEALED_KNOWN_MAX};
+use crate::hub::{Change, Condition};
+use crate::limits::{GONE_KEPT, QUIET, QUIET_MAX, SEALED_KNOWN_MAX, SEALED_LOOK};
 use crate::source::{Began, EventKind, Origin};
 
 use super::lookup::GONE_UNSEEN;
 use super::{Follower, Turn};
 use crate::tail::held::Held;
+use crate::tail::identity::Known;
 use crate::tail::sealed::Sealed;
 use crate::tail::trust;
-use crate::tail::watches::User;
+use crate::tail::watches::{User, Watches};
 
 impl Follower {
     /// Goes on to the next file, when the held one is done with. Whether there is more to be had at once.
@@ -121,11 +122,17 @@ impl Follower {
         }
         let quiet_at = self.quiet_at(turn.now);
         let is_deleted = |held: &Held| held.file.metadata().is_ok_and(|stat| stat.nlink() == 0);
-        let generation = turn.hub.source(self.source.index).generation;
+        let state = turn.hub.source(self.source.index);
+        let generation = state.and_then(|state| state.generation);
         let used = generation.map_or(quiet_at, |generation| generation.last_read().max(quiet_at));
-        let is_due = |held: &mut Held| {
-            held.at_end() && turn.now >= used + self.deleted_kept && is_deleted(held)
+        let kept = match self.by_pattern {
+            true => self.deleted_kept.min(GONE_KEPT),
+            false => self.deleted_kept,
         };
+        if self.by_pattern {
+            self.wait_until((used + kept).max(turn.now + SEALED_LOOK));
+        }
+        let is_due = |held: &mut Held| held.at_end() && turn.now >= used + kept && is_deleted(held);
         let Some(mut held) = self.held.take_if(is_due) else {
             return;
         };
@@ -139,6 +146,39 @@ impl Follower {
         self.left = held.unfinished(self.source.name_hash, line_bytes_max, parts_end);
         self.carry = held.unfinished_parts();
         self.part_with(&held, turn);
+    }
+
+    /// Whether it can be forgotten: a pattern has brought it in, its name leads nowhere, and nothing of what it led to is
+    /// left.
+    pub(in crate::tail) fn is_over(&mut self, now: Instant) -> bool {
+        let is_gone = matches!(self.name.condition(), Condition::Missing(_));
+        let kept = self.deleted_kept.min(GONE_KEPT);
+        let Some(since) = self
+            .name
+            .lost_since()
+            .filter(|_| is_gone && self.by_pattern)
+        else {
+            return false;
+        };
+        if self.held.is_some() || !self.successors.is_empty() {
+            return false;
+        }
+        let watched = self.sealed.iter().filter_map(Sealed::look_at).max();
+        let over_at = (since + kept).max(watched.unwrap_or(since));
+        self.wait_until(over_at);
+        now >= over_at && watched.is_none()
+    }
+
+    /// Gives back all that it has of the watcher's.
+    pub(in crate::tail) fn leave(&mut self, watches: &mut Watches, known: &mut Known) {
+        self.stints.reset(watches, self.index);
+        for (id, user) in self.steps.drain(..) {
+            watches.release(id, &user);
+        }
+        for sealed in self.sealed.drain(..) {
+            known.remove(&sealed.identity, self.index);
+        }
+        known.forget(self.index);
     }
 
     /// The name stands for the log of another container from now on, or of none: then `path` leads nowhere. Where the old

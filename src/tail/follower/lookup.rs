@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::hub::Change;
+use crate::hub::{Change, Condition};
 use crate::limits::{MISSING_AFTER, RETRIED_FOR, RETRY};
 use crate::source::forward::read_full;
 use crate::source::record::local;
@@ -19,6 +19,7 @@ use crate::tail::identity::stamp_now;
 use crate::tail::name::{Leads, not_regular};
 use crate::tail::sealed::Sealed;
 use crate::tail::successor::{Missed, Successor};
+use crate::tail::trust;
 use crate::tail::watches::{Place, User};
 
 /// A file came to stand under the name and was gone before it could be opened.
@@ -30,6 +31,11 @@ pub(super) const GONE_UNSEEN: Gap = Gap {
 /// Opens a file to follow: not one that is known to have no lines. Blocks on the disk.
 pub(super) fn open(path: &Path) -> io::Result<(fs::File, Identity)> {
     let (file, identity) = identity::open(path)?;
+    if trust::has_no_end(&file) {
+        return Err(io::Error::other(
+            "it is a file of procfs, which is made as it is read and may have no end",
+        ));
+    }
     let mut head = [0; local::HEAD_BYTES];
     let n = read_full(&file, &mut head, 0)?;
     match local::is_local(&head[..n]) {
@@ -78,12 +84,13 @@ impl Follower {
             self.missing_told = true;
             self.tell(turn, Change::Aside(EventKind::Missing));
         }
+        let is_gone = matches!(self.name.condition(), Condition::Missing(_));
         if let Some(since) = self.name.lost_since() {
             // Events say when it is back; but a permission may come back without one, and the time at which a name is
             // said to be missing has to be met.
             if turn.now < since + MISSING_AFTER {
                 self.wait_until((since + MISSING_AFTER).min(turn.now + RETRY));
-            } else if turn.now < since + RETRIED_FOR {
+            } else if turn.now < since + RETRIED_FOR && !(self.is_told() && is_gone) {
                 self.wait_until(turn.now + RETRY);
             }
         }

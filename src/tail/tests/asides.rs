@@ -15,7 +15,7 @@ fn away() -> EventKind {
 }
 
 fn tell(hub: &Hub, kind: EventKind) {
-    let source = hub.source(0).source;
+    let source = hub.source(0).expect("it is followed").source;
     hub.publish(vec![(source, Change::Aside(kind))]);
 }
 
@@ -27,7 +27,9 @@ fn reader(hub: &Arc<Hub>, from: From, follow: bool) -> Reader {
         passes: None,
         pause: &mut |_| ControlFlow::Continue(()),
     };
-    let reader = begin.reader(note(hub), &|_| from).expect("readable");
+    let reader = begin
+        .reader(note(hub, &Selection::All, false), &|_| from)
+        .expect("readable");
     reader.expect("not given up")
 }
 
@@ -58,11 +60,14 @@ fn a_reader_that_is_behind_is_told_where_it_happened_and_no_id_leads_back() {
     let mut behind = reader(&rig.hub, From::All, true);
     tell(&rig.hub, away());
     assert_eq!(
-        rig.hub.source(0).condition,
+        rig.hub.source(0).expect("it is followed").condition,
         Condition::Away("no route to host".into())
     );
     tell(&rig.hub, EventKind::Back);
-    assert_eq!(rig.hub.source(0).condition, Condition::Ok);
+    assert_eq!(
+        rig.hub.source(0).expect("it is followed").condition,
+        Condition::Ok
+    );
     append(&rig.path("a.log"), "two\n");
     rig.expect_lines(&["one", "two"]);
     assert_eq!(rig.events(), [away(), EventKind::Back]);
@@ -84,7 +89,7 @@ fn who_comes_later_is_told_away_or_closed_behind_the_history() {
     // What was on its way still comes.
     append(&rig.path("a.log"), "two\nthree\n");
     rig.expect_lines(&["one", "two", "three"]);
-    let edge = rig.hub.edge(0).id;
+    let edge = rig.hub.edge(0).expect("it is followed").id;
     for follow in [true, false] {
         for (from, want) in [
             // It happened before `two`.
@@ -99,7 +104,10 @@ fn who_comes_later_is_told_away_or_closed_behind_the_history() {
         }
     }
     tell(&rig.hub, EventKind::Closed);
-    assert_eq!(rig.hub.source(0).condition, Condition::Closed);
+    assert_eq!(
+        rig.hub.source(0).expect("it is followed").condition,
+        Condition::Closed
+    );
     let told = told(&mut reader(&rig.hub, From::Last(1), false));
     assert_eq!(names(&told), ["start", "three", "closed"]);
 }

@@ -187,7 +187,7 @@ fn reader(hub: &Arc<Hub>, from: From) -> Reader {
         passes: None,
         pause: &mut |_| ControlFlow::Continue(()),
     };
-    let reader = begin.reader(note(hub), &|_| from);
+    let reader = begin.reader(note(hub, &Selection::All, false), &|_| from);
     reader.expect("readable").expect("not given up")
 }
 
@@ -214,7 +214,7 @@ fn a_deleted_file_whose_name_does_not_come_back_is_let_go_of_and_its_unfinished_
     let mut rig = Rig::with(dir, &["a.log"], 1 << 20, options, Arc::new(Quiet));
     append(&rig.path("a.log"), "one\nhalf");
     rig.expect_lines(&["one"]);
-    let edge = rig.hub.edge(0);
+    let edge = rig.hub.edge(0).expect("it is followed");
     let mut behind = reader(&rig.hub, From::All);
     behind.next(100).expect("readable").expect("its start");
     std::fs::remove_file(rig.path("a.log")).expect("unlink");

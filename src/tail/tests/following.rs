@@ -57,9 +57,9 @@ fn a_deleted_file_is_told_missing_and_its_successor_rotated() {
     rig.expect_lines(&["last"]);
     fs::remove_file(rig.path("a.log")).expect("unlink");
     rig.expect_event(&EventKind::Missing);
-    assert!(!rig.hub.source(0).present);
+    assert!(!rig.hub.source(0).expect("it is followed").present);
     append(&rig.path("a.log"), "first\n");
     rig.expect_lines(&["last", "half", "first"]);
     assert_eq!(rig.events(), [EventKind::Missing, EventKind::Rotated]);
-    assert!(rig.hub.source(0).present);
+    assert!(rig.hub.source(0).expect("it is followed").present);
 }

@@ -242,7 +242,7 @@ fn a_name_of_a_pattern_that_is_replaced_belongs_to_the_file_it_leads_to() {
     });
     assert_eq!(rig.lines_of("app.log"), ["two", "three"]);
     assert_eq!(rig.lines_of("app.log.tmp"), ["two"]);
-    assert!(rig.hub.source(0).present);
+    assert!(rig.hub.source(0).expect("it is followed").present);
     let missing = Got::Event("app.log".into(), EventKind::Missing);
     assert!(!rig.got.contains(&missing));
 }

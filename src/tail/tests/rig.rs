@@ -176,6 +176,11 @@ impl Rig {
     /// Waits until the watcher has looked at everything, and takes down what that brought.
     pub(super) fn look(&mut self) {
         assert!(self.hub.looks.ask(), "the watcher looks in time");
+        self.take_what_has_come();
+    }
+
+    /// Takes down what has come.
+    pub(super) fn take_what_has_come(&mut self) {
         while let Ok(batch) = self.queue.try_recv() {
             self.take_down(&batch);
         }

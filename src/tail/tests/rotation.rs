@@ -57,7 +57,7 @@ fn a_renamed_file_without_a_new_one_is_followed_on_and_comes_back_as_the_same() 
     rig.expect_lines(&["one", "two", "three"]);
     rig.look();
     assert_eq!(rig.events(), [EventKind::Missing, EventKind::Rotated]);
-    assert!(rig.hub.source(0).present);
+    assert!(rig.hub.source(0).expect("it is followed").present);
 }
 
 #[test]

@@ -148,7 +148,7 @@ fn a_file_that_begins_with_a_hole_at_the_start_has_no_line_of_nuls() {
     let log = fs::File::create(dir.path().join("a.log")).expect("create");
     log.write_all_at(b"one\n", 1 << 20).expect("write");
     let mut rig = Rig::new(dir, &["a.log"]);
-    let state = rig.hub.source(0);
+    let state = rig.hub.source(0).expect("it is followed");
     assert_eq!(state.generation.expect("a generation").start(), 1 << 20);
     assert_eq!(state.edge.position.offset, (1 << 20) + 4);
     append(&rig.path("a.log"), "two\n");

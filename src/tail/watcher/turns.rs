@@ -65,9 +65,16 @@ impl Ready {
     }
 
     pub(super) fn take_stirred(&mut self) -> Option<usize> {
-        let index = self.stirred.pop_front()?;
+        while let Some(index) = self.stirred.pop_front() {
+            if self.queued.remove(&index).is_some() {
+                return Some(index);
+            }
+        }
+        None
+    }
+
+    fn remove(&mut self, index: usize) {
         self.queued.remove(&index);
-        Some(index)
     }
 
     /// All of them, in no order.
@@ -164,26 +171,46 @@ impl Watcher {
             }
             self.times.pop_first();
             self.timed.remove(&index);
-            let Some(follower) = self.followers.get_mut(&index) else {
+            let Some(follower) = self.followers.get(&index) else {
                 continue;
             };
             let look_at = follower.look_at;
             if look_at <= now {
-                follower.check_watches();
                 self.ready.stir(index);
             } else {
                 self.look_again_at(index, look_at);
             }
         }
         if self.forget_at.is_some_and(|at| at <= now) {
-            self.hub.forget_old();
-            let old = self
-                .hub
-                .sources()
-                .iter()
-                .any(|state| self.hub.generations(state.source.index).len() > 1);
-            self.forget_at = old.then(|| now + FORGET_EVERY);
+            let again = self.hub.forget_old();
+            self.forget_at = again.then(|| now + FORGET_EVERY);
         }
+        if self.mounted.is_due(now) {
+            log::debug!("something was mounted or unmounted: looking at everything");
+            self.globs.iter_mut().for_each(Glob::look_at_all);
+            self.dockers.iter_mut().for_each(|docker| docker.due = true);
+            self.followers
+                .values_mut()
+                .for_each(Follower::check_watches);
+            self.make_all_ready();
+        }
+    }
+
+    /// Lets go of a follower whose name is gone for good: its watches, its name, its source.
+    pub(super) fn part_with(&mut self, index: usize) {
+        let Some(mut follower) = self.followers.remove(&index) else {
+            return;
+        };
+        follower.leave(&mut self.watches, &mut self.known);
+        self.ready.remove(index);
+        if let Some(at) = self.timed.remove(&index) {
+            self.times.remove(&(at, index));
+        }
+        self.ask_no_more(index);
+        self.names.remove(follower.source(), index);
+        self.hub.part(follower.source());
+        self.forget_at
+            .get_or_insert_with(|| Instant::now() + FORGET_EVERY);
     }
 
     /// A follower's time may move on without its entry moving along: when that is due, it is entered anew.
@@ -203,10 +230,17 @@ impl Watcher {
         let look = self.times.first().map(|&(at, _)| at);
         let scan = self.globs.iter().filter_map(Glob::wants).min();
         let containers = self.dockers.iter().map(Containers::wants).min();
-        [look, scan, containers, self.round_due, self.forget_at]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            look,
+            scan,
+            containers,
+            self.round_due,
+            self.forget_at,
+            self.mounted.due(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     pub(super) fn scan_globs(&mut self, now: Instant, changes: &mut Vec<(Arc<Source>, Change)>) {

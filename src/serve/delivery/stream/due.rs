@@ -69,8 +69,9 @@ impl Stream<'_> {
                 (Some(reader), Some(_)) => reader
                     .ids()
                     .into_iter()
-                    .map(|(index, id)| {
-                        (index, self.shared.hub.source(index).source.name.clone(), id)
+                    .filter_map(|(index, id)| {
+                        let state = self.shared.hub.source(index)?;
+                        Some((index, state.source.name.clone(), id))
                     })
                     .collect(),
                 _ => Vec::new(),

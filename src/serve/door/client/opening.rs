@@ -9,7 +9,7 @@ use http::StatusCode;
 use tungstenite::protocol::WebSocketConfig;
 
 use crate::escape::shown;
-use crate::hub::SourceState;
+use crate::hub::{Selection, SourceState};
 use crate::limits::{
     CLIENT_MESSAGE_BYTES, FIRST_WORDS_WAIT, HALF_CLOSED_WAIT, WS_READ_BUFFER_BYTES,
     WS_WRITE_BUFFER_BYTES,
@@ -153,7 +153,7 @@ impl Client<'_> {
         head.extend_from_slice(&wire.preamble());
         let mut started = None;
         if plan.must_know_first() {
-            let noted = note(&self.routes.shared.hub);
+            let noted = note(&self.routes.shared.hub, plan.selection(), plan.follow());
             let half_since = Cell::new(None);
             let is_over = || self.is_over(&plan, &half_since);
             started = plan.start(self.routes, noted, whom, &is_over)?;
@@ -209,7 +209,7 @@ impl Client<'_> {
                 return None;
             }
         };
-        let noted = note(&self.routes.shared.hub);
+        let noted = note(&self.routes.shared.hub, &Selection::All, true);
         if self.takes_us_for_http() {
             log::debug!("client {} asks tcp: for HTTP", self.visitor.number);
             return None;
@@ -252,7 +252,9 @@ impl Client<'_> {
             // Race: a peer that sees the head may write a line at once, and expects it; so the place where its stream
             // begins is noted first.
             let noted = opening.noted.take();
-            let noted = noted.unwrap_or_else(|| note(&self.routes.shared.hub));
+            let plan = &opening.plan;
+            let noted = noted
+                .unwrap_or_else(|| note(&self.routes.shared.hub, plan.selection(), plan.follow()));
             if !self.send(&std::mem::take(&mut opening.head)) {
                 return None;
             }
