@@ -204,31 +204,60 @@ fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
 }
 
 #[test]
-fn at_the_end_a_body_has_its_last_chunk() {
+fn at_the_end_a_body_is_whole_also_a_deflated_one_that_was_live() {
     let logs = Logs::new();
-    let log = logs.file("a.log", "1\n");
-    let mut daemon = Daemon::follow(&[&log]);
-    let streams = ["/stream", "/events"].map(|target| {
+    let (log, other) = (logs.file("a.log", "1\n"), logs.file("b.log", "b\n"));
+    let mut daemon = Daemon::follow(&[&log, &other]);
+    let asked = [
+        "/stream",
+        "/stream?file=a.log",
+        "/events?file=a.log",
+        "/events",
+    ];
+    let ask = |target: &&str, coding: &str| {
         let mut stream = daemon.connect();
-        let head = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let head = format!(
+            "GET {target} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: {coding}\r\n\r\n"
+        );
         stream.write_all(head.as_bytes()).expect("ask");
-        let mut seen = Vec::new();
-        let mut buf = [0; 1024];
-        while !seen.windows(2).any(|pair| pair == b"1\n") {
-            let n = stream.read(&mut buf).expect("its history");
-            assert!(n > 0, "the end");
-            seen.extend_from_slice(&buf[..n]);
-        }
         stream
-    });
-    append(&log, "2\n");
+    };
+    let plain: Vec<_> = asked.iter().map(|target| ask(target, "identity")).collect();
+    let gzip: Vec<_> = asked.iter().map(|target| ask(target, "gzip")).collect();
+    let live = || {
+        let text = daemon.get("/metrics").text();
+        let lines = text
+            .lines()
+            .filter(|line| line.starts_with("tailcast_clients{"));
+        let counts = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        counts.sum::<f64>() == 8.0
+    };
+    assert!(wait_until(DEADLINE, live));
+    for n in 2..40 {
+        append(&log, format!("{n} {}\n", "is a line ".repeat(n)));
+        append(&other, format!("b {n}\n"));
+    }
     daemon.signal(Signal::SIGTERM);
-    for stream in streams {
+    for (target, stream) in asked.iter().zip(plain) {
         let body = rest(stream);
-        assert!(body.ends_with(b"\r\n0\r\n\r\n"), "{body:?}");
+        assert!(body.ends_with(b"\r\n0\r\n\r\n"), "{target}");
         assert!(!body.windows(10).any(|part| part == b"event: end"));
     }
+    for (target, stream) in asked.iter().zip(gzip) {
+        let answer = rest(stream);
+        let body = support::http::unchunked(after_head(&answer));
+        let mut text = String::new();
+        let mut decoder = flate2::read::GzDecoder::new(&body[..]);
+        let whole = decoder.read_to_string(&mut text);
+        assert!(whole.is_ok(), "{target}: {whole:?}");
+        assert!(text.contains("39 is a line"), "{target}: {text}");
+    }
     assert!(daemon.ended(DEADLINE).is_some());
+}
+
+fn after_head(answer: &[u8]) -> &[u8] {
+    let end = answer.windows(4).position(|part| part == b"\r\n\r\n");
+    &answer[end.expect("a head") + 4..]
 }
 
 /// A broker that welcomes whoever comes, and from then on says `words` without end.

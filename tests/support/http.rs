@@ -220,7 +220,7 @@ impl Read for Gunzipped {
 }
 
 /// The body inside `chunks`, which must end as RFC 9112, section 7.1 has it: a cut answer must not pass for a whole.
-fn unchunked(mut chunks: &[u8]) -> Vec<u8> {
+pub(crate) fn unchunked(mut chunks: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     loop {
         let end = chunks.windows(2).position(|pair| pair == b"\r\n");

@@ -28,7 +28,7 @@ use own::{Own, Place};
 use taken::{Item, Taken};
 
 use super::filter::Sifted;
-use super::wire::{FrameEnd, Framing, Wire};
+use super::wire::{FrameEnd, Framing, Sum, Wire};
 use crate::serve::transport::socket::Socket;
 
 /// How a delivery ended.
@@ -229,6 +229,7 @@ impl Link {
             return;
         };
         self.named = Some(first.segment().source.index);
+        self.wire.was_sent_a_part();
         // Race: a pong or a ping is due before this rest is written. It must not go into the middle of the frame.
         if written < first.header.len() {
             self.own.push_rest(&first.header[written..]);
@@ -363,6 +364,7 @@ impl Link {
         self.progress += written as u64;
         if written == bytes.len() {
             reader.has(segment);
+            self.wire.was_sent(Sum::default(), segment);
             self.done = batch.sequence;
             return Ok(One::Written);
         }
@@ -411,14 +413,19 @@ impl Link {
         }
         for (i, &segment) in wanted.iter().enumerate() {
             let named = self.taken.last_file().or(self.named);
-            let header = self
-                .header_for(&batch.segments[segment], &Sifted::All, named)
-                .unwrap_or_default();
+            // It counts once it is sent, behind what was taken before.
+            let before = self.wire.sum();
+            self.wire.goes_back(Sum::default());
+            let header = self.header_for(&batch.segments[segment], &Sifted::All, named);
+            let header = header.unwrap_or_default();
+            let sum = self.wire.sum();
+            self.wire.goes_back(before);
             let last = i + 1 == wanted.len();
             self.taken.push(Item {
                 batch: Arc::clone(&batch),
                 segment,
                 header,
+                sum,
                 last,
             });
         }
@@ -435,6 +442,7 @@ impl Link {
             if let Some(reader) = &mut self.reader {
                 reader.has(item.segment());
             }
+            self.wire.was_sent(item.sum, item.segment());
             if matches!(item.segment().kind, Kind::Lines(_)) {
                 self.named = Some(item.segment().source.index);
             }

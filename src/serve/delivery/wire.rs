@@ -285,7 +285,8 @@ impl Wire {
         FrameEnd { at, line, sum }
     }
 
-    fn sum(&self) -> Sum {
+    /// Of all that was encoded for the client.
+    pub fn sum(&self) -> Sum {
         match &self.deflates {
             Deflates::Body(gzip) => gzip.sum,
             Deflates::Nothing | Deflates::Messages(_) => Sum::default(),
@@ -362,6 +363,14 @@ impl Wire {
             self.frame(b"event: end\ndata: {\"event\":\"end\"}\n\n", &mut out);
         }
         out
+    }
+
+    /// It can be ended now with what belongs at its end: the sum of all that was sent is known, where it has one.
+    pub fn can_end(&self) -> bool {
+        match &self.deflates {
+            Deflates::Body(gzip) => gzip.is_known,
+            Deflates::Nothing | Deflates::Messages(_) => true,
+        }
     }
 
     /// Its payloads are deflated as one body.

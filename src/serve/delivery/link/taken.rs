@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
-use crate::serve::delivery::wire::Wire;
+use crate::serve::delivery::wire::{Sum, Wire};
 use crate::serve::transport::socket::Socket;
 use crate::source::{Batch, Kind, Segment};
 
@@ -24,6 +24,8 @@ pub(super) struct Item {
     pub(super) segment: usize,
     /// What goes before it.
     pub(super) header: Vec<u8>,
+    /// Of the header.
+    pub(super) sum: Sum,
     /// Nothing more of the batch follows.
     pub(super) last: bool,
 }

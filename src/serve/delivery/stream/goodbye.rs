@@ -22,7 +22,6 @@ impl Stream<'_> {
         }
         let deadline = Instant::now() + DRAIN;
         let mut link = self.peer.link.lock();
-        let was_live = link.live;
         if matches!(ended, Ended::Stopping) {
             // What is queued is flushed, as far as the peer takes it in time.
             while link.live && matches!(link.carry(true), Ok(Carried::Blocked)) {
@@ -42,8 +41,8 @@ impl Stream<'_> {
                 link.close(frame(CloseCode::Normal, ""));
             }
             Ended::Stopping => {
-                // What was sent live is in no sum: there the end of the connection has to do.
-                if !(was_live && link.wire.is_gzipped()) {
+                // Else the end of the connection has to do.
+                if link.wire.can_end() {
                     let ending = link.wire.ending();
                     link.push_raw(&ending);
                 }

@@ -9,14 +9,14 @@
 //! what one core deflates, some 290 MB/s. Left to the clients' own threads, those would fall behind such a burst, and
 //! each would then deflate by itself what it reads of the file.
 //!
-//! The trailer has a sum of all that went before it, which is another one for each client. Only a stream that ends by
-//! itself has a trailer, and such a stream is never live: all that it is sent, its own thread encodes, and adds up here.
+//! The trailer has a sum of all that went before it, which is another one for each client. What its own thread encodes
+//! is added up here; what is shared has its sum beside it, made once, and the two are put together.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
-use zlib_rs::crc32::crc32;
+use zlib_rs::crc32::{crc32, crc32_combine};
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush};
 
 use crate::limits::{
@@ -47,6 +47,8 @@ pub(super) struct Gzip {
     deflaters: Arc<Deflaters>,
     /// Of what it is sent.
     pub(super) sum: Sum,
+    /// False once it was sent a part of something whose parts have no sums.
+    pub(super) is_known: bool,
 }
 
 /// What the trailer says of the bytes: their CRC-32, and how many they are, modulo 2^32.
@@ -61,6 +63,7 @@ impl Gzip {
         Gzip {
             deflaters: Deflaters::of_all(),
             sum: Sum::default(),
+            is_known: true,
         }
     }
 
@@ -84,8 +87,7 @@ impl Gzip {
 
     /// What goes after the last run.
     pub(super) fn trailer(&self) -> Vec<u8> {
-        let (crc, bytes) = (self.sum.crc.to_le_bytes(), self.sum.bytes.to_le_bytes());
-        [&LAST_BLOCK[..], &crc, &bytes].concat()
+        [&LAST_BLOCK[..], &self.sum.to_bytes()].concat()
     }
 }
 
@@ -116,6 +118,31 @@ impl Messages {
 }
 
 impl Sum {
+    /// The sum of what this is of and then what `next` is of.
+    pub(super) fn then(self, next: Sum) -> Sum {
+        Sum {
+            crc: crc32_combine(self.crc, next.crc, u64::from(next.bytes)),
+            bytes: self.bytes.wrapping_add(next.bytes),
+        }
+    }
+
+    pub(super) fn to_bytes(self) -> [u8; 8] {
+        let [a, b, c, d] = self.crc.to_le_bytes();
+        let [e, f, g, h] = self.bytes.to_le_bytes();
+        [a, b, c, d, e, f, g, h]
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8]) -> Sum {
+        let number = |at: usize| {
+            let four = bytes.get(at..at + 4).and_then(|four| four.try_into().ok());
+            u32::from_le_bytes(four.unwrap_or_default())
+        };
+        Sum {
+            crc: number(0),
+            bytes: number(4),
+        }
+    }
+
     fn add(&mut self, payload: &[u8]) {
         self.crc = crc32(self.crc, payload);
         self.bytes = self.bytes.wrapping_add(payload.len() as u32);
