@@ -180,7 +180,9 @@ export function deeds(page) {
 
   // Where the keys begin: at the cursor, unless the reader has scrolled away from it.
   function place() {
-    return page.cursor !== null && ring.has(page.cursor) && list.isInSight(page.cursor) ? page.cursor : null;
+    const { cursor } = page;
+    // A fast hand presses again before the row that the first press went to is drawn.
+    return cursor !== null && ring.has(cursor) && (list.isInSight(cursor) || list.anchor?.seq === cursor) ? cursor : null;
   }
 
   // The cursor goes a row up or down; it begins at the end or in sight.
