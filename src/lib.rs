@@ -19,6 +19,10 @@
 //! queue of every live client; `serve` makes its wire forms, once for all who want the same, and writes them. `publish`
 //! stands beside `serve`, with a broker for a peer. `tail` and `serve` never import each other.
 //!
+//! Some files hold more than lines. A *grammar* ([`source::record`]) makes lines of the records of containers and of
+//! spools, wherever bytes are read: from there on a line is what a program wrote, while places and ids stay those of the
+//! bytes in the file.
+//!
 //! # What runs
 //!
 //! | thread | does | waits in | is woken for stop by |

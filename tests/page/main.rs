@@ -12,6 +12,7 @@ mod access;
 mod axe;
 mod bell;
 mod connection;
+mod containers;
 mod far;
 mod fast;
 mod fields;
