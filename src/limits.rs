@@ -334,6 +334,16 @@ pub const FILES_MAX: usize = 10_000;
 /// Directories that one `**` goes through: a watch each, of the 65,536 and more that a user may have.
 pub const DIRECTORIES_MAX: usize = 10_000;
 
+/// How soon the NULs at the end of a file are looked at again: a writer by mmap tells the kernel nothing, and its line is
+/// to come within a second.
+pub const NULS_LOOK: Duration = Duration::from_millis(400);
+
+/// How soon a look through NULs goes on that was cut off at the end of a turn.
+pub const NULS_STEP: Duration = Duration::from_millis(5);
+
+/// Written NULs that are looked through for the end of what a file holds: half a second of reading from memory.
+pub const NULS_BACK_BYTES: u64 = 1 << 30;
+
 /// Bytes from which on a read is not one moment any more: the kernel copies a page at a time, and a file can be
 /// truncated and rewritten between two of them.
 pub const PAGE_BYTES: usize = 4096;

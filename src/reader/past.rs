@@ -14,7 +14,7 @@ use crate::source::forward::{Footing, Read, Stretch, read_lines};
 use crate::source::record::Carry;
 use crate::source::siblings::{self, Sibling};
 use crate::source::{
-    Began, Event, EventKind, Generation, Id, IdMaker, Lines, Position, Source, identity,
+    Began, Event, EventKind, Generation, Id, IdMaker, Lines, Position, Source, identity, nuls,
 };
 
 #[derive(Debug)]
@@ -48,6 +48,7 @@ impl Past {
         let (file, identity) = identity::open(path)?;
         let stat = file.metadata()?;
         let footing = Some(Footing::take(&file, at)?);
+        let limit = nuls::content_end(&file, at, stat.len())?;
         let file = Arc::new(file);
         let generation = Generation::with_identity(0, file, identity, Began::Rotated, None);
         let modified = stat.modified().unwrap_or(SystemTime::UNIX_EPOCH);
@@ -55,7 +56,7 @@ impl Past {
             generation,
             modified,
             at,
-            limit: stat.len(),
+            limit,
             footing,
             ends_here: false,
         })

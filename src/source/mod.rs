@@ -10,6 +10,7 @@ pub mod id;
 pub mod identity;
 pub mod lines;
 pub mod mark;
+pub mod nuls;
 pub mod record;
 pub mod rotations;
 pub mod siblings;

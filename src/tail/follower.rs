@@ -27,7 +27,7 @@ use crate::limits::{RETRY, SAFETY_LOOK, SAFETY_LOOK_TRUSTED};
 use crate::source::record::Carry;
 use crate::source::{
     Began, EventKind, Gap, Generation, Identity, Lines, Source, back, forward::Footing, identity,
-    siblings,
+    nuls, siblings,
 };
 
 use super::held::{Found, Held};
@@ -195,7 +195,8 @@ impl Follower {
         let file = Arc::new(file);
         let mut held = Held::new(Arc::clone(&file), identity, 0, true);
         let begin = held.skip_holes(turn.buf)?;
-        let length = self.before_event(identity.inode, file.metadata()?.len());
+        let length = nuls::content_end(&file, begin, file.metadata()?.len())?;
+        let length = self.before_event(identity.inode, length);
         let generation = Arc::new(Generation::new(0, Arc::clone(&file), Began::First, None)?);
         generation.skip_to(begin);
         let edge = match self.edge_at_start(&mut held, &generation, length, turn) {
@@ -203,7 +204,9 @@ impl Follower {
             Err(e) if e.kind() == ErrorKind::UnexpectedEof => begin,
             outcome => outcome?.max(begin),
         };
-        held.stand_at(edge, Footing::take(&file, edge)?);
+        if edge > 0 {
+            held.stand_at(edge, Footing::take(&file, edge)?);
+        }
         if let Some(rotations) = &self.source.rotations {
             // What was left before is history.
             rotations.go_on(None, identity.inode);
@@ -322,14 +325,18 @@ impl Follower {
             },
             false => turn.room,
         };
-        match held.read(turn.buf, room, &self.source, line_bytes_max) {
+        match held.read(turn.buf, room, &self.source, line_bytes_max, turn.now) {
             Ok(Found::Bytes { skip, lines }) => {
                 let read = held.scanned().saturating_sub(before.max(skip.unwrap_or(0)));
                 turn.room = turn
                     .room
                     .saturating_sub(usize::try_from(read).unwrap_or(usize::MAX));
                 let more = !held.at_end();
+                let nuls_look_at = held.nuls_look_at();
                 self.read_failed = false;
+                if let Some(at) = nuls_look_at {
+                    self.wait_until(at);
+                }
                 if let Some(place) = skip {
                     self.tell(turn, Change::Skip(place));
                 }

@@ -5,13 +5,13 @@
 //! truncation they exist nowhere else and are still to be sent.
 //!
 //! The size of a file grows page by page inside one write(2), so the end of what is there is often the middle of a
-//! line, or NULs that are not there yet: only whole lines are taken, and NULs at the end wait.
+//! line, or NULs that are not there yet: only whole lines are taken, and NULs at the end wait, however many.
 
 mod hole;
+mod waiting;
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -20,9 +20,11 @@ use memchr::memchr;
 use crate::limits::{
     HEAD_CHECKED_BYTES, OVERLAP_BYTES, PAGE_BYTES, TAIL_CHECKED_BYTES, TURN_BYTES,
 };
-use crate::source::forward::Footing;
+use crate::source::forward::{Footing, read_full};
 use crate::source::record::{Carry, Joiner, Made, grammar_of};
 use crate::source::{Grammar, Id, IdMaker, Identity, Lines, Source, lines};
+
+use waiting::Waiting;
 
 /// Room for one read: a turn, and the overlap before it.
 pub(super) const READ_BYTES: usize = OVERLAP_BYTES + TURN_BYTES;
@@ -54,8 +56,12 @@ pub(super) struct Held {
     /// Its size when last seen, and when it was last seen to grow.
     seen_bytes: u64,
     grew: Option<Instant>,
-    /// The last read came to the end of the file.
+    /// The last read came to the end of what the file holds.
     at_end: bool,
+    /// NULs stand where reading goes on, and nothing else was found behind them.
+    nuls: Option<Waiting>,
+    /// Up to there NULs are content, for something else stands behind them.
+    content_to: u64,
 }
 
 /// How bytes become lines.
@@ -116,6 +122,8 @@ impl Held {
             seen_bytes: 0,
             grew: None,
             at_end: false,
+            nuls: None,
+            content_to: 0,
         }
     }
 
@@ -190,11 +198,13 @@ impl Held {
         room: usize,
         source: &Source,
         line_bytes_max: usize,
+        now: Instant,
     ) -> io::Result<Found> {
         let mut skip = None;
         if let Some(at) = self.hole {
             match self.skip_hole(at, &mut buf[..room])? {
                 None => {
+                    self.wait_at_hole(now)?;
                     return Ok(Found::Bytes {
                         skip: None,
                         lines: None,
@@ -205,15 +215,20 @@ impl Held {
         }
         let overlap = self.tail.len().min(OVERLAP_BYTES);
         let from = self.scanned() - overlap as u64;
-        let buf = &mut buf[..overlap + room];
-        let mut n = read_once(&self.file, buf, from)?;
+        // Where NULs wait, their writer goes on at the first of them.
+        let want = match self.nuls {
+            Some(_) => room.min(PAGE_BYTES),
+            None => room,
+        };
+        let window = overlap + want;
+        let mut n = read_full(&self.file, &mut buf[..window], from)?;
         if n < overlap {
             return Ok(Found::Changed);
         }
         if !self.overlaps(&buf[..overlap]) {
             // It may have been half written just then: once more, and if the overlap is right now, the head must be,
             // too.
-            n = read_once(&self.file, buf, from)?;
+            n = read_full(&self.file, &mut buf[..window], from)?;
             if n < overlap || !self.overlaps(&buf[..overlap]) || !self.head_stands()? {
                 return Ok(Found::Changed);
             }
@@ -222,22 +237,30 @@ impl Held {
         // is of one content only if the overlap is still the same after it.
         if n - overlap > PAGE_BYTES && overlap > 0 {
             let mut again = [0; OVERLAP_BYTES];
-            let have = read_once(&self.file, &mut again[..overlap], from)?;
+            let have = read_full(&self.file, &mut again[..overlap], from)?;
             if have < overlap || !self.overlaps(&again[..overlap]) {
                 return Ok(Found::Changed);
             }
         }
-        self.at_end = n < buf.len();
-        let mut new = &buf[overlap..n];
-        if self.at_end {
-            // Invariant: a NUL at the end of the file is not taken before something follows it, for the page it is in
-            // may have been added before the bytes that belong there were.
-            let end = new
-                .iter()
-                .rposition(|&byte| byte != 0)
-                .map_or(0, |last| last + 1);
-            new = &new[..end];
+        self.at_end = n < window;
+        // Invariant: a NUL is not taken before something else follows it, for the page it is in may have been added
+        // before the bytes that belong there were.
+        let known = self.content_to.saturating_sub(self.scanned());
+        let known = usize::try_from(known)
+            .unwrap_or(usize::MAX)
+            .min(n - overlap);
+        let last = buf[overlap + known..n].iter().rposition(|&byte| byte != 0);
+        let end = overlap + known + last.map_or(0, |last| last + 1);
+        match end < n {
+            true if self.at_end => self.wait_on_nuls(now),
+            // Behind them there may be content.
+            true if end == overlap => {
+                let behind = self.scanned() + (n - overlap) as u64;
+                self.at_end = !self.look_behind(behind, buf, now)?;
+            }
+            true | false => self.nuls = None,
         }
+        let new = &buf[overlap..end];
         self.grow_head(new);
         if matches!(self.form, Form::Unknown) && !new.is_empty() {
             self.find_form(source, line_bytes_max)?;
@@ -260,7 +283,7 @@ impl Held {
     fn head_stands(&self) -> io::Result<bool> {
         let mut head = [0; HEAD_CHECKED_BYTES];
         let head = &mut head[..self.head.len()];
-        Ok(read_once(&self.file, head, 0)? == head.len() && *head == *self.head)
+        Ok(read_full(&self.file, head, 0)? == head.len() && *head == *self.head)
     }
 
     fn grow_head(&mut self, new: &[u8]) {
@@ -399,15 +422,5 @@ impl Held {
             ids: IdMaker::new(name_hash, &self.identity, Arc::clone(&self.head), &lead),
             records: None,
         })
-    }
-}
-
-/// One read, as much of one moment as the kernel gives: short only at the end of the file.
-fn read_once(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-    loop {
-        match file.read_at(buf, offset) {
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            outcome => return outcome,
-        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::limits::{SEALED_KEPT, SEALED_LOOK};
-use crate::source::Identity;
+use crate::source::{Identity, nuls};
 
 use super::held::Held;
 
@@ -53,7 +53,10 @@ impl Sealed {
     /// How many bytes it has grown by since it was sealed or last looked at.
     pub(super) fn look(&mut self, now: Instant) -> Option<u64> {
         let file = self.file.as_ref().filter(|_| now >= self.look_at)?;
-        let length = file.metadata().map_or(0, |stat| stat.len());
+        let length = file.metadata().map(|stat| stat.len());
+        // Room that its writer had made is nothing that it wrote.
+        let length = length.and_then(|length| nuls::content_end(file, self.told_bytes, length));
+        let length = length.unwrap_or(self.told_bytes);
         self.look_at = now + SEALED_LOOK;
         if now >= self.until {
             self.file = None;

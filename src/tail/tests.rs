@@ -8,5 +8,6 @@ mod following;
 mod forgetting;
 mod kernel;
 mod names;
+mod preallocated;
 mod rotation;
 mod truncation;

@@ -3,12 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
-use nix::errno::Errno;
-use nix::unistd::{Whence, lseek};
-
-use super::{Held, read_once};
+use super::Held;
 use crate::limits::{HEAD_CHECKED_BYTES, OVERLAP_BYTES};
-use crate::source::forward::{Footing, Overlap};
+use crate::source::forward::{Footing, Overlap, read_full};
+use crate::source::nuls::next_data;
 
 impl Held {
     /// Skips NULs at the beginning of a file that was found at the start: where its first line begins.
@@ -25,19 +23,15 @@ impl Held {
 
     /// Looks for the end of the hole, from `at` on; `None` as long as there is nothing else.
     pub(super) fn skip_hole(&mut self, at: u64, buf: &mut [u8]) -> io::Result<Option<u64>> {
-        let at = match lseek(&*self.file, at as i64, Whence::SeekData) {
-            Ok(data) => data as u64,
+        let Some(at) = next_data(&self.file, at) else {
             // Nothing but a hole up to the end; or the file is shorter than it was.
-            Err(Errno::ENXIO) => {
-                if self.file.metadata()?.len() < at {
-                    self.hole = Some(0);
-                }
-                self.at_end = true;
-                return Ok(None);
+            if self.file.metadata()?.len() < at {
+                self.hole = Some(0);
             }
-            Err(_) => at,
+            self.at_end = true;
+            return Ok(None);
         };
-        let n = read_once(&self.file, buf, at)?;
+        let n = read_full(&self.file, buf, at)?;
         self.at_end = n < buf.len();
         let Some(first) = buf[..n].iter().position(|&byte| byte != 0) else {
             // At the end they may be bytes that are not there yet, so they are looked at again.
