@@ -68,6 +68,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// The prefix of every URL.
     pub base_path: BasePath,
+    /// Where the key of ids is, and how far each file is published.
+    pub state_dir: Option<PathBuf>,
     /// What is published to brokers, where anything is.
     #[cfg(feature = "mqtt")]
     pub publishing: Option<publishing::Publishing>,
@@ -156,6 +158,7 @@ fn check(asked: Arguments, env: Environment<'_>) -> Result<Config, String> {
         (false, 1) => LevelFilter::Debug,
         (false, _) => LevelFilter::Trace,
     };
+    let state_dir = asked.state_dir.or_else(|| systemd_state(env));
     Ok(Config {
         files,
         spool_dir: asked.spool_dir.or_else(|| spools_of_systemd(env)),
@@ -175,7 +178,8 @@ fn check(asked: Arguments, env: Environment<'_>) -> Result<Config, String> {
         tls,
         base_path: asked.base_path,
         #[cfg(feature = "mqtt")]
-        publishing: asked.publishing.check(env)?,
+        publishing: asked.publishing.check(state_dir.as_deref())?,
+        state_dir,
         log_level,
     })
 }

@@ -30,6 +30,8 @@ use crate::serve::door::routes::Routes;
 use crate::serve::door::shortage::Shortage;
 use crate::serve::http::refusal::Refused;
 use crate::serve::transport::tls::Certificate;
+use crate::source::id;
+use crate::source::seal::Key;
 use crate::stop::Stop;
 use crate::systemd::{self, Notifier, Status};
 use crate::tail::{self, Watcher};
@@ -101,6 +103,9 @@ impl Daemon {
         stop: &Arc<Stop>,
     ) -> Result<(Daemon, Watcher, Vec<Listener>), StartError> {
         allowance::raise_descriptors();
+        if let Some(dir) = &config.state_dir {
+            id::seal_with(Key::open(dir)?);
+        }
         let tokens = config.token_file.as_deref().map(Tokens::open).transpose()?;
         if let Some(tokens) = &tokens {
             tokens.warn_of_names(&config.files);

@@ -61,6 +61,7 @@ pub mod error;
 pub mod escape;
 pub mod pattern;
 pub mod percent;
+pub mod secrets;
 pub mod small_file;
 
 pub mod config;

@@ -36,8 +36,8 @@ pub const OPEN_LINE_SLACK_BYTES: usize = 4 * 1024;
 /// Block in which a file is read backwards to find its last lines.
 pub const BACK_BLOCK_BYTES: usize = 64 * 1024;
 
-/// Most entries of a directory that are looked through for the rotated siblings of a file.
-pub const SIBLING_ENTRIES_MAX: usize = 10_000;
+/// How long the directories of a followed file are looked through for a rotated one: a million entries.
+pub const DIRECTORY_TIME: Duration = Duration::from_secs(2);
 
 /// Bytes in the name of a journal's field, as journald has it (systemd.journal-fields(7)).
 pub const JOURNAL_FIELD_NAME_BYTES: usize = 64;
@@ -333,6 +333,12 @@ pub const FILES_MAX: usize = 10_000;
 
 /// Directories that one `**` goes through: a watch each, of the 65,536 and more that a user may have.
 pub const DIRECTORIES_MAX: usize = 10_000;
+
+/// How soon a client's read that failed is tried again.
+pub const READ_AGAIN: Duration = Duration::from_millis(50);
+
+/// How often, before what can't be read is told as lost: half a second, which a stop has time for.
+pub const READ_TRIES_MAX: u32 = 10;
 
 /// How soon the NULs at the end of a file are looked at again: a writer by mmap tells the kernel nothing, and its line is
 /// to come within a second.

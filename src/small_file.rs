@@ -1,4 +1,5 @@
-//! Small files of settings and secrets: read whole within a bound, and read again once they have changed.
+//! Small files of settings and secrets: read whole within a bound, and read again once they have changed. None of them is
+//! ever followed as a log.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -6,9 +7,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use crate::secrets;
+
 /// The bytes of the file at `path`, and what it looked like before they were read. One that is over `bytes_max` is an
 /// error.
 pub fn read(path: &Path, bytes_max: u64) -> io::Result<(Vec<u8>, Metadata)> {
+    secrets::keep(path);
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     let mut bytes = Vec::new();

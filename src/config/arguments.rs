@@ -127,6 +127,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "PATH", value_parser = path())]
     pub(super) credentials_file: Option<PathBuf>,
 
+    /// Where the key of ids is kept, and how far each file is published [default: systemd's STATE_DIRECTORY]
+    #[arg(long, value_name = "PATH", value_parser = path())]
+    pub(super) state_dir: Option<PathBuf>,
+
     #[cfg(feature = "mqtt")]
     #[command(flatten)]
     pub(super) publishing: super::publishing::PublishingArguments,

@@ -1,11 +1,10 @@
 //! Owns the settings of publishing: which brokers, in what form, and where the places are kept.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::Environment;
 use super::arguments::path;
 use super::value::{HostPort, Right};
 use crate::limits::TOPIC_PREFIX_BYTES;
@@ -80,15 +79,11 @@ pub(super) struct PublishingArguments {
     /// Further characters that are percent-escaped in topics, for brokers that refuse them
     #[arg(long, value_name = "CHARS", value_parser = characters, default_value = "", hide_default_value = true)]
     publish_escape: String,
-
-    /// Where it is kept how far each file is published [default: systemd's STATE_DIRECTORY]
-    #[arg(long, value_name = "PATH", value_parser = path())]
-    state_dir: Option<PathBuf>,
 }
 
 impl PublishingArguments {
     /// The settings, where anything is to be published.
-    pub(super) fn check(self, env: Environment<'_>) -> Result<Option<Publishing>, String> {
+    pub(super) fn check(self, state_dir: Option<&Path>) -> Result<Option<Publishing>, String> {
         let brokers = self.publish;
         for (n, broker) in brokers.iter().enumerate() {
             if broker.shows_password {
@@ -121,7 +116,7 @@ impl PublishingArguments {
                 brokers[0].prefix
             ));
         }
-        let state_dir = self.state_dir.or_else(|| super::systemd_state(env)).ok_or(
+        let state_dir = state_dir.ok_or(
             "--publish needs a directory that outlives a restart, where it is kept how far each file is published: give \
              --state-dir PATH (in a systemd unit StateDirectory=tailcast)",
         )?;
@@ -131,7 +126,7 @@ impl PublishingArguments {
             format: self.publish_format,
             escape: self.publish_escape,
             from_start: self.publish_from_start,
-            state_dir,
+            state_dir: state_dir.to_owned(),
         }))
     }
 }

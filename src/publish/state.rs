@@ -19,6 +19,7 @@ use crate::config::publishing::Broker;
 use crate::error::StartError;
 use crate::limits::STATE_FILE_BYTES;
 use crate::percent;
+use crate::secrets;
 use crate::source::Id;
 use crate::tally::Ids;
 
@@ -55,6 +56,7 @@ impl State {
             .create(dir)
             .map_err(|error| StartError::failed(format!("make the --state-dir {shown}"), error))?;
         let path = dir.join(file_name(broker));
+        secrets::keep(&path);
         let deed = |what: &str| format!("{what} {}", path.display());
         let lock = OpenOptions::new()
             .write(true)
@@ -195,6 +197,7 @@ mod tests {
             inode: 7,
             offset,
             check: 0x1234,
+            own: false,
         };
         (id.name_hash, (id, shown(name.as_bytes())))
     }

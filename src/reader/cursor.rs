@@ -2,9 +2,10 @@
 
 use std::io;
 use std::sync::Arc;
+use std::thread;
 
 use crate::hub::{Edge, Hub, Selection, Stand, Standing};
-use crate::limits::OVERLAP_BYTES;
+use crate::limits::{OVERLAP_BYTES, READ_AGAIN, READ_TRIES_MAX};
 use crate::source::forward::{Footing, Overlap, Read, Stretch, read_lines};
 use crate::source::{
     Event, EventKind, Former, Generation, Id, Kind, Lines, Position, Segment, Source,
@@ -107,7 +108,7 @@ impl Cursor {
             }
             return Ok(self.leave_past(hub));
         }
-        let mut looks = 0;
+        let (mut looks, mut failures) = (0, 0);
         loop {
             let (generation, from, limit, sealed) =
                 match hub.stand(self.source.index, self.standing, until) {
@@ -130,9 +131,19 @@ impl Cursor {
                         from,
                         limit,
                     } => match self.open_former(&former) {
-                        Some(generation) => (generation, from, limit, limit == former.sealed),
+                        Ok(Some(generation)) => (generation, from, limit, limit == former.sealed),
                         // It is gone: the next stand says what was lost.
-                        None => continue,
+                        Ok(None) => continue,
+                        Err(_) if failures < READ_TRIES_MAX => {
+                            failures += 1;
+                            thread::sleep(READ_AGAIN);
+                            continue;
+                        }
+                        Err(error) => {
+                            log::warn!("read a rotated {:?}: {error}", self.source.path());
+                            former.set_gone();
+                            continue;
+                        }
                     },
                 };
             match self.read(hub, &generation, (from, limit, sealed), chunk_bytes) {
@@ -164,6 +175,11 @@ impl Cursor {
                 Ok(Read::Changed) => {
                     return Ok(Some(self.lost(&generation, limit, "overwritten")));
                 }
+                // A disk, a network or memory may be short for a moment: nothing is lost by that.
+                Err(_) if failures < READ_TRIES_MAX => {
+                    failures += 1;
+                    thread::sleep(READ_AGAIN);
+                }
                 Err(error) => {
                     log::warn!("read {:?}: {error}", self.source.path());
                     return Ok(Some(self.lost(&generation, limit, "unreadable")));
@@ -173,13 +189,13 @@ impl Cursor {
     }
 
     /// Held open as long as it is read.
-    fn open_former(&mut self, former: &Former) -> Option<Arc<Generation>> {
+    fn open_former(&mut self, former: &Former) -> io::Result<Option<Arc<Generation>>> {
         let own = self.former.take();
         self.former = own.filter(|own| own.number == former.number && !former.is_gone());
         if self.former.is_none() {
-            self.former = former.open(&self.source);
+            self.former = former.open(&self.source)?;
         }
-        self.former.clone()
+        Ok(self.former.clone())
     }
 
     #[inline(never)]

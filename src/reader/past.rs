@@ -4,6 +4,7 @@
 //! Only the file that is being read is open; the next is found when its turn comes, by inode and time, since it may
 //! have been renamed meanwhile.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,13 +13,15 @@ use std::time::SystemTime;
 use crate::hub::Hub;
 use crate::source::forward::{Footing, Read, Stretch, read_lines};
 use crate::source::record::Carry;
-use crate::source::siblings::{self, Sibling};
+use crate::source::siblings::{self, Reach, Sibling};
 use crate::source::{
     Began, Event, EventKind, Generation, Id, IdMaker, Lines, Position, Source, identity, nuls,
 };
 
 #[derive(Debug)]
 pub(super) struct Past {
+    /// What it was called when it was opened.
+    name: OsString,
     generation: Generation,
     modified: SystemTime,
     at: u64,
@@ -31,10 +34,15 @@ pub(super) struct Past {
 impl Past {
     /// The file beside `source`'s in which `id` is a place, if there is one. Blocks on the disk.
     ///
-    /// Ids come from whoever may connect, and anyone can make one up that names the first byte of any inode: only files
-    /// that a rotation of this one can have left are opened, or the whole directory could be read.
+    /// Ids come from whoever may connect, and anyone can make one up that names the first byte of any inode: for those that
+    /// are not sealed, only files that a rotation of this one can have left are opened, or the whole directory could be
+    /// read.
     pub(super) fn find(source: &Source, id: &Id) -> Option<Past> {
-        let path = siblings::by_inode(&source.path(), id.inode)?;
+        let reach = match id.own {
+            true => Reach::Any,
+            false => Reach::Known,
+        };
+        let path = siblings::by_inode(&source.path(), id.inode, reach).ok()??;
         let past = Past::open(&path, id.offset).ok()?;
         let found = past.limit >= id.offset
             && past
@@ -45,7 +53,7 @@ impl Past {
     }
 
     fn open(path: &Path, at: u64) -> io::Result<Past> {
-        let (file, identity) = identity::open(path)?;
+        let (file, identity) = identity::open_beside(path)?;
         let stat = file.metadata()?;
         let footing = Some(Footing::take(&file, at)?);
         let limit = nuls::content_end(&file, at, stat.len())?;
@@ -53,6 +61,7 @@ impl Past {
         let generation = Generation::with_identity(0, file, identity, Began::Rotated, None);
         let modified = stat.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         Ok(Past {
+            name: path.file_name().unwrap_or_default().to_owned(),
             generation,
             modified,
             at,
@@ -171,7 +180,16 @@ impl Past {
             held.iter()
                 .any(|held| held.identity.is_inode(&sibling.identity))
         };
-        let mut younger = siblings::rotated(&source.path());
+        // What is merely called alike may be another log.
+        let followed = hub.sources();
+        let is_other = |sibling: &Sibling| {
+            let is_it = |path: &Path| path == sibling.path;
+            !siblings::is_known(&source.path(), &sibling.path)
+                && followed.iter().any(|other| is_it(&other.source.path()))
+        };
+        // What has come to a name that is not known has brothers that are called alike.
+        let reach = Reach::Like(&self.name);
+        let mut younger = siblings::rotated_within(&source.path(), reach);
         // Younger is what comes after it on the list: by time alone, two files that were last written within one tick
         // of the kernel's clock would each be the successor of the other.
         match younger
@@ -193,7 +211,7 @@ impl Past {
             };
             next_born.is_some_and(|born| made > born)
         };
-        younger.retain(|sibling| !is_held(sibling) && !is_copy(sibling));
+        younger.retain(|sibling| !is_held(sibling) && !is_copy(sibling) && !is_other(sibling));
         let compressed = EventKind::Gap {
             lost_bytes: None,
             reason: "compressed",

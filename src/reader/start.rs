@@ -304,7 +304,7 @@ impl Begin<'_> {
         let formers = self.hub.formers(source.index).into_iter().rev();
         let formers = formers
             .filter(|former| former.identity.inode == id.inode && id.offset <= former.sealed)
-            .filter_map(|former| former.open(source));
+            .filter_map(|former| former.open(source).ok().flatten());
         held.chain(formers).find(has)
     }
 

@@ -2,12 +2,14 @@
 //! be opened again, and so a reader that lags however far behind misses nothing that is still on the disk.
 
 use std::fs::File;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::limits::SIBLING_SCANS_MAX;
 
 use super::record::Carry;
+use super::siblings::Reach;
 use super::{Began, Gap, Generation, Identity, Source, identity, siblings};
 
 /// What is remembered of a generation.
@@ -60,16 +62,20 @@ impl Former {
         self.gone.store(true, Ordering::Release);
     }
 
-    /// Opens it again. Where it is not to be found it is gone from then on. Blocks on the disk.
-    pub fn open(&self, source: &Source) -> Option<Arc<Generation>> {
-        let found = match self.is_gone() {
-            true => None,
-            // A rotation that renames files while their directory is read can hide one.
-            false => (0..SIBLING_SCANS_MAX).find_map(|_| self.find(source)),
-        };
+    /// Opens it again. `Ok(None)` where it is not to be found: it is gone from then on. Fails where it may be found the
+    /// next time. Blocks on the disk.
+    pub fn open(&self, source: &Source) -> io::Result<Option<Arc<Generation>>> {
+        let mut found = None;
+        // A rotation that renames files while their directory is read can hide one.
+        for _ in 0..SIBLING_SCANS_MAX {
+            if self.is_gone() || found.is_some() {
+                break;
+            }
+            found = self.find(source)?;
+        }
         let Some(file) = found else {
             self.set_gone();
-            return None;
+            return Ok(None);
         };
         let (identity, file) = (self.identity, Arc::new(file));
         let generation =
@@ -81,14 +87,23 @@ impl Former {
             generation.set_parts_end();
         }
         generation.seal(self.sealed);
-        Some(Arc::new(generation))
+        Ok(Some(Arc::new(generation)))
     }
 
     /// By birth as well, for its inode may be another file's by now: where births are unknown it is not looked for.
-    fn find(&self, source: &Source) -> Option<File> {
-        self.identity.born?;
-        let path = siblings::by_inode(&source.path(), self.identity.inode)?;
-        let (file, identity) = identity::open(&path).ok()?;
-        (identity == self.identity).then_some(file)
+    fn find(&self, source: &Source) -> io::Result<Option<File>> {
+        if self.identity.born.is_none() {
+            return Ok(None);
+        }
+        let Some(path) = siblings::by_inode(&source.path(), self.identity.inode, Reach::Any)?
+        else {
+            return Ok(None);
+        };
+        match identity::open_beside(&path) {
+            Ok((file, identity)) => Ok((identity == self.identity).then_some(file)),
+            // Renamed just now.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+        }
     }
 }

@@ -5,17 +5,29 @@
 //! where many logs begin with the same banner, and at offset 0, where there are no bytes to tell files apart. The
 //! device is no part of it, since device numbers change over a reboot. Where a file system knows no births, a file
 //! that was made anew with the same inode and the same bytes can't be told from the old one, as after a truncation.
+//! The first bytes are a part of the check of their own: a hole may have been punched there since.
 //!
 //! The hashes are our own few lines, since they must be the same in every build for ever; they guard against
-//! accidents, not against attacks: an id can only ever lead to a place in a file that is followed anyway.
+//! accidents, not against attacks. What guards against those is the seal, where the daemon has a key: anyone can make up
+//! an id of the first byte of any inode, and only a sealed one leads to a file of any name ([`super::siblings`]).
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::UNIX_EPOCH;
 
 use crate::limits::{HEAD_CHECKED_BYTES, TAIL_CHECKED_BYTES};
 
 use super::Identity;
+use super::seal::Key;
+
+/// The key of this daemon's ids, set once at the start where there is a state directory.
+static KEY: OnceLock<Key> = OnceLock::new();
+
+/// From now on ids are sealed with `key`.
+pub fn seal_with(key: Key) {
+    // One that is set stays: its ids are out already.
+    let _ = KEY.set(key);
+}
 
 /// A place in a file, by content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,11 +38,20 @@ pub struct Id {
     pub inode: u64,
     /// Bytes before the place.
     pub offset: u64,
-    /// Check over the file's birth and the bytes before the place, 48 bits.
+    /// Check over the file's first bytes (16 bits), and over its birth and the bytes before the place (32 bits).
     pub check: u64,
+    /// This daemon's key vouches for it.
+    pub own: bool,
 }
 
-const CHECK_BITS: u32 = 48;
+const HEAD_BITS: u32 = 16;
+const TAIL_BITS: u32 = 32;
+
+/// The digits of a seal.
+const DIGITS: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
+
+/// Digits of a seal: 48 bits.
+const SEAL_DIGITS: u32 = 8;
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 const FACTOR: u64 = 0xff51_afd7_ed55_8ccd;
 
@@ -67,14 +88,23 @@ fn birth_state(identity: &Identity) -> u64 {
     }
 }
 
-/// The check of a place: `head` is the first min(256, offset) bytes before it, `tail` the last min(64, offset).
-fn check(head_state: u64, tail: &[u8]) -> u64 {
-    mix(head_state, tail) >> (64 - CHECK_BITS)
+/// The part of a check that is over `head`, the first min(256, offset) bytes before the place.
+fn head_check(head: &[u8]) -> u64 {
+    mix(SEED, head) >> (64 - HEAD_BITS)
+}
+
+/// The part that is over the birth and `tail`, the last min(64, offset) bytes before the place.
+fn tail_check(birth_state: u64, tail: &[u8]) -> u64 {
+    mix(birth_state, tail) >> (64 - TAIL_BITS)
 }
 
 impl Id {
     /// Reads an id as [`fmt::Display`] writes it; `None` where it is malformed.
     pub fn parse(text: &str) -> Option<Id> {
+        Id::read(text, KEY.get())
+    }
+
+    fn read(text: &str, key: Option<&Key>) -> Option<Id> {
         let mut parts = text.split('.');
         let mut part = |digits_max: usize| -> Option<u64> {
             let part = parts.next()?;
@@ -86,14 +116,42 @@ impl Id {
         };
         let name_hash = u32::try_from(part(8)?).ok()?;
         let (inode, offset, check) = (part(16)?, part(16)?, part(12)?);
-        if parts.next().is_some() {
-            return None;
-        }
-        Some(Id {
+        let mut id = Id {
             name_hash,
             inode,
             offset,
             check,
+            own: false,
+        };
+        if let Some(seal) = parts.next() {
+            let seal = read_seal(seal)?;
+            id.own = key.is_some_and(|key| id.seal(key) == seal);
+        }
+        parts.next().is_none().then_some(id)
+    }
+
+    fn seal(&self, key: &Key) -> u64 {
+        let mut bytes = self.name_hash.to_le_bytes().to_vec();
+        for part in [self.inode, self.offset, self.check] {
+            bytes.extend(part.to_le_bytes());
+        }
+        key.seal(&bytes)
+    }
+
+    fn write(&self, f: &mut dyn fmt::Write, key: Option<&Key>) -> fmt::Result {
+        write!(
+            f,
+            "{:08x}.{:x}.{:x}.{:012x}",
+            self.name_hash, self.inode, self.offset, self.check
+        )?;
+        let Some(key) = key.filter(|_| self.own) else {
+            return Ok(());
+        };
+        let seal = self.seal(key);
+        f.write_char('.')?;
+        (0..SEAL_DIGITS).rev().try_for_each(|digit| {
+            let digit = DIGITS[(seal >> (6 * digit)) as usize % DIGITS.len()];
+            f.write_char(char::from(digit))
         })
     }
 
@@ -115,18 +173,25 @@ impl Id {
         if identity.inode != self.inode || head.len() < head_len || tail.len() < tail_len {
             return false;
         }
-        let head_state = mix(birth_state(identity), &head[..head_len]);
-        check(head_state, &tail[tail.len() - tail_len..]) == self.check
+        let (head, tail) = (&head[..head_len], &tail[tail.len() - tail_len..]);
+        // A log that is kept small by punching holes has nothing at its head any more.
+        let is_punched = !head.is_empty() && head.iter().all(|&byte| byte == 0);
+        let head_stands = is_punched || head_check(head) == self.check >> TAIL_BITS;
+        head_stands && tail_check(birth_state(identity), tail) == self.check & u64::from(u32::MAX)
     }
+}
+
+/// The number that a seal's digits are.
+fn read_seal(text: &str) -> Option<u64> {
+    let value = |digit: u8| DIGITS.iter().position(|&one| one == digit);
+    let mut digits = text.bytes().map(value);
+    (text.len() == SEAL_DIGITS as usize).then_some(())?;
+    digits.try_fold(0, |seal, digit| Some(seal << 6 | digit? as u64))
 }
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:08x}.{:x}.{:x}.{:012x}",
-            self.name_hash, self.inode, self.offset, self.check
-        )
+        self.write(f, KEY.get())
     }
 }
 
@@ -138,7 +203,7 @@ pub struct IdMaker {
     birth_state: u64,
     /// The first bytes of the generation, at least up to the end of the stretch or [`HEAD_CHECKED_BYTES`].
     head: Arc<[u8]>,
-    head_state: u64,
+    head_check: u64,
     /// The last bytes before the stretch, at least [`TAIL_CHECKED_BYTES`] or all there are.
     lead: Vec<u8>,
 }
@@ -148,14 +213,14 @@ impl IdMaker {
     pub fn new(name_hash: u32, identity: &Identity, head: Arc<[u8]>, lead: &[u8]) -> IdMaker {
         let whole = head.len().min(HEAD_CHECKED_BYTES);
         let birth_state = birth_state(identity);
-        let head_state = mix(birth_state, &head[..whole]);
+        let head_check = head_check(&head[..whole]);
         let lead = lead[lead.len().saturating_sub(TAIL_CHECKED_BYTES)..].to_vec();
         IdMaker {
             name_hash,
             inode: identity.inode,
             birth_state,
             head,
-            head_state,
+            head_check,
             lead,
         }
     }
@@ -164,26 +229,27 @@ impl IdMaker {
     pub fn id(&self, from: u64, bytes: &[u8]) -> Id {
         let offset = from + bytes.len() as u64;
         let head_len = HEAD_CHECKED_BYTES.min(usize::try_from(offset).unwrap_or(usize::MAX));
-        let head_state = if head_len >= self.head.len().min(HEAD_CHECKED_BYTES) {
-            self.head_state
+        let head = if head_len >= self.head.len().min(HEAD_CHECKED_BYTES) {
+            self.head_check
         } else {
-            mix(self.birth_state, &self.head[..head_len])
+            head_check(&self.head[..head_len])
         };
-        let check = if bytes.len() >= TAIL_CHECKED_BYTES {
-            check(head_state, &bytes[bytes.len() - TAIL_CHECKED_BYTES..])
+        let tail = if bytes.len() >= TAIL_CHECKED_BYTES {
+            tail_check(self.birth_state, &bytes[bytes.len() - TAIL_CHECKED_BYTES..])
         } else {
             let want = TAIL_CHECKED_BYTES - bytes.len();
             let mut tail = [0; TAIL_CHECKED_BYTES];
             let lead = &self.lead[self.lead.len().saturating_sub(want)..];
             tail[..lead.len()].copy_from_slice(lead);
             tail[lead.len()..lead.len() + bytes.len()].copy_from_slice(bytes);
-            check(head_state, &tail[..lead.len() + bytes.len()])
+            tail_check(self.birth_state, &tail[..lead.len() + bytes.len()])
         };
         Id {
             name_hash: self.name_hash,
             inode: self.inode,
             offset,
-            check,
+            check: head << TAIL_BITS | tail,
+            own: KEY.get().is_some(),
         }
     }
 
@@ -231,6 +297,47 @@ mod tests {
             if let Some(id) = Id::parse(&text) {
                 prop_assert_eq!(Id::parse(&id.to_string()), Some(id));
             }
+        }
+    }
+
+    #[test]
+    fn an_id_keeps_its_place_where_a_hole_is_punched_at_the_head() {
+        let bytes = b"a line\n".repeat(200);
+        let id = maker(&bytes, 0).id(0, &bytes[..700]);
+        let punched = |byte: u8| [&[byte; 512][..], &bytes[512..]].concat();
+        assert!(id.matches(&file(9, 1), &punched(0), &punched(0)[..700]));
+        assert!(!id.matches(&file(9, 1), &punched(1), &punched(1)[..700]));
+        assert!(!id.matches(&file(9, 2), &punched(0), &punched(0)[..700]));
+    }
+
+    #[test]
+    fn a_sealed_id_is_own_where_its_key_is_known_and_a_made_up_one_nowhere() {
+        let (ours, others) = (Key::new([1; 16]), Key::new([2; 16]));
+        let id = Id {
+            name_hash: u32::MAX,
+            inode: u64::MAX,
+            offset: u64::MAX,
+            check: (1 << 48) - 1,
+            own: true,
+        };
+        let text = |id: &Id, key| {
+            let mut text = String::new();
+            id.write(&mut text, key).expect("written");
+            text
+        };
+        let sealed = text(&id, Some(&ours));
+        assert_eq!(sealed.len(), 64);
+        assert_eq!(Id::read(&sealed, Some(&ours)), Some(id));
+        let strange = Some(Id { own: false, ..id });
+        assert_eq!(Id::read(&sealed, Some(&others)), strange);
+        assert_eq!(Id::read(&sealed, None), strange);
+        assert_eq!(Id::read(&text(&id, None), Some(&ours)), strange);
+        // Another place does not come in under the seal.
+        let other = sealed.replacen("ffffffffffffffff", "fffffffffffffff0", 1);
+        assert_eq!(Id::read(&other, Some(&ours)).map(|id| id.own), Some(false));
+        for bad in ["", "1", "123456789", "1234567!", "12345678."] {
+            let bad = format!("{}.{bad}", text(&id, None));
+            assert_eq!(Id::read(&bad, Some(&ours)), None, "{bad}");
         }
     }
 

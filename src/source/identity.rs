@@ -7,6 +7,9 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use nix::fcntl::OFlag;
+use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
+
+use crate::secrets;
 
 /// A file. The birth tells it from a later one with its inode, where the file system knows births.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -35,7 +38,8 @@ impl Identity {
     }
 }
 
-/// Opens a regular file for reading, and does not wait where it is a FIFO by now.
+/// Opens a regular file for reading, and does not wait where it is a FIFO by now. The daemon's own secrets and files of
+/// /proc are no logs, whatever leads there.
 pub fn open(path: &Path) -> io::Result<(File, Identity)> {
     open_with(path, OFlag::empty())
 }
@@ -54,6 +58,12 @@ fn open_with(path: &Path, flags: OFlag) -> io::Result<(File, Identity)> {
     let stat = file.metadata()?;
     if !stat.is_file() {
         return Err(io::Error::other("not a regular file"));
+    }
+    if fstatfs(&file)?.filesystem_type() == PROC_SUPER_MAGIC {
+        return Err(io::Error::other("files of /proc are not followed"));
+    }
+    if secrets::has(&stat) {
+        return Err(io::Error::other("it is one of tailcast's own secrets"));
     }
     let identity = Identity::of(&stat);
     Ok((file, identity))

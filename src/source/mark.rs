@@ -29,6 +29,9 @@ impl Mark {
         let Some((mark, _)) = mark_of(&base, &name) else {
             return Mark::None;
         };
+        if let Some(label) = tai64n(mark) {
+            return Mark::Time(label.len(), i128::from_str_radix(label, 16).unwrap_or(0));
+        }
         let digits: String = mark
             .iter()
             .filter(|byte| byte.is_ascii_digit())
@@ -85,21 +88,50 @@ pub fn is_rotated_name(name: &OsStr, other: &OsStr) -> bool {
 /// The names of which a rotation can have left a file called `other`.
 pub fn plain_names(other: &OsStr) -> Vec<OsString> {
     let bytes = other.as_bytes();
-    let is_separator = |at: &usize| matches!(bytes[*at], b'.' | b'-' | b'_');
+    let is_separator = |at: &usize| matches!(bytes[*at], b'.' | b'-' | b'_' | b'~');
     let separators: Vec<usize> = (1..bytes.len()).filter(is_separator).collect();
-    let mut names = Vec::new();
+    let mut may_be = vec![b"current".to_vec()];
     for (n, &from) in separators.iter().enumerate() {
-        // The mark at the end, or before an ending.
+        // The mark in front, at the end, or before an ending.
+        may_be.push(bytes[from + 1..].to_vec());
         let ends = separators[n + 1..].iter().copied().chain([bytes.len()]);
         for to in ends {
-            let name = [&bytes[..from], &bytes[to..]].concat();
-            let name = OsString::from_vec(name);
-            if is_rotated_name(&name, other) && !names.contains(&name) {
-                names.push(name);
-            }
+            may_be.push([&bytes[..from], &bytes[to..]].concat());
+            may_be.push([&bytes[..from], b"_rCURRENT", &bytes[to..]].concat());
+        }
+    }
+    let mut names = Vec::new();
+    for name in may_be.into_iter().map(OsString::from_vec) {
+        if is_rotated_name(&name, other) && !names.contains(&name) {
+            names.push(name);
         }
     }
     names
+}
+
+/// A name with each run of digits as one: numbers and times of the same style have the same shape. A run of hexadecimal
+/// digits, as multilog's times are, counts as one where it is as long as that.
+pub fn shape(name: &OsStr) -> Vec<u8> {
+    let is_hex = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
+    let mut rest = name.as_bytes();
+    let mut shape = Vec::new();
+    while let Some(&byte) = rest.first() {
+        let hex = rest.iter().take_while(|byte| is_hex(byte)).count();
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let run = if hex >= HEX_DIGITS_MIN { hex } else { digits };
+        shape.push(if run > 0 { b'0' } else { byte });
+        rest = &rest[run.max(1)..];
+    }
+    shape
+}
+
+/// Hexadecimal digits in a row from which on they are one number.
+const HEX_DIGITS_MIN: usize = 8;
+
+/// The two differ in nothing but the time that stands in both: the files that a link is led to one after the other
+/// (cronolog, rotatelogs, glog).
+pub fn is_of_another_time(name: &OsStr, other: &OsStr) -> bool {
+    digits(name.as_bytes()) >= TIME_DIGITS_MIN && shape(name) == shape(other)
 }
 
 /// What a rotation of `name` has added to it to make `other`, if it can have, and whether that is compressed.
@@ -120,30 +152,104 @@ pub(super) fn mark_of<'a>(name: &[u8], other: &'a [u8]) -> Option<(&'a [u8], boo
             break;
         }
     }
-    if let Some(mark) = other.strip_prefix(name) {
-        return is_mark(mark).then_some((mark, compressed));
-    }
-    // logrotate's `extension`: the mark stands before it.
-    let dot = name
-        .iter()
-        .rposition(|&byte| byte == b'.')
-        .filter(|&dot| dot > 0)?;
-    let mark = other
-        .strip_prefix(&name[..dot])?
-        .strip_suffix(&name[dot..])?;
-    is_mark(mark).then_some((mark, compressed))
+    let mark = behind(name, other)
+        .or_else(|| before_ending(name, other))
+        .or_else(|| in_front(name, other))
+        .or_else(|| of_labels(name, other))
+        .or_else(|| of_flexi_logger(name, other))?;
+    Some((mark, compressed))
 }
 
-/// What a rotation adds to a name: a separator, then a number, a date, or a word for "old".
+/// `app.log.1`, `app.log-20261128`, `app.log.old`; `app.log~` and `app.log.~1~` of `mv --backup`.
+fn behind<'a>(name: &[u8], other: &'a [u8]) -> Option<&'a [u8]> {
+    let mark = other.strip_prefix(name)?;
+    let backup = || {
+        let number = mark.strip_prefix(b".~")?.strip_suffix(b"~")?;
+        (!number.is_empty() && number.iter().all(u8::is_ascii_digit)).then_some(mark)
+    };
+    (mark == b"~" || is_mark(mark) || backup().is_some()).then_some(mark)
+}
+
+/// `app.1.log` (logrotate's `extension`), `app-20261128.log`; with a time also `app-2026-11-28.log.2`.
+fn before_ending<'a>(name: &[u8], other: &'a [u8]) -> Option<&'a [u8]> {
+    let (stem, ending) = split_ending(name)?;
+    let rest = other.strip_prefix(stem)?;
+    if let Some(mark) = rest.strip_suffix(ending) {
+        return is_mark(mark).then_some(mark);
+    }
+    let number = rest.iter().rposition(|&byte| byte == b'.')?;
+    let is_number = rest.len() > number + 1 && rest[number + 1..].iter().all(u8::is_ascii_digit);
+    let mark = rest[..number].strip_suffix(ending)?;
+    (is_number && is_mark(mark) && digits(mark) >= TIME_DIGITS_MIN).then_some(rest)
+}
+
+/// `20261128-1016-01-app.log` (rotating-file-stream).
+fn in_front<'a>(name: &[u8], other: &'a [u8]) -> Option<&'a [u8]> {
+    let mark = other.strip_suffix(name)?;
+    let is_time = digits(mark) >= TIME_DIGITS_MIN && mark[0].is_ascii_digit();
+    let ends = matches!(mark.last(), Some(b'.' | b'-' | b'_'));
+    (is_time && ends && mark.iter().all(is_in_time)).then_some(mark)
+}
+
+/// `@400000006b0aa96c37bf7df4.s` beside `current` (multilog, svlogd, s6-log).
+fn of_labels<'a>(name: &[u8], other: &'a [u8]) -> Option<&'a [u8]> {
+    let (label, ending) = other.split_at_checked(TAI64N_BYTES)?;
+    (name == b"current" && tai64n(label).is_some() && matches!(ending, b".s" | b".u" | b".t"))
+        .then_some(label)
+}
+
+/// `app_r00001.log` and `app_r2026-11-28_10-11-12.log` beside `app_rCURRENT.log`.
+fn of_flexi_logger<'a>(name: &[u8], other: &'a [u8]) -> Option<&'a [u8]> {
+    let (stem, ending) = split_ending(name)?;
+    let stem = stem.strip_suffix(b"_rCURRENT")?;
+    let mark = other.strip_prefix(stem)?.strip_suffix(ending)?;
+    let time = mark.strip_prefix(b"_r")?;
+    (!time.is_empty() && time[0].is_ascii_digit() && time.iter().all(is_in_time)).then_some(mark)
+}
+
+/// The name up to the dot of its ending, and the ending with its dot.
+fn split_ending(name: &[u8]) -> Option<(&[u8], &[u8])> {
+    let dot = name.iter().rposition(|&byte| byte == b'.');
+    dot.filter(|&dot| dot > 0).map(|dot| name.split_at(dot))
+}
+
+/// What a rotation adds to a name: a separator, then a number, a date, or a word for "old". A time may have the reason
+/// of the rotation behind it (timberjack).
 fn is_mark(mark: &[u8]) -> bool {
     let [b'.' | b'-' | b'_', rest @ ..] = mark else {
         return false;
     };
+    let mut time = rest;
+    for reason in [&b"-size"[..], b"-time", b"-manual"] {
+        if let Some(before) = rest.strip_suffix(reason)
+            && digits(before) >= TIME_DIGITS_MIN
+        {
+            time = before;
+        }
+    }
     matches!(rest, b"old" | b"prev" | b"bak" | b"save" | b"orig")
-        || rest.first().is_some_and(u8::is_ascii_digit)
-            && rest
-                .iter()
-                .all(|byte| byte.is_ascii_digit() || b".-_:T+Z".contains(byte))
+        || time.first().is_some_and(u8::is_ascii_digit) && time.iter().all(is_in_time)
+}
+
+fn is_in_time(byte: &u8) -> bool {
+    byte.is_ascii_digit() || b".-_:T+Z".contains(byte)
+}
+
+fn digits(text: &[u8]) -> usize {
+    text.iter().filter(|byte| byte.is_ascii_digit()).count()
+}
+
+/// Digits of a day: a name with so many holds a time and no number that tells two logs apart.
+const TIME_DIGITS_MIN: usize = 8;
+
+/// An at sign and 24 digits, base 16.
+const TAI64N_BYTES: usize = 25;
+
+/// The digits of a time as multilog writes it.
+fn tai64n(mark: &[u8]) -> Option<&str> {
+    let digits = mark.strip_prefix(b"@")?;
+    let is_label = mark.len() == TAI64N_BYTES && digits.iter().all(u8::is_ascii_hexdigit);
+    std::str::from_utf8(digits).ok().filter(|_| is_label)
 }
 
 #[cfg(test)]
@@ -192,6 +298,58 @@ mod tests {
     }
 
     #[test]
+    fn names_of_one_style_have_one_shape() {
+        let shape = |name: &str| shape(OsStr::new(name));
+        assert_eq!(
+            shape("@400000006b0aa96c37bf7df4.s"),
+            shape("@400000006b0aa96d00000001.s")
+        );
+        assert_eq!(shape("app_r00001.log"), shape("app_r00012.log"));
+        assert_eq!(shape("app.log.~1~"), shape("app.log.~10~"));
+        assert_ne!(shape("app.log.~1~"), shape("app.log.1"));
+        assert_ne!(shape("cafe.log"), shape("face.log"));
+    }
+
+    #[test]
+    fn the_names_of_many_rotators_are_known_and_none_that_could_be_another_log() {
+        let is = |name: &str, other: &str| is_rotated_name(OsStr::new(name), OsStr::new(other));
+        for (name, rotated) in [
+            ("current", "@400000006b0aa96c37bf7df4.s"),
+            ("current", "@400000006b0aa96c37bf7df4.u"),
+            ("app_rCURRENT.log", "app_r00001.log"),
+            ("app_rCURRENT.log", "app_r2026-11-28_10-11-12.log"),
+            ("app.log", "app.log.~1~"),
+            ("app.log", "app.log~"),
+            ("app.log", "app-2026-11-28T10-11-12.123-size.log"),
+            ("app.log", "20261128-1016-01-app.log"),
+            ("app.log", "app-2026-11-28.log.2"),
+            ("app.log", "app.log.2026-11-28.gz"),
+        ] {
+            assert!(is(name, rotated), "{name} {rotated}");
+            let plain = plain_names(OsStr::new(rotated));
+            assert!(plain.contains(&name.into()), "{plain:?} of {rotated}");
+        }
+        for (name, other) in [
+            ("app.log", "app1.log"),
+            ("app.log", "1-app.log"),
+            ("app.log", "webapp.log"),
+            ("app.log", "app-20261128-access.log"),
+            ("app.log", "app.log.~x~"),
+            ("app.log", "@400000006b0aa96c37bf7df4.s"),
+            ("current", "@400000006b0aa96c37bf7df4"),
+            ("app.log", "app_r00001.log"),
+            ("app_rCURRENT.log", "app_rX.log"),
+        ] {
+            assert!(!is(name, other), "{name} {other}");
+        }
+        assert!(is_of_another_time(
+            "a.20261128.log".as_ref(),
+            "a.20261129.log".as_ref()
+        ));
+        assert!(!is_of_another_time("a.1.log".as_ref(), "a.2.log".as_ref()));
+    }
+
+    #[test]
     fn marks_of_names_tell_the_order_of_rotations() {
         let mark = |name: &str| Mark::of(Path::new(name), Path::new("/logs/v2026.log"));
         assert_eq!(mark("/logs/v2026.log"), Mark::Current);
@@ -201,6 +359,8 @@ mod tests {
         assert_eq!(mark("v2026.log.old"), Mark::None);
         let oldest_first =
             |names: &[&str], counts_up| names.is_sorted_by_key(|name| mark(name).order(counts_up));
+        let label = |name: &str| Mark::of(Path::new(name), Path::new("/logs/current")).order(true);
+        assert!(label("@400000006b0aa96c37bf7df4.s") < label("@400000006b0aa96d00000000.s"));
         let (down, up) = (
             ["v2026.log.10", "v2026.log.2"],
             ["v2026.log.2", "v2026.log.10"],

@@ -13,6 +13,7 @@ pub mod mark;
 pub mod nuls;
 pub mod record;
 pub mod rotations;
+pub mod seal;
 pub mod siblings;
 
 use std::path::{Path, PathBuf};

@@ -1,19 +1,22 @@
 //! Rotated siblings: the files beside a followed one that a rotation named after it (`NAME.1`, `NAME-20261123`,
-//! `STEM-20261123.EXT`, `NAME.old`), compressed or not.
+//! `STEM-20261123.EXT`, `NAME.old`), compressed or not; where it is a link, beside the link and beside each file that
+//! the link leads to.
 //!
-//! Names are only the net; what is caught is verified by inode, birth and content.
+//! Names are only the net; what is caught is verified by inode, birth and content. Links among them are left alone:
+//! rotations make none, and whoever may make one must not lead us elsewhere.
 
-use std::ffi::OsStr;
-use std::fs;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, DirEntry};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
-use crate::limits::{LINKS_MAX, NAME_READS_MAX, SIBLING_ENTRIES_MAX};
+use crate::limits::{DIRECTORY_TIME, LINKS_MAX, NAME_READS_MAX};
 
 use super::Identity;
-use super::mark::{Mark, is_rotated_name, mark_of};
+use super::mark::{Mark, is_of_another_time, is_rotated_name, mark_of, shape};
 
 /// A file that a rotation left beside the followed one.
 #[derive(Clone, Debug)]
@@ -43,6 +46,17 @@ impl Sibling {
     }
 }
 
+/// Which names a rotation can have left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach<'a> {
+    /// Those that rotators are known to give.
+    Known,
+    /// And, where that is none of them, those that are like this one, which is known to be rotated.
+    Like(&'a OsStr),
+    /// Whatever it is called: for who knows the file.
+    Any,
+}
+
 /// The rotated siblings of the file at `path` (itself not among them), oldest first.
 ///
 /// By name, where that agrees with the times that are beyond doubt: numbers count down to the youngest file, or up where
@@ -52,11 +66,16 @@ impl Sibling {
 ///
 /// A directory that can't be read has none. Blocks on the disk.
 pub fn rotated(path: &Path) -> Vec<Sibling> {
-    let path = &place(path);
-    let mut found = list(path);
+    rotated_within(path, Reach::Known)
+}
+
+/// The same, with names of which more is known. Blocks on the disk.
+pub fn rotated_within(path: &Path, reach: Reach<'_>) -> Vec<Sibling> {
+    let family = Family::of(path);
+    let mut found = family.list(reach);
     // Race: a directory that is read while files in it are renamed may leave some out, or show them twice.
     for _ in 0..NAME_READS_MAX {
-        let again = list(path);
+        let again = family.list(reach);
         let is_same = |(a, b): (&Sibling, &Sibling)| a.path == b.path && a.identity == b.identity;
         let same = again.len() == found.len() && again.iter().zip(&found).all(is_same);
         found = again;
@@ -64,23 +83,24 @@ pub fn rotated(path: &Path) -> Vec<Sibling> {
             break;
         }
     }
-    oldest_first(found, path)
+    family.oldest_first(found)
 }
 
-fn list(path: &Path) -> Vec<Sibling> {
-    let Some(name) = path.file_name() else {
-        return Vec::new();
-    };
-    let Ok(entries) = fs::read_dir(directory_of(path)) else {
-        return Vec::new();
-    };
-    let mut found: Vec<Sibling> = entries
-        .take(SIBLING_ENTRIES_MAX)
-        .flatten()
-        .filter_map(|entry| sibling(directory_of(path), &entry.file_name(), name))
-        .collect();
-    found.sort_by(|a, b| a.path.cmp(&b.path));
-    found
+/// The file that has this inode and stands at `path`, or beside it under a name within `reach`. `Ok(None)` where there
+/// is none. Blocks on the disk.
+pub fn by_inode(path: &Path, inode: u64, reach: Reach<'_>) -> io::Result<Option<PathBuf>> {
+    let family = Family::of(path);
+    let mut found = None;
+    family.entries(&mut |directory, entry| {
+        let is_it = entry.ino() == inode
+            && entry.file_type().is_ok_and(|kind| kind.is_file())
+            && family.may_have(&entry.file_name(), reach);
+        if is_it {
+            found = Some(directory.join(entry.file_name()));
+        }
+        !is_it
+    })?;
+    Ok(found)
 }
 
 /// The file called `other` in `directory`, where that is a name that a rotation of `name` can have left. Blocks on the
@@ -107,56 +127,148 @@ pub fn plain(path: PathBuf) -> Option<Sibling> {
     })
 }
 
-fn oldest_first(mut found: Vec<Sibling>, path: &Path) -> Vec<Sibling> {
-    let mark = |sibling: &Sibling| Mark::of(&sibling.path, path);
-    // The order if numbers count down to the youngest.
-    found.sort_by_key(|sibling| (mark(sibling).order(false), sibling.born()));
-    let comparable = |two: &[Sibling]| mark(&two[0]).is_like(&mark(&two[1]));
-    let (mut as_named, mut against) = (0, 0);
-    for two in found.windows(2) {
-        as_named += usize::from(two[0].is_surely_before(&two[1]));
-        against += usize::from(two[1].is_surely_before(&two[0]));
+/// Whether `other` has a name that rotators are known to give to the file at `path`. Blocks on the disk.
+pub fn is_known(path: &Path, other: &Path) -> bool {
+    let name = other.file_name();
+    name.is_some_and(|name| Family::of(path).may_have(name, Reach::Known))
+}
+
+/// Where a followed file stands, and what it is called.
+#[derive(Debug)]
+struct Family {
+    /// Of the file itself, then of the links that lead to it.
+    directories: Vec<PathBuf>,
+    /// What the file itself is called, then what the links are. A link to `app-20261123.log` may be called `app.log`.
+    names: Vec<OsString>,
+}
+
+impl Family {
+    fn of(path: &Path) -> Family {
+        let mut directories = Vec::new();
+        let mut names: Vec<OsString> = Vec::new();
+        for place in places(path).iter().rev() {
+            let directory = directory_of(place).to_owned();
+            if !directories.contains(&directory) {
+                directories.push(directory);
+            }
+            names.extend(place.file_name().map(OsStr::to_owned));
+        }
+        Family { directories, names }
     }
-    let numbered = found
-        .iter()
-        .all(|sibling| matches!(mark(sibling), Mark::Number(_)));
-    match found.windows(2).all(comparable) {
-        true if against == 0 => {}
-        true if numbered && as_named == 0 => found.reverse(),
-        _ => found.sort_by_key(|sibling| (sibling.modified, sibling.born())),
+
+    fn may_have(&self, other: &OsStr, reach: Reach<'_>) -> bool {
+        let known = || {
+            let is_one = |name: &OsString| name == other || is_rotated_name(name, other);
+            let is_link = self.names.len() > 1;
+            self.names.iter().any(is_one) || is_link && is_of_another_time(&self.names[0], other)
+        };
+        match reach {
+            Reach::Any => true,
+            Reach::Known => known(),
+            // The brothers of `app.log.1` are called by its log, those of `yesterday-1` only by themselves.
+            Reach::Like(found) if !self.may_have(found, Reach::Known) => {
+                shape(found) == shape(other) || known()
+            }
+            Reach::Like(_) => known(),
+        }
     }
-    found
+
+    /// Calls `each` with the entries of the directories until it has enough and says false, or the time is up. There may
+    /// be any number of them. A directory that can't be read is an error, unless it is gone.
+    fn entries(&self, each: &mut dyn FnMut(&Path, &DirEntry) -> bool) -> io::Result<()> {
+        let until = Instant::now() + DIRECTORY_TIME;
+        for directory in &self.directories {
+            let entries = match fs::read_dir(directory) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                entries => entries?,
+            };
+            for (n, entry) in entries.enumerate() {
+                if !each(directory, &entry?) {
+                    return Ok(());
+                }
+                if n % 1024 == 1023 && Instant::now() > until {
+                    log::warn!(
+                        "{directory:?} is too large to be looked through for rotated files within {DIRECTORY_TIME:?}: \
+                         some may not be found"
+                    );
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn list(&self, reach: Reach<'_>) -> Vec<Sibling> {
+        let mut found = Vec::new();
+        // What can't be read has none.
+        let _ = self.entries(&mut |directory, entry| {
+            let other = entry.file_name();
+            if self.may_have(&other, reach) && Some(&other) != self.names.first() {
+                found.extend(self.sibling(directory, entry, &other));
+            }
+            true
+        });
+        found.sort_by(|a, b| a.path.cmp(&b.path));
+        found
+    }
+
+    fn sibling(&self, directory: &Path, entry: &DirEntry, other: &OsStr) -> Option<Sibling> {
+        let stat = entry.metadata().ok().filter(fs::Metadata::is_file)?;
+        let mark = |name: &OsString| mark_of(name.as_bytes(), other.as_bytes());
+        let compressed = self.names.iter().find_map(mark).is_some_and(|(_, is)| is);
+        Some(Sibling {
+            path: directory.join(other),
+            identity: Identity::of(&stat),
+            modified: stat.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+            compressed,
+        })
+    }
+
+    fn mark(&self, sibling: &Sibling) -> Mark {
+        let mark = |name: &OsString| Mark::of(&sibling.path, Path::new(name));
+        let mut marks = self.names.iter().map(mark);
+        marks.find(|mark| *mark != Mark::None).unwrap_or(Mark::None)
+    }
+
+    fn oldest_first(&self, mut found: Vec<Sibling>) -> Vec<Sibling> {
+        let mark = |sibling: &Sibling| self.mark(sibling);
+        // The order if numbers count down to the youngest.
+        found.sort_by_key(|sibling| (mark(sibling).order(false), sibling.born()));
+        let comparable = |two: &[Sibling]| mark(&two[0]).is_like(&mark(&two[1]));
+        let (mut as_named, mut against) = (0, 0);
+        for two in found.windows(2) {
+            as_named += usize::from(two[0].is_surely_before(&two[1]));
+            against += usize::from(two[1].is_surely_before(&two[0]));
+        }
+        let numbered = found
+            .iter()
+            .all(|sibling| matches!(mark(sibling), Mark::Number(_)));
+        match found.windows(2).all(comparable) {
+            true if against == 0 => {}
+            true if numbered && as_named == 0 => found.reverse(),
+            _ => found.sort_by_key(|sibling| (sibling.modified, sibling.born())),
+        }
+        found
+    }
 }
 
 /// Where the file itself stands, or would: a rotation leaves its files beside what a link leads to.
 pub fn place(path: &Path) -> PathBuf {
+    places(path).pop().unwrap_or_default()
+}
+
+/// The path, and what it leads to from link to link; last where the file itself stands, or would.
+fn places(path: &Path) -> Vec<PathBuf> {
+    let mut places = vec![path.to_owned()];
     let mut at = path.to_owned();
     for _ in 0..LINKS_MAX {
         let Ok(target) = fs::read_link(&at) else {
             break;
         };
         at = directory_of(&at).join(target);
+        places.push(at.clone());
     }
-    at
-}
-
-/// The file that has this inode and stands at `path`, or beside it with a name that a rotation of it can have left.
-/// Blocks on the disk.
-pub fn by_inode(path: &Path, inode: u64) -> Option<PathBuf> {
-    let place = place(path);
-    // A link to `app-20261123.log` may be called `app.log`.
-    let names = [place.file_name()?, path.file_name()?];
-    let entries = fs::read_dir(directory_of(&place)).ok()?;
-    entries
-        .take(SIBLING_ENTRIES_MAX)
-        .flatten()
-        .filter(|entry| entry.ino() == inode)
-        .find(|entry| {
-            let other = entry.file_name();
-            let may_be = |name| other == name || is_rotated_name(name, &other);
-            names.into_iter().any(may_be)
-        })
-        .map(|entry| entry.path())
+    places
 }
 
 /// The directory of `path`.
@@ -183,7 +295,8 @@ mod tests {
             modified: at(modified),
             compressed: mark.ends_with(".gz"),
         };
-        let found = oldest_first(files.iter().map(sibling).collect(), Path::new("a.log"));
+        let found =
+            Family::of(Path::new("a.log")).oldest_first(files.iter().map(sibling).collect());
         let mark = |sibling: &Sibling| sibling.path.to_string_lossy()[5..].to_owned();
         found.iter().map(mark).collect()
     }

@@ -11,6 +11,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use crate::source::mark;
 use crate::source::siblings::{self, Sibling};
 
 /// The listings of one pass.
@@ -57,8 +58,8 @@ impl Listings {
             .filter(|style| is_beside && *style != name)
             && siblings::sibling(directory, style, name).is_none()
         {
-            let shape = shape(style);
-            let styled = names.iter().filter(|other| self::shape(other) == shape);
+            let shape = mark::shape(style);
+            let styled = names.iter().filter(|other| mark::shape(other) == shape);
             found.extend(styled.filter_map(|other| siblings::plain(directory.join(other))));
         }
         found
@@ -81,41 +82,9 @@ fn stem(name: &OsStr) -> &[u8] {
     }
 }
 
-/// A name with each run of digits as one: numbers and times of the same style have the same shape. A run of hexadecimal
-/// digits, as multilog's times are, counts as one where it is as long as that.
-fn shape(name: &OsStr) -> Vec<u8> {
-    let is_hex = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
-    let mut rest = name.as_bytes();
-    let mut shape = Vec::new();
-    while let Some(&byte) = rest.first() {
-        let hex = rest.iter().take_while(|byte| is_hex(byte)).count();
-        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let run = if hex >= HEX_DIGITS_MIN { hex } else { digits };
-        shape.push(if run > 0 { b'0' } else { byte });
-        rest = &rest[run.max(1)..];
-    }
-    shape
-}
-
-/// Hexadecimal digits in a row from which on they are one number.
-const HEX_DIGITS_MIN: usize = 8;
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_of_one_style_have_one_shape() {
-        let shape = |name: &str| shape(OsStr::new(name));
-        assert_eq!(
-            shape("@400000006b0aa96c37bf7df4.s"),
-            shape("@400000006b0aa96d00000001.s")
-        );
-        assert_eq!(shape("app_r00001.log"), shape("app_r00012.log"));
-        assert_eq!(shape("app.log.~1~"), shape("app.log.~10~"));
-        assert_ne!(shape("app.log.~1~"), shape("app.log.1"));
-        assert_ne!(shape("cafe.log"), shape("face.log"));
-    }
 
     #[test]
     fn a_directory_is_listed_once_for_all_who_look_in_a_pass() {

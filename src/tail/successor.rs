@@ -22,7 +22,7 @@ use crate::limits::{
 };
 use crate::source::forward::read_full;
 use crate::source::mark::Mark;
-use crate::source::siblings;
+use crate::source::siblings::{self, Reach};
 use crate::source::{Gap, Identity, identity};
 
 use super::listing::Listings;
@@ -132,7 +132,10 @@ impl Successor {
             let (file, identity) = identity::open_beside(at).ok()?;
             (identity == self.identity).then(|| Arc::new(file))
         };
-        open(at).or_else(|| open(&siblings::by_inode(path, self.identity.inode)?))
+        open(at).or_else(|| {
+            let found = siblings::by_inode(path, self.identity.inode, Reach::Any);
+            open(&found.ok()??)
+        })
     }
 }
 

@@ -44,7 +44,7 @@ const OPTIONS: &str = "\
 /// All names, of a build with these features.
 fn names() -> BTreeSet<&'static str> {
     let built_in = |line: &&str| {
-        let publishes = line.starts_with("--publish") || line.starts_with("--state-dir");
+        let publishes = line.starts_with("--publish");
         (cfg!(feature = "tls") || !line.starts_with("--tls-"))
             && (cfg!(feature = "mqtt") || !publishes)
     };
