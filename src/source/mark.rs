@@ -98,6 +98,9 @@ pub fn plain_names(other: &OsStr) -> Vec<OsString> {
         for to in ends {
             may_be.push([&bytes[..from], &bytes[to..]].concat());
             may_be.push([&bytes[..from], b"_rCURRENT", &bytes[to..]].concat());
+            // And a number behind it.
+            let last = separators.last().copied().filter(|&last| last > to);
+            may_be.extend(last.map(|last| [&bytes[..from], &bytes[to..last]].concat()));
         }
     }
     let mut names = Vec::new();
