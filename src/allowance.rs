@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::limits::{DESCRIPTORS_OWN, DESCRIPTORS_PER_FILE, HEADS_MAX, THREADS_OWN};
+use crate::limits::{
+    DESCRIPTORS_OWN, DESCRIPTORS_PER_FILE, DESCRIPTORS_SPARE, FILES_MAX, HEADS_MAX, THREADS_OWN,
+};
 
 /// Raises the soft limit on descriptors to the hard one: a client is one.
 pub fn raise_descriptors() {
@@ -22,6 +24,18 @@ pub fn raise_descriptors() {
 /// How many descriptors this process may have.
 pub fn descriptors() -> u64 {
     soft_limit(Resource::RLIMIT_NOFILE)
+}
+
+/// How many files patterns may bring in, so that descriptors are left for `max_clients` clients (or half of all, where
+/// that is less), for answers, and for what else is open.
+pub fn files(max_clients: usize) -> usize {
+    files_of(descriptors(), max_clients as u64)
+}
+
+fn files_of(descriptors: u64, max_clients: u64) -> usize {
+    let clients = max_clients.min(descriptors / 2);
+    let left = descriptors.saturating_sub(clients + DESCRIPTORS_OWN + DESCRIPTORS_SPARE as u64);
+    usize::try_from(left).map_or(FILES_MAX, |left| left.min(FILES_MAX))
 }
 
 fn soft_limit(resource: Resource) -> u64 {
@@ -101,6 +115,14 @@ fn tasks_max(mount: &Path, membership: &str) -> Option<(u64, PathBuf)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_leave_descriptors_for_clients_and_answers() {
+        assert_eq!(files_of(600, 1024), 600 - 300 - 64 - 32);
+        assert_eq!(files_of(4096, 1024), 4096 - 1024 - 64 - 32);
+        assert_eq!(files_of(1 << 20, 1024), FILES_MAX);
+        assert_eq!(files_of(100, 1024), 0);
+    }
 
     #[test]
     fn the_lowest_limit_on_tasks_on_the_way_up_counts() {

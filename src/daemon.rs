@@ -135,6 +135,7 @@ impl Daemon {
         let options = tail::Options {
             spools: feeders.spools(),
             dockers: dockers(config),
+            files_max: Some(allowance::files(config.max_clients)),
             on_round: tells_systemd(Told {
                 hub: Arc::clone(&hub),
                 streams: Arc::clone(&streams),

@@ -29,6 +29,8 @@ pub(super) struct Scan<'a> {
     pub(super) watches: &'a mut Watches,
     pub(super) known: &'a Known,
     pub(super) names: &'a Names,
+    /// Files that may be followed at once.
+    pub(super) files_max: usize,
     /// When the rest is left to the next turn.
     pub(super) until: Option<Instant>,
 }
@@ -54,6 +56,8 @@ pub(super) struct Glob {
     /// When to look at everything again, whatever happens.
     scan_at: Instant,
     full_said: bool,
+    /// Files wait until others are gone.
+    waiting: bool,
 }
 
 /// A directory in which names are looked up that must match the component of that number.
@@ -104,6 +108,7 @@ impl Glob {
             round: 0,
             scan_at: Instant::now(),
             full_said: false,
+            waiting: false,
         }
     }
 
@@ -121,6 +126,13 @@ impl Glob {
     pub(super) fn look_at_all(&mut self) {
         self.todo.clear();
         self.todo.push_back(Todo::Base);
+    }
+
+    /// A file is not followed any more: one that waits may take its place.
+    pub(super) fn look_for_waiting(&mut self) {
+        if std::mem::take(&mut self.waiting) {
+            self.look_at_all();
+        }
     }
 
     /// Something happened to this name in the directory of that watch, or to the directory itself.
@@ -356,16 +368,19 @@ impl Glob {
             self.others.insert(identity, self.round);
             return None;
         }
-        if scan.names.len() + found >= FILES_MAX {
+        if scan.names.len() + found >= scan.files_max {
             if !std::mem::replace(&mut self.full_said, true) {
                 log::warn!(
-                    "{:?} matches more than {FILES_MAX} files: the rest is left out until some are gone",
-                    self.path
+                    "{:?} matches more files than the {} that can be followed at once (at most {FILES_MAX}, and as \
+                     many as descriptors allow: LimitNOFILE= of the unit, ulimit -Hn): the rest waits until some are \
+                     gone",
+                    self.path,
+                    scan.files_max
                 );
             }
+            self.waiting = true;
             return None;
         }
-        self.full_said = false;
         let is_link = fs::symlink_metadata(&path).is_ok_and(|stat| stat.is_symlink());
         Some((is_link, path, identity))
     }

@@ -22,7 +22,7 @@ use nix::sys::time::TimeSpec;
 use crate::courier::{Pace, Rounds};
 use crate::hub::{Change, Hub, Question, Spooled};
 use crate::limits::{
-    BLOCKED_PATIENCE, CROWD_WAIT_MAX, CROWD_WAIT_PER_CLIENT, DELETED_KEPT, FAST_BYTES,
+    BLOCKED_PATIENCE, CROWD_WAIT_MAX, CROWD_WAIT_PER_CLIENT, DELETED_KEPT, FAST_BYTES, FILES_MAX,
     FORGET_EVERY, LOOK_WAIT, PASS_TIME, REST_SLICE, TURN_BYTES,
 };
 use crate::pattern::Wanted;
@@ -55,6 +55,8 @@ pub struct Options {
     pub spools: Vec<Spooled>,
     /// Data roots of Docker, all of whose containers are followed.
     pub dockers: Vec<PathBuf>,
+    /// Files that patterns may bring in all, where descriptors don't allow [`FILES_MAX`](crate::limits::FILES_MAX).
+    pub files_max: Option<usize>,
     /// Never use inotify: every file is looked at every few seconds.
     pub poll_only: bool,
 }
@@ -172,6 +174,7 @@ impl Watcher {
                         watches: &mut watcher.watches,
                         known: &watcher.known,
                         names: &watcher.names,
+                        files_max: watcher.options.files_max.unwrap_or(FILES_MAX),
                         until: None,
                     };
                     let new = glob.scan(now, &mut scan);

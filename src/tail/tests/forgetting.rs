@@ -129,3 +129,30 @@ fn a_file_of_procfs_is_refused() {
             .contains("procfs")
     );
 }
+
+#[test]
+fn files_over_the_budget_wait_their_turn() {
+    let dir = dir();
+    for n in 0..30 {
+        append(&dir.path().join(format!("{n:02}.log")), "old\n");
+    }
+    let options = Options {
+        deleted_kept: Some(Duration::ZERO),
+        files_max: Some(10),
+        ..Options::default()
+    };
+    let mut rig = Rig::with(dir, &["*.log"], 1 << 20, options, Arc::new(Quiet));
+    assert_eq!(rig.hub.sources_len(), 10);
+    let names = |rig: &Rig| -> Vec<String> {
+        let states = rig.hub.sources().into_iter();
+        states.map(|state| state.source.name.clone()).collect()
+    };
+    let first = names(&rig);
+    for name in &first {
+        fs::remove_file(rig.path(name)).expect("unlink");
+    }
+    until(&mut rig, "others take their places", |rig| {
+        let now = names(rig);
+        now.len() == 10 && now.iter().all(|name| !first.contains(name))
+    });
+}

@@ -209,6 +209,7 @@ impl Watcher {
         self.ask_no_more(index);
         self.names.remove(follower.source(), index);
         self.hub.part(follower.source());
+        self.globs.iter_mut().for_each(Glob::look_for_waiting);
         self.forget_at
             .get_or_insert_with(|| Instant::now() + FORGET_EVERY);
     }
@@ -260,6 +261,7 @@ impl Watcher {
                 watches: &mut self.watches,
                 known: &self.known,
                 names: &self.names,
+                files_max: self.options.files_max.unwrap_or(FILES_MAX),
                 until: Some(Instant::now() + SCAN_TIME),
             };
             let new = self.globs[at].scan(now, &mut scan);
