@@ -27,9 +27,15 @@ demo: ## a sample log that grows and rotates by itself, and tailcast on it
 	@$(CARGO) build --release -q
 	@scripts/demo.sh $(ARGS)
 
-test: ## all tests
+# What each test leaves out for want of a program goes into one file, which is shown at the end.
+test: export LEFT_OUT := $(CURDIR)/target/left-out
+test: ## all tests; those that want a program that is not installed leave it out, and the end says what
+	@mkdir -p target && rm -f "$(LEFT_OUT)"
 	$(CARGO) test
 	$(CARGO) test --no-default-features --test command
+	@if [ -s "$(LEFT_OUT)" ]; then sort -u "$(LEFT_OUT)"; \
+	  echo "apt-get install curl netcat-openbsd openssl logrotate systemd nginx caddy mosquitto chromium nodejs" \
+	    "brings in what they want"; fi
 
 test-brokers: ## publishing, against real Mosquitto and RabbitMQ (TAILCAST_OUTAGE_SECONDS=30 for a long outage)
 	$(CARGO) test --test brokers -- --nocapture

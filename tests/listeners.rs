@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
-use support::{DEADLINE, Daemon, Logs, append, program, run, wait_until};
+use support::{DEADLINE, Daemon, Logs, append, program, run, tool, wait_until};
 
 /// A daemon that listens there before it listens for HTTP.
 fn at(listen: &str, options: &[&str], files: &[&Path]) -> Daemon {
@@ -58,6 +58,9 @@ fn curl(args: &[&str]) -> Vec<u8> {
 
 #[test]
 fn curl_gets_what_tail_prints() {
+    if tool(&["curl"]).is_none() {
+        return;
+    }
     let logs = Logs::new();
     let log = logs.file(
         "a.log",
@@ -86,6 +89,9 @@ fn curl_gets_what_tail_prints() {
 
 #[test]
 fn nc_gets_the_text_of_the_stream_also_after_the_end_of_its_input() {
+    if tool(&["nc"]).is_none() {
+        return;
+    }
     let logs = Logs::new();
     let (a, b) = (logs.file("a.log", "a1\n"), logs.file("b.log", "b1\n"));
     let (_daemon, port) = plain(&[], &[&a, &b]);
@@ -164,6 +170,9 @@ fn one_plain_client_too_many_is_closed_at_once() {
 
 #[test]
 fn http_goes_over_a_unix_socket_that_goes_with_the_daemon() {
+    if tool(&["curl"]).is_none() {
+        return;
+    }
     let logs = Logs::new();
     let log = logs.file("a.log", "1\n");
     let socket = logs.path("tailcast.sock");
@@ -191,6 +200,9 @@ fn http_goes_over_a_unix_socket_that_goes_with_the_daemon() {
 
 #[test]
 fn a_stale_socket_is_replaced_and_another_file_is_not() {
+    if tool(&["curl"]).is_none() {
+        return;
+    }
     let logs = Logs::new();
     let log = logs.file("a.log", "1\n");
     let socket = logs.path("tailcast.sock");

@@ -18,7 +18,7 @@ use rustls::version::{TLS12, TLS13};
 use tungstenite::{Message, WebSocket};
 
 use support::tls::{Pair, Tls, to_the_end};
-use support::{DEADLINE, Daemon, Logs, append, run, wait_until};
+use support::{DEADLINE, Daemon, Logs, append, run, tool, wait_until};
 
 const GET: &str = "GET /stream?follow=false&lines=all HTTP/1.0\r\nHost: localhost\r\n\r\n";
 
@@ -72,6 +72,9 @@ fn said_by(program: &mut Command, input: &str) -> Output {
 
 #[test]
 fn curl_reads_over_tls_1_2_and_1_3() {
+    if tool(&["curl"]).is_none() {
+        return;
+    }
     let logs = Logs::new();
     logs.file("a.log", "one\ntwo\n");
     for kind in [

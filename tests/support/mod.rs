@@ -50,9 +50,33 @@ pub(crate) fn tool(names: &[&str]) -> Option<PathBuf> {
     });
     if found.is_none() {
         assert!(!is_promised(), "none of {names:?} is installed");
-        eprintln!("left out: none of {names:?} is installed");
+        leave_out(names);
     }
     found
+}
+
+/// Says that a test leaves something out for want of one of these programs: also in the file that LEFT_OUT names, which
+/// `make test` shows at its end.
+fn leave_out(names: &[&str]) {
+    let test = thread::current().name().unwrap_or_default().to_owned();
+    let line = format!("left out: {test}: none of {names:?} is installed\n");
+    eprint!("{line}");
+    let Some(path) = std::env::var_os("LEFT_OUT") else {
+        return;
+    };
+    let file = std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path);
+    let _ = file.and_then(|mut file| std::io::Write::write_all(&mut file, line.as_bytes()));
+}
+
+/// Whether who started the tests ignores this signal, as a shell does for its background jobs. Programs inherit that.
+pub(crate) fn is_ignored(signal: nix::sys::signal::Signal) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & (1 << (signal as i32 - 1)) != 0)
 }
 
 /// Whether all that tests use is promised to be there, as in CI.

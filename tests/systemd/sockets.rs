@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::free_address;
-use crate::support::{DEADLINE, Daemon, Logs, append, wait_until};
+use crate::support::{DEADLINE, Daemon, Logs, append, tool, wait_until};
 
 /// tailcast with `before` in front of its command line, started by a connection to one of the sockets that `options`
 /// tell `systemd-socket-activate` to open.
@@ -98,6 +98,9 @@ fn ask(mut stream: impl Read + Write, target: &str) -> String {
 
 #[test]
 fn a_passed_tcp_socket_serves_http_in_place_of_listen() {
+    if tool(&["systemd-socket-activate"]).is_none() {
+        return;
+    }
     let logs = Logs::new();
     let log = logs.file("a.log", "1\n2\n");
     let address = free_address();
@@ -110,6 +113,9 @@ fn a_passed_tcp_socket_serves_http_in_place_of_listen() {
 
 #[test]
 fn a_passed_unix_socket_serves_http() {
+    if tool(&["systemd-socket-activate"]).is_none() {
+        return;
+    }
     let logs = Logs::new();
     let log = logs.file("a.log", "1\n2\n");
     let path = logs.path("http.sock");
@@ -128,6 +134,9 @@ fn a_passed_unix_socket_serves_http() {
 
 #[test]
 fn of_several_passed_sockets_the_one_named_tcp_is_plain() {
+    if tool(&["systemd-socket-activate"]).is_none() {
+        return;
+    }
     let logs = Logs::new();
     let log = logs.file("a.log", "1\n");
     let (web, plain) = (free_address(), free_address());
@@ -154,6 +163,9 @@ fn of_several_passed_sockets_the_one_named_tcp_is_plain() {
 /// It could ask for no token, so it would let everybody read.
 #[test]
 fn a_passed_socket_named_tcp_is_refused_where_tokens_are_asked_for() {
+    if tool(&["systemd-socket-activate"]).is_none() {
+        return;
+    }
     let logs = Logs::new();
     let log = logs.file("a.log", "secret\n");
     let tokens = logs.file("tokens", "0123456789abcdef\n");
@@ -176,6 +188,9 @@ fn a_passed_socket_named_tcp_is_refused_where_tokens_are_asked_for() {
 /// What PrivateNetwork= of tailcast-socket.service means: a network of its own, with nothing in it, not even loopback.
 #[test]
 fn a_passed_socket_serves_a_daemon_that_has_no_network_of_its_own() {
+    if tool(&["systemd-socket-activate"]).is_none() {
+        return;
+    }
     let isolated = ["unshare", "--net"];
     let may = Command::new(isolated[0])
         .args([isolated[1], "true"])
