@@ -60,7 +60,9 @@ fn open_with(path: &Path, flags: OFlag) -> io::Result<(File, Identity)> {
         return Err(io::Error::other("not a regular file"));
     }
     if fstatfs(&file)?.filesystem_type() == PROC_SUPER_MAGIC {
-        return Err(io::Error::other("files of /proc are not followed"));
+        return Err(io::Error::other(
+            "it is a file of procfs, which is made as it is read and may have no end",
+        ));
     }
     if secrets::has(&stat) {
         return Err(io::Error::other("it is one of tailcast's own secrets"));

@@ -25,6 +25,10 @@ pub fn next_data(file: &File, at: u64) -> Option<u64> {
 /// Where the last byte ends between `from` and `length` that is no NUL; the lesser of the two where there is none. Looks through
 /// [`NULS_BACK_BYTES`] of written NULs at most: what stands before them then counts as content. Blocks on the disk.
 pub fn content_end(file: &File, from: u64, length: u64) -> io::Result<u64> {
+    let mut last = [0];
+    if length <= from || read_full(file, &mut last, length - 1)? == 1 && last != [0] {
+        return Ok(length);
+    }
     let mut end = length;
     let mut left = NULS_BACK_BYTES;
     let mut block = vec![0; BACK_BLOCK_BYTES];

@@ -23,7 +23,7 @@ use crate::limits::{
 use crate::source::forward::read_full;
 use crate::source::mark::Mark;
 use crate::source::siblings::{self, Reach};
-use crate::source::{Gap, Identity, identity};
+use crate::source::{Gap, Identity, identity, nuls};
 
 use super::listing::Listings;
 
@@ -90,7 +90,11 @@ impl Successor {
     /// Its length now; where it is closed, when it was last seen.
     pub(super) fn bytes(&self) -> u64 {
         match &self.file {
-            Access::Open(file) => file.metadata().map_or(0, |stat| stat.len()),
+            Access::Open(file) => {
+                let length = file.metadata().map(|stat| stat.len());
+                let content = length.and_then(|length| nuls::content_end(file, 0, length));
+                content.unwrap_or(self.seen.bytes)
+            }
             Access::Closed(_) => self.seen.bytes,
         }
     }
@@ -105,7 +109,12 @@ impl Successor {
         let (Ok(stat), Ok(n)) = (file.metadata(), read_full(file, &mut beginning, 0)) else {
             return self.seen.bytes;
         };
-        let (bytes, beginning) = (stat.len(), beginning[..n].to_vec());
+        // Room that its writer has made is nothing yet.
+        let Ok(bytes) = nuls::content_end(file, 0, stat.len()) else {
+            return self.seen.bytes;
+        };
+        let n = n.min(usize::try_from(bytes).unwrap_or(n));
+        let beginning = beginning[..n].to_vec();
         let seen = &mut self.seen;
         seen.truncated |= bytes < seen.bytes || !beginning.starts_with(&seen.beginning);
         (seen.bytes, seen.beginning) = (bytes, beginning);

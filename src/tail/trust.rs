@@ -26,8 +26,3 @@ const LOCAL: &[FsType] = &[
 pub(super) fn sends_events(file: &File) -> bool {
     fstatfs(file).is_ok_and(|stat| LOCAL.contains(&stat.filesystem_type()))
 }
-
-/// Whether `file` is one of procfs: regular by name only, made as it is read, some of them without an end.
-pub(super) fn has_no_end(file: &File) -> bool {
-    fstatfs(file).is_ok_and(|stat| stat.filesystem_type() == statfs::PROC_SUPER_MAGIC)
-}

@@ -19,7 +19,6 @@ use crate::tail::identity::stamp_now;
 use crate::tail::name::{Leads, not_regular};
 use crate::tail::sealed::Sealed;
 use crate::tail::successor::{Missed, Successor};
-use crate::tail::trust;
 use crate::tail::watches::{Place, User};
 
 /// A file came to stand under the name and was gone before it could be opened.
@@ -31,11 +30,6 @@ pub(super) const GONE_UNSEEN: Gap = Gap {
 /// Opens a file to follow: not one that is known to have no lines. Blocks on the disk.
 pub(super) fn open(path: &Path) -> io::Result<(fs::File, Identity)> {
     let (file, identity) = identity::open(path)?;
-    if trust::has_no_end(&file) {
-        return Err(io::Error::other(
-            "it is a file of procfs, which is made as it is read and may have no end",
-        ));
-    }
     let mut head = [0; local::HEAD_BYTES];
     let n = read_full(&file, &mut head, 0)?;
     match local::is_local(&head[..n]) {

@@ -1,6 +1,7 @@
 //! Files that have their size before their lines: the NULs at their end are not content, however many.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::fs::FileExt;
 
 use nix::fcntl::{FallocateFlags, fallocate};
@@ -102,4 +103,23 @@ fn room_that_was_never_filled_is_no_loss_when_the_file_is_rotated() {
         reason: "written to a rotated file too late",
     };
     assert_eq!(rig.events(), [EventKind::Rotated, late]);
+}
+
+#[test]
+fn a_new_file_that_is_but_room_is_begun_with_its_first_line() {
+    let mut rig = Rig::following("one\n");
+    let mut old = appender(&rig.path("a.log"));
+    fs::rename(rig.path("a.log"), rig.path("a.log.1")).expect("rename");
+    let new = room(&rig.path("a.log"), MIB, false);
+    rig.look();
+    // Its writer goes on with the old file until the new one is in use.
+    old.write_all(b"two\n").expect("write");
+    rig.expect_line("two");
+    rig.look();
+    new.write_all_at(b"three\n", 0).expect("write");
+    rig.expect_line("three");
+    new.set_len(6).expect("truncate");
+    append(&rig.path("a.log"), "four\n");
+    rig.expect_lines(&["two", "three", "four"]);
+    assert_eq!(rig.events(), [EventKind::Rotated]);
 }
