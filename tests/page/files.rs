@@ -86,3 +86,39 @@ fn a_file_that_is_not_there_yet_is_waited_for_and_comes() {
     browser.until("document.querySelector('#empty').hidden");
     browser.until("document.querySelector('.chip.missing') === null");
 }
+
+#[test]
+fn a_file_that_cannot_be_read_is_not_called_missing() {
+    let logs = Logs::new();
+    let directory = logs.path("not-a-file");
+    std::fs::create_dir(&directory).expect("a directory");
+    let other = logs.file("other.log", "one\n");
+    let Some((mut browser, _daemon)) = open(&[&directory, &other]) else {
+        return;
+    };
+    browser.until(&format!("{SHOWN}.length === 1"));
+    browser.until(&format!(
+        "{}.dataset.state === \"can't be read\"",
+        "document.querySelector('.chip')"
+    ));
+    browser.click(&chip(0, ".name"), 0);
+    until_says(&mut browser, "#empty h2", "The file can't be read");
+    browser.until("/it is a directory/.test(document.querySelector('#empty p').textContent)");
+}
+
+#[test]
+fn a_link_to_one_file_shows_nothing_of_the_others_as_news() {
+    let logs = Logs::new();
+    let a = logs.file("a.log", "a1\n");
+    let b = logs.file("b.log", "b1\n[error] b2\n");
+    let Some((mut browser, daemon)) = open(&[&a, &b]) else {
+        return;
+    };
+    browser.until(&format!("{SHOWN}.length === 3 && {UNREAD} === ','"));
+    browser.open(&format!("{}?one#file=a.log", crate::stage::url(&daemon)));
+    until_shown(&mut browser, &["a1"]);
+    browser.until(&format!("{UNREAD} === ','"));
+    // The others are asked for once they are wanted.
+    browser.click(&chip(1, ".dot"), 0);
+    until_shown(&mut browser, &["a1", "b1", "[error] b2"]);
+}

@@ -177,3 +177,29 @@ fn a_lines_own_time_is_shown_in_one_form_and_its_stamp_not_twice() {
     browser.eval("location.hash = ''; location.reload()");
     browser.until("document.querySelectorAll('.gutter time').length === 5");
 }
+
+#[test]
+fn what_the_daemon_tells_of_a_container_line_is_shown_and_nothing_guessed() {
+    let logs = Logs::new();
+    let line = |text: &str, stream: &str, second: u8| {
+        format!(
+            "{{\"log\":\"{text}\\n\",\"stream\":\"{stream}\",\"time\":\"2026-11-28T10:00:0{second}.5Z\"}}\n"
+        )
+    };
+    let text = line("2001-01-01T00:00:00Z started", "stdout", 1)
+        + &line("ERROR boom", "stderr", 2)
+        + &line("\\tat a.b(c)", "stderr", 2);
+    let log = logs.file("web.log", text);
+    let Some((mut browser, _daemon)) = open(&[&log]) else {
+        return;
+    };
+    browser.eval("page.set({time: 'utc'})");
+    browser.until(&format!(
+        "{SHOWN}.length === 3 && {SHOWN}[1] === 'ERROR boom'"
+    ));
+    let times = browser.eval("[...document.querySelectorAll('.gutter time')].map((time) => time.textContent).slice(0, 2).join()");
+    assert_eq!(times, json!("10:00:01.500Z,10:00:02.500Z"));
+    browser.until("document.querySelectorAll('.line.stderr').length === 2 && document.querySelectorAll('.line.error').length === 2");
+    append(&log, line("live", "stderr", 3));
+    browser.until("document.querySelectorAll('.line.stderr').length === 3");
+}
