@@ -71,7 +71,7 @@ pub struct Joined {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopping;
 
-/// See the module.
+/// Where the watcher and the clients meet.
 #[derive(Debug)]
 pub struct Hub {
     state: Mutex<State>,

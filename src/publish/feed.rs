@@ -13,7 +13,7 @@ use crate::outward::Bell;
 use crate::reader::{Begin, From, Reader};
 use crate::source::{Batch, Segment, Source};
 
-/// See the module.
+/// Lines that come to a publisher, from the files and then from its queue.
 #[derive(Debug)]
 pub(super) struct Feed {
     hub: Arc<Hub>,

@@ -15,7 +15,7 @@ use crate::tally::Tally;
 
 use super::state::State;
 
-/// See the module.
+/// How far each file is published.
 #[derive(Debug)]
 pub(super) struct Places {
     tally: Arc<Tally>,

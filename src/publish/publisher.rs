@@ -15,7 +15,7 @@ use super::talk::{Means, OFFLINE, Talk};
 use super::trouble::Trouble;
 use crate::mqtt::packet::{Connect, Role, Version};
 
-/// See the module.
+/// What a publisher works with, over all its connections.
 #[derive(Debug)]
 pub(super) struct Publisher {
     broker: Broker,

@@ -24,7 +24,7 @@ enum Phase {
     Open,
 }
 
-/// See the module. `T` is what the caller wants to hear back of a message once it is acknowledged.
+/// One session of MQTT. `T` is what the caller wants to hear back of a message once it is acknowledged.
 #[derive(Debug)]
 pub(super) struct Session<T> {
     version: Version,

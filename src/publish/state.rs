@@ -28,7 +28,7 @@ const FORMAT: &str = "tailcast publishing 1";
 /// Longest name of a state file, so that `.new` fits with it into the kernel's 255.
 const NAME_BYTES: usize = 200;
 
-/// See the module.
+/// The file in the state directory that says how far each file is published.
 #[derive(Debug)]
 pub(super) struct State {
     path: PathBuf,

@@ -40,7 +40,7 @@ pub(super) struct Means {
     pub(super) format: Format,
 }
 
-/// See the module.
+/// One connection to a broker, from its welcome to its end.
 pub(super) struct Talk<'a> {
     means: &'a Means,
     places: &'a mut Places,

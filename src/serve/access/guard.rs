@@ -1,4 +1,4 @@
-//! Owns who may ask at all, by what a browser says about a request: Host, Origin and where it comes from.
+//! Who may ask at all, by what a browser says about a request: Host, Origin and where it comes from.
 //!
 //! A daemon on loopback is reachable from every page that its user opens. Three ways lead a page there: a
 //! WebSocket or `fetch` to our address (its Origin gives it away), a name of its own that it re-points to

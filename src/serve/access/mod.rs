@@ -15,7 +15,7 @@ use crate::serve::http::refusal::Refusal;
 use crate::serve::http::request::Request;
 use token::{Scope, Tokens};
 
-/// See the module. Without a token file everybody may read everything.
+/// Who may read what. Without a token file everybody may read everything.
 #[derive(Debug)]
 pub struct Access {
     tokens: Option<Mutex<Tokens>>,
@@ -34,7 +34,7 @@ pub struct Pass {
 }
 
 impl Pass {
-    /// Of who needs no token.
+    /// The pass of a request that needs no token: every file.
     pub fn for_all() -> Pass {
         Pass {
             scope: Scope::all(),

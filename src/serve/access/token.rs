@@ -1,4 +1,4 @@
-//! Owns the token file: who holds one of its tokens may see the files of that token's scope.
+//! The token file: who holds one of its tokens may see the files of that token's scope.
 //!
 //! A line is `TOKEN`, or `TOKEN file=NAME file=PATTERN` for some files alone. Tokens never leave this module, neither
 //! for a log nor for an error: lines are named by their number.

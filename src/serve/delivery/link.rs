@@ -56,7 +56,7 @@ enum One {
     Lost,
 }
 
-/// See the module.
+/// One client's connection: what is to be written to it, and what it says.
 #[derive(Debug)]
 pub struct Link {
     socket: Arc<Socket>,
@@ -355,7 +355,7 @@ impl Link {
         let written = match bytes {
             // An event, in a format that has none.
             [] => 0,
-            // Full, or broken: then the next write says so, and the one after it, which is the own thread's, too.
+            // Errors are dropped here: the next write on this socket reports them again, to the thread that can act.
             bytes => self
                 .socket
                 .write_vectored(&[IoSlice::new(bytes)])

@@ -44,7 +44,7 @@ pub struct Shared {
 #[cfg(test)]
 pub(crate) static PANICS: atomic::AtomicBool = atomic::AtomicBool::new(false);
 
-/// See the module.
+/// One client's stream, run by its own thread.
 pub struct Stream<'a> {
     shared: &'a Shared,
     peer: Arc<Peer>,

@@ -17,7 +17,7 @@ use crate::source::{EventKind, Kind, Segment};
 use super::peer::Peer;
 use super::wire::Shape;
 
-/// See the module.
+/// All streams that are open, counted.
 #[derive(Debug)]
 pub struct Streams {
     hub: Arc<Hub>,

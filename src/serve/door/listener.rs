@@ -1,4 +1,4 @@
-//! Owns where connections come from: opens the listeners, says what they are, accepts.
+//! Where connections come from: opens the listeners, says what they are, accepts.
 
 use std::io;
 use std::net::TcpListener;
@@ -16,7 +16,7 @@ use crate::error::StartError;
 use crate::serve::transport::socket::Socket;
 use crate::serve::transport::tls::{Certificate, TlsStream};
 
-/// See the module.
+/// A place where connections come in.
 #[derive(Debug)]
 pub enum Listener {
     /// HTTP over TCP, or over TLS where there is a certificate.

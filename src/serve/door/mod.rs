@@ -44,7 +44,7 @@ use visitors::Visitors;
 const WAKER: u64 = 1 << 32;
 const VISITORS: u64 = 1 << 33;
 
-/// See the module.
+/// The door: its listeners, and the connections that have come in.
 #[derive(Debug)]
 pub struct Door {
     epoll: Epoll,

@@ -19,7 +19,7 @@ use crate::serve::http::refusal::Refusal;
 use crate::serve::http::request::Request;
 use crate::serve::transport::socket::Whom;
 
-/// See the module.
+/// A stream request that was checked, and that can be begun.
 #[derive(Debug)]
 pub struct Plan {
     selection: Selection,

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::limits::{DESCRIPTORS_SPARE, SHORTAGE_SAID_EVERY};
 
-/// See the module.
+/// Whether the system has descriptors and threads for more clients, and what was said of it.
 #[derive(Debug)]
 pub struct Shortage {
     /// From here on descriptors are not for streams.

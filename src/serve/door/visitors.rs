@@ -12,7 +12,7 @@ use crate::limits::{HEAD_SILENT, HEADS_MAX};
 use crate::serve::delivery::peer::Visitor;
 use crate::serve::transport::socket::Socket;
 
-/// See the module. Its lock is held for no longer than a look into the list.
+/// All connections that are there. Its lock is held for no longer than a look into the list.
 #[derive(Debug, Default)]
 pub(crate) struct Visitors(Mutex<Lists>);
 

@@ -1,4 +1,4 @@
-//! Owns how answers are written: status line, fields, body, as bytes for the socket.
+//! How answers are written: status line, fields, body, as bytes for the socket.
 //!
 //! Every answer that is not a stream is an [`Answer`]; the heads of the three streams are [`stream_head`] and
 //! [`upgrade_head`]. All of them end their connection, which `Connection: close` says: a stream has no next
@@ -166,8 +166,6 @@ pub enum Framing {
     Chunked,
     /// The end of the connection, for HTTP/1.0.
     UntilClose,
-    /// `Content-Length`.
-    Length(u64),
 }
 
 /// The head of a 200 whose body streams.
@@ -192,11 +190,10 @@ pub fn stream_head(
     match framing {
         Framing::Chunked => push_field(&mut head, "Transfer-Encoding", "chunked"),
         Framing::UntilClose => {}
-        Framing::Length(bytes) => push_field(&mut head, "Content-Length", &bytes.to_string()),
     }
     push_field(&mut head, "Connection", "close");
     push_cors(&mut head, cors);
-    // Whichever it is: the request decided. Beside a line about the origin it is one more (RFC 9110, section 5.3).
+    // The body depends on Accept-Encoding even where it is plain. Beside CORS's there may be two (RFC 9110, section 5.3).
     push_field(&mut head, "Vary", "Accept-Encoding");
     head.push_str("\r\n");
     head.into_bytes()

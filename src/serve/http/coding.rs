@@ -1,4 +1,4 @@
-//! Owns which content coding the body of a stream has (RFC 9110, section 8.4.1).
+//! Which content coding the body of a stream has (RFC 9110, section 8.4.1).
 
 use crate::serve::http::request::{Request, list};
 
@@ -8,7 +8,7 @@ type Weight = u16;
 /// What one has that is named without a weight.
 const FULL: Weight = 1000;
 
-/// See the module.
+/// How the body of a stream is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coding {
     /// As it is.

@@ -1,4 +1,4 @@
-//! Owns what an allowed foreign origin is told, so that its browser lets its page read the answer (the
+//! What an allowed foreign origin is told, so that its browser lets its page read the answer (the
 //! CORS protocol of the Fetch standard).
 
 use crate::limits::PREFLIGHT_AGE_SECONDS;

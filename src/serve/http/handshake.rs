@@ -1,4 +1,4 @@
-//! Owns the opening handshake of WebSocket: a request in, the key of its answer or a refusal out.
+//! The opening handshake of WebSocket: a request in, the key of its answer or a refusal out.
 
 use super::refusal::Refusal;
 use super::request::{Method, Request, Version};

@@ -1,4 +1,4 @@
-//! Owns reading a request head: bytes in, a [`Request`] or a [`Refusal`] out (RFC 9112).
+//! Reading a request head: bytes in, a [`Request`] or a [`Refusal`] out (RFC 9112).
 //!
 //! A head may come a byte at a time, so [`HeadParser`] only searches what is new for the blank line that ends
 //! the head, and parses once, when it is there; only a request line that is nonsense is refused before.

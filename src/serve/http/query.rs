@@ -1,4 +1,4 @@
-//! Owns the query parameters of the three streams: raw query in, [`StreamQuery`] or [`Refusal`] out.
+//! The query parameters of the three streams: raw query in, [`StreamQuery`] or [`Refusal`] out.
 //!
 //! Ids and patterns stay text here: what an id means is the affair of `source`, what a pattern means that of
 //! [`crate::serve::delivery::filter`]. Unknown parameters are ignored, so that a page may keep its own beside ours.

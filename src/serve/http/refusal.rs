@@ -1,4 +1,4 @@
-//! Owns what a request is told when it is not served: a status and one line.
+//! What a request is told when it is not served: a status and one line.
 //!
 //! The parser, the query, the guard, the tokens and the filters all end in a [`Refusal`]; how it becomes
 //! bytes is the affair of [`super::answer`].

@@ -1,4 +1,4 @@
-//! Owns what a request head says, once it is read (see [`super::head`]).
+//! What a request head says, once it is read (see [`super::head`]).
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Owns the target of a request line: its forms (RFC 9112, section 3.2), its path, its query.
+//! The target of a request line: its forms (RFC 9112, section 3.2), its path, its query.
 
 use crate::authority::Authority;
 use crate::escape::shown;

@@ -17,7 +17,7 @@ use crate::serve::transport::tls::TlsStream;
 
 pub use backlog::Backlog;
 
-/// See the module.
+/// A client's socket, whatever it speaks.
 #[derive(Debug)]
 pub enum Socket {
     /// TCP.

@@ -1,4 +1,4 @@
-//! Owns the certificate and its key: read at the start, and again when they change.
+//! The certificate and its key: read at the start, and again when they change.
 //!
 //! A connection keeps the pair that it began with, so a new one drops nobody. Where a changed pair can't be used, the
 //! old one stays: the two files are rarely replaced in one moment, and a certificate that is about to expire is better
@@ -27,7 +27,7 @@ use crate::small_file::{self, Stamp};
 
 pub use stream::TlsStream;
 
-/// See the module.
+/// The certificate and its key, read again when they change.
 pub struct Certificate {
     chain: PathBuf,
     key: PathBuf,

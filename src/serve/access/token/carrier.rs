@@ -1,4 +1,4 @@
-//! Owns how a token travels: in `Authorization` (RFC 6750), in `?token=`, and in the cookie of the page.
+//! How a token travels: in `Authorization` (RFC 6750), in `?token=`, and in the cookie of the page.
 
 use crate::percent::{self, Plus};
 use crate::serve::http::query;

@@ -1,4 +1,4 @@
-//! Owns what a token opens: all files, or those that its line names.
+//! What a token opens: all files, or those that its line names.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

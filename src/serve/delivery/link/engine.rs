@@ -11,7 +11,7 @@ use tungstenite::{Error, Message};
 use super::inflate::Inflater;
 use crate::serve::transport::socket::Socket;
 
-/// See the module. Without a context the peer doesn't speak WebSocket.
+/// A WebSocket peer's protocol. Without a context the peer doesn't speak WebSocket.
 #[derive(Debug)]
 pub(super) struct Engine {
     context: Option<WebSocketContext>,

@@ -7,7 +7,7 @@ use crate::serve::delivery::wire::Sum;
 use crate::serve::transport::socket::Socket;
 use crate::source::Position;
 
-/// See the module.
+/// Bytes that one client alone is sent.
 #[derive(Debug, Default)]
 pub(super) struct Own {
     pub(super) bytes: Vec<u8>,

@@ -9,7 +9,7 @@ use crate::serve::delivery::wire::{Sum, Wire};
 use crate::serve::transport::socket::Socket;
 use crate::source::{Batch, Kind, Segment};
 
-/// See the module.
+/// Shared segments that one client is being sent.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
     items: VecDeque<Item>,
@@ -58,7 +58,7 @@ impl Taken {
         self.items.push_back(item);
     }
 
-    /// Of the first one, so many bytes are written already.
+    /// `bytes` of the first item are written.
     pub(super) fn has_written(&mut self, bytes: usize) {
         self.written = bytes;
     }

@@ -31,7 +31,7 @@ impl Stream<'_> {
             .zip(self.backlog)
             .is_some_and(|(before, now)| before.moved(now));
         let owes = self.blocked || self.backlog.is_some_and(Backlog::waits);
-        // Of who is not pinged nothing is due where nothing waits: what it owes, it owes from now on.
+        // HTTP clients are not pinged. While nothing is queued for one, silence is normal: its two intervals start now.
         if moved || (!owes && !self.peer.link.lock().is_websocket()) {
             self.sign = now;
         }

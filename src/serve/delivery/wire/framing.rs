@@ -6,7 +6,7 @@ use tungstenite::protocol::frame::coding::{Data, OpCode};
 /// The header of a WebSocket frame of up to 64 KiB (RFC 6455, section 5.2), which most lines have.
 pub(super) const SHORT_HEADER_BYTES: usize = 4;
 
-/// See the module.
+/// What stands around each payload on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// A text frame a message (RFC 6455, section 5.2), not masked.

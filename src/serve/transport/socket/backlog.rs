@@ -24,7 +24,7 @@ sockopt_impl!(
     TcpInfoBytes
 );
 
-/// See the module.
+/// What a peer's machine has not taken yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backlog {
     /// Bytes that the peer's machine has acknowledged so far.

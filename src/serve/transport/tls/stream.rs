@@ -21,7 +21,7 @@ use crate::tls::{push, read};
 
 use super::Certificate;
 
-/// See the module.
+/// A TCP connection that speaks TLS.
 pub struct TlsStream {
     tcp: TcpStream,
     session: Mutex<Session>,
