@@ -38,7 +38,8 @@ Exit status: 0 after SIGINT, SIGTERM or SIGHUP, 1 on a failure at run time, 2 on
 )]
 pub(super) struct Arguments {
     /// Files to follow by name, patterns of names; or - or NAME=- (standard input), journal:, journal:UNIT,
-    /// journal:FIELD=VALUE, docker: or docker:PATH (containers), a URL of another tailcast or a broker [default: standard input where it is a pipe, else journal:]
+    /// journal:FIELD=VALUE, docker: or docker:PATH (containers), a URL of another tailcast or a broker [default: standard
+    /// input where it is a pipe, else journal:]
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = OsStringValueParser::new())]
     pub(super) files: Vec<OsString>,
 

@@ -131,6 +131,8 @@ pub(crate) struct World {
     /// Rotated files are called by number, so that each rotation renames them all; else by a date.
     numbered: bool,
     stored: Stored,
+    /// The current file begins with the rest of a line of records.
+    goes_on: bool,
     /// Lines may have been lost.
     pub(crate) lossy: bool,
 }
@@ -151,6 +153,7 @@ impl World {
             rotations: 0,
             numbered,
             stored,
+            goes_on: false,
             lossy: false,
         }
     }
@@ -166,9 +169,13 @@ impl World {
 
     /// Plays one step; `settle` waits until everyone has all the lines there are.
     pub(crate) fn play(&mut self, op: &Op, settle: &mut dyn FnMut(&World)) {
-        if self.half && self.stored != Stored::Plain && !op.keeps_all() {
-            // Its beginning would be gone for who comes later.
-            self.append(1);
+        let is_kept = op.keeps_all() || self.stored == Stored::Plain;
+        // The beginning of a line would be gone for who comes later; or its end, and then the next line seems to be that.
+        match op {
+            _ if is_kept => {}
+            _ if self.goes_on => return,
+            _ if self.half => self.append(1),
+            _ => {}
         }
         self.do_op(op, settle);
         self.vanished += usize::from(!op.keeps_all());
@@ -329,6 +336,7 @@ impl World {
         self.files += 1;
         self.current_is_empty = true;
         self.half &= self.stored != Stored::Plain;
+        self.goes_on = self.half;
     }
 
     fn reopen(&mut self) {
