@@ -63,6 +63,7 @@ pub mod pattern;
 pub mod percent;
 pub mod secrets;
 pub mod small_file;
+pub mod time;
 
 pub mod config;
 pub mod stop;
