@@ -14,6 +14,8 @@ use std::time::Duration;
 use log::LevelFilter;
 
 use crate::error::StartError;
+use crate::limits::LINES_DEFAULT;
+use crate::time::asked::Time;
 
 mod arguments;
 pub mod broker_url;
@@ -46,6 +48,8 @@ pub struct Config {
     pub listen: Vec<Listen>,
     /// History of a client that does not say.
     pub lines: Lines,
+    /// Where the history of such a client begins.
+    pub since: Option<Time>,
     /// Streams at once, at least one.
     pub max_clients: usize,
     /// Batches that wait for one client, at least one.
@@ -165,7 +169,12 @@ fn check(asked: Arguments, env: Environment<'_>) -> Result<Config, String> {
         spool_size: asked.spool_size,
         credentials_file: asked.credentials_file,
         listen: asked.listen,
-        lines: asked.lines,
+        lines: match (asked.lines, asked.since) {
+            (Some(lines), _) => lines,
+            (None, Some(_)) => Lines::All,
+            (None, None) => Lines::Last(LINES_DEFAULT),
+        },
+        since: asked.since,
         max_clients: asked.max_clients,
         queue: asked.queue,
         max_delay: asked.max_delay,

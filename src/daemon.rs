@@ -268,6 +268,7 @@ fn routes(
         guard: Guard::new(origins, hosts, access.asks(), &own_host()),
         base_path: config.base_path.clone(),
         lines: config.lines,
+        since: config.since,
         max_clients: config.max_clients,
         several: config.files.len() > 1 || config.files.iter().any(Followed::is_several),
         via: Arc::default(),

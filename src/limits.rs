@@ -39,6 +39,30 @@ pub const BACK_BLOCK_BYTES: usize = 64 * 1024;
 /// How long the directories of a followed file are looked through for a rotated one: a million entries.
 pub const DIRECTORY_TIME: Duration = Duration::from_secs(2);
 
+/// `--lines`, where neither that nor `--since` is given.
+pub const LINES_DEFAULT: u64 = 10;
+
+/// Bytes at a file's beginning whose lines settle in which form its times stand.
+pub const TIME_VOTE_BYTES: usize = 64 * 1024;
+
+/// First read at each halving of a file in which a moment is looked for: a line or a few.
+pub const HALVING_READ_BYTES: u64 = 4 * 1024;
+
+/// Halving a file ends when so little is left.
+pub const HALVED_BYTES_MIN: u64 = 64 * 1024;
+
+/// As far as a line may stand from its place by time, and is still found.
+pub const UNSORTED_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Largest read where a moment is looked for line by line.
+pub const SINCE_READ_BYTES: u64 = 256 * 1024;
+
+/// Of a longer line only so much is read for its time.
+pub const DATED_LINE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Moments at which it is noted where a file stood: more of the younger ones, fewer of the older ones.
+pub const ARRIVALS_MAX: usize = 512;
+
 /// Bytes in the name of a journal's field, as journald has it (systemd.journal-fields(7)).
 pub const JOURNAL_FIELD_NAME_BYTES: usize = 64;
 

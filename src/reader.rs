@@ -9,6 +9,7 @@
 
 mod cursor;
 mod past;
+mod since;
 mod start;
 
 use std::io;

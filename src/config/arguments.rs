@@ -18,6 +18,7 @@ use crate::limits::{
     PING_MAX_SECONDS, PING_MIN_MS, QUEUE_DEFAULT_BATCHES, QUEUE_MAX_BATCHES, SPOOL_MAX_BYTES,
     SPOOL_MIN_BYTES,
 };
+use crate::time::asked::Time;
 
 const AFTER_HELP: &str = "\
 Each option can also come from the environment as TAILCAST_ and its name in capitals (TAILCAST_LISTEN,
@@ -48,16 +49,14 @@ pub(super) struct Arguments {
     #[arg(value_parser = OsStringValueParser::new().try_map(|text| Listen::parse(&text)))]
     pub(super) listen: Vec<Listen>,
 
-    /// Lines of history of each file for a new client that does not say; all = everything
-    #[arg(
-        short = 'n',
-        long,
-        value_name = "N",
-        default_value = "10",
-        allow_negative_numbers = true
-    )]
+    /// Lines of history of each file for a new client that does not say; all = everything [default: 10]
+    #[arg(short = 'n', long, value_name = "N", allow_negative_numbers = true)]
     #[arg(value_parser = Lines::parse)]
-    pub(super) lines: Lines,
+    pub(super) lines: Option<Lines>,
+
+    /// Where the history of such a client begins: a time as 10m, 2026-11-28T03:00, 03:12 or today [default: not set]
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = Time::parse)]
+    pub(super) since: Option<Time>,
 
     /// Streams at once; the next one gets 503
     #[arg(long, value_name = "N", default_value_t = CLIENTS_DEFAULT, allow_negative_numbers = true)]

@@ -150,6 +150,7 @@ impl Stream {
             offset: edge,
         };
         self.edge_id = id;
+        generation.arrivals.note(crate::time::now(), edge);
         self.generations.push_back(generation);
         self.leads = Condition::Ok;
     }
@@ -204,6 +205,11 @@ impl Stream {
                 self.counts.bytes += lines.bytes.len() as u64;
                 self.edge = lines.end();
                 self.edge_id = lines.id_after(lines.len() - 1);
+                if let Some(generation) = self.generations.back() {
+                    generation
+                        .arrivals
+                        .note(crate::time::now(), self.edge.offset);
+                }
                 self.push(segments, Kind::Lines(lines));
             }
             Change::Aside(kind) => {

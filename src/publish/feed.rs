@@ -57,6 +57,8 @@ impl Feed {
             hub,
             selection: Selection::All,
             follow: true,
+            since: None,
+            until: None,
             passes: None,
             pause: &mut |_| ControlFlow::Continue(()),
         };

@@ -32,6 +32,10 @@ pub struct Begin<'a> {
     pub selection: Selection,
     /// Whether it goes on after what was published when it began.
     pub follow: bool,
+    /// The moment before which no history is wanted, in nanoseconds since 1970.
+    pub since: Option<i64>,
+    /// The moment before which the stream ends; one that goes on has none.
+    pub until: Option<i64>,
     /// Which lines count as lines of history; `None` means all.
     pub passes: Option<Passes<'a>>,
     /// Called between blocks while looking back, with their bytes; see [`Back::pause`].
@@ -63,6 +67,13 @@ impl Begin<'_> {
             cursors.resize_with(state.source.index as usize + 1, || None);
             if !self.selection.has(&state.source) {
                 continue;
+            }
+            let mut state = state;
+            if let Some(moment) = self.until {
+                let Some(edge) = self.ending(&state, moment)? else {
+                    return Ok(None);
+                };
+                state.edge = edge;
             }
             let from = from(&state.source);
             let last_aside = state.last_aside;
@@ -378,7 +389,17 @@ impl Begin<'_> {
         if wanted == 0 {
             return Ok(Some(end));
         }
-        let (start, line_bytes_max) = (generation.start(), self.hub.line_bytes_max());
+        let mut start = generation.start();
+        if let Some(moment) = self.since {
+            match self.place_of(source, generation, end, moment)? {
+                Some(place) => start = place,
+                None => return Ok(None),
+            }
+        }
+        if wanted == u64::MAX {
+            return Ok(Some(start));
+        }
+        let line_bytes_max = self.hub.line_bytes_max();
         let file = &*generation.file;
         Back {
             file,

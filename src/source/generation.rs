@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
+use super::arrivals::Arrivals;
 use super::record::{self, Carry, Grammar, Reading};
 use super::{Identity, Source};
 
@@ -66,6 +67,8 @@ pub struct Generation {
     carry: OnceLock<Arc<Carry>>,
     /// Its unfinished lines end with it.
     parts_end: AtomicBool,
+    /// Where it stood at moments at which it was looked at.
+    pub arrivals: Arrivals,
 }
 
 impl Generation {
@@ -104,6 +107,7 @@ impl Generation {
             grammar: OnceLock::new(),
             carry: OnceLock::new(),
             parts_end: AtomicBool::new(false),
+            arrivals: Arrivals::default(),
         }
     }
 

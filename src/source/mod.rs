@@ -1,6 +1,7 @@
 //! The file as data: names, generations, positions and ids, lines, batches. Plain values and functions over bytes
 //! and files; no thread and no socket.
 
+pub mod arrivals;
 pub mod back;
 pub mod batch;
 pub mod former;
@@ -15,6 +16,7 @@ pub mod record;
 pub mod rotations;
 pub mod seal;
 pub mod siblings;
+pub mod since;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -146,6 +146,8 @@ impl play::Client for Client {
             hub: &daemon.hub,
             selection: Selection::All,
             follow: true,
+            since: None,
+            until: None,
             passes: None,
             pause: &mut |_| ControlFlow::Continue(()),
         };

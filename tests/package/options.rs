@@ -18,6 +18,7 @@ const OPTIONS: &str = "\
 --queue N
 --max-delay MILLISECONDS
 --max-line BYTES
+--since TIME
 --ping-interval SECONDS
 --allow-origin ORIGIN
 --allow-host NAME

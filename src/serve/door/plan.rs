@@ -18,6 +18,7 @@ use crate::serve::http::query::{Format, Stream as Kind, StreamQuery};
 use crate::serve::http::refusal::Refusal;
 use crate::serve::http::request::Request;
 use crate::serve::transport::socket::Whom;
+use crate::time::asked::Time;
 
 /// A stream request that was checked, and that can be begun.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub struct Plan {
     wanted: Wanted,
     filter: Option<Filter>,
     lines: Lines,
+    since: Option<Time>,
+    until: Option<Time>,
     after: Vec<Id>,
     /// In which source.
     before: Option<(u32, Id)>,
@@ -55,6 +58,8 @@ impl Plan {
             wanted: Wanted::default(),
             filter: None,
             lines: routes.lines,
+            since: routes.since,
+            until: None,
             after: Vec::new(),
             before: None,
             follow: true,
@@ -107,9 +112,12 @@ impl Plan {
             (Kind::Plain, Some(Format::Json)) => Shape::JsonLine,
             (Kind::Plain, _) => Shape::Text,
         };
-        let follow = query.follow && before.is_none();
+        let follow = query.follow && before.is_none() && query.until.is_none();
         let may_be_over = kind == Kind::Events && !follow && before.is_none() && !after.is_empty();
-        let lines = query.lines.unwrap_or(routes.lines);
+        let (lines, since) = match (query.lines, query.since) {
+            (None, None) => (routes.lines, routes.since),
+            (lines, since) => (lines.unwrap_or(Lines::All), since),
+        };
         Ok(Plan {
             selection,
             several,
@@ -121,6 +129,8 @@ impl Plan {
             },
             filter: None,
             lines,
+            since,
+            until: query.until,
             after,
             before,
             follow,
@@ -223,6 +233,8 @@ impl Plan {
             hub,
             selection,
             follow: self.follow,
+            since: self.since.map(Time::resolve),
+            until: self.until.map(Time::resolve),
             passes,
             pause: &mut pause,
         };
@@ -253,6 +265,7 @@ impl Plan {
             Some(id) => From::After(*id),
             None => match self.lines {
                 Lines::Last(wanted) => From::Last(wanted),
+                Lines::All if self.since.is_some() => From::Last(u64::MAX),
                 Lines::All => From::All,
             },
         };

@@ -26,6 +26,7 @@ use crate::serve::http::query::Stream as Kind;
 use crate::serve::http::refusal::{Refusal, Refused};
 use crate::serve::http::request::{Method, Request};
 use crate::serve::transport::socket::Transport;
+use crate::time::asked::Time;
 
 /// What all clients share.
 #[derive(Debug)]
@@ -38,6 +39,8 @@ pub struct Routes {
     pub base_path: BasePath,
     /// `--lines`.
     pub lines: Lines,
+    /// `--since`.
+    pub since: Option<Time>,
     /// `--max-clients`.
     pub max_clients: usize,
     /// The daemon was started with more than one FILE or with a pattern.

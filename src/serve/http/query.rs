@@ -8,6 +8,7 @@ use crate::escape::shown;
 use crate::limits::ID_BYTES;
 use crate::percent::{self, Plus};
 use crate::serve::http::refusal::Refusal;
+use crate::time::asked::Time;
 
 /// Which of the streams is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,10 @@ pub struct StreamQuery {
     pub files: Vec<String>,
     /// History; `None` for what `--lines` says.
     pub lines: Option<Lines>,
+    /// The time at which history begins.
+    pub since: Option<Time>,
+    /// The time at which the stream ends.
+    pub until: Option<Time>,
     /// Ids to resume after, one a file, of the right shape; empty for a new client.
     pub after: Vec<String>,
     /// The id of the place that ends a piece of history.
@@ -66,6 +71,8 @@ impl StreamQuery {
         let mut asked = Self {
             files: Vec::new(),
             lines: None,
+            since: None,
+            until: None,
             after: Vec::new(),
             before: None,
             grep: Vec::new(),
@@ -113,6 +120,8 @@ impl StreamQuery {
             Parameter::File if value.is_empty() => return Err("the name of a file"),
             Parameter::File => self.files.push(value),
             Parameter::Lines => self.lines = Some(Lines::parse(&value)?),
+            Parameter::Since => self.since = Some(Time::parse(&value)?),
+            Parameter::Until => self.until = Some(Time::parse(&value)?),
             // An empty one says nothing, as an empty Last-Event-ID does.
             Parameter::After if value.is_empty() => {}
             Parameter::After => self.after.extend(ids(&value).ok_or(RIGHT_IDS)?),
@@ -155,6 +164,8 @@ pub fn without_token(query: &[u8]) -> Vec<u8> {
 enum Parameter {
     File,
     Lines,
+    Since,
+    Until,
     After,
     Before,
     Grep,
@@ -165,9 +176,11 @@ enum Parameter {
 }
 
 impl Parameter {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::File,
         Self::Lines,
+        Self::Since,
+        Self::Until,
         Self::After,
         Self::Before,
         Self::Grep,
@@ -187,6 +200,8 @@ impl Parameter {
         match self {
             Self::File => "file",
             Self::Lines => "lines",
+            Self::Since => "since",
+            Self::Until => "until",
             Self::After => "after",
             Self::Before => "before",
             Self::Grep => "grep",

@@ -26,11 +26,13 @@ fn an_empty_query_asks_for_everything_as_it_comes() {
 fn every_parameter_is_taken_over() {
     let asked = read(
         "file=a+b.log&file=%C3%A9&lines=all&lines=7&after=1.a~2-b&after=3_c&before=9&grep=a%2Bb&grep=c|d\
-         &exclude=&ignore_case=true&follow=false&format=batch&token=x",
+         &exclude=&ignore_case=true&follow=false&format=batch&token=x&since=10m&until=2026-11-28+03:00",
     );
     let expected = StreamQuery {
         files: vec!["a b.log".into(), "é".into()],
         lines: Some(Lines::Last(7)),
+        since: Some(Time::parse("10m").expect("a time")),
+        until: Some(Time::parse("2026-11-28 03:00").expect("a time")),
         after: vec!["1.a".into(), "2-b".into(), "3_c".into()],
         before: Some("9".into()),
         grep: vec!["a+b".into(), "c|d".into()],
@@ -47,6 +49,9 @@ fn every_parameter_is_taken_over() {
 #[test]
 fn a_value_that_cant_be_used_is_named_in_one_line() {
     for query in [
+        "since=",
+        "since=x",
+        "until=2026-02-30",
         "lines=",
         "lines",
         "lines=x",

@@ -24,6 +24,8 @@ fn reader(hub: &Arc<Hub>, from: From, follow: bool) -> Reader {
         hub,
         selection: Selection::All,
         follow,
+        since: None,
+        until: None,
         passes: None,
         pause: &mut |_| ControlFlow::Continue(()),
     };

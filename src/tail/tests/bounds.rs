@@ -184,6 +184,8 @@ fn reader(hub: &Arc<Hub>, from: From) -> Reader {
         hub,
         selection: Selection::All,
         follow: true,
+        since: None,
+        until: None,
         passes: None,
         pause: &mut |_| ControlFlow::Continue(()),
     };

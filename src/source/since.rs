@@ -1,0 +1,214 @@
+//! Where a moment is in a file: the first line that is not older, found by halving, with a few small reads.
+//!
+//! Logs are only nearly in order (an access log has the time at which a request began), so the search goes back from
+//! where halving has led, by twice as much as a line may stand from its place, and forward from there. A line without a
+//! time belongs to the one before; those at the beginning of a file to the first that has one.
+
+use std::fs::File;
+use std::io;
+use std::ops::ControlFlow;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use memchr::memchr;
+
+use crate::limits::{
+    DATED_LINE_BYTES_MAX, HALVED_BYTES_MIN, HALVING_READ_BYTES, SINCE_READ_BYTES, TIME_VOTE_BYTES,
+    UNSORTED_BYTES_MAX,
+};
+use crate::time::nanoseconds;
+use crate::time::stamp::{Form, Hints};
+
+use super::forward::read_exact;
+use super::lines::content;
+use super::record::{Grammar, Outlet};
+
+/// A file in which a moment is looked for.
+pub struct Since<'a> {
+    /// The file, readable by position.
+    pub file: &'a File,
+    /// Where its first line begins.
+    pub start: u64,
+    /// The end of the last line or piece that is looked at.
+    pub end: u64,
+    /// How its stored lines are to be read: the time that a record has wins over one in its text.
+    pub grammar: Grammar,
+    /// Where the file stood at a moment, for one whose lines have no times; `None` where that is not known.
+    pub stood: &'a dyn Fn(i64) -> Option<u64>,
+    /// Called between reads with the bytes just read, to let others read, too, or to give up.
+    pub pause: &'a mut dyn FnMut(u64) -> ControlFlow<()>,
+}
+
+/// The lines of a file that can be dated.
+struct Lines<'s, 'a> {
+    of: &'s mut Since<'a>,
+    form: Option<Form>,
+    hints: Hints,
+}
+
+/// A line's time, and whether it goes on in the next record.
+struct Dated {
+    at: Option<i64>,
+    outlet: Option<Outlet>,
+    part: bool,
+}
+
+impl Since<'_> {
+    /// Where the first line begins that is not older than `moment`, in nanoseconds since 1970; the end where all are.
+    /// `None` where `pause` gave up. Blocks on the disk; a file that changes below is an `UnexpectedEof`.
+    pub fn place(mut self, moment: i64) -> io::Result<Option<u64>> {
+        let written = self.file.metadata()?.modified();
+        let written = written.ok().and_then(|at| Timestamp::try_from(at).ok());
+        let latest = written.map_or(i64::MAX, nanoseconds);
+        let hints = Hints {
+            zone: TimeZone::system(),
+            latest,
+        };
+        let mut head = vec![0; TIME_VOTE_BYTES.min((self.end - self.start) as usize)];
+        read_exact(self.file, &mut head, self.start)?;
+        let first = || head.split_inclusive(|&byte| byte == b'\n');
+        let grammar = self.grammar;
+        let text = |raw| {
+            grammar
+                .read(raw)
+                .map_or_else(|| content(raw), |record| record.text)
+        };
+        let form = Form::of(first().map(text), &hints);
+        let has_time = |raw| {
+            grammar
+                .read(raw)
+                .is_some_and(|record| record.note.time.is_some())
+        };
+        if form.is_none() && !first().any(has_time) {
+            // What can't be dated is never left out.
+            return Ok(Some(match (self.stood)(moment) {
+                Some(place) => place.clamp(self.start, self.end),
+                None if latest < moment => self.end,
+                None => self.start,
+            }));
+        }
+        Lines {
+            of: &mut self,
+            form,
+            hints,
+        }
+        .place(moment)
+    }
+}
+
+impl Lines<'_, '_> {
+    fn place(&mut self, moment: i64) -> io::Result<Option<u64>> {
+        let (mut low, mut high) = (self.of.start, self.of.end);
+        while high - low > HALVED_BYTES_MIN {
+            let middle = low + (high - low) / 2;
+            let mut older = None;
+            // The line that begins at the middle counts: one is skipped from the byte before.
+            let whole = self.each(middle - 1, true, high, &mut |place, dated| match dated.at {
+                Some(at) => {
+                    older = (at < moment).then_some(place);
+                    ControlFlow::Break(())
+                }
+                None => ControlFlow::Continue(()),
+            })?;
+            if !whole {
+                return Ok(None);
+            }
+            match older {
+                Some(place) => low = place,
+                None => high = middle,
+            }
+        }
+        // A line that stands too late by that much may have led here past one that stands too early by that much.
+        let back = low.saturating_sub(2 * UNSORTED_BYTES_MAX);
+        let (from, inside) = match back > self.of.start {
+            true => (back - 1, true),
+            false => (self.of.start, false),
+        };
+        let mut first = !inside;
+        let mut found = None;
+        let mut open = Vec::new();
+        let whole = self.each(from, inside, self.of.end, &mut |place, dated| {
+            // The time of a line is that of its first part.
+            let goes_on = open.contains(&dated.outlet);
+            open.retain(|outlet| *outlet != dated.outlet);
+            if dated.part {
+                open.push(dated.outlet);
+            }
+            match dated.at.filter(|_| !goes_on) {
+                Some(at) if at >= moment => {
+                    found = Some(if first { from } else { place });
+                    return ControlFlow::Break(());
+                }
+                Some(_) => first = false,
+                None => {}
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(whole.then(|| found.unwrap_or(self.of.end)))
+    }
+
+    /// Calls `seen` with the lines that begin from `from` on and before `to`, and where they begin; `inside`, where the
+    /// first of them begins behind the next newline. False where `pause` gave up.
+    fn each(
+        &mut self,
+        from: u64,
+        inside: bool,
+        to: u64,
+        seen: &mut dyn FnMut(u64, Dated) -> ControlFlow<()>,
+    ) -> io::Result<bool> {
+        let (mut at, mut inside, mut want) = (from, inside, HALVING_READ_BYTES);
+        let mut block = Vec::new();
+        while at < to {
+            let got = want.min(self.of.end - at);
+            block.resize(got as usize, 0);
+            read_exact(self.of.file, &mut block, at)?;
+            let mut begin = 0;
+            while let Some(length) = memchr(b'\n', &block[begin..]) {
+                let next = begin + length + 1;
+                let place = at + begin as u64;
+                if inside {
+                    inside = false;
+                } else if place >= to || seen(place, self.dated(&block[begin..next])).is_break() {
+                    return Ok(true);
+                }
+                begin = next;
+            }
+            if (self.of.pause)(got).is_break() {
+                return Ok(false);
+            }
+            let is_last = at + got == self.of.end;
+            if begin > 0 {
+                at += begin as u64;
+            } else if inside {
+                at += got;
+            } else if is_last || got >= DATED_LINE_BYTES_MAX {
+                // A piece of a long line, whose time stands in what is read of it.
+                if seen(at, self.dated(&block)).is_break() {
+                    return Ok(true);
+                }
+                (at, inside) = (at + got, true);
+            }
+            want = match begin > 0 {
+                true => (want * 2).min(SINCE_READ_BYTES),
+                false => (want * 4).min(DATED_LINE_BYTES_MAX),
+            };
+        }
+        Ok(true)
+    }
+
+    fn dated(&self, raw: &[u8]) -> Dated {
+        let record = self.of.grammar.read(raw);
+        let text = record.map_or_else(|| content(raw), |record| record.text);
+        let own = record.and_then(|record| record.note.time);
+        let at = own.or_else(|| self.form?.read(text, &self.hints));
+        Dated {
+            at,
+            outlet: record.and_then(|record| record.note.outlet),
+            part: record.is_some_and(|record| record.part),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "since_tests.rs"]
+mod tests;
