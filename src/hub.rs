@@ -16,6 +16,7 @@ mod counts;
 mod looks;
 mod notices;
 mod registry;
+mod shelf;
 mod stream;
 mod streams;
 
@@ -26,13 +27,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossbeam_channel::Receiver;
 use parking_lot::Mutex;
 
-use crate::source::{Batch, EventKind, Former, Generation, Id, Lines, Origin, Position, Source};
+use crate::limits::{SHELF_BYTES_MAX, SHELF_CHUNK_BYTES_MIN};
+use crate::source::{
+    Batch, Chunk, EventKind, Former, Generation, Id, Lines, Origin, Position, Source,
+};
 
 pub use condition::Condition;
 pub use counts::SourceCounts;
 pub use looks::{Looks, Question};
 pub use notices::{Notice, SpoolPlace, Spooled};
 pub use registry::{Names, Selection, Subscriber, Subscribers};
+pub use shelf::{Found, Shelf};
 pub use stream::{Edge, Stand, Standing};
 
 use notices::Notices;
@@ -77,6 +82,8 @@ pub struct Hub {
     state: Mutex<State>,
     /// Looks that clients ask the watcher for.
     pub looks: Looks,
+    /// What was read or published lately.
+    pub shelf: Shelf,
     /// Counts of what was published, for metrics and status.
     pub counts: Counts,
     notices: Notices,
@@ -125,6 +132,7 @@ impl Hub {
         Ok(Hub {
             state: Mutex::new(State::default()),
             looks: Looks::new()?,
+            shelf: Shelf::new(SHELF_BYTES_MAX, SHELF_CHUNK_BYTES_MIN),
             counts: Counts::default(),
             notices: Notices::default(),
             line_bytes_max,
@@ -135,6 +143,11 @@ impl Hub {
     /// The same, whose files are shown as they are stored, whatever their lines look like.
     pub fn raw(self, raw: bool) -> Hub {
         Hub { raw, ..self }
+    }
+
+    /// The same with another shelf.
+    pub fn shelving(self, shelf: Shelf) -> Hub {
+        Hub { shelf, ..self }
     }
 
     /// The bound on a line or piece, in bytes.
@@ -232,6 +245,11 @@ impl Hub {
         let sent = state.registry.send(segments);
         drop(state);
         drop(forgotten);
+        if sent.is_queued {
+            for segment in 0..sent.batch.segments.len() {
+                self.shelf.put(Chunk::of(&sent.batch, segment));
+            }
+        }
         self.counts.batches.fetch_add(1, Ordering::Relaxed);
         self.counts
             .fallbacks
@@ -248,8 +266,8 @@ impl Hub {
         self.state.lock().registry.most_lag()
     }
 
-    /// Lets go of generations behind the live edge that no reader has moved in for long, and of sources that are
-    /// parted with and that nobody holds any more. Called by the watcher now and then; whether there may be more to let
+    /// Lets go of generations behind the live edge that no reader has moved in for long, of sources that are
+    /// parted with and that nobody holds any more, and of chunks on the shelf that nobody takes. Called by the watcher now and then; whether there may be more to let
     /// go of later.
     pub fn forget_old(&self) -> bool {
         let mut forgotten = Vec::new();
@@ -262,7 +280,7 @@ impl Hub {
         let again = state.streams.has_parted() || state.streams.all().any(has_old);
         drop(state);
         drop((forgotten, unheld));
-        again
+        self.shelf.tidy() || again
     }
 
     /// The name of a source is not followed any more: nobody begins with it from now on, and it is forgotten once nobody

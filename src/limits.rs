@@ -189,6 +189,14 @@ pub const ASIDES_MAX: usize = 16;
 /// the file instead.
 pub const QUEUED_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// Bytes of chunks on the shelf, wire forms included: as much again as may be queued. A hundred clients that fall back
+/// together find some dozens of chunks there.
+pub const SHELF_BYTES_MAX: usize = QUEUED_BYTES_MAX;
+
+/// Smaller chunks are not kept on the shelf: who catches up writes each chunk by itself. Half of what a reader takes at
+/// least.
+pub const SHELF_CHUNK_BYTES_MIN: usize = CHUNK_BYTES_MIN / 2;
+
 /// What may be left to read when a reader registers: it then reads the rest while its queue already fills.
 pub const JOIN_BYTES_MAX: u64 = 256 * 1024;
 

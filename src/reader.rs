@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crate::hub::{Edge, Hub, Selection};
 use crate::limits::JOIN_BYTES_MAX;
-use crate::source::{Event, EventKind, Kind, Position, Segment};
+use crate::source::{Chunk, Event, EventKind, Kind, Position, Segment};
 
 use cursor::Cursor;
 
@@ -88,9 +88,9 @@ impl Reader {
         }
     }
 
-    /// The next segment, about `chunk_bytes` of lines or one event; `None` where all is read. Blocks on the disk, and
-    /// for a look of the watcher where a file has changed.
-    pub fn next(&mut self, chunk_bytes: usize) -> io::Result<Option<Segment>> {
+    /// The next chunk, about `chunk_bytes` of lines (or more, where the shelf has more) or one event; `None` where all
+    /// is read. Blocks on the disk, and for a look of the watcher where a file has changed.
+    pub fn next(&mut self, chunk_bytes: usize) -> io::Result<Option<Chunk>> {
         if self.until == Until::Edge {
             self.take_in_new();
         }
@@ -98,7 +98,7 @@ impl Reader {
         // can then resume all of them.
         while let Some(cursor) = self.cursors.get_mut(self.begun) {
             if let Some(segment) = cursor.as_mut().and_then(|cursor| cursor.next_pending()) {
-                return Ok(Some(segment));
+                return Ok(Some(Chunk::read(segment)));
             }
             self.begun += 1;
         }
@@ -116,9 +116,9 @@ impl Reader {
                     self.turn_until
                 };
                 if (!noted || until.is_some() || cursor.is_past())
-                    && let Some(segment) = cursor.step(&self.hub, until, chunk_bytes)?
+                    && let Some(chunk) = cursor.step(&self.hub, until, chunk_bytes)?
                 {
-                    return Ok(Some(segment));
+                    return Ok(Some(chunk));
                 }
             }
             self.turn_until = None;

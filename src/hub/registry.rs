@@ -87,6 +87,10 @@ struct Entry {
 
 /// The outcome of a publish.
 pub(super) struct Sent {
+    /// What was queued.
+    pub(super) batch: Arc<Batch>,
+    /// It was queued for somebody, or would have been if that one had had room.
+    pub(super) is_queued: bool,
     /// Who is to be carried to.
     pub(super) live: Option<Subscribers>,
     /// Whose sender was dropped.
@@ -184,7 +188,13 @@ impl Registry {
             });
             Some(Arc::clone(live))
         };
-        Sent { live, dropped }
+        let is_queued = live.is_some() || !dropped.is_empty();
+        Sent {
+            batch,
+            is_queued,
+            live,
+            dropped,
+        }
     }
 
     /// Bytes of lines that the slowest subscriber has yet to carry.

@@ -11,7 +11,7 @@ use crate::hub::{Hub, Selection, SourceState, Stopping, Subscriber};
 use crate::limits::PUBLISH_CHUNK_BYTES;
 use crate::outward::Bell;
 use crate::reader::{Begin, From, Reader};
-use crate::source::{Batch, Segment, Source};
+use crate::source::{Batch, Chunk, Segment, Source};
 
 /// Lines that come to a publisher, from the files and then from its queue.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ struct Subscription {
 enum Hand {
     Empty,
     /// Read from a file.
-    Read(Box<Segment>),
+    Read(Chunk),
     /// From the queue: this segment of it.
     Queued(Arc<Batch>, usize),
 }
@@ -127,7 +127,7 @@ impl Feed {
             let may_join = self.subscription.is_none() && self.reader.is_close();
             let stopping = may_join && self.join() == Err(Stopping);
             if let Some(segment) = self.reader.next(PUBLISH_CHUNK_BYTES)? {
-                return Ok(Hand::Read(Box::new(segment)));
+                return Ok(Hand::Read(segment));
             }
             match &mut self.subscription {
                 Some(subscription) => subscription.live = true,

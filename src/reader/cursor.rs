@@ -4,11 +4,11 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
-use crate::hub::{Edge, Hub, Selection, Stand, Standing};
+use crate::hub::{Edge, Found, Hub, Selection, Stand, Standing};
 use crate::limits::{OVERLAP_BYTES, READ_AGAIN, READ_TRIES_MAX};
 use crate::source::forward::{Footing, Overlap, Read, Stretch, read_lines};
 use crate::source::{
-    Event, EventKind, Former, Generation, Id, Kind, Lines, Position, Segment, Source,
+    Chunk, Event, EventKind, Former, Generation, Id, Kind, Lines, Position, Segment, Source,
 };
 
 use super::past::Past;
@@ -89,24 +89,22 @@ impl Cursor {
         Some(self.event(event))
     }
 
-    /// The next segment up to `until`; `None` where there is none.
+    /// The next chunk up to `until`, from the shelf or from the file; `None` where there is none.
     pub(super) fn step(
         &mut self,
         hub: &Hub,
         until: Option<Edge>,
         chunk_bytes: usize,
-    ) -> io::Result<Option<Segment>> {
+    ) -> io::Result<Option<Chunk>> {
         if let Some(segment) = self.next_pending() {
-            return Ok(Some(segment));
+            return Ok(Some(Chunk::read(segment)));
         }
         if let Some(past) = &mut self.past {
             if let Some(lines) = past.next(&self.source, hub.line_bytes_max(), chunk_bytes)? {
-                return Ok(Some(Segment::new(
-                    Arc::clone(&self.source),
-                    Kind::Lines(lines),
-                )));
+                let segment = Segment::new(Arc::clone(&self.source), Kind::Lines(lines));
+                return Ok(Some(Chunk::read(segment)));
             }
-            return Ok(self.leave_past(hub));
+            return Ok(self.leave_past(hub).map(Chunk::read));
         }
         let (mut looks, mut failures) = (0, 0);
         loop {
@@ -115,7 +113,7 @@ impl Cursor {
                     Stand::AtEdge => return Ok(None),
                     Stand::Events(events) => {
                         self.pending = events.into_iter().rev().collect();
-                        return Ok(self.next_pending());
+                        return Ok(self.next_pending().map(Chunk::read));
                     }
                     Stand::Bytes {
                         generation,
@@ -146,7 +144,20 @@ impl Cursor {
                         }
                     },
                 };
-            match self.read(hub, &generation, (from, limit, sealed), chunk_bytes) {
+            let at = Position {
+                generation: generation.number,
+                offset: from,
+            };
+            let read_bytes = match hub.shelf.find(self.source.index, at, limit, chunk_bytes) {
+                Found::Chunk(_) if generation.is_gone() => continue,
+                Found::Chunk(chunk) => {
+                    generation.touch();
+                    self.has_chunk(&chunk, at);
+                    return Ok(Some(chunk));
+                }
+                Found::Nothing { read_bytes } => read_bytes,
+            };
+            match self.read(hub, &generation, (from, limit, sealed), read_bytes) {
                 // Race: the file was truncated and grown again while it was read. The watcher may have seen
                 // it by now; then the bytes are thrown away, and the next stand says what was lost.
                 Ok(Read::Lines(_)) if generation.is_gone() => {}
@@ -154,7 +165,7 @@ impl Cursor {
                     generation.touch();
                     let segment = Segment::new(Arc::clone(&self.source), Kind::Lines(lines));
                     self.standing.position = Some(segment.end());
-                    return Ok(Some(segment));
+                    return Ok(Some(hub.shelf.put(Chunk::read(segment))));
                 }
                 Ok(Read::Parts) => {
                     self.standing.position = Some(Position {
@@ -173,7 +184,8 @@ impl Cursor {
                     }
                 }
                 Ok(Read::Changed) => {
-                    return Ok(Some(self.lost(&generation, limit, "overwritten")));
+                    let lost = self.lost(&generation, limit, "overwritten");
+                    return Ok(Some(Chunk::read(lost)));
                 }
                 // A disk, a network or memory may be short for a moment: nothing is lost by that.
                 Err(_) if failures < READ_TRIES_MAX => {
@@ -182,7 +194,8 @@ impl Cursor {
                 }
                 Err(error) => {
                     log::warn!("read {:?}: {error}", self.source.path());
-                    return Ok(Some(self.lost(&generation, limit, "unreadable")));
+                    let lost = self.lost(&generation, limit, "unreadable");
+                    return Ok(Some(Chunk::read(lost)));
                 }
             }
         }
@@ -289,6 +302,17 @@ impl Cursor {
             position: Some(event.at),
             aside: event.aside,
         };
+    }
+
+    /// The stream has `chunk` of the shelf, which begins `at` a place.
+    fn has_chunk(&mut self, chunk: &Chunk, at: Position) {
+        if self.standing.position != Some(at) {
+            self.footing = None;
+            self.standing.position = Some(at);
+        }
+        if let Kind::Lines(lines) = &chunk.kind {
+            self.has_lines(lines, lines.len() - 1);
+        }
     }
 
     /// The stream has `lines` up to `last` and including it, from its queue.

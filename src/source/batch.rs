@@ -1,6 +1,7 @@
 //! What the watcher publishes and everything downstream passes on: an immutable batch of segments, each the lines of
 //! one source or one event, with the wire forms made of it so far.
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -160,6 +161,63 @@ impl Segment {
             Kind::Event(_) => 0,
         };
         own + self.form_bytes.load(Ordering::Relaxed)
+    }
+}
+
+/// A segment that many may hold: one of a published batch, or what a reader has read of a file.
+#[derive(Clone, Debug)]
+pub struct Chunk {
+    batch: Arc<Batch>,
+    /// Its number in the batch.
+    segment: usize,
+    is_shared: bool,
+}
+
+impl Chunk {
+    /// A segment that was read, and is in no published batch.
+    pub fn read(segment: Segment) -> Chunk {
+        let batch = Batch {
+            sequence: 0,
+            segments: vec![segment],
+        };
+        Chunk {
+            is_shared: false,
+            ..Chunk::of(&Arc::new(batch), 0)
+        }
+    }
+
+    /// Segment number `segment` of `batch`.
+    pub fn of(batch: &Arc<Batch>, segment: usize) -> Chunk {
+        let batch = Arc::clone(batch);
+        Chunk {
+            batch,
+            segment,
+            is_shared: true,
+        }
+    }
+
+    /// The same for others to take.
+    pub fn shared(&self) -> Chunk {
+        Chunk::of(&self.batch, self.segment)
+    }
+
+    /// Others have it, too: its wire forms are worth making. Who has read it alone encodes it for itself, and need not
+    /// hold the lines besides.
+    pub fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
+    /// Bytes that are pinned as long as anyone holds it: those of its whole batch.
+    pub fn pinned_bytes(&self) -> usize {
+        self.batch.pinned_bytes()
+    }
+}
+
+impl Deref for Chunk {
+    type Target = Segment;
+
+    fn deref(&self) -> &Segment {
+        &self.batch.segments[self.segment]
     }
 }
 

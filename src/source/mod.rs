@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
-pub use batch::{Batch, Event, EventKind, Kind, Segment};
+pub use batch::{Batch, Chunk, Event, EventKind, Kind, Segment};
 pub use former::Former;
 pub use generation::{Began, Gap, Generation};
 pub use id::{Id, IdMaker};

@@ -429,10 +429,8 @@ impl Watcher {
         self.batch_bytes = read;
         self.published_at = now;
         self.crowded_until = None;
-        if changes
-            .iter()
-            .any(|(_, change)| matches!(change, Change::Begin(_)))
-        {
+        let begins = |(_, change): &(_, Change)| matches!(change, Change::Begin(_));
+        if changes.iter().any(begins) || !self.hub.shelf.is_empty() {
             self.forget_at.get_or_insert(now + FORGET_EVERY);
         }
         let subscribers = self.hub.publish(changes).filter(|all| !all.is_empty());

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use tailcast::courier::Rounds;
-use tailcast::hub::{Hub, Selection, Subscriber};
+use tailcast::hub::{Hub, Selection, Shelf, Subscriber};
 use tailcast::pattern::Wanted;
 use tailcast::reader::{Begin, From, Reader, note};
 use tailcast::source::{Batch, Id, Kind, Segment, Source};
@@ -25,6 +25,9 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// Bytes that a client reads at a time: little, so that much can happen in between.
 const CHUNK_BYTES: usize = 512;
 
+/// Bytes on the shelf: a dozen reads.
+const SHELF_BYTES: usize = 8 * 1024;
+
 /// Batches that fill the queue of all clients but the first: it has all room, so that nothing is left out for it.
 const QUEUE_BATCHES: usize = 4;
 
@@ -39,7 +42,9 @@ impl Program for Inside {
     type Client = Client;
 
     fn start(logs: &[PathBuf]) -> Inside {
-        let hub = Arc::new(Hub::new(1 << 20).expect("a hub"));
+        // A shelf so small that chunks are thrown away all the time, and takes the smallest of them.
+        let hub = Hub::new(1 << 20).expect("a hub");
+        let hub = Arc::new(hub.shelving(Shelf::new(SHELF_BYTES, 1)));
         let rounds = Arc::new(Rounds::new(Arc::clone(&hub), None));
         let wanted = |log: &PathBuf| Wanted::read(log.as_os_str()).expect("a path");
         let wanted: Vec<_> = logs.iter().map(wanted).collect();

@@ -21,7 +21,7 @@ use tungstenite::{Error, Message};
 
 use crate::limits::{BLOCKED_PATIENCE, FRAMES_APART_BYTES, TAKEN_MAX};
 use crate::reader::Reader;
-use crate::source::{Batch, Kind, Position, Segment};
+use crate::source::{Batch, Chunk, Kind, Position, Segment};
 
 use engine::Engine;
 use own::{Own, Place};
@@ -164,7 +164,25 @@ impl Link {
         self.own.bytes.extend_from_slice(bytes);
     }
 
-    /// Queues a segment that its own thread has read, and of its lines those that `sifted` has.
+    /// Queues a chunk that its own thread has read, and of its lines those that `sifted` has. Lines that others
+    /// read, too, go out in the form that all clients share. Called when nothing of a chunk waits.
+    pub fn push_chunk(&mut self, chunk: Chunk, sifted: &Sifted) {
+        let is_shared = chunk.is_shared() && self.wire.is_shared() && !self.wire.is_gzipped();
+        if !is_shared || !matches!(chunk.kind, Kind::Lines(_)) {
+            return self.push_segment(&chunk, sifted);
+        }
+        // Encoded now, while its thread has a turn.
+        self.wire.form(&chunk);
+        let header = self.header_for(&chunk, sifted, self.named);
+        self.taken.push(Item {
+            chunk,
+            header: header.unwrap_or_default(),
+            sum: Sum::default(),
+            done: None,
+        });
+    }
+
+    /// The same of a segment, encoded for this client alone.
     pub fn push_segment(&mut self, segment: &Segment, sifted: &Sifted) {
         if let Some(header) = self.header_for(segment, sifted, self.named) {
             self.own.bytes.extend_from_slice(&header);
@@ -215,6 +233,19 @@ impl Link {
     /// Cuts its own bytes down to the frame that is half on the wire; where the stream then stands, where that is
     /// known. Called when its peer takes nothing, so that it does not hold what can be read again.
     pub fn trim(&mut self) -> Option<(u32, Position)> {
+        if self.own.is_clear() {
+            let chunk = self.taken.first()?.clone();
+            let Kind::Lines(lines) = &chunk.kind else {
+                return None;
+            };
+            let begin = Position {
+                generation: lines.generation,
+                offset: lines.from,
+            };
+            let line = self.let_go();
+            let position = line.map_or(begin, |line| lines.after(line));
+            return Some((chunk.source.index, position));
+        }
         let place = self.own.trim()?;
         // A header of another file may be among what is let go of.
         self.named = Some(place.index);
@@ -225,25 +256,28 @@ impl Link {
     /// Lets go of the queue and of all that is not half on the wire already. The stream then stands at the end of that.
     pub fn forsake(&mut self) {
         self.queue = None;
-        let Some((first, written)) = self.taken.forsake() else {
-            return;
-        };
-        self.named = Some(first.segment().source.index);
+        let first = self.taken.first().cloned();
+        if let (Some(chunk), Some(line), Some(reader)) = (first, self.let_go(), &mut self.reader) {
+            reader.has_up_to(&chunk, line);
+        }
+    }
+
+    /// Lets go of the chunks, all but the rest of a frame that is half on the wire. Returns the last line of the first
+    /// chunk that the peer then has, if there is one.
+    fn let_go(&mut self) -> Option<usize> {
+        let (first, written) = self.taken.forsake()?;
+        self.named = Some(first.chunk.source.index);
         self.wire.was_sent_a_part();
         // Race: a pong or a ping is due before this rest is written. It must not go into the middle of the frame.
         if written < first.header.len() {
             self.own.push_rest(&first.header[written..]);
-            return;
+            return None;
         }
         let in_form = written - first.header.len();
-        let segment = first.segment();
-        if let Some((end, line)) = self.wire.frame_end(segment, in_form) {
-            let rest = &self.wire.form(segment)[in_form..end];
-            self.own.push_rest(rest);
-            if let Some(reader) = &mut self.reader {
-                reader.has_up_to(segment, line);
-            }
-        }
+        let (end, line) = self.wire.frame_end(&first.chunk, in_form)?;
+        let rest = &self.wire.form(&first.chunk)[in_form..end];
+        self.own.push_rest(rest);
+        Some(line)
     }
 
     // -- writing
@@ -255,13 +289,16 @@ impl Link {
             if !self.write_own()? {
                 return Ok(Carried::Blocked);
             }
-            if !self.live {
-                return self.flushed();
-            }
-            if !self.wire.is_shared() && !own_thread {
+            if self.live && !self.wire.is_shared() && !own_thread {
                 return Ok(Carried::OwnThread);
             }
-            let lost = match self.take_one()? {
+            let next = if self.live {
+                self.take_one()?
+            } else {
+                // What it has read goes out, and the queue stays as it is.
+                One::Empty
+            };
+            let lost = match next {
                 One::Written => return self.flushed(),
                 One::Empty => false,
                 One::Lost => true,
@@ -420,13 +457,11 @@ impl Link {
             let header = header.unwrap_or_default();
             let sum = self.wire.sum();
             self.wire.goes_back(before);
-            let last = i + 1 == wanted.len();
             self.taken.push(Item {
-                batch: Arc::clone(&batch),
-                segment,
+                chunk: Chunk::of(&batch, segment),
                 header,
                 sum,
-                last,
+                done: (i + 1 == wanted.len()).then_some(batch.sequence),
             });
         }
     }
@@ -440,15 +475,17 @@ impl Link {
         }
         while let Some(item) = self.taken.pop_written(&self.wire) {
             if let Some(reader) = &mut self.reader {
-                reader.has(item.segment());
+                reader.has(&item.chunk);
             }
-            self.wire.was_sent(item.sum, item.segment());
-            if matches!(item.segment().kind, Kind::Lines(_)) {
-                self.named = Some(item.segment().source.index);
+            self.wire.was_sent(item.sum, &item.chunk);
+            if matches!(item.chunk.kind, Kind::Lines(_)) {
+                self.named = Some(item.chunk.source.index);
             }
-            if item.last {
-                self.done = item.batch.sequence;
-            }
+            self.done = item.done.unwrap_or(self.done);
+        }
+        if !self.live && self.taken.is_empty() {
+            // Most clients are idle from here on: nothing is kept.
+            self.taken = Taken::default();
         }
         Ok(true)
     }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use crate::hub::{Hub, Subscriber};
 use crate::limits::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNKS_BYTES, STALL_HOLD};
 use crate::reader::Reader;
-use crate::source::{Kind, Segment};
+use crate::source::{Chunk, Kind, Segment};
 
 use super::filter::{Filter, Sifted};
 use super::link::Carried;
@@ -53,8 +53,8 @@ pub struct Stream<'a> {
     /// Its place among those that are open.
     opened: Opened<'a>,
     reader: Option<Reader>,
-    /// Segments that were read already.
-    first: Vec<Segment>,
+    /// Chunks that were read already: events, and at most the last one is of lines.
+    first: Vec<Chunk>,
     follow: bool,
     /// How it subscribed, while it is.
     key: Option<u64>,
@@ -84,7 +84,7 @@ impl<'a> Stream<'a> {
         shared: &'a Shared,
         peer: Arc<Peer>,
         reader: Reader,
-        first: Vec<Segment>,
+        first: Vec<Chunk>,
         follow: bool,
     ) -> Self {
         let now = Instant::now();
@@ -140,7 +140,7 @@ impl<'a> Stream<'a> {
         for segment in std::mem::take(&mut self.first) {
             let filter = self.peer.link.lock().wire.filter().cloned();
             let sifted = Sifted::of(&segment, filter.as_ref());
-            self.peer.link.lock().push_segment(&segment, &sifted);
+            self.peer.link.lock().push_chunk(segment, &sifted);
         }
         self.send(&mut reader)?;
         loop {
@@ -162,6 +162,8 @@ impl<'a> Stream<'a> {
             let mut turn = shared.turnstile.enter(lane, self.whom);
             let chunk = (CHUNKS_BYTES / shared.streams.catching_up().max(1))
                 .clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
+            // A power of two: chunks of whatever size then end in places that those in the same place know, too.
+            let chunk = 1 << chunk.ilog2();
             let segment = reader.next(chunk).map_err(|error| {
                 log::warn!("a client's history can't be read: {error}");
                 Ended::PeerLeft
@@ -186,10 +188,9 @@ impl<'a> Stream<'a> {
                 continue;
             };
             let sifted = self.sift(&reader, &segment, filter.as_ref(), &mut turn)?;
-            self.peer.link.lock().push_segment(&segment, &sifted);
-            drop(turn);
             self.opened.has_read(&segment, || reader.behind_bytes());
-            drop(segment);
+            self.peer.link.lock().push_chunk(segment, &sifted);
+            drop(turn);
             self.send(&mut reader)?;
         }
     }

@@ -7,7 +7,7 @@ use crate::config::value::Lines;
 use crate::hub::{Selection, SourceState};
 use crate::limits::SSE_FILES_MAX;
 use crate::reader::{Begin, From, Reader};
-use crate::source::{EventKind, Id, Kind as What, Segment, Source};
+use crate::source::{Chunk, EventKind, Id, Kind as What, Source};
 
 use super::routes::Routes;
 use crate::serve::access::token::Scope;
@@ -201,7 +201,7 @@ impl Plan {
         noted: Vec<SourceState>,
         whom: Whom,
         is_over: &dyn Fn() -> bool,
-    ) -> Result<Option<(Reader, Vec<Segment>)>, Refusal> {
+    ) -> Result<Option<(Reader, Vec<Chunk>)>, Refusal> {
         let lane = match &self.filter {
             None => Lane::Reads,
             Some(_) => Lane::Filters,

@@ -197,12 +197,42 @@ fn reader(hub: &Arc<Hub>, from: From) -> Reader {
 fn events(reader: &mut Reader) -> Vec<EventKind> {
     let mut kinds = Vec::new();
     while let Some(segment) = reader.next(100).expect("readable") {
-        match segment.kind {
-            Kind::Event(event) => kinds.push(event.kind),
+        match &segment.kind {
+            Kind::Event(event) => kinds.push(event.kind.clone()),
             Kind::Lines(lines) => panic!("{lines:?}"),
         }
     }
     kinds
+}
+
+/// The lines that `reader` reads next, as far as one read takes them, in the wire form that `make` makes of them.
+fn next_form(reader: &mut Reader, make: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
+    loop {
+        let chunk = reader.next(1 << 16).expect("readable").expect("lines");
+        if let Kind::Lines(_) = chunk.kind {
+            return chunk.form(0, make).to_vec();
+        }
+    }
+}
+
+#[test]
+fn what_many_read_is_encoded_once_wherever_they_came_from() {
+    let dir = dir();
+    append(&dir.path().join("a.log"), &numbered(0, 50_000));
+    let rig = Rig::new(dir, &["a.log"]);
+    let mut first = reader(&rig.hub, From::All);
+    next_form(&mut first, || b"encoded".to_vec());
+    let encoded = next_form(&mut reader(&rig.hub, From::All), || panic!("encoded twice"));
+    assert_eq!(encoded, b"encoded");
+    // They begin in two places, and meet where the first read ends.
+    let mut others = [40_000, 39_990].map(|lines| reader(&rig.hub, From::Last(lines)));
+    for other in &mut others {
+        next_form(other, Vec::new);
+    }
+    let [third, fourth] = &mut others;
+    next_form(third, || b"encoded".to_vec());
+    let encoded = next_form(fourth, || panic!("encoded twice"));
+    assert_eq!(encoded, b"encoded");
 }
 
 #[test]

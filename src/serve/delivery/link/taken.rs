@@ -1,13 +1,12 @@
-//! Segments of batches that were taken from the queue and are not wholly written yet. They are shared: what is kept of
+//! Chunks that were taken from the queue, or read, and are not wholly written yet. They are shared: what is kept of
 //! each is a reference, and the header that this one client needs before it.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::sync::Arc;
 
 use crate::serve::delivery::wire::{Sum, Wire};
 use crate::serve::transport::socket::Socket;
-use crate::source::{Batch, Kind, Segment};
+use crate::source::{Chunk, Kind};
 
 /// Shared segments that one client is being sent.
 #[derive(Debug, Default)]
@@ -19,24 +18,18 @@ pub(super) struct Taken {
 
 #[derive(Debug)]
 pub(super) struct Item {
-    pub(super) batch: Arc<Batch>,
-    /// Its number in the batch.
-    pub(super) segment: usize,
+    pub(super) chunk: Chunk,
     /// What goes before it.
     pub(super) header: Vec<u8>,
     /// Of the header.
     pub(super) sum: Sum,
-    /// Nothing more of the batch follows.
-    pub(super) last: bool,
+    /// The number of the queued batch that the client is done with when this is written.
+    pub(super) done: Option<u64>,
 }
 
 impl Item {
-    pub(super) fn segment(&self) -> &Segment {
-        &self.batch.segments[self.segment]
-    }
-
     fn len(&self, wire: &Wire) -> usize {
-        self.header.len() + wire.form(self.segment()).len()
+        self.header.len() + wire.form(&self.chunk).len()
     }
 }
 
@@ -65,9 +58,14 @@ impl Taken {
 
     /// The file of the last lines.
     pub(super) fn last_file(&self) -> Option<u32> {
-        let lines = |item: &&Item| matches!(item.segment().kind, Kind::Lines(_));
+        let lines = |item: &&Item| matches!(item.chunk.kind, Kind::Lines(_));
         let last = self.items.iter().rev().find(lines)?;
-        Some(last.segment().source.index)
+        Some(last.chunk.source.index)
+    }
+
+    /// The first chunk.
+    pub(super) fn first(&self) -> Option<&Chunk> {
+        self.items.front().map(|item| &item.chunk)
     }
 
     /// The first item and how many bytes of it are written, where any are; all is let go of.
@@ -82,7 +80,7 @@ impl Taken {
         let mut slices = Vec::with_capacity(self.items.len() * 2);
         let mut skip = self.written;
         for item in &self.items {
-            for bytes in [&item.header[..], wire.form(item.segment())] {
+            for bytes in [&item.header[..], wire.form(&item.chunk)] {
                 let from = skip.min(bytes.len());
                 skip -= from;
                 if from < bytes.len() {

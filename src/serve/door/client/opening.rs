@@ -29,7 +29,7 @@ use crate::serve::http::handshake;
 use crate::serve::http::query::Stream as Kind;
 use crate::serve::http::refusal::Refusal;
 use crate::serve::http::request::{Method, Request, Version};
-use crate::source::{Kind as What, Segment};
+use crate::source::{Chunk, Kind as What};
 use crate::via::{self, NoWay, Passage};
 
 use super::Client;
@@ -48,7 +48,7 @@ pub(super) struct Opening<'a> {
     /// The sources as they stood when it came, where that was noted already.
     noted: Option<Vec<SourceState>>,
     /// Where it starts and what was read to know, where that had to be known first.
-    started: Option<(Reader, Vec<Segment>)>,
+    started: Option<(Reader, Vec<Chunk>)>,
     place: Place<'a>,
     /// Where another tailcast asks.
     passage: Option<Passage>,
