@@ -107,7 +107,13 @@ export class Place {
     const reader = this.#page.files.reader(this.#page.files.number(name));
     const hits = byFile(await askSome({ file: name, lines: "all", grep: stampPattern(time) }, STAMPED, signal), 0).get(name)?.items ?? [];
     const first = hits.find((item) => item.text !== undefined && reader.read(item.text, item.time).time >= time) ?? hits.at(-1);
-    if (first === undefined) return [...byFile(await ask({ file: name, lines: "0" }, signal), AROUND)];
+    if (first === undefined) {
+      const all = byFile(await askSome({ file: name, lines: "all" }, 1, signal), 0).get(name);
+      const opening = all?.items.find((item) => item.text !== undefined);
+      const isLater = opening !== undefined && reader.read(opening.text, opening.time).time >= time;
+      if (isLater) return [[name, { items: [], from: all.from, last: all.from, beginning: true }]];
+      return [...byFile(await ask({ file: name, lines: "0" }, signal), AROUND)];
+    }
     const files = byFile(await ask({ file: name, before: first.id, lines: String(AROUND + 1) }, signal), AROUND + 1);
     // The line itself stands behind the place.
     for (const file of files.values()) {

@@ -84,6 +84,10 @@ fn a_time_opens_the_page_there_and_is_gone_to_by_hand() {
     browser.until(
         "!page.list.follow && page.ring.text(page.cursor - 1).startsWith('2026-11-28T03:14:59Z')",
     );
+    // Before the first line is at the first line.
+    browser.open(&format!("{}?first#t=2026-11-27", url(&daemon)));
+    browser.until("page.cursor !== null && page.ring.text(page.cursor).endsWith('INFO line 0')");
+    focus_log(&mut browser);
     browser.press("T", 8);
     browser.type_text("no time");
     browser.until("document.querySelector('#moment-go').disabled && document.querySelector('#moment').ariaInvalid === 'true'");
