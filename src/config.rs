@@ -50,6 +50,8 @@ pub struct Config {
     pub lines: Lines,
     /// Where the history of such a client begins.
     pub since: Option<Time>,
+    /// History ends where the current file begins.
+    pub no_rotated: bool,
     /// Streams at once, at least one.
     pub max_clients: usize,
     /// Batches that wait for one client, at least one.
@@ -175,6 +177,7 @@ fn check(asked: Arguments, env: Environment<'_>) -> Result<Config, String> {
             (None, None) => Lines::Last(LINES_DEFAULT),
         },
         since: asked.since,
+        no_rotated: asked.no_rotated,
         max_clients: asked.max_clients,
         queue: asked.queue,
         max_delay: asked.max_delay,

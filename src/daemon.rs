@@ -269,6 +269,7 @@ fn routes(
         base_path: config.base_path.clone(),
         lines: config.lines,
         since: config.since,
+        rotated: !config.no_rotated,
         max_clients: config.max_clients,
         several: config.files.len() > 1 || config.files.iter().any(Followed::is_several),
         via: Arc::default(),

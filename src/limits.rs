@@ -709,6 +709,20 @@ pub const PUBLISH_GRACE: Duration = Duration::from_millis(900);
 /// Then, how long saying `offline` may take; a broker that takes longer says it by itself.
 pub const PUBLISH_GOODBYE: Duration = Duration::from_millis(300);
 
+// -- rotated files
+
+/// A compressed sibling, inflated: it takes as much room in the directory for temporary files while it is read.
+pub const INFLATED_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// Inflated files that are kept at once.
+pub const INFLATED_FILES_MAX: usize = 16;
+
+/// How long an inflated file is kept after its last reader: as long as somebody may page back in it.
+pub const INFLATED_KEPT: Duration = Duration::from_secs(60);
+
+/// Rotated files that history goes back through.
+pub const HISTORY_FILES_MAX: usize = 10_000;
+
 // -- other tailcasts
 
 /// How long another tailcast may take to answer the opening of a stream: as long as it gives to a head.

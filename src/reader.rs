@@ -8,6 +8,7 @@
 //! It holds no file while it is not reading, but for one that stands beside the followed one after a rotation.
 
 mod cursor;
+mod history;
 mod past;
 mod since;
 mod start;

@@ -58,6 +58,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = Time::parse)]
     pub(super) since: Option<Time>,
 
+    /// History ends where the current file begins: rotated files are read only by who resumes in them
+    #[arg(long)]
+    pub(super) no_rotated: bool,
+
     /// Streams at once; the next one gets 503
     #[arg(long, value_name = "N", default_value_t = CLIENTS_DEFAULT, allow_negative_numbers = true)]
     #[arg(value_parser = |text: &str| count(text, CLIENTS_MAX, "a number of clients, from 1 to 100000"))]

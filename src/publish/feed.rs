@@ -59,6 +59,7 @@ impl Feed {
             follow: true,
             since: None,
             until: None,
+            rotated: false,
             passes: None,
             pause: &mut |_| ControlFlow::Continue(()),
         };

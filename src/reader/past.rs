@@ -12,11 +12,15 @@ use std::time::SystemTime;
 
 use crate::hub::Hub;
 use crate::source::forward::{Footing, Read, Stretch, read_lines};
+use crate::source::inflate;
 use crate::source::record::Carry;
 use crate::source::siblings::{self, Reach, Sibling};
 use crate::source::{
-    Began, Event, EventKind, Generation, Id, IdMaker, Lines, Position, Source, identity, nuls,
+    Began, Event, EventKind, Generation, Id, IdMaker, Identity, Lines, Position, Source, identity,
+    nuls,
 };
+
+use super::history;
 
 #[derive(Debug)]
 pub(super) struct Past {
@@ -29,6 +33,10 @@ pub(super) struct Past {
     footing: Option<Footing>,
     /// The stream ends at `limit`: nothing younger is read.
     ends_here: bool,
+    /// The hub's generation that comes after the last file beside the followed one, where that is settled.
+    enter: Option<u64>,
+    /// The stream ends in the file with this inode, at this offset.
+    ends_at: Option<(u64, u64)>,
 }
 
 impl Past {
@@ -42,14 +50,39 @@ impl Past {
             true => Reach::Any,
             false => Reach::Known,
         };
-        let path = siblings::by_inode(&source.path(), id.inode, reach).ok()??;
-        let past = Past::open(&path, id.offset).ok()?;
-        let found = past.limit >= id.offset
-            && past
-                .footing
+        let by_inode = siblings::by_inode(&source.path(), id.inode, reach);
+        let opened = by_inode
+            .ok()
+            .flatten()
+            .and_then(|path| match inflate::is_gzip(&path) {
+                true => Past::inflated(&path).ok(),
+                false => Past::open(&path, id.offset).ok(),
+            });
+        let at_id = |mut past: Past| {
+            past.at = id.offset;
+            past.footing = Footing::take(&past.generation.file, id.offset).ok();
+            (past.limit >= id.offset).then_some(past)
+        };
+        let is_it = |past: &Past| {
+            let identity = &past.generation.identity;
+            past.footing
                 .as_ref()
-                .is_some_and(|footing| footing.is_at(&past.generation.identity, id));
-        found.then_some(past)
+                .is_some_and(|footing| footing.is_at(identity, id))
+        };
+        if let Some(past) = opened.and_then(at_id).filter(is_it) {
+            return Some(past);
+        }
+        // Compressed since, it is another file: what it holds tells that it is the one.
+        let siblings = history::each_once(siblings::rotated(&source.path()));
+        let compressed = siblings.iter().rev().filter(|sibling| sibling.compressed);
+        let mut inflated = compressed.filter_map(|sibling| Past::inflated(&sibling.path).ok());
+        inflated.find_map(|past| {
+            let past = at_id(past)?;
+            past.footing
+                .as_ref()
+                .is_some_and(|footing| footing.holds(id))
+                .then_some(past)
+        })
     }
 
     fn open(path: &Path, at: u64) -> io::Result<Past> {
@@ -68,7 +101,65 @@ impl Past {
             limit,
             footing,
             ends_here: false,
+            enter: None,
+            ends_at: None,
         })
+    }
+
+    /// A file of history, to be read from its first byte; the hub's generation `enter` comes after the last of them. Fails
+    /// with the reason, in a few words for the user. Blocks on the disk, and for as long as inflating takes.
+    pub(super) fn open_sibling(
+        sibling: &Sibling,
+        enter: Option<u64>,
+    ) -> Result<Past, &'static str> {
+        let mut past = match sibling.compressed {
+            true => Past::inflated(&sibling.path)?,
+            false => Past::open(&sibling.path, 0).map_err(|_| "can't be read")?,
+        };
+        if !past.generation.identity.is_inode(&sibling.identity) {
+            // Race: it was renamed since, and another one stands there.
+            return Err("renamed meanwhile");
+        }
+        past.enter = enter;
+        Ok(past)
+    }
+
+    fn inflated(path: &Path) -> Result<Past, &'static str> {
+        let (file, stat) = inflate::open(path)?;
+        let limit = file.metadata().map_err(|_| "can't be read")?.len();
+        let identity = Identity::of(&stat);
+        Ok(Past {
+            name: path.file_name().unwrap_or_default().to_owned(),
+            generation: Generation::with_identity(0, file, identity, Began::Rotated, None),
+            modified: stat.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+            at: 0,
+            limit,
+            footing: None,
+            ends_here: false,
+            enter: None,
+            ends_at: None,
+        })
+    }
+
+    /// The file and its end.
+    pub(super) fn whole(&self) -> (&Generation, u64) {
+        (&self.generation, self.limit)
+    }
+
+    /// Reads from `begin` on.
+    pub(super) fn begin_at(&mut self, begin: u64) {
+        self.at = begin;
+        self.footing = None;
+    }
+
+    /// The stream that begins here ends in the file `last`, at this offset.
+    pub(super) fn ends_in(&mut self, last: &Identity, offset: u64) {
+        self.ends_at = Some((last.inode, offset));
+    }
+
+    /// Whether both are of one file.
+    pub(super) fn is_of(&self, identity: &Identity) -> bool {
+        self.generation.identity.is_inode(identity)
     }
 
     /// The file and the place in it.
@@ -151,16 +242,37 @@ impl Past {
         joiner.and_then(|joiner| joiner.carry()).unwrap_or_default()
     }
 
+    /// Where the generation begins that comes after the files beside the followed one, and which file it is.
+    fn next_known(
+        &self,
+        source: &Source,
+        hub: &Hub,
+        held: &[Arc<Generation>],
+    ) -> Option<(Position, Identity)> {
+        let enter = self.enter;
+        let place = |generation, offset, identity| {
+            let at = Position { generation, offset };
+            Some((at, identity))
+        };
+        let is_next = |number: u64| enter.is_none_or(|enter| enter == number);
+        if let Some(next) = held.iter().find(|held| is_next(held.number)) {
+            return place(next.number, next.start(), next.identity);
+        }
+        let formers = hub.formers(source.index);
+        let next = formers.iter().find(|former| Some(former.number) == enter);
+        if let Some(next) = next {
+            return place(next.number, next.start, next.identity);
+        }
+        let next = held.first()?;
+        place(next.number, next.start(), next.identity)
+    }
+
     /// What comes after this file: the next younger one, or what the hub holds; with the events that say so. `None`
     /// where the hub holds nothing.
     pub(super) fn onwards(self, source: &Source, hub: &Hub) -> Option<(Option<Past>, Vec<Event>)> {
         let held = hub.generations(source.index);
-        let at = held
-            .first()
-            .map_or_else(Position::default, |front| Position {
-                generation: front.number,
-                offset: front.start(),
-            });
+        let next = self.next_known(source, hub, &held);
+        let at = next.map_or_else(Position::default, |(at, _)| at);
         let event = |kind, identity| Event {
             kind,
             id: IdMaker::beginning(source.name_hash, identity),
@@ -187,9 +299,20 @@ impl Past {
             !siblings::is_known(&source.path(), &sibling.path)
                 && followed.iter().any(|other| is_it(&other.source.path()))
         };
-        // What has come to a name that is not known has brothers that are called alike.
-        let reach = Reach::Like(&self.name);
-        let mut younger = siblings::rotated_within(&source.path(), reach);
+        let is_settled = self.enter.is_some() || self.ends_at.is_some();
+        let mut younger = match self.enter {
+            // What was rotated away before the generation that comes next, and nothing that the hub knows itself.
+            Some(enter) => {
+                let known = held.iter().filter(|held| held.number >= enter);
+                let known: Vec<_> = known.map(Arc::clone).collect();
+                history::older_than(source, &known)
+            }
+            // What has come to a name that is not known has brothers that are called alike.
+            None => {
+                let reach = Reach::Like(&self.name);
+                history::each_once(siblings::rotated_within(&source.path(), reach))
+            }
+        };
         // Younger is what comes after it on the list: by time alone, two files that were last written within one tick
         // of the kernel's clock would each be the successor of the other.
         match younger
@@ -211,22 +334,26 @@ impl Past {
             };
             next_born.is_some_and(|born| made > born)
         };
-        younger.retain(|sibling| !is_held(sibling) && !is_copy(sibling) && !is_other(sibling));
-        let compressed = EventKind::Gap {
-            lost_bytes: None,
-            reason: "compressed",
-        };
+        younger.retain(|sibling| {
+            !is_held(sibling) && (is_settled || !is_copy(sibling)) && !is_other(sibling)
+        });
         for sibling in younger {
-            if sibling.compressed {
-                gap = Some(compressed.clone());
-                continue;
-            }
-            let Ok(next) = Past::open(&sibling.path, 0) else {
-                continue;
+            let mut next = match Past::open_sibling(&sibling, self.enter) {
+                Ok(next) => next,
+                // It is found again under its next name, or known to the hub.
+                Err("renamed meanwhile") => continue,
+                Err(reason) => {
+                    gap = Some(EventKind::Gap {
+                        lost_bytes: None,
+                        reason,
+                    });
+                    continue;
+                }
             };
-            if !next.generation.identity.is_inode(&sibling.identity) {
-                // Race: it was renamed since, and another one stands there.
-                continue;
+            next.ends_at = self.ends_at;
+            if let Some((_, end)) = self.ends_at.filter(|at| at.0 == sibling.identity.inode) {
+                next.limit = next.limit.min(end);
+                next.ends_here = true;
             }
             next.generation.goes_on(self.carry());
             let identity = next.generation.identity;
@@ -235,7 +362,11 @@ impl Past {
             events.push(event(seam.clone(), &identity));
             return Some((Some(next), events));
         }
-        let identity = held.first()?.identity;
+        if self.ends_at.is_some() {
+            // The file in which it was to end is gone.
+            return None;
+        }
+        let (_, identity) = next?;
         let gap = gap.map(|kind| event(kind, &identity));
         let mut events: Vec<Event> = gap.into_iter().collect();
         events.push(event(seam.clone(), &identity));

@@ -10,6 +10,7 @@ use crate::source::forward::Footing;
 use crate::source::{Event, EventKind, Generation, Id, IdMaker, Position, Source};
 
 use super::cursor::Cursor;
+use super::history::{Beginning, Found};
 use super::past::Past;
 use super::{Reader, Until};
 
@@ -36,6 +37,8 @@ pub struct Begin<'a> {
     pub since: Option<i64>,
     /// The moment before which the stream ends; one that goes on has none.
     pub until: Option<i64>,
+    /// Whether history goes on into rotated files where the current one has too few lines.
+    pub rotated: bool,
     /// Which lines count as lines of history; `None` means all.
     pub passes: Option<Passes<'a>>,
     /// Called between blocks while looking back, with their bytes; see [`Back::pause`].
@@ -112,59 +115,41 @@ impl Begin<'_> {
         };
         let source = Arc::clone(&state.source);
         let aside = state.edge.aside;
-        let (cursor, edges) = if let Some(generation) = self.find_held(&source, id) {
-            let begin = match wanted {
-                Some(wanted) => self.back(
-                    &source,
-                    &generation,
-                    id.offset.max(generation.start()),
-                    wanted,
-                )?,
-                None => Some(generation.start()),
+        let (found, edges) = if let Some(generation) = self.find_held(&source, id) {
+            let end = id.offset.max(generation.start());
+            let found = match wanted {
+                Some(wanted) => self.last_of_all(&source, &generation, end, wanted)?,
+                None => Some(Found::at(&generation, generation.start())),
             };
-            let Some(begin) = begin else { return Ok(None) };
-            let place = |offset| Position {
+            let position = Position {
                 generation: generation.number,
-                offset,
-            };
-            let start = self.start_event(&source, &generation, begin, aside)?;
-            let standing = Standing {
-                position: Some(place(begin)),
-                aside,
+                offset: end,
             };
             let end = Edge {
-                position: place(id.offset.max(generation.start())),
+                position,
                 id: *id,
                 aside,
             };
-            (
-                Cursor::at(source, standing, None, vec![start]),
-                vec![(index, end)],
-            )
-        } else if let Some(mut past) = Past::find(&source, id) {
-            let (generation, end) = past.place();
-            let begin = match wanted {
-                Some(wanted) => self.back(&source, generation, end, wanted)?,
-                None => Some(0),
+            (found, vec![(index, end)])
+        } else if let Some(past) = Past::find(&source, id) {
+            let found = match wanted {
+                Some(wanted) => self.last_before(&source, past, wanted)?,
+                None => {
+                    let mut past = past;
+                    past.only_from(0);
+                    Some(Found::in_past(past))
+                }
             };
-            let Some(begin) = begin else { return Ok(None) };
-            let start = self.start_event(&source, generation, begin, aside)?;
-            past.only_from(begin);
-            (
-                Cursor::at(
-                    source,
-                    Standing {
-                        position: None,
-                        aside,
-                    },
-                    Some(past),
-                    vec![start],
-                ),
-                Vec::new(),
-            )
+            (found, Vec::new())
         } else {
             return Ok(None);
         };
+        let Some(found) = found else { return Ok(None) };
+        let edge = Edge {
+            aside,
+            ..state.edge
+        };
+        let cursor = self.cursor_at(source, found, edge)?;
         let mut cursors: Vec<Option<Box<Cursor>>> = (0..index).map(|_| None).collect();
         cursors.push(Some(Box::new(cursor)));
         let mut reader = self.put_together(cursors);
@@ -192,44 +177,95 @@ impl Begin<'_> {
         from: From,
     ) -> io::Result<Option<(Cursor, Option<Edge>)>> {
         let source = Arc::clone(&state.source);
-        if let From::After(id) = from {
-            return self.after(state, &id).map(Some);
-        }
+        let wanted = match from {
+            From::After(id) => return self.after(state, &id).map(Some),
+            From::Last(wanted) => Some(wanted),
+            // All that is kept of a spool, and all that is not older than a moment.
+            From::All => {
+                let everywhere = source.origin.is_spooled() || self.since.is_some();
+                everywhere.then_some(u64::MAX)
+            }
+        };
         let mut state = state;
         for _ in 0..TRIES_MAX {
             let Some(generation) = &state.generation else {
-                return Ok(Some((Cursor::new(source), None)));
+                // The name leads nowhere: its rotated files are history all the same.
+                let found = match wanted.filter(|&wanted| wanted > 0 && self.rotated) {
+                    Some(wanted) => self.last_of_rotated(&source, wanted)?,
+                    None => None,
+                };
+                let Some(found) = found else {
+                    return Ok(Some((Cursor::new(source), None)));
+                };
+                let cursor = self.cursor_at(source, found, state.edge)?;
+                return Ok(Some((cursor, None)));
             };
             let edge = state.edge;
-            let begin = match from {
-                _ if generation.is_gone() => edge.position.offset,
-                From::Last(wanted) => {
-                    match self.back(&source, generation, edge.position.offset, wanted) {
-                        Ok(Some(begin)) => begin,
-                        Ok(None) => return Ok(None),
-                        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                            // Truncated below us.
-                            self.hub.looks.ask_for(&self.selection, self.follow);
-                            state = self.hub.source(source.index).unwrap_or(state);
-                            continue;
-                        }
-                        Err(error) => return Err(error),
-                    }
+            // The stream ends before all that the current file holds: its end is in an older one.
+            if let (Some(moment), Some(wanted)) = (self.until, wanted)
+                && self.rotated
+                && edge.position.offset <= generation.start()
+                && let Some((found, end)) =
+                    self.last_before_moment(&source, generation, moment, wanted)?
+            {
+                let cursor = self.cursor_at(source, found, edge)?;
+                return Ok(Some((
+                    cursor,
+                    end.map(|end| Edge {
+                        aside: edge.aside,
+                        ..end
+                    }),
+                )));
+            }
+            let found = match wanted {
+                _ if generation.is_gone() => Ok(Some(Found::at(generation, edge.position.offset))),
+                Some(wanted) => self.last_of_all(&source, generation, edge.position.offset, wanted),
+                None => Ok(Some(Found::at(generation, generation.start()))),
+            };
+            let found = match found {
+                Ok(Some(found)) => found,
+                Ok(None) => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    // Truncated below us.
+                    self.hub.looks.ask_for(&self.selection, self.follow);
+                    state = self.hub.source(source.index).unwrap_or(state);
+                    continue;
                 }
-                From::All | From::After(_) => generation.start(),
+                Err(error) => return Err(error),
             };
-            let start = self.start_in_current(&source, generation, begin, edge)?;
-            let standing = Standing {
-                position: Some(start.at),
-                aside: edge.aside,
-            };
-            return Ok(Some((
-                Cursor::at(source, standing, None, vec![start]),
-                Some(edge),
-            )));
+            let cursor = self.cursor_at(source, found, edge)?;
+            return Ok(Some((cursor, Some(edge))));
         }
         let edge = state.generation.is_some().then_some(state.edge);
         Ok(Some((Cursor::new(source), edge)))
+    }
+
+    /// The cursor of a source whose history begins where it was found.
+    fn cursor_at(&self, source: Arc<Source>, found: Found, edge: Edge) -> io::Result<Cursor> {
+        let (start, position, past) = match found.beginning {
+            Beginning::Known(generation, begin) => {
+                let start = self.start_in_current(&source, &generation, begin, edge)?;
+                (start.clone(), Some(start.at), None)
+            }
+            Beginning::Past(past) => {
+                let (generation, begin) = past.place();
+                let start = self.start_event(&source, generation, begin, edge.aside)?;
+                (start, None, Some(past))
+            }
+        };
+        let gap = found.lost.map(|reason| Event {
+            kind: EventKind::Gap {
+                lost_bytes: None,
+                reason,
+            },
+            ..start.clone()
+        });
+        let standing = Standing {
+            position,
+            aside: edge.aside,
+        };
+        let events = std::iter::once(start).chain(gap).collect();
+        Ok(Cursor::at(source, standing, past.map(|past| *past), events))
     }
 
     /// The cursor of a source that is resumed after the line `id`.
@@ -378,15 +414,16 @@ impl Begin<'_> {
         })
     }
 
+    /// Where the last `wanted` lines before `end` begin in one file; `wanted` is then what is still missing.
     #[inline(never)]
-    fn back(
+    pub(super) fn back(
         &mut self,
         source: &Source,
         generation: &Generation,
         end: u64,
-        wanted: u64,
+        wanted: &mut u64,
     ) -> io::Result<Option<u64>> {
-        if wanted == 0 {
+        if *wanted == 0 {
             return Ok(Some(end));
         }
         let mut start = generation.start();
@@ -396,7 +433,7 @@ impl Begin<'_> {
                 None => return Ok(None),
             }
         }
-        if wanted == u64::MAX {
+        if *wanted == u64::MAX {
             return Ok(Some(start));
         }
         let line_bytes_max = self.hub.line_bytes_max();

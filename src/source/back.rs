@@ -37,16 +37,15 @@ pub struct Back<'a> {
 
 impl Back<'_> {
     /// Where the last `wanted` lines before `end` begin, `end` being the end of a line or piece; the file's start where
-    /// there are fewer. `None` where `pause` gave up. Blocks on the disk.
-    pub fn last(&mut self, end: u64, wanted: u64) -> io::Result<Option<u64>> {
+    /// there are fewer, and `wanted` is then what is still missing. `None` where `pause` gave up. Blocks on the disk.
+    pub fn last(&mut self, end: u64, wanted: &mut u64) -> io::Result<Option<u64>> {
         if let Some(reading) = self.records.take() {
             return self.last_records(&reading, end, wanted);
         }
-        let mut wanted = wanted;
         let mut end = end;
         let mut block = Vec::new();
         let mut ends = Vec::new();
-        while end > self.start && wanted > 0 {
+        while end > self.start && *wanted > 0 {
             let begin = self.start.max(end.saturating_sub(BACK_BLOCK_BYTES as u64));
             self.read(begin, end, &mut block)?;
             let first = if begin == self.start {
@@ -58,7 +57,7 @@ impl Back<'_> {
                         let Some(line) = self.line_start(begin)? else {
                             return Ok(None);
                         };
-                        if let Some(place) = self.last_of_long_line(line, end, &mut wanted)? {
+                        if let Some(place) = self.last_of_long_line(line, end, wanted)? {
                             return Ok(Some(place));
                         }
                         end = line;
@@ -72,8 +71,8 @@ impl Back<'_> {
             for pair in ends.windows(2).rev() {
                 let raw = &block[first + pair[0] as usize..first + pair[1] as usize];
                 if self.passes.is_none_or(|passes| passes(content(raw))) {
-                    wanted -= 1;
-                    if wanted == 0 {
+                    *wanted -= 1;
+                    if *wanted == 0 {
                         return Ok(Some(begin + first as u64 + u64::from(pair[0])));
                     }
                 }
@@ -91,13 +90,13 @@ impl Back<'_> {
         &mut self,
         reading: &Reading,
         end: u64,
-        wanted: u64,
+        wanted: &mut u64,
     ) -> io::Result<Option<u64>> {
         let long = open_bytes_max(self.line_bytes_max) as u64;
-        let (mut wanted, mut end) = (wanted, end);
+        let mut end = end;
         let mut bytes = BACK_BLOCK_BYTES as u64;
         let mut block = Vec::new();
-        while end > self.start && wanted > 0 {
+        while end > self.start && *wanted > 0 {
             let mut begin = self.start.max(end.saturating_sub(bytes));
             if begin > self.start {
                 self.read(begin, end, &mut block)?;
@@ -112,7 +111,7 @@ impl Back<'_> {
                         let Some(line) = self.line_start(begin)? else {
                             return Ok(None);
                         };
-                        if let Some(place) = self.last_of_long_line(line, end, &mut wanted)? {
+                        if let Some(place) = self.last_of_long_line(line, end, wanted)? {
                             return Ok(Some(place));
                         }
                         end = line;
@@ -124,8 +123,8 @@ impl Back<'_> {
             for i in (0..made.ends.len()).rev() {
                 let line = content(made.records.written(i));
                 if self.passes.is_none_or(|passes| passes(line)) {
-                    wanted -= 1;
-                    if wanted == 0 {
+                    *wanted -= 1;
+                    if *wanted == 0 {
                         let before = i.checked_sub(1).map_or(0, |before| made.ends[before]);
                         return Ok(Some(begin + u64::from(before)));
                     }
@@ -288,7 +287,7 @@ mod tests {
             records: None,
             pause: &mut pause,
         };
-        back.last(bytes.len() as u64, wanted)
+        back.last(bytes.len() as u64, &mut { wanted })
             .expect("readable")
             .expect("not given up")
     }

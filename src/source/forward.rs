@@ -126,6 +126,13 @@ impl Footing {
         IdMaker::new(source.name_hash, identity, head, &self.overlap).id(offset, &[])
     }
 
+    /// True where a compressed file holds, at this footing, what `id` was made from.
+    pub fn holds(&self, id: &Id) -> bool {
+        let head: &[u8] = self.head.as_deref().unwrap_or_default();
+        let tail = &self.overlap[self.overlap.len().saturating_sub(TAIL_CHECKED_BYTES)..];
+        id.matches_content(head, tail)
+    }
+
     /// True where this footing in that file is what `id` was made from.
     pub fn is_at(&self, identity: &Identity, id: &Id) -> bool {
         let head: &[u8] = self.head.as_deref().unwrap_or_default();

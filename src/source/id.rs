@@ -38,7 +38,8 @@ pub struct Id {
     pub inode: u64,
     /// Bytes before the place.
     pub offset: u64,
-    /// Check over the file's first bytes (16 bits), and over its birth and the bytes before the place (32 bits).
+    /// Check over the file's first bytes (16 bits), over the bytes before the place (16 bits), and over those and its birth
+    /// (16 bits).
     pub check: u64,
     /// This daemon's key vouches for it.
     pub own: bool,
@@ -93,9 +94,14 @@ fn head_check(head: &[u8]) -> u64 {
     mix(SEED, head) >> (64 - HEAD_BITS)
 }
 
-/// The part that is over the birth and `tail`, the last min(64, offset) bytes before the place.
+/// The part that is over `tail`, the last min(64, offset) bytes before the place: alone, for a compressed file has another
+/// birth, and with the file's birth.
 fn tail_check(birth_state: u64, tail: &[u8]) -> u64 {
-    mix(birth_state, tail) >> (64 - TAIL_BITS)
+    tail_alone(tail) << (TAIL_BITS / 2) | mix(birth_state, tail) >> (64 - TAIL_BITS / 2)
+}
+
+fn tail_alone(tail: &[u8]) -> u64 {
+    mix(SEED ^ FACTOR, tail) >> (64 - TAIL_BITS / 2)
 }
 
 impl Id {
@@ -168,16 +174,34 @@ impl Id {
     /// True where the file, `head` (its first bytes) and `tail` (the last bytes before the offset) are those that this
     /// id was made from. Both may be longer than needed: `head` at its end, `tail` at its beginning.
     pub fn matches(&self, identity: &Identity, head: &[u8], tail: &[u8]) -> bool {
-        let head_len = HEAD_CHECKED_BYTES.min(usize::try_from(self.offset).unwrap_or(usize::MAX));
-        let tail_len = TAIL_CHECKED_BYTES.min(usize::try_from(self.offset).unwrap_or(usize::MAX));
-        if identity.inode != self.inode || head.len() < head_len || tail.len() < tail_len {
+        if identity.inode != self.inode {
             return false;
         }
-        let (head, tail) = (&head[..head_len], &tail[tail.len() - tail_len..]);
+        let Some((head, tail)) = self.checked(head, tail) else {
+            return false;
+        };
         // A log that is kept small by punching holes has nothing at its head any more.
         let is_punched = !head.is_empty() && head.iter().all(|&byte| byte == 0);
         let head_stands = is_punched || head_check(head) == self.check >> TAIL_BITS;
         head_stands && tail_check(birth_state(identity), tail) == self.check & u64::from(u32::MAX)
+    }
+
+    /// The same by what the file holds alone: for one that was compressed, which is another file with another birth. The
+    /// beginning of a file tells nothing.
+    pub fn matches_content(&self, head: &[u8], tail: &[u8]) -> bool {
+        let Some((head, tail)) = self.checked(head, tail).filter(|_| self.offset > 0) else {
+            return false;
+        };
+        let alone = self.check >> (TAIL_BITS / 2) & ((1 << (TAIL_BITS / 2)) - 1);
+        head_check(head) == self.check >> TAIL_BITS && tail_alone(tail) == alone
+    }
+
+    /// The bytes that the check is over; `None` where there are too few.
+    fn checked<'a>(&self, head: &'a [u8], tail: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+        let offset = usize::try_from(self.offset).unwrap_or(usize::MAX);
+        let head = head.get(..HEAD_CHECKED_BYTES.min(offset))?;
+        let from = tail.len().checked_sub(TAIL_CHECKED_BYTES.min(offset))?;
+        Some((head, &tail[from..]))
     }
 }
 

@@ -9,6 +9,7 @@ pub mod forward;
 pub mod generation;
 pub mod id;
 pub mod identity;
+pub mod inflate;
 pub mod lines;
 pub mod mark;
 pub mod nuls;

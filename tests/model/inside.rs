@@ -153,6 +153,7 @@ impl play::Client for Client {
             follow: true,
             since: None,
             until: None,
+            rotated: false,
             passes: None,
             pause: &mut |_| ControlFlow::Continue(()),
         };

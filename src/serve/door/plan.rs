@@ -235,6 +235,7 @@ impl Plan {
             follow: self.follow,
             since: self.since.map(Time::resolve),
             until: self.until.map(Time::resolve),
+            rotated: routes.rotated,
             passes,
             pause: &mut pause,
         };

@@ -41,6 +41,8 @@ pub struct Routes {
     pub lines: Lines,
     /// `--since`.
     pub since: Option<Time>,
+    /// Rotated files are history (no `--no-rotated`).
+    pub rotated: bool,
     /// `--max-clients`.
     pub max_clients: usize,
     /// The daemon was started with more than one FILE or with a pattern.

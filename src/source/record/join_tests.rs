@@ -187,7 +187,7 @@ proptest! {
             records: Some(reading),
             pause: &mut pause,
         };
-        let found = back.last(end, wanted as u64).expect("readable").expect("not given up");
+        let found = back.last(end, &mut (wanted as u64)).expect("readable").expect("not given up");
         let rest = told.iter().filter(|(end, _, _)| *end > found).count();
         prop_assert_eq!(rest, wanted.min(told.len()));
     }

@@ -26,6 +26,7 @@ fn reader(hub: &Arc<Hub>, from: From, follow: bool) -> Reader {
         follow,
         since: None,
         until: None,
+        rotated: false,
         passes: None,
         pause: &mut |_| ControlFlow::Continue(()),
     };

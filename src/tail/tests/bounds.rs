@@ -186,6 +186,7 @@ fn reader(hub: &Arc<Hub>, from: From) -> Reader {
         follow: true,
         since: None,
         until: None,
+        rotated: false,
         passes: None,
         pause: &mut |_| ControlFlow::Continue(()),
     };

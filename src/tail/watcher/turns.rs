@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::hub::{Change, Notice};
 use crate::limits::{FILES_MAX, FORGET_EVERY, SCAN_TIME};
-use crate::source::Source;
+use crate::source::{Source, inflate};
 
 use super::Watcher;
 use crate::tail::containers::Containers;
@@ -181,6 +181,8 @@ impl Watcher {
                 self.look_again_at(index, look_at);
             }
         }
+        // Nothing to do, nearly always: one look at a lock that is free.
+        inflate::forget_old();
         if self.forget_at.is_some_and(|at| at <= now) {
             let again = self.hub.forget_old();
             self.forget_at = again.then(|| now + FORGET_EVERY);
