@@ -36,6 +36,9 @@ pub const OPEN_LINE_SLACK_BYTES: usize = 4 * 1024;
 /// Block in which a file is read backwards to find its last lines.
 pub const BACK_BLOCK_BYTES: usize = 64 * 1024;
 
+/// Bytes that are read backwards for the last newline of a file at the start, and no more: a tenth of a second.
+pub const START_BACK_BYTES: u64 = 64 * 1024 * 1024;
+
 /// How long the directories of a followed file are looked through for a rotated one: a million entries.
 pub const DIRECTORY_TIME: Duration = Duration::from_secs(2);
 

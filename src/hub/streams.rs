@@ -102,7 +102,7 @@ impl Streams {
     }
 
     /// Takes out those that nobody follows or reads any more, to be freed after the lock.
-    pub(super) fn take_unheld(&mut self) -> Vec<Box<Stream>> {
+    pub(super) fn take_unheld(&mut self) -> Vec<Stream> {
         let mut unheld = Vec::new();
         for slot in &mut self.slots {
             if let Slot::Parted(stream) = slot
@@ -110,7 +110,7 @@ impl Streams {
                 && let Slot::Parted(stream) = std::mem::replace(slot, Slot::Forgotten)
             {
                 self.forgotten_bytes += stream.published_bytes();
-                unheld.push(stream);
+                unheld.push(*stream);
             }
         }
         unheld

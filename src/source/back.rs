@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 
 use memchr::{memchr, memrchr};
 
-use crate::limits::BACK_BLOCK_BYTES;
+use crate::limits::{BACK_BLOCK_BYTES, START_BACK_BYTES};
 
 use super::forward::read_exact;
 use super::lines::{self, content, cut_when};
@@ -239,10 +239,18 @@ fn piece_end(file: &File, at: u64, end: u64, line_bytes_max: usize) -> io::Resul
     Ok(from + lines::cut(around, back) as u64)
 }
 
-/// Where the whole lines (or pieces) of `file` end that are within `length` bytes: what follows is a fragment.
-/// Blocks on the disk.
+/// Where the whole lines (or pieces) of `file` end that are within `length` bytes: what follows is a fragment. A line
+/// that is longer than [`START_BACK_BYTES`] counts as ended there: nobody is kept waiting for where a file of a TiB has
+/// its last newline. Blocks on the disk.
 pub fn last_boundary(file: &File, length: u64, line_bytes_max: usize) -> io::Result<u64> {
-    let mut pause = |_| ControlFlow::Continue(());
+    let mut left = START_BACK_BYTES;
+    let mut pause = |bytes| {
+        left = left.saturating_sub(bytes);
+        match left {
+            0 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    };
     let mut back = Back {
         file,
         start: 0,
@@ -251,7 +259,9 @@ pub fn last_boundary(file: &File, length: u64, line_bytes_max: usize) -> io::Res
         records: None,
         pause: &mut pause,
     };
-    let mut at = back.line_start(length)?.unwrap_or(0);
+    let Some(mut at) = back.line_start(length)? else {
+        return Ok(length);
+    };
     while length - at >= cut_when(line_bytes_max) as u64 {
         at = piece_end(file, at, length, line_bytes_max)?;
     }
@@ -274,6 +284,18 @@ mod tests {
         let mut ends = vec![0];
         lines::split(bytes, true, max, &mut ends);
         ends.iter().map(|&end| u64::from(end)).collect()
+    }
+
+    #[test]
+    fn a_line_without_an_end_keeps_nobody_waiting() {
+        let file = file(b"first\n");
+        let length = 1 << 40;
+        file.set_len(length).expect("a sparse file");
+        assert_eq!(
+            last_boundary(&file, length, 1000).expect("readable"),
+            length
+        );
+        assert_eq!(last_boundary(&file, 9, 1000).expect("readable"), 6);
     }
 
     fn last(bytes: &[u8], max: usize, wanted: u64, passes: Option<Passes<'_>>) -> u64 {
