@@ -82,8 +82,9 @@ impl Since<'_> {
         if form.is_none() && !first().any(has_time) {
             // What can't be dated is never left out.
             return Ok(Some(match (self.stood)(moment) {
+                // Nothing was written since: that is more exact than what was noted once a second.
+                _ if latest < moment => self.end,
                 Some(place) => place.clamp(self.start, self.end),
-                None if latest < moment => self.end,
                 None => self.start,
             }));
         }

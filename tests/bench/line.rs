@@ -76,7 +76,7 @@ impl LineForm {
                 out.extend_from_slice(b"{\"log\":\"");
                 self.put(out, number, now_ns);
                 out.pop();
-                write!(out, "\\n\",\"stream\":\"stdout\",\"time\":\"{TIME}\"}}\n")
+                writeln!(out, "\\n\",\"stream\":\"stdout\",\"time\":\"{TIME}\"}}")
                     .expect("writing to memory");
             }
             Stored::Cri => {
