@@ -1,4 +1,5 @@
-//! Where a file stood, and when: noted as lines arrive, at most once a second, for files whose lines have no times.
+//! Where a file stood, and when: noted as lines arrive, for files whose lines have no times. One note a second is kept,
+//! and the latest.
 
 use parking_lot::Mutex;
 
@@ -17,14 +18,16 @@ impl Arrivals {
     /// Lines have arrived up to `offset`.
     pub fn note(&self, now: i64, offset: u64) {
         let mut noted = self.noted.lock();
-        let is_soon =
-            |last: &(i64, u64)| (0..SECOND_NANOSECONDS).contains(&now.saturating_sub(last.0));
-        if noted.last().is_some_and(is_soon) {
-            return;
-        }
         // The clock was set back: what is older by it is older.
         while noted.last().is_some_and(|last| last.0 > now) {
             noted.pop();
+        }
+        // The last note is always the latest, so that `now` is where the file stands.
+        if let [.., before, last] = &mut noted[..]
+            && last.0 - before.0 < SECOND_NANOSECONDS
+        {
+            *last = (now, offset);
+            return;
         }
         if noted.len() == ARRIVALS_MAX {
             // Every other one of the older half.
@@ -60,7 +63,11 @@ mod tests {
         assert_eq!(stood(9), None);
         assert_eq!(stood(10), Some(10));
         assert_eq!(stood(19), Some(11));
-        assert_eq!(stood(30), Some(20));
+        // What is noted within a second stands in for the note before it.
+        arrivals.note(20 * SECOND_NANOSECONDS + 2, 100);
+        assert_eq!(stood(20), Some(20));
+        assert_eq!(stood(30), Some(100));
+        assert_eq!(arrivals.noted.lock().len(), 4);
     }
 
     #[test]
