@@ -141,3 +141,160 @@ fn what_has_no_times_begins_where_it_stood_or_by_its_last_write() {
     assert_eq!(lines(&daemon, "follow=false&since=10m"), [1, 2, 3]);
     assert_eq!(lines(&daemon, "follow=false&since=now"), [0; 0]);
 }
+
+/// Lines of a minute each, the numbers of which they are called by.
+fn minutes(from: u32, to: u32) -> String {
+    (from..to)
+        .map(|minute| format!("2026-11-28T10:{minute:02}:00Z line {minute}\n"))
+        .collect()
+}
+
+/// Ten minutes in the file, and ten in each of three older ones, those before the last compressed where that is asked for.
+fn four_files(logs: &Logs, compressed: bool) -> std::path::PathBuf {
+    for (name, from) in [("a.log.3", 0), ("a.log.2", 10), ("a.log.1", 20)] {
+        let path = logs.file(name, minutes(from, from + 10));
+        if compressed && name != "a.log.1" {
+            let done = std::process::Command::new("gzip").arg(path).status();
+            assert!(done.expect("gzip").success());
+        }
+    }
+    logs.file("a.log", minutes(30, 40))
+}
+
+#[test]
+fn a_time_is_found_in_rotated_files_too() {
+    for compressed in [false, true] {
+        let logs = Logs::new();
+        let daemon = Daemon::follow(&[&four_files(&logs, compressed)]);
+        for begin in 0..41 {
+            let query = format!("follow=false&since=2026-11-28T10:{begin:02}:00Z");
+            let all: Vec<u32> = (begin..40).collect();
+            assert_eq!(lines(&daemon, &query), all, "{query}, {compressed}");
+            let last = all[all.len().saturating_sub(13)..].to_vec();
+            assert_eq!(lines(&daemon, &format!("{query}&lines=13")), last);
+        }
+        assert_eq!(
+            lines(&daemon, "follow=false&since=2001-01-01"),
+            (0..40).collect::<Vec<_>>()
+        );
+    }
+}
+
+#[test]
+fn a_stream_ends_in_a_rotated_file_where_the_time_is_there() {
+    for compressed in [false, true] {
+        let logs = Logs::new();
+        let daemon = Daemon::follow(&[&four_files(&logs, compressed)]);
+        for end in 0..41_u32 {
+            let query = format!("until=2026-11-28T10:{end:02}:00Z");
+            let last = |wanted: u32| (end.saturating_sub(wanted)..end).collect::<Vec<_>>();
+            assert_eq!(lines(&daemon, &query), last(10), "{query}, {compressed}");
+            assert_eq!(lines(&daemon, &format!("{query}&lines=13")), last(13));
+            let since = format!("{query}&since=2026-11-28T10:05:00Z");
+            assert_eq!(lines(&daemon, &since), (5..end).collect::<Vec<_>>());
+        }
+    }
+}
+
+#[test]
+fn files_that_were_rotated_while_it_runs_have_times_too() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", minutes(0, 10));
+    let daemon = Daemon::follow(&[&log]);
+    for from in [10, 20] {
+        let older = logs.path(&format!("a.log.{}", 3 - from / 10));
+        std::fs::rename(&log, older).expect("rename");
+        append(&log, minutes(from, from + 10));
+        let query = "follow=false&lines=1";
+        assert!(support::wait_until(support::DEADLINE, || lines(
+            &daemon, query
+        ) == [from + 9]));
+    }
+    for at in 0..30 {
+        let moment = format!("2026-11-28T10:{at:02}:00Z");
+        assert_eq!(
+            lines(&daemon, &format!("follow=false&since={moment}")),
+            (at..30).collect::<Vec<_>>()
+        );
+        assert_eq!(
+            lines(&daemon, &format!("until={moment}&lines=30")),
+            (0..at).collect::<Vec<_>>()
+        );
+    }
+}
+
+#[test]
+fn what_was_written_before_the_time_is_not_opened() {
+    let logs = Logs::new();
+    let log = four_files(&logs, false);
+    // It is no gzip at all: opened, it would be a gap.
+    let old = logs.file("a.log.4.gz", "damaged");
+    let file = std::fs::File::options().write(true).open(old);
+    let before = SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
+    file.expect("open").set_modified(before).expect("a time");
+    let daemon = Daemon::follow(&[&log]);
+    let text = |query: &str| {
+        daemon
+            .get(&format!("/stream?follow=false&format=json&since={query}"))
+            .text()
+    };
+    let found = text("2025-01-01");
+    assert!(!found.contains("\"gap\""), "{found}");
+    assert!(found.contains("line 0"), "{found}");
+    let found = text("2001-01-01");
+    assert!(found.contains("\"gap\""), "{found}");
+    // Where nothing of an older file is wanted, the stream begins behind it.
+    let found = text("2026-11-28T10:30:00Z");
+    assert!(!found.contains("\"rotated\""), "{found}");
+}
+
+#[test]
+fn rotated_files_of_a_name_that_leads_nowhere_have_times_too() {
+    let logs = Logs::new();
+    let log = four_files(&logs, false);
+    std::fs::remove_file(&log).expect("remove");
+    let daemon = Daemon::follow(&[&log]);
+    for at in 0..31 {
+        let moment = format!("2026-11-28T10:{at:02}:00Z");
+        assert_eq!(
+            lines(&daemon, &format!("follow=false&since={moment}")),
+            (at..30).collect::<Vec<_>>()
+        );
+        assert_eq!(
+            lines(&daemon, &format!("until={moment}&lines=30")),
+            (0..at).collect::<Vec<_>>()
+        );
+    }
+    assert_eq!(lines(&daemon, "follow=false&since=2099-01-01"), [0; 0]);
+}
+
+#[test]
+fn an_empty_file_between_rotations_ends_no_search() {
+    let logs = Logs::new();
+    logs.file("a.log.2", minutes(0, 10));
+    logs.file("a.log.1", "");
+    let daemon = Daemon::follow(&[&logs.file("a.log", minutes(10, 20))]);
+    let since = "since=2026-11-28T10:05:00Z";
+    assert_eq!(
+        lines(&daemon, &format!("follow=false&{since}")),
+        (5..20).collect::<Vec<_>>()
+    );
+    let until = "until=2026-11-28T10:08:00Z";
+    assert_eq!(lines(&daemon, &format!("{since}&{until}")), [5, 6, 7]);
+}
+
+#[test]
+fn the_year_of_a_compressed_files_lines_is_that_of_its_last_write() {
+    let logs = Logs::new();
+    let old = logs.file("a.log.1", "Nov  8 05:41:07 host app: line 1\n");
+    // 10 November 2024; gzip keeps that.
+    let written = SystemTime::UNIX_EPOCH + Duration::from_secs(1_731_240_000);
+    let file = std::fs::File::options().write(true).open(&old);
+    file.expect("open").set_modified(written).expect("a time");
+    let done = std::process::Command::new("gzip").arg(old).status();
+    assert!(done.expect("gzip").success());
+    let daemon = Daemon::follow(&[&logs.file("a.log", "2026-11-28T10:00:00Z line 2\n")]);
+    assert_eq!(lines(&daemon, "until=2024-12-01"), [1]);
+    assert_eq!(lines(&daemon, "follow=false&since=2024-11-01"), [1, 2]);
+    assert_eq!(lines(&daemon, "follow=false&since=2024-11-09"), [2]);
+}

@@ -79,7 +79,7 @@ impl Begin<'_> {
             let Some(begin) = self.back(source, &older, end, &mut wanted)? else {
                 return Ok(None);
             };
-            if self.since.is_some() && begin == end {
+            if self.is_within(begin, older.start()) && begin == end {
                 return Ok(Some(found));
             }
             found.beginning = Beginning::Known(Arc::clone(&older), begin);
@@ -104,10 +104,12 @@ impl Begin<'_> {
         let Some(youngest) = siblings.last() else {
             return Ok(None);
         };
-        let Ok(past) = Past::open_sibling(youngest, None) else {
+        let Ok(mut past) = Past::open_sibling(youngest, None) else {
             return Ok(None);
         };
-        // Nothing of it is counted yet: the walk begins with it.
+        // Nothing of it is counted yet: the walk begins with it. Where all of it is too old, the stream begins at its end.
+        let (_, end) = past.whole();
+        past.begin_at(end);
         self.in_siblings(source, siblings, None, Found::in_past(past), wanted)
     }
 
@@ -145,18 +147,19 @@ impl Begin<'_> {
         Ok(found)
     }
 
-    /// The last `wanted` lines before `moment`, where `current` begins after it: where they begin, and where they end if that
-    /// is in a generation that the hub knows. `Ok(None)` where `pause`
-    /// gave up.
+    /// The last `wanted` lines before `moment`, where `current` begins after it or the name leads nowhere: where they begin,
+    /// and where they end if that is in a generation that the hub knows. `Ok(None)` where `pause` gave up, and where there
+    /// is nothing at all.
     pub(super) fn last_before_moment(
         &mut self,
         source: &Source,
-        current: &Arc<Generation>,
+        current: Option<&Arc<Generation>>,
         moment: i64,
         wanted: u64,
     ) -> io::Result<Option<(Found, Option<Edge>)>> {
-        let mut known = vec![Arc::clone(current)];
-        for older in self.known_before(source, current.number) {
+        let mut known: Vec<_> = current.cloned().into_iter().collect();
+        let before = current.map(|current| self.known_before(source, current.number));
+        for older in before.into_iter().flatten() {
             let end = older.sealed().unwrap_or(older.start());
             let Some(place) = self.place_of(source, &older, end, moment)? else {
                 return Ok(None);
@@ -196,7 +199,7 @@ impl Begin<'_> {
             }
         }
         // All that can be read is later: the stream has no line.
-        Ok(Some((Found::at(current, current.start()), None)))
+        Ok(current.map(|current| (Found::at(current, current.start()), None)))
     }
 
     /// Whether the moment at which history begins is in the file that starts at `start`: no older one is needed.
@@ -235,7 +238,7 @@ impl Begin<'_> {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
                 Err(error) => return Err(error),
             };
-            if self.since.is_some() && begin == end {
+            if self.is_within(begin, 0) && begin == end {
                 break;
             }
             past.begin_at(begin);

@@ -190,9 +190,13 @@ impl Begin<'_> {
         for _ in 0..TRIES_MAX {
             let Some(generation) = &state.generation else {
                 // The name leads nowhere: its rotated files are history all the same.
-                let found = match wanted.filter(|&wanted| wanted > 0 && self.rotated) {
-                    Some(wanted) => self.last_of_rotated(&source, wanted)?,
-                    None => None,
+                let wanted = wanted.filter(|&wanted| wanted > 0 && self.rotated);
+                let found = match (wanted, self.until) {
+                    (Some(wanted), Some(moment)) => self
+                        .last_before_moment(&source, None, moment, wanted)?
+                        .map(|(found, _)| found),
+                    (Some(wanted), None) => self.last_of_rotated(&source, wanted)?,
+                    (None, _) => None,
                 };
                 let Some(found) = found else {
                     return Ok(Some((Cursor::new(source), None)));
@@ -206,7 +210,7 @@ impl Begin<'_> {
                 && self.rotated
                 && edge.position.offset <= generation.start()
                 && let Some((found, end)) =
-                    self.last_before_moment(&source, generation, moment, wanted)?
+                    self.last_before_moment(&source, Some(generation), moment, wanted)?
             {
                 let cursor = self.cursor_at(source, found, edge)?;
                 return Ok(Some((

@@ -64,6 +64,10 @@ pub fn open(path: &Path) -> Result<(Arc<File>, std::fs::Metadata), &'static str>
         return Ok((Arc::clone(&known.file), stat));
     }
     let file = Arc::new(inflate(&compressed)?);
+    if let Ok(modified) = stat.modified() {
+        // It tells the year of lines that name none. What can't keep it is read all the same.
+        let _ = file.set_modified(modified);
+    }
     if inflated.len() >= INFLATED_FILES_MAX {
         let oldest = (0..inflated.len()).min_by_key(|&n| inflated[n].used);
         oldest.map(|n| inflated.swap_remove(n));
