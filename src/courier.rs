@@ -44,7 +44,7 @@ pub enum Pace {
     RestUntil(Instant),
 }
 
-/// See the module.
+/// The rounds of delivery: who is carried to now, by whom, and how long the rest after it is.
 #[derive(Debug)]
 pub struct Rounds {
     state: Mutex<State>,

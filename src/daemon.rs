@@ -26,7 +26,7 @@ use crate::serve::delivery::streams::Streams;
 use crate::serve::delivery::turnstile::Turnstile;
 use crate::serve::door::Door;
 use crate::serve::door::listener::{self, Listener, SocketFile};
-use crate::serve::door::routes::Routes;
+use crate::serve::door::routes::{Alive, Routes};
 use crate::serve::door::shortage::Shortage;
 use crate::serve::http::refusal::Refused;
 use crate::serve::transport::tls::Certificate;
@@ -281,7 +281,7 @@ fn routes(
         started: std::time::SystemTime::now(),
         shortage: Shortage::new(allowance::descriptors()),
         stopping: AtomicBool::new(false),
-        watcher,
+        alive: Alive(Box::new(move || watcher.is_alive())),
         access,
     }
 }

@@ -24,7 +24,7 @@ use cursor::Cursor;
 
 pub use start::{Begin, From, note};
 
-/// See the module.
+/// Where one stream stands in each of its sources, and what it reads next.
 #[derive(Debug)]
 pub struct Reader {
     hub: Arc<Hub>,

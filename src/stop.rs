@@ -11,7 +11,7 @@ pub enum Reason {
     Lost(String),
 }
 
-/// See the module.
+/// The latch: not set yet, or set with the first reason.
 #[derive(Debug, Default)]
 pub struct Stop {
     reason: Mutex<Option<Reason>>,

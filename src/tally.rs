@@ -11,7 +11,7 @@ use crate::source::Id;
 /// The last acknowledged place of each file, by the hash of its name, and that name as it is shown.
 pub type Ids = BTreeMap<u32, (Id, String)>;
 
-/// See the module.
+/// What one publisher counts: lines and messages that its broker has acknowledged, and how far.
 #[derive(Debug)]
 pub struct Tally {
     /// The broker, as in `--publish` but without its user.

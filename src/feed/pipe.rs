@@ -22,7 +22,7 @@ use crate::source::EventKind;
 use super::spool::Spool;
 use super::{Feeder, First};
 
-/// See the module: one of them, and its spool.
+/// Standard input or one FIFO, and its spool.
 pub(super) struct Pipe {
     from: From,
     spool: Spool,

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::hub::SpoolPlace;
 use crate::limits::{PLACES_FILE_BYTES, PLACES_KEPT};
 
-/// See the module: an open file of pairs.
+/// The open file of pairs beside one spool.
 #[derive(Debug)]
 pub(super) struct Places {
     path: PathBuf,

@@ -8,7 +8,7 @@ use crate::limits::{LOG_BURST, LOG_EVERY};
 /// A place in the code that logs: its module and line.
 pub(super) type Place = (&'static str, u32);
 
-/// See the module. Bounded by the number of places there are.
+/// What each place in the code may still log. Bounded by the number of places there are.
 #[derive(Debug, Default)]
 pub(super) struct Limiter {
     places: HashMap<Place, Budget>,

@@ -1,3 +1,5 @@
+//! Where a moment is in a file: against a linear scan, and by its edges.
+
 use std::io::Write;
 
 use proptest::prelude::*;

@@ -29,7 +29,7 @@ use waiting::Waiting;
 /// Room for one read: a turn, and the overlap before it.
 pub(super) const READ_BYTES: usize = OVERLAP_BYTES + TURN_BYTES;
 
-/// See the module.
+/// The file that a follower reads, and how far it has read it.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) file: Arc<File>,

@@ -6,7 +6,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::limits::PULSE_FRESH;
 
-/// See the module.
+/// When the watcher last came round.
 #[derive(Debug)]
 pub(super) struct Pulse {
     last: Mutex<Instant>,

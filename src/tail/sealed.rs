@@ -10,7 +10,7 @@ use crate::source::{Identity, nuls};
 
 use super::held::Held;
 
-/// See the module.
+/// A file that was read to its end and is watched for late writes.
 #[derive(Debug)]
 pub(super) struct Sealed {
     pub(super) identity: Identity,

@@ -88,7 +88,7 @@ impl Handle {
     }
 }
 
-/// See the module.
+/// The watcher before and in its thread: all followers, what wakes them, and what is published next.
 pub struct Watcher {
     hub: Arc<Hub>,
     rounds: Arc<Rounds>,

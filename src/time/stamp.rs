@@ -113,7 +113,7 @@ impl Form {
             Form::Slashed => slashed(&mut at_time(line), hints),
             Form::Syslog => syslog(&mut at_time(line), hints),
             Form::Epoch => epoch(&mut at_time(line)),
-            Form::Common => brackets(line).find_map(|inner| common(&mut Scan(inner), hints)),
+            Form::Common => brackets(line).find_map(|inner| clf(&mut Scan(inner), hints)),
             Form::Logfmt => logfmt(line, hints),
         }
     }
@@ -233,7 +233,7 @@ fn brackets(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     memchr::memchr_iter(b'[', head).map(|at| &line[at + 1..])
 }
 
-fn common(scan: &mut Scan<'_>, hints: &Hints) -> Option<i64> {
+fn clf(scan: &mut Scan<'_>, hints: &Hints) -> Option<i64> {
     let day = scan.digits(2)?;
     let month = scan.take(b'/').then(|| scan.month())??;
     let year = scan.take(b'/').then(|| scan.digits(4))??;
@@ -248,7 +248,7 @@ fn value(text: &[u8], hints: &Hints) -> Option<i64> {
     iso(&mut Scan(text), hints)
         .or_else(|| epoch(&mut Scan(text)))
         .or_else(|| slashed(&mut Scan(text), hints))
-        .or_else(|| common(&mut Scan(text), hints))
+        .or_else(|| clf(&mut Scan(text), hints))
 }
 
 /// The fields of the object itself, not those of objects in it.

@@ -1,3 +1,5 @@
+//! The times that stand in lines, as real programs write them.
+
 use jiff::Timestamp;
 use proptest::prelude::*;
 

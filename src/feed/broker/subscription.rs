@@ -29,7 +29,7 @@ enum Phase {
     Open,
 }
 
-/// See the module: where the conversation stands.
+/// One conversation with a broker: what was said, and what is due next.
 #[derive(Debug)]
 pub(super) struct Subscription {
     version: Version,

@@ -70,7 +70,7 @@ enum State {
     DataEnd,
 }
 
-/// See the module: where the parser stands.
+/// A parser of the export format: takes bytes in any pieces, gives out whole entries.
 #[derive(Debug)]
 pub(super) struct Export {
     wanted: HashSet<Vec<u8>>,

@@ -1,3 +1,5 @@
+//! Which Hosts and Origins pass.
+
 use http::StatusCode;
 
 use super::*;

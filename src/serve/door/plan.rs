@@ -7,14 +7,14 @@ use crate::config::value::Lines;
 use crate::hub::{Selection, SourceState};
 use crate::limits::SSE_FILES_MAX;
 use crate::reader::{Begin, From, Reader};
-use crate::source::{Chunk, EventKind, Id, Kind as What, Source};
+use crate::source::{Chunk, EventKind, Id, Kind, Source};
 
 use super::routes::Routes;
 use crate::serve::access::token::Scope;
 use crate::serve::delivery::filter::{Filter, Wanted};
 use crate::serve::delivery::turnstile::Lane;
 use crate::serve::delivery::wire::Shape;
-use crate::serve::http::query::{Format, Stream as Kind, StreamQuery};
+use crate::serve::http::query::{Endpoint, Format, StreamQuery};
 use crate::serve::http::refusal::Refusal;
 use crate::serve::http::request::Request;
 use crate::serve::transport::socket::Whom;
@@ -71,7 +71,7 @@ impl Plan {
     pub fn read(
         routes: &Routes,
         request: &Request,
-        kind: Kind,
+        kind: Endpoint,
         scope: &Scope,
     ) -> Result<Plan, Refusal> {
         let query = StreamQuery::read(&request.query, request.header("Last-Event-ID"), kind)?;
@@ -97,23 +97,24 @@ impl Plan {
                 ));
             }
         };
-        if kind == Kind::Events && several && count > SSE_FILES_MAX {
+        if kind == Endpoint::Events && several && count > SSE_FILES_MAX {
             return Err(Refusal::bad_request(format!(
                 "/events can list the ids of at most {SSE_FILES_MAX} files, here are {count}: name some with file="
             )));
         }
         let shape = match (kind, query.format) {
-            (Kind::Ws, None | Some(Format::Text)) => Shape::Message,
-            (Kind::Ws, Some(Format::Json)) => Shape::Json,
-            (Kind::Ws, Some(Format::Batch)) => Shape::Batch,
-            (Kind::Events, Some(Format::Json)) => Shape::SseJson,
-            (Kind::Events, _) if several => Shape::SseJson,
-            (Kind::Events, _) => Shape::SseText,
-            (Kind::Plain, Some(Format::Json)) => Shape::JsonLine,
-            (Kind::Plain, _) => Shape::Text,
+            (Endpoint::Ws, None | Some(Format::Text)) => Shape::Message,
+            (Endpoint::Ws, Some(Format::Json)) => Shape::Json,
+            (Endpoint::Ws, Some(Format::Batch)) => Shape::Batch,
+            (Endpoint::Events, Some(Format::Json)) => Shape::SseJson,
+            (Endpoint::Events, _) if several => Shape::SseJson,
+            (Endpoint::Events, _) => Shape::SseText,
+            (Endpoint::Plain, Some(Format::Json)) => Shape::JsonLine,
+            (Endpoint::Plain, _) => Shape::Text,
         };
         let follow = query.follow && before.is_none() && query.until.is_none();
-        let may_be_over = kind == Kind::Events && !follow && before.is_none() && !after.is_empty();
+        let may_be_over =
+            kind == Endpoint::Events && !follow && before.is_none() && !after.is_empty();
         let (lines, since) = match (query.lines, query.since) {
             (None, None) => (routes.lines, routes.since),
             (lines, since) => (lines.unwrap_or(Lines::All), since),
@@ -287,7 +288,7 @@ impl Plan {
             };
             let is_something = match &segment.kind {
                 // These move no id: a reconnect would be told them again and again.
-                What::Event(event) => !matches!(
+                Kind::Event(event) => !matches!(
                     event.kind,
                     EventKind::Start
                         | EventKind::Continued
@@ -296,11 +297,11 @@ impl Plan {
                         | EventKind::Back
                         | EventKind::Closed
                 ),
-                What::Lines(lines) => {
+                Kind::Lines(lines) => {
                     (0..lines.len()).any(|i| passes.is_none_or(|passes| passes(lines.line(i))))
                 }
             };
-            let is_event = matches!(segment.kind, What::Event(_));
+            let is_event = matches!(segment.kind, Kind::Event(_));
             if is_event || is_something {
                 first.push(segment);
             }

@@ -1,7 +1,9 @@
 //! Which path means what, and what all clients share.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use http::StatusCode;
 
@@ -22,7 +24,7 @@ use crate::serve::delivery::filter::Filters;
 use crate::serve::delivery::stream::Shared;
 use crate::serve::http::answer::{Answer, TEXT};
 use crate::serve::http::cors::Cors;
-use crate::serve::http::query::Stream as Kind;
+use crate::serve::http::query::Endpoint;
 use crate::serve::http::refusal::{Refusal, Refused};
 use crate::serve::http::request::{Method, Request};
 use crate::serve::transport::socket::Transport;
@@ -69,8 +71,17 @@ pub struct Routes {
     pub stopping: AtomicBool,
     /// Who may read.
     pub access: Access,
-    /// The watcher, to know whether it runs.
-    pub watcher: crate::tail::Handle,
+    /// Whether the watcher runs.
+    pub alive: Alive,
+}
+
+/// Asks whether the watcher runs; where it doesn't, for how long it has made no pass.
+pub struct Alive(pub Box<dyn Fn() -> Result<(), Duration> + Send + Sync>);
+
+impl fmt::Debug for Alive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Alive")
+    }
 }
 
 /// What is done with a request.
@@ -79,7 +90,7 @@ pub enum Route {
     /// An answer that is ready.
     Answer(Answer),
     /// A stream, for as long as the pass is good.
-    Stream(Kind, Pass),
+    Stream(Endpoint, Pass),
 }
 
 impl Routes {
@@ -99,9 +110,9 @@ impl Routes {
             .strip(&request.path)
             .filter(|path| !path.is_empty() || !self.has_base());
         let kind = match path {
-            Some("/ws") => Some(Kind::Ws),
-            Some("/events") => Some(Kind::Events),
-            Some("/stream") => Some(Kind::Plain),
+            Some("/ws") => Some(Endpoint::Ws),
+            Some("/events") => Some(Endpoint::Events),
+            Some("/stream") => Some(Endpoint::Plain),
             _ => None,
         };
         let is_healthz = path == Some("/healthz");
@@ -191,7 +202,7 @@ impl Routes {
     }
 
     fn health(&self) -> Answer {
-        let alive = self.watcher.is_alive();
+        let alive = (self.alive.0)();
         let line = match alive {
             _ if self.is_stopping() => "the daemon is stopping".to_owned(),
             Err(quiet) => format!("the watcher is stuck: no pass for {} s", quiet.as_secs()),

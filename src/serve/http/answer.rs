@@ -161,7 +161,7 @@ impl Answer {
 
 /// How the end of a streamed body is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Framing {
+pub enum BodyLength {
     /// `Transfer-Encoding: chunked`.
     Chunked,
     /// The end of the connection, for HTTP/1.0.
@@ -172,7 +172,7 @@ pub enum Framing {
 pub fn stream_head(
     content_type: &str,
     coding: Coding,
-    framing: Framing,
+    framing: BodyLength,
     cors: Option<&Cors>,
 ) -> Vec<u8> {
     let mut head = status_line(StatusCode::OK);
@@ -188,8 +188,8 @@ pub fn stream_head(
         push_field(&mut head, "Content-Encoding", "gzip");
     }
     match framing {
-        Framing::Chunked => push_field(&mut head, "Transfer-Encoding", "chunked"),
-        Framing::UntilClose => {}
+        BodyLength::Chunked => push_field(&mut head, "Transfer-Encoding", "chunked"),
+        BodyLength::UntilClose => {}
     }
     push_field(&mut head, "Connection", "close");
     push_cors(&mut head, cors);

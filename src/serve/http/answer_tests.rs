@@ -85,7 +85,7 @@ fn nothing_is_said_about_the_length_of_no_content() {
 fn streams_are_neither_stored_nor_held_back() {
     let cors = Cors::new("https://a".into(), true);
     for head in [
-        stream_head(EVENTS, Coding::Identity, Framing::Chunked, Some(&cors)),
+        stream_head(EVENTS, Coding::Identity, BodyLength::Chunked, Some(&cors)),
         upgrade_head("key", None, Some(&cors)),
     ] {
         let (_, fields, _) = read(&head);
@@ -96,12 +96,12 @@ fn streams_are_neither_stored_nor_held_back() {
     }
     let framing = |framing| read(&stream_head(TEXT, Coding::Identity, framing, None)).1;
     assert!(has(
-        &framing(Framing::Chunked),
+        &framing(BodyLength::Chunked),
         "transfer-encoding",
         "chunked"
     ));
     assert!(
-        !framing(Framing::UntilClose)
+        !framing(BodyLength::UntilClose)
             .iter()
             .any(|field| field.0 == "transfer-encoding")
     );
@@ -150,7 +150,7 @@ fn every_answer_says_when_it_was_given() {
         Answer::refusal(&Refusal::bad_request("no")).encode(Method::Head),
         Answer::no_content().encode(Method::Get),
         Answer::preflight(&cors).encode(Method::Options),
-        stream_head(EVENTS, Coding::Identity, Framing::Chunked, None),
+        stream_head(EVENTS, Coding::Identity, BodyLength::Chunked, None),
     ] {
         let (_, fields, _) = read(&bytes);
         let date = fields.iter().find(|field| field.0 == "date");

@@ -12,7 +12,7 @@ use crate::time::asked::Time;
 
 /// Which of the streams is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
+pub enum Endpoint {
     /// `/ws`
     Ws,
     /// `/events`
@@ -66,7 +66,7 @@ impl StreamQuery {
     pub fn read(
         query: &[u8],
         last_event_id: Option<&[u8]>,
-        stream: Stream,
+        stream: Endpoint,
     ) -> Result<Self, Refusal> {
         let mut asked = Self {
             files: Vec::new(),
@@ -114,7 +114,7 @@ impl StreamQuery {
         &mut self,
         parameter: Parameter,
         value: String,
-        stream: Stream,
+        stream: Endpoint,
     ) -> Result<(), &'static str> {
         match parameter {
             Parameter::File if value.is_empty() => return Err("the name of a file"),
@@ -135,8 +135,8 @@ impl StreamQuery {
                 self.format = Some(match (value.as_str(), stream) {
                     ("text", _) => Format::Text,
                     ("json", _) => Format::Json,
-                    ("batch", Stream::Ws) => Format::Batch,
-                    (_, Stream::Ws) => return Err("text, json or batch"),
+                    ("batch", Endpoint::Ws) => Format::Batch,
+                    (_, Endpoint::Ws) => return Err("text, json or batch"),
                     _ => return Err("text or json; batch is for /ws alone"),
                 });
             }

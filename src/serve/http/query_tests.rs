@@ -6,10 +6,10 @@ use proptest::prelude::*;
 use super::*;
 
 fn read(query: &str) -> StreamQuery {
-    StreamQuery::read(query.as_bytes(), None, Stream::Ws).expect(query)
+    StreamQuery::read(query.as_bytes(), None, Endpoint::Ws).expect(query)
 }
 
-fn refused(query: &str, stream: Stream) -> String {
+fn refused(query: &str, stream: Endpoint) -> String {
     let refusal = StreamQuery::read(query.as_bytes(), None, stream).expect_err(query);
     assert_eq!(refusal.status, StatusCode::BAD_REQUEST);
     refusal.line
@@ -75,7 +75,7 @@ fn a_value_that_cant_be_used_is_named_in_one_line() {
         "grep=%C3",
         "file=%zz",
     ] {
-        let line = refused(query, Stream::Ws);
+        let line = refused(query, Endpoint::Ws);
         let name = query.split('=').next().expect("a name");
         assert!(
             line.contains(&format!("the parameter {name}=")),
@@ -84,23 +84,23 @@ fn a_value_that_cant_be_used_is_named_in_one_line() {
         assert!(!line.contains('\n'), "{query}: {line}");
     }
     let long = format!("after={}", "x".repeat(ID_BYTES + 1));
-    assert!(refused(&long, Stream::Ws).contains("an id as a stream sent it"));
+    assert!(refused(&long, Endpoint::Ws).contains("an id as a stream sent it"));
     assert_eq!(
-        refused("lines=%0Ax\n", Stream::Plain),
+        refused("lines=%0Ax\n", Endpoint::Plain),
         "the parameter lines=%0Ax\\n can't be used: it must be a number of lines, or all"
     );
 }
 
 #[test]
 fn batch_is_for_ws_alone() {
-    assert!(refused("format=batch", Stream::Events).contains("/ws alone"));
-    assert!(refused("format=batch", Stream::Plain).contains("/ws alone"));
+    assert!(refused("format=batch", Endpoint::Events).contains("/ws alone"));
+    assert!(refused("format=batch", Endpoint::Plain).contains("/ws alone"));
 }
 
 #[test]
 fn last_event_id_wins_unless_it_is_empty() {
     let after = |query: &str, header: &[u8]| {
-        StreamQuery::read(query.as_bytes(), Some(header), Stream::Events).map(|asked| asked.after)
+        StreamQuery::read(query.as_bytes(), Some(header), Endpoint::Events).map(|asked| asked.after)
     };
     assert_eq!(after("after=a", b"b~c"), Ok(vec!["b".into(), "c".into()]));
     assert_eq!(after("after=a", b""), Ok(vec!["a".into()]));
@@ -128,7 +128,7 @@ proptest! {
         header in proptest::option::of("\\PC{0,20}"),
     ) {
         let header = header.as_ref().map(String::as_bytes);
-        match StreamQuery::read(query.as_bytes(), header, Stream::Plain) {
+        match StreamQuery::read(query.as_bytes(), header, Endpoint::Plain) {
             Ok(asked) => prop_assert!(asked.after.iter().chain(&asked.before).all(|id| is_id(id))),
             Err(refusal) => prop_assert!(!refusal.line.chars().any(char::is_control)),
         }

@@ -1,3 +1,5 @@
+//! Token files: what is taken, what is refused, and what is never shown.
+
 use std::fs::{self, FileTimes};
 use std::time::SystemTime;
 

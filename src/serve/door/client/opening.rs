@@ -21,15 +21,15 @@ use crate::serve::delivery::peer::Peer;
 use crate::serve::delivery::stream::Stream;
 use crate::serve::delivery::wire::{Framing, Shape, Wire};
 use crate::serve::door::plan::Plan;
-use crate::serve::http::answer::{self, Answer, Framing as BodyFraming};
+use crate::serve::http::answer::{self, Answer, BodyLength};
 use crate::serve::http::coding::Coding;
 use crate::serve::http::cors::Cors;
 use crate::serve::http::extension::deflate_answer;
 use crate::serve::http::handshake;
-use crate::serve::http::query::Stream as Kind;
+use crate::serve::http::query::Endpoint;
 use crate::serve::http::refusal::Refusal;
 use crate::serve::http::request::{Method, Request, Version};
-use crate::source::{Chunk, Kind as What};
+use crate::source::{Chunk, Kind};
 use crate::via::{self, NoWay, Passage};
 
 use super::Client;
@@ -85,7 +85,7 @@ impl Client<'_> {
     pub(super) fn open_stream(
         &self,
         request: &Request,
-        kind: Kind,
+        kind: Endpoint,
         pass: Pass,
         rest: Vec<u8>,
         cors: Option<&Cors>,
@@ -96,21 +96,21 @@ impl Client<'_> {
         if !self.routes.access.holds(&pass) {
             return Err(Refusal::unauthorized());
         }
-        let key = if kind == Kind::Ws {
+        let key = if kind == Endpoint::Ws {
             Some(handshake::accept_key(request)?)
         } else {
             None
         };
         let passage = self.passage(request)?;
         let framing = match (kind, request.version) {
-            (Kind::Ws, _) => Framing::WebSocket,
+            (Endpoint::Ws, _) => Framing::WebSocket,
             (_, Version::Http11) => Framing::Chunked,
             (_, Version::Http10) => Framing::Bare,
         };
         let body = if framing == Framing::Bare {
-            BodyFraming::UntilClose
+            BodyLength::UntilClose
         } else {
-            BodyFraming::Chunked
+            BodyLength::Chunked
         };
         // A peer of HTTP/1.0 is a simple one, or a proxy that may not know what it passes on.
         let coding = match framing {
@@ -313,8 +313,8 @@ impl Client<'_> {
             wire.stands(reader.ids());
             // What was read to know the status is not sent yet.
             wire.stands(first.iter().filter_map(|segment| match &segment.kind {
-                What::Event(event) => Some((segment.source.index, event.id)),
-                What::Lines(_) => None,
+                Kind::Event(event) => Some((segment.source.index, event.id)),
+                Kind::Lines(_) => None,
             }));
         }
         let mut link = Link::new(Arc::clone(&self.visitor.socket), speaks, wire);
