@@ -19,6 +19,22 @@
 //! queue of every live client; `serve` makes its wire forms, once for all who want the same, and writes them. `publish`
 //! stands beside `serve`, with a broker for a peer. `tail` and `serve` never import each other.
 //!
+//! What is no file becomes one: each origin (standard input, a FIFO, the journal, another tailcast, a broker) has a feeder
+//! ([`feed`]), a thread that appends what comes to a spool, and the spool is followed like any other file.
+//!
+//! # From inotify to the socket
+//!
+//! 1. The kernel tells of a change; `tail::watches` knows which follower it concerns.
+//! 2. `tail::watcher` gives that follower its turn.
+//! 3. `tail::follower` looks at the truth: the held file, then where its name leads.
+//! 4. `tail::held` reads the new bytes up to the last whole line.
+//! 5. `source::lines` (and a grammar, where there is one) splits them into lines: a [`hub::Change`].
+//! 6. [`hub`] moves the live edge and puts one shared batch into the queue of every live subscriber.
+//! 7. [`courier`] begins a round: the watcher and the couriers share the list of subscribers.
+//! 8. [`serve::delivery::peer`] takes the client's link, where nobody else has it.
+//! 9. [`serve::delivery::wire`] makes the batch's wire form, once for all who want the same.
+//! 10. [`serve::delivery::link`] writes it to the socket, as far as that takes it without waiting.
+//!
 //! Some files hold more than lines. A *grammar* ([`source::record`]) makes lines of the records of containers and of
 //! spools, wherever bytes are read: from there on a line is what a program wrote, while places and ids stay those of the
 //! bytes in the file.
@@ -33,6 +49,7 @@
 //! | `door` | accepts, starts client threads, tells them that their peers have said something | epoll(7) | an eventfd |
 //! | `client-N`, one a connection | request head, answer, history, slow writes, pings, goodbye | park; poll(2) while its peer is slow | unpark, `shutdown(SHUT_RD)` |
 //! | `publisher-N`, one a broker | the same, in MQTT | poll(2) | its bell, an eventfd |
+//! | feeders, one an origin (`upstream-N`, …) | append what comes to a spool | poll(2) | the bell, an eventfd |
 //!
 //! Two kinds of thread live for a moment: `filter` compiles a client's patterns on a stack of its own, `resolver` looks
 //! up a broker's name.

@@ -31,10 +31,16 @@ maintainer="${DEBFULLNAME:-the tailcast authors} <${DEBEMAIL:-tailcast@example.o
     echo 'License: Expat'
     sed '1,/^Copyright/d' LICENSE | sed -e '/./,$!d' -e 's/^$/./' -e 's/^/ /'
 } >"$documents/copyright"
+# The newest section of CHANGELOG.md, in Debian's form; a version that is not there yet has none.
+changes=$(awk -v version="## [$version]" '
+    /^## / { inside = index($0, version) == 1 }
+    inside && /^- / { sub(/^- /, "  * "); print; next }
+    inside && /^  [^ ]/ { print "  " $0 }' CHANGELOG.md)
+changes=${changes:-  * See CHANGELOG.md in the sources.}
 gzip -9n >"$documents/changelog.gz" <<END
 tailcast ($version) stable; urgency=medium
 
-  * See the history of the sources.
+$changes
 
  -- $maintainer  $date
 END
