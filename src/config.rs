@@ -40,6 +40,8 @@ pub struct Config {
     pub files: Vec<Followed>,
     /// Where spools are kept; `None` for temporary files.
     pub spool_dir: Option<PathBuf>,
+    /// It was asked for by `--spool-dir`, and is not just systemd's.
+    pub spool_dir_asked: bool,
     /// Bytes that are kept of each source that comes by way of a spool.
     pub spool_size: u64,
     /// Where it stands what other tailcasts and brokers ask for.
@@ -167,6 +169,7 @@ fn check(asked: Arguments, env: Environment<'_>) -> Result<Config, String> {
     let state_dir = asked.state_dir.or_else(|| systemd_state(env));
     Ok(Config {
         files,
+        spool_dir_asked: asked.spool_dir.is_some(),
         spool_dir: asked.spool_dir.or_else(|| spools_of_systemd(env)),
         spool_size: asked.spool_size,
         credentials_file: asked.credentials_file,

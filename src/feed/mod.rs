@@ -38,6 +38,7 @@ use crate::outward::Bell;
 use crate::source::Origin;
 use crate::stop::{Reason, Stop};
 use crate::tally::Upstreams;
+use crate::upstream::credentials::Credentials;
 use crate::via::Via;
 
 mod journal;
@@ -114,13 +115,13 @@ impl Feeders {
     /// Opens a spool for every FILE that is none. Nothing is fed yet. Blocks on the disk.
     pub fn open(config: &Config, hub: &Arc<Hub>, via: &Arc<Via>) -> Result<Feeders, StartError> {
         let mut feeders = Feeders::default();
+        // Read where it is needed; one that can't be read is told at the start all the same.
+        let credentials = config.credentials_file.as_deref();
+        credentials.map(Credentials::open).transpose()?;
         let wanted = config.files.iter().any(is_fed);
-        // What is not asked for any more is looked for where spools can be.
-        let left = config
-            .spool_dir
-            .as_ref()
-            .is_some_and(|given| given.is_dir());
-        if !wanted && !left {
+        // What is not asked for any more is looked for where spools can be. A directory that was asked for must be usable.
+        let there = config.spool_dir.as_ref().is_some_and(|dir| dir.is_dir());
+        if !wanted && !there && !config.spool_dir_asked {
             return Ok(feeders);
         }
         let store = Arc::new(Store::open(config.spool_dir.as_deref())?);

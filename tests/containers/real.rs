@@ -255,7 +255,7 @@ fn real_containers_come_and_go_are_renamed_and_made_again() {
     until(&mut client, "old", "<missing>");
     let text = daemon.get("/stream?follow=false&file=web&file=db").text();
     assert!(
-        text.contains("==> web <==\nthird\n") && text.contains("==> db <==\nready\n"),
+        text.contains("==> web <==\nsecond\nthird\n") && text.contains("==> db <==\nready\n"),
         "{text}"
     );
     assert_eq!(

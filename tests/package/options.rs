@@ -19,6 +19,7 @@ const OPTIONS: &str = "\
 --max-delay MILLISECONDS
 --max-line BYTES
 --since TIME
+--no-rotated
 --ping-interval SECONDS
 --allow-origin ORIGIN
 --allow-host NAME
