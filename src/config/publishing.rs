@@ -131,11 +131,13 @@ impl PublishingArguments {
     }
 }
 
-/// The characters of a name; a slash is escaped anyway.
+/// The characters of a name that are escaped, too. Letters and digits are refused: every broker takes them, and a word here
+/// is a slip.
 fn characters(text: &str) -> Result<String, Right> {
-    match text.contains(char::is_control) {
+    let is_wrong = |c: char| c.is_control() || c.is_ascii_alphanumeric();
+    match text.contains(is_wrong) {
         false => Ok(text.to_owned()),
-        true => Err("characters as \". \", without control characters, which are escaped anyway"),
+        true => Err("characters as \". \", without letters, digits and control characters"),
     }
 }
 
