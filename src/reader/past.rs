@@ -239,7 +239,12 @@ impl Past {
             .footing
             .as_ref()
             .and_then(|footing| footing.joiner.as_ref());
-        joiner.and_then(|joiner| joiner.carry()).unwrap_or_default()
+        match joiner {
+            Some(joiner) => joiner.carry().unwrap_or_default(),
+            // In an empty file nothing has gone on: what began before it goes on behind it.
+            None if self.limit == 0 => self.generation.carry(),
+            None => Arc::default(),
+        }
     }
 
     /// Where the generation begins that comes after the files beside the followed one, and which file it is.
