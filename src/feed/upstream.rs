@@ -15,8 +15,8 @@ use crate::config::url::HttpUrl;
 use crate::error::StartError;
 use crate::hub::{Hub, Notice, Spooled};
 use crate::limits::{
-    BACK_OFF_FORGOTTEN, UPSTREAM_FILES_MAX, UPSTREAM_FIRST_LINES, UPSTREAM_FIRST_WAIT,
-    UPSTREAM_NAME_BYTES, UPSTREAM_NOTE_BYTES,
+    UPSTREAM_FILES_MAX, UPSTREAM_FIRST_LINES, UPSTREAM_FIRST_WAIT, UPSTREAM_NAME_BYTES,
+    UPSTREAM_NOTE_BYTES,
 };
 use crate::outward::{BackOff, Bell, Lookup, Trust};
 use crate::source::id::name_hash;
@@ -346,18 +346,13 @@ impl Feeder for Upstream {
             let Err(trouble) = ended else {
                 continue;
             };
-            if let Standing::Back(since) = self.standing
-                && since.elapsed() >= BACK_OFF_FORGOTTEN
-            {
-                back_off.forget();
+            if let Standing::Back(since) = self.standing {
+                back_off.forget_after(since.elapsed());
             }
             self.is_away(&trouble);
             first.is_fed();
-            let until = Instant::now() + back_off.wait();
-            while Instant::now() < until {
-                if bell.wait(None, until).is_err() || bell.is_stopping() {
-                    return;
-                }
+            if !bell.rest(back_off.wait()) {
+                return;
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::time::Duration;
 
-use crate::limits::{BACK_OFF_MAX, BACK_OFF_MIN};
+use crate::limits::{BACK_OFF_FORGOTTEN, BACK_OFF_MAX, BACK_OFF_MIN};
 
 /// How long to wait before the next try: twice as long each time, up to [`BACK_OFF_MAX`].
 #[derive(Debug)]
@@ -32,6 +32,13 @@ impl BackOff {
     /// It was a good connection: the next wait is a short one.
     pub fn forget(&mut self) {
         *self = BackOff::default();
+    }
+
+    /// The connection has stood for so long: it was a good one from [`BACK_OFF_FORGOTTEN`] on.
+    pub fn forget_after(&mut self, stood: Duration) {
+        if stood >= BACK_OFF_FORGOTTEN {
+            self.forget();
+        }
     }
 }
 

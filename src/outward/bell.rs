@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
@@ -89,6 +89,19 @@ impl Bell {
         self.rung.swap(false, Ordering::AcqRel);
         Ok(())
     }
+
+    /// Waits for all of `wait`, however often somebody rings; false where the thread is to come to its end instead.
+    pub fn rest(&self, wait: Duration) -> bool {
+        let until = Instant::now() + wait;
+        while !self.is_stopping() && Instant::now() < until {
+            if let Err(error) = self.wait(None, until) {
+                // What is waited for is tried a little early.
+                log::debug!("waiting: {error}");
+                break;
+            }
+        }
+        !self.is_stopping()
+    }
 }
 
 impl Subscriber for Bell {
@@ -111,7 +124,6 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
     use std::thread;
-    use std::time::Duration;
 
     use super::*;
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::config::publishing::{Broker, Publishing};
 use crate::error::StartError;
-use crate::limits::{BACK_OFF_FORGOTTEN, KEEP_ALIVE_SECONDS, PASSWORD_BYTES};
+use crate::limits::{KEEP_ALIVE_SECONDS, PASSWORD_BYTES};
 use crate::outward::{BackOff, Connection, Lookup, Trust, Unreached};
 
 use super::places::Places;
@@ -78,19 +78,11 @@ impl Publisher {
             if self.means.bell.is_stopping() {
                 break;
             }
-            if let Standing::Works(since) = self.standing
-                && since.elapsed() >= BACK_OFF_FORGOTTEN
-            {
-                back_off.forget();
+            if let Standing::Works(since) = self.standing {
+                back_off.forget_after(since.elapsed());
             }
             self.tell(&trouble);
-            let until = Instant::now() + back_off.wait();
-            while Instant::now() < until && !self.means.bell.is_stopping() {
-                if let Err(error) = self.means.bell.wait(None, until) {
-                    log::debug!("waiting for {}: {error}", self.broker);
-                    break;
-                }
-            }
+            self.means.bell.rest(back_off.wait());
         }
         self.is_disconnected();
     }

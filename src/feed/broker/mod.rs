@@ -20,8 +20,8 @@ use crate::config::broker_url::BrokerUrl;
 use crate::error::StartError;
 use crate::hub::{Hub, Notice, SpoolPlace, Spooled};
 use crate::limits::{
-    BACK_OFF_FORGOTTEN, BROKER_PLACES_KEPT, BROKER_SESSION_SECONDS, KEEP_ALIVE_SECONDS,
-    PIPE_READ_BYTES, UPSTREAM_FILES_MAX, UPSTREAM_NAME_BYTES,
+    BROKER_PLACES_KEPT, BROKER_SESSION_SECONDS, KEEP_ALIVE_SECONDS, PIPE_READ_BYTES,
+    UPSTREAM_FILES_MAX, UPSTREAM_NAME_BYTES,
 };
 use crate::mqtt::packet::{Connect, Published, Role, Version};
 use crate::outward::{BackOff, Bell, Connection, Lookup, Trust, is_not_yet};
@@ -521,15 +521,12 @@ impl Feeder for Broker {
             if bell.is_stopping() {
                 return;
             }
-            if let Standing::Back(since) = self.standing
-                && since.elapsed() >= BACK_OFF_FORGOTTEN
-            {
-                back_off.forget();
+            if let Standing::Back(since) = self.standing {
+                back_off.forget_after(since.elapsed());
             }
             self.is_away(&trouble);
             first.is_fed();
-            let until = Instant::now() + back_off.wait();
-            while Instant::now() < until && !bell.is_stopping() && bell.wait(None, until).is_ok() {}
+            bell.rest(back_off.wait());
         }
     }
 }

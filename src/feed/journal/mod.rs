@@ -22,8 +22,8 @@ use nix::poll::PollFlags;
 
 use crate::config::followed::JournalMatch;
 use crate::limits::{
-    BACK_OFF_FORGOTTEN, JOURNAL_EMPTY_WAIT, JOURNAL_FIRST_ENTRIES, JOURNAL_LATE, JOURNAL_SILENT,
-    NOTE_EVERY, PIPE_READ_BYTES,
+    JOURNAL_EMPTY_WAIT, JOURNAL_FIRST_ENTRIES, JOURNAL_LATE, JOURNAL_SILENT, NOTE_EVERY,
+    PIPE_READ_BYTES,
 };
 use crate::outward::{BackOff, Bell};
 use crate::source::EventKind;
@@ -465,8 +465,8 @@ impl Feeder for Journal {
                 Err(error) => Ended::Failed(why_not(&error)),
             };
             self.append();
-            if step == Step::Follow && began.elapsed() > BACK_OFF_FORGOTTEN {
-                back_off.forget();
+            if step == Step::Follow {
+                back_off.forget_after(began.elapsed());
             }
             let (next, wait) = self.next(step, ended, &mut back_off);
             if next == Step::Follow || wait.is_some() {
@@ -474,11 +474,7 @@ impl Feeder for Journal {
             }
             step = next;
             if let Some(wait) = wait {
-                let until = Instant::now() + wait;
-                while !bell.is_stopping()
-                    && Instant::now() < until
-                    && bell.wait(None, until).is_ok()
-                {}
+                bell.rest(wait);
             }
         }
         self.append();
