@@ -84,7 +84,7 @@ struct Reading<'a> {
 impl Reading<'_> {
     fn open(&mut self) -> Result<Session, Trouble> {
         let url = &self.cat.url;
-        let secret = self.credentials.as_mut();
+        let secret = self.credentials.as_ref();
         let secret = secret.and_then(|credentials| credentials.secret(&url.at));
         let mut parameters = self.places.parameters(&url.query);
         let format = match self.cat.output {

@@ -115,9 +115,9 @@ impl Feeders {
     /// Opens a spool for every FILE that is none. Nothing is fed yet. Blocks on the disk.
     pub fn open(config: &Config, hub: &Arc<Hub>, via: &Arc<Via>) -> Result<Feeders, StartError> {
         let mut feeders = Feeders::default();
-        // Read where it is needed; one that can't be read is told at the start all the same.
-        let credentials = config.credentials_file.as_deref();
-        credentials.map(Credentials::open).transpose()?;
+        // One that can't be read is told even where nobody needs it.
+        let credentials = config.credentials_file.as_deref().map(Credentials::open);
+        let credentials = credentials.transpose()?.map(Arc::new);
         let wanted = config.files.iter().any(is_fed);
         // What is not asked for any more is looked for where spools can be. A directory that was asked for must be usable.
         let there = config.spool_dir.as_ref().is_some_and(|dir| dir.is_dir());
@@ -156,9 +156,11 @@ impl Feeders {
             }
             feeders.add(Box::new(journal))?;
         }
-        let others = feeders.open_upstreams(config, (&store, hub, via))?;
+        let others = feeders.open_upstreams(config, (&store, hub, via), credentials.clone())?;
         #[cfg(feature = "mqtt")]
-        let others = [others, feeders.open_brokers(config, (&store, hub))?].concat();
+        let brokers = feeders.open_brokers(config, (&store, hub), credentials.as_ref())?;
+        #[cfg(feature = "mqtt")]
+        let others = [others, brokers].concat();
         store.sweep(&keys, &others);
         feeders.store = Some(store);
         Ok(feeders)
@@ -169,6 +171,7 @@ impl Feeders {
         &mut self,
         config: &Config,
         (store, hub, via): (&Arc<Store>, &Arc<Hub>, &Arc<Via>),
+        credentials: Option<Arc<Credentials>>,
     ) -> Result<Vec<String>, StartError> {
         let mut hosts: Vec<(String, HttpUrl)> = Vec::new();
         for file in &config.files {
@@ -198,7 +201,7 @@ impl Feeders {
             counts: Arc::clone(&self.upstreams),
             ping_interval: config.ping_interval,
             file_bytes_max: config.spool_size / 2,
-            credentials_file: config.credentials_file.clone(),
+            credentials,
         });
         let mut keys = Vec::new();
         for (number, (host, url)) in hosts.into_iter().enumerate() {
@@ -216,6 +219,7 @@ impl Feeders {
         &mut self,
         config: &Config,
         (store, hub): (&Arc<Store>, &Arc<Hub>),
+        credentials: Option<&Arc<Credentials>>,
     ) -> Result<Vec<String>, StartError> {
         let mut keys = Vec::new();
         for file in &config.files {
@@ -226,7 +230,7 @@ impl Feeders {
                 (store, hub),
                 config.spool_size / 2,
                 (name.clone(), url.clone()),
-                config.credentials_file.as_deref(),
+                credentials.cloned(),
                 keys.len(),
             )?;
             if keys.contains(&broker.keys()) {

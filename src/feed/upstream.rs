@@ -42,7 +42,7 @@ pub(super) struct Shared {
     pub(super) counts: Arc<Upstreams>,
     pub(super) ping_interval: Duration,
     pub(super) file_bytes_max: u64,
-    pub(super) credentials_file: Option<PathBuf>,
+    pub(super) credentials: Option<Arc<Credentials>>,
 }
 
 /// One other tailcast, and the spools of its files.
@@ -52,7 +52,6 @@ pub(super) struct Upstream {
     host: String,
     url: HttpUrl,
     trust: Option<Trust>,
-    credentials: Option<Credentials>,
     lookup: Lookup,
     /// By what the other calls them.
     files: HashMap<String, Fed>,
@@ -89,10 +88,8 @@ impl Upstream {
         url: HttpUrl,
         number: usize,
     ) -> Result<Upstream, StartError> {
-        let credentials = shared.credentials_file.as_deref().map(Credentials::open);
         let mut upstream = Upstream {
             trust: url.tls.then(Trust::of_machine).transpose()?,
-            credentials: credentials.transpose()?,
             lookup: Lookup::default(),
             files: HashMap::new(),
             number,
@@ -171,7 +168,7 @@ impl Upstream {
         parameters.push(("lines".to_owned(), UPSTREAM_FIRST_LINES.to_string()));
         let ids = self.files.values().filter_map(|fed| fed.id.clone());
         parameters.extend(ids.map(|id| ("after".to_owned(), id)));
-        let secret = self.credentials.as_mut();
+        let secret = self.shared.credentials.as_ref();
         let secret = secret.and_then(|credentials| credentials.secret(&self.url.at));
         let (field, asked_at) = self.shared.via.field();
         let ask = Ask {

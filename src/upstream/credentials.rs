@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use parking_lot::Mutex;
+
 use crate::authority::Authority;
 use crate::config::value::HostPort;
 use crate::error::StartError;
@@ -10,10 +12,10 @@ use crate::limits::CREDENTIALS_FILE_BYTES;
 use crate::small_file;
 
 /// The credentials file by its path. It is read whenever a secret is needed, so a change counts from the next connection
-/// on; where it can't be read then, the last good one stays.
+/// on; where it can't be read then, the last good one stays. Opened once, and shared by all that ask others.
 pub struct Credentials {
     path: PathBuf,
-    lines: Vec<Line>,
+    lines: Mutex<Vec<Line>>,
 }
 
 struct Line {
@@ -31,14 +33,16 @@ impl Credentials {
         })?;
         Ok(Credentials {
             path: path.to_owned(),
-            lines,
+            lines: Mutex::new(lines),
         })
     }
 
     /// What the host asks for: the line with its port goes before the one without. Blocks on the disk.
-    pub fn secret(&mut self, at: &HostPort) -> Option<String> {
-        match read(&self.path) {
-            Ok(lines) => self.lines = lines,
+    pub fn secret(&self, at: &HostPort) -> Option<String> {
+        let read = read(&self.path);
+        let mut lines = self.lines.lock();
+        match read {
+            Ok(read) => *lines = read,
             Err(cause) => log::warn!(
                 "can't read the credentials in {}: {cause}: the ones read before stay",
                 self.path.display()
@@ -46,7 +50,7 @@ impl Credentials {
         }
         let of = |port| {
             let fits = |line: &&Line| line.host == at.host && line.port == port;
-            self.lines.iter().find(fits)
+            lines.iter().find(fits)
         };
         let line = of(Some(at.port)).or_else(|| of(None))?;
         Some(line.secret.clone())
@@ -108,7 +112,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().expect("a file");
         let text = "# comment\n\nweb1 abc def\nweb1:8443 x:y\n[::1] six\n";
         std::fs::write(file.path(), text).expect("write");
-        let mut credentials = Credentials::open(file.path()).expect("credentials");
+        let credentials = Credentials::open(file.path()).expect("credentials");
         assert_eq!(
             credentials.secret(&at("web1", 80)).as_deref(),
             Some("abc def")

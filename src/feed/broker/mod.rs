@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs;
 use std::hash::BuildHasher;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -52,7 +52,7 @@ pub(super) struct Broker {
     name: Option<String>,
     url: BrokerUrl,
     trust: Option<Trust>,
-    credentials: Option<Credentials>,
+    credentials: Option<Arc<Credentials>>,
     lookup: Lookup,
     /// Who we are to the broker, over restarts too.
     client: String,
@@ -95,10 +95,9 @@ impl Broker {
         (store, hub): (&Arc<Store>, &Arc<Hub>),
         file_bytes_max: u64,
         (name, url): (Option<String>, BrokerUrl),
-        credentials_file: Option<&Path>,
+        credentials: Option<Arc<Credentials>>,
         number: usize,
     ) -> Result<Broker, StartError> {
-        let credentials = credentials_file.map(Credentials::open).transpose()?;
         let mut broker = Broker {
             store: Arc::clone(store),
             hub: Arc::clone(hub),
@@ -207,7 +206,7 @@ impl Broker {
     /// One connection, until it ends.
     fn attempt(&mut self, bell: &Arc<Bell>, first: &First) -> Result<(), Trouble> {
         let failed = |error: &dyn std::fmt::Display| Trouble::Other(error.to_string());
-        let secret = self.credentials.as_mut();
+        let secret = self.credentials.as_ref();
         let secret = secret.and_then(|credentials| credentials.secret(&self.url.at));
         let secret = secret.as_deref().and_then(|secret| secret.split_once(':'));
         let user = self.url.user.as_deref().or(secret.map(|(user, _)| user));
