@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
@@ -21,8 +21,17 @@ use super::Unreached;
 pub struct Trust(Arc<ClientConfig>);
 
 impl Trust {
-    /// Reads the certificates of the authorities.
+    /// Reads the certificates of the authorities, once: all that connect share them.
     pub fn of_machine() -> Result<Trust, StartError> {
+        static READ: OnceLock<Trust> = OnceLock::new();
+        if let Some(trust) = READ.get() {
+            return Ok(trust.clone());
+        }
+        let trust = Trust::read()?;
+        Ok(READ.get_or_init(|| trust).clone())
+    }
+
+    fn read() -> Result<Trust, StartError> {
         let deed = "find the authorities that certificates are checked against (package ca-certificates, or \
                     SSL_CERT_FILE)";
         let found = rustls_native_certs::load_native_certs();

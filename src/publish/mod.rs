@@ -75,11 +75,8 @@ impl Publishers {
         }
         let host = if host.is_empty() { "unknown" } else { host };
         let mut publishers = Publishers::default();
-        let trust = match settings.brokers.iter().any(|broker| broker.tls) {
-            true => Some(Trust::of_machine()?),
-            false => None,
-        };
         for broker in &settings.brokers {
+            let trust = broker.tls.then(Trust::of_machine).transpose()?;
             let (state, kept) = State::open(&settings.state_dir, broker)?;
             let bell = Bell::new().map_err(|error| StartError::failed("make an eventfd", error))?;
             let bell = Arc::new(bell);
@@ -93,7 +90,7 @@ impl Publishers {
                 format: settings.format,
             };
             let places = Places::new(Arc::clone(&tally), state, kept.written);
-            let publisher = Publisher::new((broker, trust.as_ref()), settings, means, places);
+            let publisher = Publisher::new((broker, trust), settings, means, places);
             publishers.handles.push(Handle {
                 bell,
                 tally,

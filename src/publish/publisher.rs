@@ -44,14 +44,14 @@ enum Standing {
 
 impl Publisher {
     pub(super) fn new(
-        (broker, trust): (&Broker, Option<&Trust>),
+        (broker, trust): (&Broker, Option<Trust>),
         settings: &Publishing,
         means: Means,
         places: Places,
     ) -> Publisher {
         Publisher {
             broker: broker.clone(),
-            trust: trust.filter(|_| broker.tls).cloned(),
+            trust,
             password_file: settings.password_file.clone(),
             from_start: settings.from_start,
             means,
