@@ -32,7 +32,7 @@ test: export LEFT_OUT := $(CURDIR)/target/left-out
 test: ## all tests; those that want a program that is not installed leave it out, and the end says what
 	@mkdir -p target && rm -f "$(LEFT_OUT)"
 	$(CARGO) test
-	$(CARGO) test --no-default-features --test command
+	$(CARGO) test --no-default-features --test it command::
 	@if [ -s "$(LEFT_OUT)" ]; then sort -u "$(LEFT_OUT)"; \
 	  echo "apt-get install curl netcat-openbsd openssl logrotate systemd nginx caddy mosquitto chromium nodejs" \
 	    "brings in what they want"; fi

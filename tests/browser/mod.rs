@@ -1,5 +1,5 @@
 //! A headless Chromium, driven by the DevTools protocol over its own WebSocket.
-#![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(dead_code, reason = "each program of tests uses a part of it")]
 
 pub(crate) mod files;
 

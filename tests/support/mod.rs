@@ -1,5 +1,5 @@
 //! The built program as a child process, and clients that speak to it. Every wait has a deadline; nothing else waits.
-#![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(dead_code, reason = "each program of tests uses a part of it")]
 
 pub(crate) mod http;
 pub(crate) mod ids;

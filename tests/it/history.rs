@@ -1,0 +1,362 @@
+//! Rotated files are history: `lines`, `before` and `after` go through them as through one long file, compressed or not.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{Daemon, Logs, append, tool, wait_until};
+
+/// The lines and events of an answer in JSON Lines, and the id of each line.
+fn read(daemon: &Daemon, query: &str) -> (Vec<String>, HashMap<String, String>) {
+    let text = daemon
+        .get(&format!("/stream?follow=false&format=json&{query}"))
+        .text();
+    let (mut all, mut ids) = (Vec::new(), HashMap::new());
+    for object in text.lines() {
+        let object: Value = serde_json::from_str(object).expect("JSON");
+        let id = object["id"].as_str().expect("an id").to_owned();
+        match object["line"].as_str() {
+            Some(line) => {
+                all.push(line.to_owned());
+                ids.insert(line.to_owned(), id);
+            }
+            None => all.push(format!("<{}>", object["event"].as_str().expect("an event"))),
+        }
+    }
+    (all, ids)
+}
+
+fn lines(daemon: &Daemon, query: &str) -> Vec<String> {
+    let text = daemon.get(&format!("/stream?follow=false&{query}")).text();
+    text.lines().map(str::to_owned).collect()
+}
+
+fn numbers(from: usize, to: usize) -> Vec<String> {
+    (from..=to).map(|n| n.to_string()).collect()
+}
+
+/// Writes the numbers to a file, a line each.
+fn write(path: &Path, from: usize, to: usize) {
+    append(path, numbers(from, to).join("\n") + "\n");
+}
+
+fn gzip(path: &Path) {
+    let done = Command::new("gzip").arg(path).status();
+    assert!(done.expect("gzip").success());
+}
+
+/// Three files of three lines each, the middle one compressed where it is asked for.
+fn three_files(logs: &Logs, compressed: bool) -> std::path::PathBuf {
+    let log = logs.path("a.log");
+    write(&log, 1, 3);
+    fs::rename(&log, logs.path("a.log.2")).expect("rename");
+    write(&log, 4, 6);
+    fs::rename(&log, logs.path("a.log.1")).expect("rename");
+    write(&log, 7, 9);
+    if compressed {
+        gzip(&logs.path("a.log.1"));
+    }
+    log
+}
+
+#[test]
+fn the_last_lines_go_back_over_rotations_and_each_seam_is_told() {
+    for compressed in [false, true] {
+        let logs = Logs::new();
+        let daemon = Daemon::follow(&[&three_files(&logs, compressed)]);
+        for wanted in 0..=12 {
+            let from = 10 - wanted.min(9);
+            assert_eq!(lines(&daemon, &format!("lines={wanted}")), numbers(from, 9));
+        }
+        assert_eq!(lines(&daemon, "lines=all"), numbers(7, 9));
+        assert_eq!(lines(&daemon, "lines=9&grep=[159]"), ["1", "5", "9"]);
+        let (told, _) = read(&daemon, "lines=5");
+        let want = ["<start>", "5", "6", "<rotated>", "7", "8", "9", "<end>"];
+        assert_eq!(told, want);
+        // Who follows is carried live from there.
+        let mut client = daemon.websocket("/ws?lines=4");
+        assert_eq!(client.texts(4), numbers(6, 9));
+        append(&logs.path("a.log"), "10\n");
+        assert_eq!(client.text(), "10");
+    }
+}
+
+#[test]
+fn a_stream_resumes_and_pages_back_at_every_line_of_every_file() {
+    for compressed in [false, true] {
+        let logs = Logs::new();
+        let daemon = Daemon::follow(&[&three_files(&logs, compressed)]);
+        let (_, ids) = read(&daemon, "lines=9");
+        for n in 1..=9 {
+            let id = &ids[&n.to_string()];
+            assert_eq!(
+                lines(&daemon, &format!("after={id}")),
+                numbers(n + 1, 9),
+                "after {n}"
+            );
+            for wanted in [1, 4, 20] {
+                let from = (n + 1).saturating_sub(wanted).max(1);
+                let query = format!("before={id}&lines={wanted}");
+                assert_eq!(
+                    lines(&daemon, &query),
+                    numbers(from, n),
+                    "{wanted} before {n}"
+                );
+            }
+            // To the beginning of the file that holds the place.
+            let query = format!("before={id}&lines=all");
+            assert_eq!(
+                lines(&daemon, &query),
+                numbers((n - 1) / 3 * 3 + 1, n),
+                "{n}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_was_rotated_while_the_daemon_ran_is_history_too() {
+    let logs = Logs::new();
+    let log = three_files(&logs, true);
+    let daemon = Daemon::follow(&[&log]);
+    for (turn, from) in [(10, 10), (11, 13)] {
+        fs::rename(&log, logs.path(&format!("a.log.0{turn}"))).expect("rename");
+        fs::rename(logs.path(&format!("a.log.0{turn}")), logs.path("a.log.tmp")).expect("rename");
+        for n in [3, 2, 1] {
+            for ending in ["", ".gz"] {
+                let of = |n: usize| logs.path(&format!("a.log.{n}{ending}"));
+                let _ = fs::rename(of(n), of(n + 1));
+            }
+        }
+        fs::rename(logs.path("a.log.tmp"), logs.path("a.log.1")).expect("rename");
+        write(&log, from, from + 2);
+        let last = (from + 2).to_string();
+        assert!(wait_until(crate::support::DEADLINE, || lines(
+            &daemon, "lines=1"
+        ) == [last.clone()]));
+    }
+    for wanted in 1..=16 {
+        let from = 16 - wanted.min(15);
+        assert_eq!(
+            lines(&daemon, &format!("lines={wanted}")),
+            numbers(from, 15),
+            "{wanted}"
+        );
+    }
+}
+
+#[test]
+fn copies_that_were_truncated_are_history_and_a_copy_of_what_stands_is_not() {
+    let logs = Logs::new();
+    let log = logs.path("a.log");
+    write(&log, 1, 3);
+    fs::copy(&log, logs.path("a.log.2")).expect("copy");
+    fs::write(&log, "").expect("truncate");
+    write(&log, 4, 6);
+    fs::copy(&log, logs.path("a.log.1")).expect("copy");
+    fs::write(&log, "").expect("truncate");
+    write(&log, 7, 9);
+    let daemon = Daemon::follow(&[&log]);
+    assert_eq!(lines(&daemon, "lines=20"), numbers(1, 9));
+
+    let logs = Logs::new();
+    let log = logs.path("a.log");
+    write(&log, 1, 3);
+    // As logrotate's `copy` does: the file goes on.
+    fs::copy(&log, logs.path("a.log.1")).expect("copy");
+    write(&log, 4, 6);
+    let daemon = Daemon::follow(&[&log]);
+    assert_eq!(lines(&daemon, "lines=20"), numbers(1, 6));
+}
+
+#[test]
+fn files_of_others_and_younger_ones_are_no_history() {
+    let logs = Logs::new();
+    let log = three_files(&logs, false);
+    logs.file("a.log-other", "other\n");
+    logs.file("a.logs", "other\n");
+    let daemon = Daemon::follow(&[&log]);
+    assert_eq!(lines(&daemon, "lines=20"), numbers(1, 9));
+}
+
+#[test]
+fn what_cant_be_read_is_a_gap_and_older_files_go_on_behind_it() {
+    let logs = Logs::new();
+    let log = three_files(&logs, true);
+    let path = logs.path("a.log.1.gz");
+    let whole = fs::read(&path).expect("read");
+    let written = fs::metadata(&path).and_then(|stat| stat.modified());
+    fs::write(&path, &whole[..whole.len() - 6]).expect("damage");
+    // As a copy that was cut off has it: the time of the last write stays.
+    let file = fs::File::options().write(true).open(&path).expect("open");
+    file.set_modified(written.expect("a time")).expect("a time");
+    let daemon = Daemon::follow(&[&log]);
+    let (told, _) = read(&daemon, "lines=20");
+    let want = [
+        "<start>",
+        "1",
+        "2",
+        "3",
+        "<gap>",
+        "<rotated>",
+        "7",
+        "8",
+        "9",
+        "<end>",
+    ];
+    assert_eq!(told, want);
+
+    // Nothing older: the gap stands at the beginning.
+    fs::remove_file(logs.path("a.log.2")).expect("remove");
+    let text = daemon
+        .get("/stream?follow=false&format=json&lines=20")
+        .text();
+    assert!(text.contains("damaged"), "{text}");
+    let (told, _) = read(&daemon, "lines=20");
+    assert_eq!(told, ["<start>", "<gap>", "7", "8", "9", "<end>"]);
+    // Lines enough in the current file: the damaged one is none of the stream's.
+    assert_eq!(read(&daemon, "lines=2").0, ["<start>", "8", "9", "<end>"]);
+}
+
+#[test]
+fn without_rotated_files_history_ends_where_the_file_begins_but_for_who_resumes() {
+    let logs = Logs::new();
+    let log = three_files(&logs, false);
+    let daemon = Daemon::follow(&[&log]);
+    let (_, ids) = read(&daemon, "lines=9");
+    drop(daemon);
+    let daemon = Daemon::with(&["--no-rotated"], &[&log]);
+    assert_eq!(lines(&daemon, "lines=20"), numbers(7, 9));
+    assert_eq!(
+        lines(&daemon, &format!("after={}", ids["2"])),
+        numbers(3, 9)
+    );
+    assert_eq!(
+        lines(&daemon, &format!("before={}&lines=20", ids["8"])),
+        numbers(7, 8)
+    );
+}
+
+#[test]
+fn where_the_name_leads_nowhere_its_rotated_files_are_history() {
+    let logs = Logs::new();
+    let log = three_files(&logs, true);
+    fs::remove_file(&log).expect("remove");
+    let daemon = Daemon::follow(&[&log]);
+    assert_eq!(lines(&daemon, "lines=4"), numbers(3, 6));
+    let mut client = daemon.websocket("/ws?lines=2");
+    assert_eq!(client.texts(2), numbers(5, 6));
+    append(&log, "7\n");
+    assert_eq!(client.text(), "7");
+}
+
+#[test]
+fn logrotate_under_load_leaves_every_line_in_the_history_once_and_in_order() {
+    let Some(logrotate) = tool(&["logrotate"]) else {
+        return;
+    };
+    for how in [
+        "create",
+        "create\ncompress\ndelaycompress",
+        "create\ncompress",
+        "create\ndateext\ndateformat -%s",
+    ] {
+        let logs = Logs::new();
+        let log = logs.file("a.log", "");
+        let text = format!(
+            "{} {{\n rotate 30\n su root root\n {how}\n}}\n",
+            log.display()
+        );
+        let config = logs.file("rotate.conf", text);
+        fs::set_permissions(&config, std::os::unix::fs::PermissionsExt::from_mode(0o644))
+            .expect("a mode");
+        let daemon = Daemon::follow(&[&log]);
+        let mut written = 0;
+        for _ in 0..5 {
+            write(&log, written + 1, written + 50);
+            written += 50;
+            if how.contains("dateext") {
+                // Its names have a second in them.
+                let mut command = Command::new(&logrotate);
+                let begun = std::time::Instant::now();
+                assert!(wait_until(crate::support::DEADLINE, || begun
+                    .elapsed()
+                    .as_millis()
+                    > 1100));
+                let _ = command.arg("--version").output();
+            }
+            let status = Command::new(&logrotate)
+                .args(["-f", "-s"])
+                .arg(logs.path("state"))
+                .arg(&config)
+                .status();
+            assert!(status.expect("logrotate").success(), "{how}");
+        }
+        write(&log, written + 1, written + 50);
+        written += 50;
+        let all = || lines(&daemon, "lines=1000000");
+        assert!(
+            wait_until(crate::support::DEADLINE, || all() == numbers(1, written)),
+            "{how}: {:?}",
+            all()
+        );
+        drop(daemon);
+        let daemon = Daemon::follow(&[&log]);
+        assert_eq!(
+            lines(&daemon, "lines=1000000"),
+            numbers(1, written),
+            "{how}, after a restart"
+        );
+    }
+}
+
+#[test]
+fn a_moment_is_found_in_rotated_files_too() {
+    for compressed in [false, true] {
+        let logs = Logs::new();
+        let log = logs.path("a.log");
+        let write = |from: usize, to: usize| {
+            let line = |n: usize| format!("2026-11-20T10:{n:02}:00Z {n}\n");
+            append(&log, (from..=to).map(line).collect::<String>());
+        };
+        write(1, 3);
+        fs::rename(&log, logs.path("a.log.2")).expect("rename");
+        write(4, 6);
+        fs::rename(&log, logs.path("a.log.1")).expect("rename");
+        write(7, 9);
+        if compressed {
+            gzip(&logs.path("a.log.1"));
+            gzip(&logs.path("a.log.2"));
+        }
+        let daemon = Daemon::follow(&[&log]);
+        let read = |query: &str| -> Vec<String> {
+            let all = lines(&daemon, query);
+            let number = |line: &String| line.rsplit(' ').next().expect("a number").to_owned();
+            all.iter().map(number).collect()
+        };
+        let at = |n: usize| format!("2026-11-20T10:{n:02}:00Z");
+        for n in 1..=9 {
+            assert_eq!(
+                read(&format!("since={}", at(n))),
+                numbers(n, 9),
+                "since {n}"
+            );
+            let query = format!("since={}&lines=2", at(n));
+            assert_eq!(read(&query), numbers(n.max(8), 9), "since {n}");
+            let query = format!("until={}&lines=all", at(n));
+            let query = query.replace("lines=all", "lines=100");
+            assert_eq!(read(&query), numbers(1, n - 1), "until {n}");
+            let query = format!("until={}&lines=2", at(n));
+            assert_eq!(
+                read(&query),
+                numbers(n.saturating_sub(2).max(1), n - 1),
+                "until {n}"
+            );
+        }
+        let query = format!("since={}&until={}", at(2), at(6));
+        assert_eq!(read(&query), numbers(2, 5));
+    }
+}

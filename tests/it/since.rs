@@ -1,0 +1,299 @@
+//! Streams that begin or end at a time: since, until, --since.
+
+use std::time::{Duration, SystemTime};
+
+use crate::support::{Daemon, Logs, append, run};
+
+/// A line a second, ten in a minute: 2026-11-28T10:00:00Z and on.
+fn minute(logs: &Logs) -> std::path::PathBuf {
+    let line = |second| format!("2026-11-28T10:00:{second:02}Z line {second}\n");
+    logs.file("a.log", (0..60).step_by(6).map(line).collect::<String>())
+}
+
+/// The numbers of the lines that a request is answered with.
+fn lines(daemon: &Daemon, query: &str) -> Vec<u32> {
+    let answer = daemon.get(&format!("/stream?{query}"));
+    assert_eq!(answer.status, 200, "{query}");
+    let number = |line: &str| {
+        line.rsplit(' ')
+            .next()
+            .expect("a word")
+            .parse()
+            .expect("a number")
+    };
+    answer.text().lines().map(number).collect()
+}
+
+#[test]
+fn a_stream_begins_with_the_first_line_that_is_not_older() {
+    let logs = Logs::new();
+    let daemon = Daemon::follow(&[&minute(&logs)]);
+    let since = |query: &str| lines(&daemon, &format!("follow=false&since={query}"));
+    assert_eq!(since("2026-11-28T10:00:42Z"), [42, 48, 54]);
+    assert_eq!(since("2026-11-28T10:00:43Z"), [48, 54]);
+    assert_eq!(since("@1795860042.5"), [48, 54]);
+    // A plus that was not escaped.
+    assert_eq!(since("2026-11-28T11:00:43+01:00"), [48, 54]);
+    assert_eq!(since("2001-01-01").len(), 10);
+    assert_eq!(since("2099-01-01"), [0; 0]);
+}
+
+#[test]
+fn with_lines_whichever_begins_later_counts() {
+    let logs = Logs::new();
+    let daemon = Daemon::follow(&[&minute(&logs)]);
+    let since = |query: &str| {
+        lines(
+            &daemon,
+            &format!("follow=false&since=2026-11-28T10:00:42Z&{query}"),
+        )
+    };
+    assert_eq!(since("lines=2"), [48, 54]);
+    assert_eq!(since("lines=9"), [42, 48, 54]);
+    assert_eq!(since("lines=all"), [42, 48, 54]);
+    assert_eq!(since("lines=0"), [0; 0]);
+    assert_eq!(since("lines=2&grep=4"), [48, 54]);
+    assert_eq!(since("lines=2&grep=0%20l|12"), [0; 0]);
+}
+
+#[test]
+fn a_stream_ends_before_the_first_line_that_is_as_late() {
+    let logs = Logs::new();
+    let daemon = Daemon::with(&["--lines", "3"], &[&minute(&logs)]);
+    // It ends by itself.
+    assert_eq!(lines(&daemon, "until=2026-11-28T10:00:42Z"), [24, 30, 36]);
+    assert_eq!(
+        lines(&daemon, "until=2026-11-28T10:00:43Z&lines=2"),
+        [36, 42]
+    );
+    assert_eq!(
+        lines(&daemon, "until=2026-11-28T10:00:12Z&lines=all"),
+        [0, 6]
+    );
+    let both = "since=2026-11-28T10:00:12Z&until=2026-11-28T10:00:30Z";
+    assert_eq!(lines(&daemon, both), [12, 18, 24]);
+    assert_eq!(lines(&daemon, &format!("{both}&lines=1")), [24]);
+    assert_eq!(lines(&daemon, "until=2026-11-28T10:00:00Z"), [0; 0]);
+    let backwards = "until=2026-11-28T10:00:12Z&since=2026-11-28T10:00:30Z";
+    assert_eq!(lines(&daemon, backwards), [0; 0]);
+}
+
+#[test]
+fn what_comes_live_is_sent_whatever_its_time() {
+    let logs = Logs::new();
+    let log = minute(&logs);
+    let daemon = Daemon::follow(&[&log]);
+    let mut live = daemon.live("/stream?since=2026-11-28T10:00:54Z");
+    assert_eq!(live.line(), "2026-11-28T10:00:54Z line 54\n");
+    append(&log, "1999-01-01T00:00:00Z old\n");
+    assert_eq!(live.line(), "1999-01-01T00:00:00Z old\n");
+}
+
+#[test]
+fn the_option_is_for_clients_that_do_not_say() {
+    let logs = Logs::new();
+    let log = minute(&logs);
+    let daemon = Daemon::with(&["--since", "2026-11-28T10:00:30Z"], &[&log]);
+    assert_eq!(lines(&daemon, "follow=false"), [30, 36, 42, 48, 54]);
+    assert_eq!(lines(&daemon, "follow=false&lines=7").len(), 7);
+    assert_eq!(
+        lines(&daemon, "follow=false&since=2026-11-28T10:00:54Z"),
+        [54]
+    );
+    let daemon = Daemon::with(&["--since", "2026-11-28T10:00:30Z", "--lines=2"], &[&log]);
+    assert_eq!(lines(&daemon, "follow=false"), [48, 54]);
+}
+
+#[test]
+fn a_time_that_cant_be_used_is_refused_with_what_would_be_right() {
+    let logs = Logs::new();
+    let daemon = Daemon::follow(&[&minute(&logs)]);
+    let answer = daemon.get("/stream?since=noon");
+    assert_eq!(answer.status, 400);
+    assert!(answer.text().contains("since=noon"), "{}", answer.text());
+    assert!(answer.text().contains("today"), "{}", answer.text());
+    assert_eq!(daemon.get("/stream?until=2026-02-30").status, 400);
+    let wrong = run(&["--since", "noon", "a.log"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(said.contains("noon") && said.contains("today"), "{said}");
+}
+
+#[test]
+fn what_has_no_times_begins_where_it_stood_or_by_its_last_write() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "line 1\nline 2\n");
+    let file = std::fs::File::options()
+        .write(true)
+        .open(&log)
+        .expect("a file");
+    let hour = SystemTime::now() - Duration::from_secs(3600);
+    file.set_modified(hour).expect("a time");
+    let daemon = Daemon::follow(&[&log]);
+    assert_eq!(lines(&daemon, "follow=false&since=2h"), [1, 2]);
+    assert_eq!(lines(&daemon, "follow=false&since=10m"), [0; 0]);
+    append(&log, "line 3\n");
+    let mut live = daemon.live("/stream?lines=1");
+    assert_eq!(live.line(), "line 3\n");
+    // From before it was started: where the file stood then is known by its last write alone, and that is later now.
+    assert_eq!(lines(&daemon, "follow=false&since=10m"), [1, 2, 3]);
+    assert_eq!(lines(&daemon, "follow=false&since=now"), [0; 0]);
+}
+
+/// Lines of a minute each, the numbers of which they are called by.
+fn minutes(from: u32, to: u32) -> String {
+    (from..to)
+        .map(|minute| format!("2026-11-28T10:{minute:02}:00Z line {minute}\n"))
+        .collect()
+}
+
+/// Ten minutes in the file, and ten in each of three older ones, those before the last compressed where that is asked for.
+fn four_files(logs: &Logs, compressed: bool) -> std::path::PathBuf {
+    for (name, from) in [("a.log.3", 0), ("a.log.2", 10), ("a.log.1", 20)] {
+        let path = logs.file(name, minutes(from, from + 10));
+        if compressed && name != "a.log.1" {
+            let done = std::process::Command::new("gzip").arg(path).status();
+            assert!(done.expect("gzip").success());
+        }
+    }
+    logs.file("a.log", minutes(30, 40))
+}
+
+#[test]
+fn a_time_is_found_in_rotated_files_too() {
+    for compressed in [false, true] {
+        let logs = Logs::new();
+        let daemon = Daemon::follow(&[&four_files(&logs, compressed)]);
+        for begin in 0..41 {
+            let query = format!("follow=false&since=2026-11-28T10:{begin:02}:00Z");
+            let all: Vec<u32> = (begin..40).collect();
+            assert_eq!(lines(&daemon, &query), all, "{query}, {compressed}");
+            let last = all[all.len().saturating_sub(13)..].to_vec();
+            assert_eq!(lines(&daemon, &format!("{query}&lines=13")), last);
+        }
+        assert_eq!(
+            lines(&daemon, "follow=false&since=2001-01-01"),
+            (0..40).collect::<Vec<_>>()
+        );
+    }
+}
+
+#[test]
+fn a_stream_ends_in_a_rotated_file_where_the_time_is_there() {
+    for compressed in [false, true] {
+        let logs = Logs::new();
+        let daemon = Daemon::follow(&[&four_files(&logs, compressed)]);
+        for end in 0..41_u32 {
+            let query = format!("until=2026-11-28T10:{end:02}:00Z");
+            let last = |wanted: u32| (end.saturating_sub(wanted)..end).collect::<Vec<_>>();
+            assert_eq!(lines(&daemon, &query), last(10), "{query}, {compressed}");
+            assert_eq!(lines(&daemon, &format!("{query}&lines=13")), last(13));
+            let since = format!("{query}&since=2026-11-28T10:05:00Z");
+            assert_eq!(lines(&daemon, &since), (5..end).collect::<Vec<_>>());
+        }
+    }
+}
+
+#[test]
+fn files_that_were_rotated_while_it_runs_have_times_too() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", minutes(0, 10));
+    let daemon = Daemon::follow(&[&log]);
+    for from in [10, 20] {
+        let older = logs.path(&format!("a.log.{}", 3 - from / 10));
+        std::fs::rename(&log, older).expect("rename");
+        append(&log, minutes(from, from + 10));
+        let query = "follow=false&lines=1";
+        assert!(crate::support::wait_until(
+            crate::support::DEADLINE,
+            || lines(&daemon, query) == [from + 9]
+        ));
+    }
+    for at in 0..30 {
+        let moment = format!("2026-11-28T10:{at:02}:00Z");
+        assert_eq!(
+            lines(&daemon, &format!("follow=false&since={moment}")),
+            (at..30).collect::<Vec<_>>()
+        );
+        assert_eq!(
+            lines(&daemon, &format!("until={moment}&lines=30")),
+            (0..at).collect::<Vec<_>>()
+        );
+    }
+}
+
+#[test]
+fn what_was_written_before_the_time_is_not_opened() {
+    let logs = Logs::new();
+    let log = four_files(&logs, false);
+    // It is no gzip at all: opened, it would be a gap.
+    let old = logs.file("a.log.4.gz", "damaged");
+    let file = std::fs::File::options().write(true).open(old);
+    let before = SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
+    file.expect("open").set_modified(before).expect("a time");
+    let daemon = Daemon::follow(&[&log]);
+    let text = |query: &str| {
+        daemon
+            .get(&format!("/stream?follow=false&format=json&since={query}"))
+            .text()
+    };
+    let found = text("2025-01-01");
+    assert!(!found.contains("\"gap\""), "{found}");
+    assert!(found.contains("line 0"), "{found}");
+    let found = text("2001-01-01");
+    assert!(found.contains("\"gap\""), "{found}");
+    // Where nothing of an older file is wanted, the stream begins behind it.
+    let found = text("2026-11-28T10:30:00Z");
+    assert!(!found.contains("\"rotated\""), "{found}");
+}
+
+#[test]
+fn rotated_files_of_a_name_that_leads_nowhere_have_times_too() {
+    let logs = Logs::new();
+    let log = four_files(&logs, false);
+    std::fs::remove_file(&log).expect("remove");
+    let daemon = Daemon::follow(&[&log]);
+    for at in 0..31 {
+        let moment = format!("2026-11-28T10:{at:02}:00Z");
+        assert_eq!(
+            lines(&daemon, &format!("follow=false&since={moment}")),
+            (at..30).collect::<Vec<_>>()
+        );
+        assert_eq!(
+            lines(&daemon, &format!("until={moment}&lines=30")),
+            (0..at).collect::<Vec<_>>()
+        );
+    }
+    assert_eq!(lines(&daemon, "follow=false&since=2099-01-01"), [0; 0]);
+}
+
+#[test]
+fn an_empty_file_between_rotations_ends_no_search() {
+    let logs = Logs::new();
+    logs.file("a.log.2", minutes(0, 10));
+    logs.file("a.log.1", "");
+    let daemon = Daemon::follow(&[&logs.file("a.log", minutes(10, 20))]);
+    let since = "since=2026-11-28T10:05:00Z";
+    assert_eq!(
+        lines(&daemon, &format!("follow=false&{since}")),
+        (5..20).collect::<Vec<_>>()
+    );
+    let until = "until=2026-11-28T10:08:00Z";
+    assert_eq!(lines(&daemon, &format!("{since}&{until}")), [5, 6, 7]);
+}
+
+#[test]
+fn the_year_of_a_compressed_files_lines_is_that_of_its_last_write() {
+    let logs = Logs::new();
+    let old = logs.file("a.log.1", "Nov  8 05:41:07 host app: line 1\n");
+    // 10 November 2024; gzip keeps that.
+    let written = SystemTime::UNIX_EPOCH + Duration::from_secs(1_731_240_000);
+    let file = std::fs::File::options().write(true).open(&old);
+    file.expect("open").set_modified(written).expect("a time");
+    let done = std::process::Command::new("gzip").arg(old).status();
+    assert!(done.expect("gzip").success());
+    let daemon = Daemon::follow(&[&logs.file("a.log", "2026-11-28T10:00:00Z line 2\n")]);
+    assert_eq!(lines(&daemon, "until=2024-12-01"), [1]);
+    assert_eq!(lines(&daemon, "follow=false&since=2024-11-01"), [1, 2]);
+    assert_eq!(lines(&daemon, "follow=false&since=2024-11-09"), [2]);
+}
