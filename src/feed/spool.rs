@@ -274,7 +274,7 @@ impl Spool {
         };
         let kind = EventKind::Gap {
             lost_bytes: Some(std::mem::take(&mut lost.bytes)),
-            reason: "the spool could not be written",
+            reason: "the spool could not be written".into(),
         };
         lost.told = Instant::now();
         self.tell_at(at, kind);

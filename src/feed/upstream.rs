@@ -313,7 +313,10 @@ pub(super) fn event(message: &Message<'_>) -> Option<EventKind> {
         "truncated" => EventKind::Truncated,
         "gap" => EventKind::Gap {
             lost_bytes: message.lost,
-            reason: "lost on the way to or at the other tailcast",
+            reason: match reason() {
+                "" => "lost on the way to or at the other tailcast".into(),
+                said => said.to_owned().into(),
+            },
         },
         "missing" => EventKind::Missing,
         "away" => EventKind::Away {

@@ -115,7 +115,7 @@ impl Message {
         if !self.silent {
             let kind = EventKind::Gap {
                 lost_bytes: Some(line_bytes as u64),
-                reason: "larger than the broker takes",
+                reason: "larger than the broker takes".into(),
             };
             let event = Event {
                 kind,

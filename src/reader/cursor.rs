@@ -261,7 +261,7 @@ impl Cursor {
             });
         let kind = EventKind::Gap {
             lost_bytes: Some(limit - from),
-            reason,
+            reason: reason.into(),
         };
         self.event(Event {
             kind,

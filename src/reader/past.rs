@@ -291,7 +291,7 @@ impl Past {
         let rest = self.limit.saturating_sub(self.at);
         let mut gap = (rest > 0).then_some(EventKind::Gap {
             lost_bytes: Some(rest),
-            reason: "overwritten",
+            reason: "overwritten".into(),
         });
         let is_held = |sibling: &Sibling| {
             held.iter()
@@ -350,7 +350,7 @@ impl Past {
                 Err(reason) => {
                     gap = Some(EventKind::Gap {
                         lost_bytes: None,
-                        reason,
+                        reason: reason.into(),
                     });
                     continue;
                 }

@@ -260,7 +260,7 @@ impl Begin<'_> {
         let gap = found.lost.map(|reason| Event {
             kind: EventKind::Gap {
                 lost_bytes: None,
-                reason,
+                reason: reason.into(),
             },
             ..start.clone()
         });
@@ -330,7 +330,7 @@ impl Begin<'_> {
         let start = self.start_in_current(&source, generation, generation.start(), state.edge)?;
         let kind = EventKind::Gap {
             lost_bytes: self.lost_bytes(&source, generation, id),
-            reason: "id not found",
+            reason: "id not found".into(),
         };
         let gap = Event {
             kind,

@@ -1,6 +1,7 @@
 //! What the watcher publishes and everything downstream passes on: an immutable batch of segments, each the lines of
 //! one source or one event, with the wire forms made of it so far.
 
+use std::borrow::Cow;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -70,8 +71,8 @@ pub enum EventKind {
     Gap {
         /// How many, where that is known.
         lost_bytes: Option<u64>,
-        /// Why.
-        reason: &'static str,
+        /// Why: in our words, or in those of another tailcast.
+        reason: Cow<'static, str>,
     },
     /// The name has led nowhere for a second.
     Missing,

@@ -434,7 +434,7 @@ impl Fed {
                 _ if id.as_ref().is_some_and(has_passed) => return,
                 _ => self.spool.tell(EventKind::Gap {
                     lost_bytes: None,
-                    reason: "the broker did not deliver it",
+                    reason: "the broker did not deliver it".into(),
                 }),
             },
             // In the format `json` an id is all there is to tell a line by.

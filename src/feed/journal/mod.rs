@@ -258,7 +258,7 @@ impl Journal {
                     log::warn!("the journal has lost entries that were not read yet");
                     self.tell(&EventKind::Gap {
                         lost_bytes: None,
-                        reason: "gone from the journal before it was read",
+                        reason: "gone from the journal before it was read".into(),
                     });
                 }
                 true

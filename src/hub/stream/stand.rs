@@ -109,6 +109,7 @@ impl Stream {
         };
         let mut events = Vec::new();
         if let Some(Gap { lost_bytes, reason }) = gap {
+            let reason = reason.into();
             events.push(event(EventKind::Gap { lost_bytes, reason }));
         }
         events.push(event(match began {
@@ -241,7 +242,7 @@ impl Stream {
         if self.generations[0].number > 0 && events.len() == 1 {
             let kind = EventKind::Gap {
                 lost_bytes: None,
-                reason: "rotated away",
+                reason: "rotated away".into(),
             };
             events.push(Event {
                 kind,
@@ -267,10 +268,13 @@ impl Stream {
                 events.remove(0);
                 EventKind::Gap {
                     lost_bytes: lost_bytes.zip(more).map(|(a, b)| a + b),
-                    reason,
+                    reason: reason.into(),
                 }
             }
-            _ => EventKind::Gap { lost_bytes, reason },
+            _ => {
+                let reason = reason.into();
+                EventKind::Gap { lost_bytes, reason }
+            }
         };
         let Event { id, at, aside, .. } = events[0].clone();
         events.insert(
@@ -373,6 +377,7 @@ fn gap_up_to(
     reason: &'static str,
     standing: Standing,
 ) -> Event {
+    let reason = reason.into();
     let kind = EventKind::Gap { lost_bytes, reason };
     Event {
         kind,

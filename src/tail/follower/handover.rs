@@ -215,7 +215,7 @@ impl Follower {
         for lost in lost {
             let kind = EventKind::Gap {
                 lost_bytes: Some(lost),
-                reason: "written to a rotated file too late",
+                reason: "written to a rotated file too late".into(),
             };
             self.tell(turn, Change::Aside(kind));
         }

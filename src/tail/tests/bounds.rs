@@ -259,7 +259,7 @@ fn a_deleted_file_whose_name_does_not_come_back_is_let_go_of_and_its_unfinished_
     }
     let gap = EventKind::Gap {
         lost_bytes: Some(8),
-        reason: "deleted",
+        reason: "deleted".into(),
     };
     assert_eq!(events(&mut behind), [gap, EventKind::Missing]);
     // Who comes now starts at its end, and is told of no loss if it has had everything.

@@ -100,7 +100,7 @@ fn room_that_was_never_filled_is_no_loss_when_the_file_is_rotated() {
     });
     let late = EventKind::Gap {
         lost_bytes: Some(5),
-        reason: "written to a rotated file too late",
+        reason: "written to a rotated file too late".into(),
     };
     assert_eq!(rig.events(), [EventKind::Rotated, late]);
 }

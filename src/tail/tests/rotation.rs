@@ -101,7 +101,7 @@ fn what_a_laggard_writes_to_a_sealed_file_is_told_as_lost_with_its_size() {
     laggard.write_all(b"too late\n").expect("write");
     rig.expect_event(&EventKind::Gap {
         lost_bytes: Some(9),
-        reason: "written to a rotated file too late",
+        reason: "written to a rotated file too late".into(),
     });
     assert_eq!(rig.lines(), ["new"]);
 }
@@ -173,7 +173,7 @@ fn a_generation_that_is_only_there_compressed_is_a_gap() {
     rig.expect_lines(&["one", "new"]);
     let gap = EventKind::Gap {
         lost_bytes: None,
-        reason: "gone before it could be read",
+        reason: "gone before it could be read".into(),
     };
     assert_eq!(rig.events(), [gap, EventKind::Rotated]);
 }
@@ -241,7 +241,7 @@ fn a_file_that_waits_for_its_turn_and_is_deleted_meanwhile_is_a_gap_of_known_siz
     rig.expect_line("line 0099");
     let lost = EventKind::Gap {
         lost_bytes: Some(10),
-        reason: "gone before it could be read",
+        reason: "gone before it could be read".into(),
     };
     let at = |what: &Got| rig.got.iter().position(|got| got == what).expect("it came");
     let line = |n: u32| Got::Line("a.log".into(), format!("line {n:04}"));
@@ -286,7 +286,7 @@ fn a_file_that_comes_and_goes_between_two_looks_is_told_as_a_gap() {
     rig.expect_lines(&["one", "new"]);
     let gap = EventKind::Gap {
         lost_bytes: None,
-        reason: "gone before it could be read",
+        reason: "gone before it could be read".into(),
     };
     assert_eq!(rig.events(), [gap, EventKind::Rotated]);
 }

@@ -64,7 +64,7 @@ fn what_was_known_to_be_there_and_never_read_is_told_as_lost() {
     // How many is not known: more may have come after it was last looked at.
     let gap = EventKind::Gap {
         lost_bytes: None,
-        reason: "truncated before it was read",
+        reason: "truncated before it was read".into(),
     };
     assert_eq!(rig.events(), [gap, EventKind::Truncated]);
 }
