@@ -12,8 +12,13 @@ pub enum Condition {
     Missing(Arc<str>),
     /// Its name leads to something that can't be read, with the reason.
     Unreadable(Arc<str>),
-    /// Where its lines come from can't be reached, with the reason.
-    Away(Arc<str>),
+    /// Where its lines come from can't be reached.
+    Away {
+        /// Why.
+        reason: Arc<str>,
+        /// Since when, in nanoseconds since 1970: the reason may have been another one meanwhile.
+        since_ns: i64,
+    },
     /// Nothing more comes: standard input has ended.
     Closed,
 }
@@ -25,7 +30,7 @@ impl Condition {
             Condition::Ok => "ok",
             Condition::Missing(_) => "missing",
             Condition::Unreadable(_) => "unreadable",
-            Condition::Away(_) => "away",
+            Condition::Away { .. } => "away",
             Condition::Closed => "closed",
         }
     }
@@ -36,7 +41,7 @@ impl Condition {
             Condition::Ok => None,
             Condition::Missing(reason)
             | Condition::Unreadable(reason)
-            | Condition::Away(reason) => Some(reason),
+            | Condition::Away { reason, .. } => Some(reason),
             Condition::Closed => Some("standard input has ended"),
         }
     }

@@ -220,7 +220,12 @@ impl Stream {
                 let number = self.asides_told;
                 match &kind {
                     EventKind::Away { reason } => {
-                        self.feed = (Condition::Away(Arc::clone(reason)), number);
+                        let since_ns = match self.feed.0 {
+                            Condition::Away { since_ns, .. } => since_ns,
+                            _ => crate::time::now(),
+                        };
+                        let reason = Arc::clone(reason);
+                        self.feed = (Condition::Away { reason, since_ns }, number);
                     }
                     EventKind::Closed => self.feed = (Condition::Closed, number),
                     EventKind::Back => self.feed = (Condition::Ok, 0),

@@ -118,10 +118,11 @@ export class Intake {
     const before = file.state;
     file.state = STATES[message.event] ?? "ok";
     file.reason = message.reason ?? null;
+    if (before !== file.state) file.since = file.state === "away" ? Date.now() : 0;
     file.begun ||= file.state !== "missing";
     if (message.event === "start") {
       if (typeof message.id === "string" && !ring.ids.has(number)) ring.ids.set(number, message.id);
-    } else if (STATES[message.event] === undefined || before !== file.state) {
+    } else if (files.isNews(number, message.event) && (STATES[message.event] === undefined || before !== file.state)) {
       ring.pushEvent(number, message, { id: message.id ?? null, arrival: Date.now() });
     }
   }

@@ -8,12 +8,14 @@
 //   what is held    ring, rows, heights, past (fetched, not yet in front), scan and scan-worker
 //   what is asked   settings (the URL), filter, view, find
 //   the daemon      connection, history, intake, older
-//   what is drawn   list, row, paint, panel, files, names, status, time, theme
+//   the files       files, hosts, names, chips, picker
+//   what is drawn   list, row, paint, panel, status, time, theme
 //   the reader      deeds, keys, copy
 
 import { Connection, NAMES_CHARS_MAX } from "./connection.js";
 import { Files } from "./files.js";
 import { Bell } from "./bell.js";
+import { Chips } from "./chips.js";
 import { Columns } from "./columns.js";
 import { Find } from "./find.js";
 import { ALL_LEVELS, asked, marks, parse } from "./filter.js";
@@ -55,6 +57,8 @@ const TYPED_MS = 1500;
 // What is a step of history when it changes.
 const STEPS = ["filter", "files", "levels", "marking", "from", "to", "place"];
 const SPOKEN_MAX = 300; // characters of a line
+// How often the list is asked for files that a host has got, where only that host's are read.
+const HOSTS_MS = 15_000;
 
 const element = (id) => document.getElementById(id);
 
@@ -76,7 +80,8 @@ class Page {
   seen = { seq: 0, erred: false, looked: 0 }; // up to where the reader has seen everything
 
   constructor() {
-    this.files = new Files(element("files"), () => this.set({ files: this.files.shown && [...this.files.shown] }));
+    this.files = new Files(() => this.set({ files: this.files.shown && [...this.files.shown] }));
+    this.chips = new Chips({ bar: element("files"), files: this.files, list: (host) => this.picker.open(`${host}/`) });
     this.drawing = new Drawing({ ring: this.ring, files: this.files, rows: this.rows, looks: () => this.looks });
     this.past = new Past((number) => this.files.reader(number));
     this.list = this.#makeList();
@@ -129,6 +134,7 @@ class Page {
     addEventListener("beforeprint", () => this.list.print(true));
     addEventListener("afterprint", () => this.list.print(false));
     NARROW.addEventListener("change", () => this.#apply(this.settings));
+    setInterval(() => this.#hosts(), HOSTS_MS);
   }
 
   async start() {
@@ -229,7 +235,7 @@ class Page {
     const entry = ring.text(seq);
     const at = `${count(rows.row(seq) - rows.start + 1)} of ${count(rows.end - rows.start)}`;
     const name = this.files.name(ring.file(seq));
-    if (typeof entry !== "string") return `${sentence(entry, name)}, ${at}`;
+    if (typeof entry !== "string") return `${sentence(entry, this.files.subject(ring.file(seq), entry))}, ${at}`;
     const level = ring.level(seq) === OTHER ? "" : `${LEVELS[ring.level(seq)]}, `;
     return `${level}${name}, ${plain(entry).slice(0, SPOKEN_MAX)}, ${at}`;
   }
@@ -284,9 +290,10 @@ class Page {
   // Asks the daemon for the files shown, once they are more than it was asked for: all of what is held comes anew.
   // Files that aren't shown any more go on, and count as unread.
   #ask({ files, arrival, place }) {
+    const names = this.files.named(files);
     const wider = this.#wanted !== null && (files === null || files.some((name) => !this.#wanted.has(name)));
     const moved = JSON.stringify(place) !== JSON.stringify(this.place.at);
-    const other = moved || this.past.byTime === arrival || this.older.wouldMix(files);
+    const other = moved || this.past.byTime === arrival || this.older.wouldMix(names);
     this.place.at = place;
     this.past.byTime = !arrival;
     if (!this.#started) this.#wanted = files && new Set(files);
@@ -296,7 +303,7 @@ class Page {
 
   // The names of the files to ask for, or null for all: a name that nobody knows would be refused.
   get asked() {
-    const known = this.files.all.map((file) => file.name).filter((name) => this.#wanted?.has(name));
+    const known = this.#wanted === null ? [] : this.files.named([...this.#wanted]);
     return known.length === 0 || known.join("").length > NAMES_CHARS_MAX ? null : known;
   }
 
@@ -512,10 +519,21 @@ class Page {
     if (later !== null) this.panel.announcer.say(later);
   }
 
+  // A stream of a host's files by name is told of none that comes later: the list is.
+  #hosts() {
+    const asksForHost = this.#wanted !== null && [...this.#wanted].some((name) => name.endsWith("/"));
+    if (asksForHost && !document.hidden && this.connection.state.name === "live") this.#askFiles();
+  }
+
   async #askFiles() {
+    const { shownCount } = this.files;
+    const asked = String(this.asked);
     try {
       const status = await this.files.refresh();
       if (status === 401) this.panel.askToken();
+      // Of a host that is shown, more files are known now.
+      if (this.#started && this.files.shownCount !== shownCount) this.view.again();
+      if (this.#started && String(this.asked) !== asked) this.connection.open();
     } catch {
       // The connection says what is wrong.
     }

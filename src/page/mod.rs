@@ -38,6 +38,7 @@ const TOKEN: &[u8] = include_bytes!("token.html");
 const FILES: &[(&str, &[u8])] = files![
     "ansi.js",
     "bell.js",
+    "chips.js",
     "columns.js",
     "connection.js",
     "copy.js",
@@ -49,6 +50,7 @@ const FILES: &[(&str, &[u8])] = files![
     "find.js",
     "heights.js",
     "history.js",
+    "hosts.js",
     "intake.js",
     "json.js",
     "keys.js",

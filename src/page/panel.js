@@ -119,8 +119,8 @@ export class Panel {
   }
 
   draw() {
-    const { files, view, ring, list } = this.#page;
-    files.draw();
+    const { chips, files, view, ring, list } = this.#page;
+    chips.draw();
     element("header").classList.toggle("many", files.areMany);
     write(element("pick"), `${files.words} ▾`);
     this.#names();
@@ -245,7 +245,8 @@ export class Panel {
       const why = shown.map((file) => file.reason).find(Boolean) ?? "";
       say("The file can't be read", `${paths(shown)}${why === "" ? "" : `: ${why}`}. It is tried again, and will show here once the daemon may read it.`);
     } else if (all("away")) {
-      say("Not reachable now", shown.map((file) => `${file.name}${file.reason ? `: ${file.reason}` : ""}`).join(", "));
+      const group = files.groups.filter(({ numbers }) => numbers.some((number) => files.isShown(number)));
+      say("Not reachable now", group.map((one) => `${one.host || files.name(one.numbers[0])}: ${files.groupWords(one)}`).join(", "));
     } else if (shown.length > 0 && shown.every((file) => ["missing", "unreadable"].includes(file.state))) {
       say("No such file yet: waiting", `${paths(shown)} will show here as soon as something writes it.`);
     } else if (this.#state.name === "live" && files.all.length === 0) {

@@ -1,5 +1,7 @@
-// The files as a list to search, for many of them or a small window: Enter shows one alone, Space merges.
+// The files as a list to search, for many of them or a small window, with those of a host together: Enter shows one
+// alone, or all of a host, Space merges.
 
+import { ownName } from "./hosts.js";
 import { count, size } from "./time.js";
 
 const SHOWN_MAX = 300;
@@ -11,7 +13,7 @@ export class Picker {
   #files;
   #chosen;
   #active = -1;
-  #found = []; // numbers of the files that fit
+  #found = []; // what fits, in the order shown: {host, numbers}, a host's own line or that of a file
 
   // `chosen(names)` is told of the files to show, null for all.
   constructor({ dialog, input, list, files, chosen }) {
@@ -22,13 +24,15 @@ export class Picker {
       const option = event.target.closest("[role=option]");
       if (option === null) return;
       const merge = event.target.closest(".dot") !== null || event.ctrlKey || event.metaKey || event.shiftKey;
-      if (merge) this.#merge(Number(option.dataset.number));
-      else this.#alone(Number(option.dataset.number));
+      const found = this.#found[Number(option.dataset.at)];
+      if (merge) this.#merge(found);
+      else this.#alone(found);
     });
   }
 
-  open() {
-    this.#input.value = "";
+  // Opens the list, of what has `wanted` in its name.
+  open(wanted = "") {
+    this.#input.value = wanted;
     this.#active = -1;
     this.#fill();
     if (!this.#dialog.open) this.#dialog.showModal();
@@ -43,78 +47,84 @@ export class Picker {
       this.#point();
     } else if (event.key === "Enter") {
       event.preventDefault();
-      const number = this.#found[Math.max(0, this.#active)];
-      if (number !== undefined) this.#alone(number);
+      const found = this.#found[Math.max(0, this.#active)];
+      if (found !== undefined) this.#alone(found);
     } else if (event.key === " " && this.#active >= 0) {
       event.preventDefault();
       this.#merge(this.#found[this.#active]);
     }
   }
 
-  #alone(number) {
-    this.#chosen([this.#files.name(number)]);
+  #alone({ host, numbers }) {
+    this.#chosen(host === null ? [this.#files.name(numbers[0])] : [`${host}/`]);
     this.#dialog.close();
   }
 
-  #merge(number) {
-    this.#chosen(this.#files.merged(number));
+  #merge({ numbers }) {
+    this.#chosen(this.#files.merged(numbers));
     this.#fill();
   }
 
   #fill() {
+    const files = this.#files;
     const wanted = this.#input.value.trim().toLowerCase();
-    this.#found = this.#files.all.map((_, number) => number).filter((number) => this.#files.name(number).toLowerCase().includes(wanted));
-    this.#found.sort((a, b) => Number(this.#host(a) > this.#host(b)) - Number(this.#host(a) < this.#host(b)) || a - b);
-    const nodes = [];
-    let group = null;
-    let host = "";
-    for (const number of this.#found.slice(0, SHOWN_MAX)) {
-      if (this.#host(number) !== host || group === null) {
-        host = this.#host(number);
-        group = make("ul", "group");
-        group.role = "group";
-        if (host !== "") {
-          const away = this.#files.all.some((file) => file.state === "away" && file.name.startsWith(`${host}/`));
-          const name = make("li", "host");
-          name.role = "presentation";
-          name.append(make("span", `lamp ${away ? "bad" : "good"}`), host, away ? " · away" : "");
-          group.append(name);
-        }
-        group.setAttribute("aria-label", host === "" ? "files" : host);
-        nodes.push(group);
+    const fits = (number) => files.name(number).toLowerCase().includes(wanted);
+    this.#found = [];
+    const local = make("ul", "group");
+    const groups = [local];
+    let left = SHOWN_MAX;
+    for (const { host, numbers } of files.groups) {
+      const found = numbers.filter(fits).slice(0, left);
+      left -= found.length;
+      if (found.length === 0) continue;
+      const group = host === "" ? local : make("ul", "group");
+      if (host !== "") {
+        group.append(this.#host(host, numbers));
+        groups.push(group);
       }
-      group.append(this.#option(number, host));
+      group.role = "group";
+      group.setAttribute("aria-label", host === "" ? "files" : host);
+      group.append(...found.map((number) => this.#option(number)));
     }
-    this.#list.replaceChildren(...nodes);
+    this.#list.replaceChildren(...groups.filter((group) => group.children.length > 0));
+    // A host's files stand behind those of this machine.
+    this.#found = [...this.#list.querySelectorAll("[role=option]")].map((option, at) => {
+      option.id = `file-${at}`;
+      option.dataset.at = at;
+      return { host: option.dataset.host ?? null, numbers: option.dataset.numbers.split(",").map(Number) };
+    });
     this.#active = Math.min(this.#active, this.#found.length - 1);
     this.#point();
   }
 
-  #host(number) {
-    const name = this.#files.name(number);
-    return name.startsWith("/") || !name.includes("/") ? "" : name.slice(0, name.indexOf("/"));
+  #host(host, numbers) {
+    const words = this.#files.groupWords({ numbers });
+    const option = this.#line(`host ${words === "" ? "" : "away"}`, numbers, host, [words, `${count(numbers.length)} ${numbers.length === 1 ? "file" : "files"}`]);
+    option.dataset.host = host;
+    return option;
   }
 
-  #option(number, host) {
+  #option(number) {
     const file = this.#files.all[number];
-    const option = make("li", `option ${this.#files.colour(number)}`);
+    return this.#line("", [number], ownName(file), [file.unread > 0 ? `${count(file.unread)} new` : "", this.#files.stateWords(number), size(file.size)]);
+  }
+
+  #line(looks, numbers, words, told) {
+    const option = make("li", `option ${looks} ${this.#files.colour(numbers[0])}`);
     option.role = "option";
-    option.id = `file-${number}`;
-    option.dataset.number = number;
-    option.setAttribute("aria-selected", String(this.#files.isShown(number)));
-    const told = [file.unread > 0 ? `${count(file.unread)} new` : "", this.#files.stateWords(number), size(file.size)].filter(Boolean);
+    option.dataset.numbers = numbers.join();
+    option.setAttribute("aria-selected", String(numbers.every((number) => this.#files.isShown(number))));
     const name = make("span", "name");
-    name.textContent = host === "" ? file.name : file.name.slice(host.length + 1);
+    name.textContent = words;
     const rest = make("span", "rest");
-    rest.textContent = told.join(" · ");
+    rest.textContent = told.filter(Boolean).join(" · ");
     option.append(make("span", "dot"), name, rest);
     return option;
   }
 
   #point() {
     for (const option of this.#list.querySelectorAll(".active")) option.classList.remove("active");
-    const number = this.#found[this.#active];
-    const option = number === undefined ? null : document.getElementById(`file-${number}`);
+    const option = this.#active < 0 ? null : document.getElementById(`file-${this.#active}`);
     option?.classList.add("active");
     option?.scrollIntoView({ block: "nearest" });
     if (option) this.#input.setAttribute("aria-activedescendant", option.id);

@@ -260,7 +260,7 @@ export class Drawing {
 
   #event(row, seq, event) {
     row.classList.add("event", `event-${event.event}`);
-    const label = part("label", sentence(event, this.#files.name(this.#ring.file(seq))));
+    const label = part("label", sentence(event, this.#files.subject(this.#ring.file(seq), event)));
     row.append(label);
     if (this.#ring.arrival(seq) === 0) return;
     const time = make("time", "when");

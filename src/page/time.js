@@ -54,6 +54,13 @@ export function ago(milliseconds) {
   return `${Math.floor(seconds / 86_400)} d ago`;
 }
 
+// A time without its seconds, with the day where that isn't today: "10:42", "28 Nov 10:42".
+export function when(time, now = Date.now()) {
+  const date = new Date(time);
+  const clock = `${two(date.getHours())}:${two(date.getMinutes())}`;
+  return isSameDay(time, now, false) ? clock : `${date.toLocaleDateString("en-GB", { day: "numeric", month: "short" })} ${clock}`;
+}
+
 // The whole of it, for who points at it.
 export function full(time, arrival) {
   const own = time === 0 ? "this line has no time of its own" : new Date(time).toISOString();

@@ -19,3 +19,9 @@ pub fn nanoseconds(at: Timestamp) -> i64 {
 pub fn now() -> i64 {
     nanoseconds(Timestamp::now())
 }
+
+/// A moment as JSON has it: RFC 3339 in UTC, to the second.
+pub fn rfc3339(at_ns: i64) -> String {
+    let second = Timestamp::from_second(at_ns.div_euclid(1_000_000_000)).unwrap_or_default();
+    second.to_string()
+}

@@ -19,6 +19,7 @@ mod fields;
 mod files;
 mod filter;
 mod find;
+mod hosts;
 mod keys;
 mod leaving;
 mod lines;

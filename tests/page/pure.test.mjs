@@ -226,3 +226,29 @@ test("fewer long lines are fetched at once than short ones", async () => {
   const { portion } = await page("history");
   assert.deepEqual([portion(100), portion(NaN), portion(1 << 20)], [1000, 1000, 20]);
 });
+
+test("files of one host are one chip, and their names beside the lines stay short", async () => {
+  const { grouped, hostOf, ownName, shortNames } = await page("hosts");
+  const of = (name, kind = "upstream") => ({ name, kind });
+  assert.equal(hostOf(of("web1/syslog")), "web1");
+  assert.equal(hostOf(of("web1//var/log/app.log")), "web1");
+  assert.equal(ownName(of("web1//var/log/app.log")), "/var/log/app.log");
+  assert.equal(hostOf(of("logs/app.log", "file")), "");
+  assert.equal(hostOf(of("web1/syslog", "broker")), "web1");
+  assert.equal(hostOf(of("site/web1/syslog", "broker")), "site/web1");
+  const files = [of("web1/syslog"), of("app.log", "file"), of("web2/syslog"), of("web1/app.log")];
+  assert.deepEqual(grouped(files), [
+    { host: "", numbers: [1] }, { host: "web1", numbers: [0, 3] }, { host: "web2", numbers: [2] },
+  ]);
+  assert.deepEqual(shortNames(files), ["web1/syslog", "app", "web2/syslog", "web1/app"]);
+  assert.deepEqual(shortNames([of("web1/syslog"), of("web2/syslog")]), ["web1", "web2"]);
+  const long = ["ip-10-0-3-17.eu-west-1.internal", "ip-10-0-3-18.eu-west-1.internal"];
+  assert.deepEqual(shortNames(long.map((host) => of(`${host}/nginx-access.log`))), ["17", "18"]);
+});
+
+test("a time since when is as short as it can be read", async () => {
+  const { when } = await page("time");
+  const now = new Date(2026, 10, 28, 12, 0).getTime();
+  assert.equal(when(new Date(2026, 10, 28, 10, 42).getTime(), now), "10:42");
+  assert.equal(when(new Date(2026, 10, 27, 23, 5).getTime(), now), "27 Nov 23:05");
+});

@@ -10,7 +10,7 @@ use http::StatusCode;
 use crate::config::value::{BasePath, Lines};
 use crate::courier::Rounds;
 use crate::escape::shown;
-use crate::hub::Selection;
+use crate::hub::{Condition, Selection};
 use crate::json;
 use crate::metrics::{self, Reading};
 use crate::tally::{Tally, Upstreams};
@@ -28,7 +28,7 @@ use crate::serve::http::query::Endpoint;
 use crate::serve::http::refusal::{Refusal, Refused};
 use crate::serve::http::request::{Method, Request};
 use crate::serve::transport::socket::Transport;
-use crate::time::asked::Time;
+use crate::time::{self, asked::Time};
 
 /// What all clients share.
 #[derive(Debug)]
@@ -270,6 +270,10 @@ impl Routes {
             if let Some(reason) = state.condition.reason() {
                 out.extend_from_slice(b",\"reason\":");
                 json::string(reason.as_bytes(), &mut out);
+            }
+            if let Condition::Away { since_ns, .. } = state.condition {
+                out.extend_from_slice(b",\"since\":");
+                json::string(time::rfc3339(since_ns).as_bytes(), &mut out);
             }
             out.push(b'}');
         }

@@ -62,10 +62,14 @@ fn a_reader_that_is_behind_is_told_where_it_happened_and_no_id_leads_back() {
     rig.expect_lines(&["one"]);
     let mut behind = reader(&rig.hub, From::All, true);
     tell(&rig.hub, away());
-    assert_eq!(
-        rig.hub.source(0).expect("it is followed").condition,
-        Condition::Away("no route to host".into())
-    );
+    let since = |rig: &Rig| match rig.hub.source(0).expect("it is followed").condition {
+        Condition::Away { reason, since_ns } if &*reason == "no route to host" => since_ns,
+        other => panic!("{other:?}"),
+    };
+    let first = since(&rig);
+    // Away for another reason, it is away since it first was.
+    tell(&rig.hub, away());
+    assert_eq!(since(&rig), first);
     tell(&rig.hub, EventKind::Back);
     assert_eq!(
         rig.hub.source(0).expect("it is followed").condition,
@@ -73,11 +77,14 @@ fn a_reader_that_is_behind_is_told_where_it_happened_and_no_id_leads_back() {
     );
     append(&rig.path("a.log"), "two\n");
     rig.expect_lines(&["one", "two"]);
-    assert_eq!(rig.events(), [away(), EventKind::Back]);
+    assert_eq!(rig.events(), [away(), away(), EventKind::Back]);
     let told = told(&mut behind);
-    assert_eq!(names(&told), ["start", "one", "away", "back", "two"]);
+    assert_eq!(
+        names(&told),
+        ["start", "one", "away", "away", "back", "two"]
+    );
     let after_one = told[1].1;
-    assert_eq!([told[2].1, told[3].1], [after_one, after_one]);
+    assert_eq!([told[2].1, told[4].1], [after_one, after_one]);
     // It is over: who comes now is told nothing.
     let mut late = reader(&rig.hub, From::All, true);
     assert_eq!(names(&self::told(&mut late)), ["start", "one", "two"]);
