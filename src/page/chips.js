@@ -46,7 +46,7 @@ export class Chips {
     chip.classList.toggle("host", group.host !== "");
     chip.classList.toggle("off", !isShown);
     chip.classList.toggle("missing", words !== "");
-    chip.classList.toggle("away", words.startsWith("away"));
+    chip.classList.toggle("gone", words.startsWith("away"));
     chip.dataset.group = at;
     chip.dataset.state = words.split(": ")[0];
     chip.title = group.host === "" ? this.#told(group.numbers[0]) : `${all.map((one) => one.name).join("\n")}${words === "" ? "" : `\n${words}`}`;

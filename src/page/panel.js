@@ -12,6 +12,7 @@ const LATER_MS = 250;
 const TOAST_MS = 2500;
 const SPOKEN_MS = 800;
 const NAME_MAX = 20; // characters
+const CROWD = 8; // chips that have a row of their own
 
 const element = (id) => document.getElementById(id);
 
@@ -122,6 +123,7 @@ export class Panel {
     const { chips, files, view, ring, list } = this.#page;
     chips.draw();
     element("header").classList.toggle("many", files.areMany);
+    element("header").classList.toggle("crowded", !files.areMany && files.groups.length > CROWD);
     write(element("pick"), `${files.words} ▾`);
     this.#names();
     this.#tellCount(this.#counted());

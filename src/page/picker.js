@@ -99,7 +99,7 @@ export class Picker {
 
   #host(host, numbers) {
     const words = this.#files.groupWords({ numbers });
-    const option = this.#line(`host ${words === "" ? "" : "away"}`, numbers, host, [words, `${count(numbers.length)} ${numbers.length === 1 ? "file" : "files"}`]);
+    const option = this.#line(`host ${words === "" ? "" : "gone"}`, numbers, host, [words, `${count(numbers.length)} ${numbers.length === 1 ? "file" : "files"}`]);
     option.dataset.host = host;
     return option;
   }

@@ -33,9 +33,8 @@ fn twenty_hosts_are_a_chip_each_and_one_that_is_away_is_grey_and_says_since_when
     let paths: Vec<&std::path::Path> = files.iter().map(std::path::Path::new).collect();
     let hub = Daemon::follow(&paths);
     browser.open(&url(&hub));
-    browser.until(
-        "document.querySelectorAll('.chip.host').length === 20 && page.ring.lines === 41",
-    );
+    browser
+        .until("document.querySelectorAll('.chip.host').length === 20 && page.ring.lines === 41");
     // A line's name says which machine, whole; a host has one colour for all of its files.
     let whole = "[...document.querySelectorAll('.gutter .file')].every((file) => file.scrollWidth <= file.clientWidth)";
     browser.until(&format!("{whole} && [...document.querySelectorAll('.gutter .file')].slice(1).every((file) => /^(web\\d\\d\\/(syslog|access)|db01\\/(app|access))$/.test(file.textContent))"));
@@ -70,8 +69,10 @@ fn twenty_hosts_are_a_chip_each_and_one_that_is_away_is_grey_and_says_since_when
 
     // The files behind a chip.
     browser.click(&chip("db01", ".more"), 0);
-    browser.until("document.querySelector('#picker').open && document.activeElement.id === 'picked'");
-    let listed = "[...document.querySelectorAll('.option .name')].map((name) => name.textContent).join()";
+    browser
+        .until("document.querySelector('#picker').open && document.activeElement.id === 'picked'");
+    let listed =
+        "[...document.querySelectorAll('.option .name')].map((name) => name.textContent).join()";
     assert_eq!(browser.eval(listed), json!("db01,app.log,access.log"));
     browser.eval("document.querySelector('#picker').close()");
 
@@ -84,7 +85,7 @@ fn twenty_hosts_are_a_chip_each_and_one_that_is_away_is_grey_and_says_since_when
     ));
     browser.until("[...document.querySelectorAll('.event-away .label')].map((label) => label.textContent).join().startsWith('db01 can\\'t be reached')");
     assert_eq!(
-        browser.eval("document.querySelectorAll('.chip.away').length"),
+        browser.eval("document.querySelectorAll('.chip.gone').length"),
         json!(1)
     );
     // Who opens the page now sees the same.
@@ -97,5 +98,5 @@ fn twenty_hosts_are_a_chip_each_and_one_that_is_away_is_grey_and_says_since_when
     browser.eval(DRAWN);
     webs.signal(nix::sys::signal::Signal::SIGKILL);
     assert!(webs.ended(Duration::from_secs(10)).is_some());
-    browser.until("document.querySelectorAll('.chip.away').length === 20");
+    browser.until("document.querySelectorAll('.chip.gone').length === 20");
 }
