@@ -33,6 +33,13 @@ pub const OPEN_SHARED_BYTES: usize = 1024;
 /// How much further one looks back for them, since a line is shown only as the next record comes.
 pub const OPEN_LINE_SLACK_BYTES: usize = 4 * 1024;
 
+/// Files that are looked back through for the parts of a line that goes on in the one that is read: where a rotation comes
+/// every few kB (Docker's `max-size=10k`), a line goes through several, and empty ones may lie between.
+pub const CARRY_FILES_MAX: usize = 32;
+
+/// A larger compressed file is not inflated for the end of its last line: the watcher waits for that, some 30 ms.
+pub const CARRY_COMPRESSED_BYTES_MAX: u64 = 1024 * 1024;
+
 /// Block in which a file is read backwards to find its last lines.
 pub const BACK_BLOCK_BYTES: usize = 64 * 1024;
 

@@ -7,7 +7,6 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -100,7 +99,7 @@ impl Begin<'_> {
         source: &Source,
         wanted: u64,
     ) -> io::Result<Option<Found>> {
-        let siblings = each_once(siblings::rotated(&source.path()));
+        let siblings = siblings::each_once(siblings::rotated(&source.path()));
         let Some(youngest) = siblings.last() else {
             return Ok(None);
         };
@@ -130,7 +129,7 @@ impl Begin<'_> {
         if wanted == 0 || !self.rotated {
             return Ok(Some(Found::in_past(past)));
         }
-        let mut siblings = each_once(siblings::rotated(&source.path()));
+        let mut siblings = siblings::each_once(siblings::rotated(&source.path()));
         let own = siblings
             .iter()
             .position(|sibling| past.is_of(&sibling.identity));
@@ -227,7 +226,7 @@ impl Begin<'_> {
             let mut past = match Past::open_sibling(sibling, enter) {
                 Ok(past) => past,
                 Err(why) => {
-                    found.lost = Some(why);
+                    found.lost = Some(why.reason());
                     continue;
                 }
             };
@@ -272,7 +271,7 @@ impl Begin<'_> {
 /// What the hub knows may stand there as well, under its own inode, or compressed since, with the time of the last write cut
 /// to a second: only what it holds tells that one.
 pub(super) fn older_than(source: &Source, known: &[Arc<Generation>]) -> Vec<Sibling> {
-    let mut all = each_once(siblings::rotated(&source.path()));
+    let mut all = siblings::each_once(siblings::rotated(&source.path()));
     let (Some(oldest), Some(youngest)) = (known.first(), known.last()) else {
         return all;
     };
@@ -307,18 +306,6 @@ pub(super) fn older_than(source: &Source, known: &[Arc<Generation>]) -> Vec<Sibl
 fn nanoseconds(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
-}
-
-/// The siblings without compressed files whose plain one still stands: those are being made, or were just made.
-pub(super) fn each_once(mut siblings: Vec<Sibling>) -> Vec<Sibling> {
-    let plain: Vec<_> = siblings
-        .iter()
-        .filter(|sibling| !sibling.compressed)
-        .map(|sibling| sibling.path.clone())
-        .collect();
-    let is_twice = |path: &Path| plain.iter().any(|plain| *plain == path.with_extension(""));
-    siblings.retain(|sibling| !sibling.compressed || !is_twice(&sibling.path));
-    siblings
 }
 
 /// Whether `sibling` holds what `known` begins with: a copy that was made while the file stayed (logrotate's `copy`), or its

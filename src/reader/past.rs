@@ -5,6 +5,7 @@
 //! have been renamed meanwhile.
 
 use std::ffi::OsString;
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::time::SystemTime;
 use crate::hub::Hub;
 use crate::source::forward::{Footing, Read, Stretch, read_lines};
 use crate::source::inflate;
-use crate::source::record::Carry;
+use crate::source::record::Before;
 use crate::source::siblings::{self, Reach, Sibling};
 use crate::source::{
     Began, Event, EventKind, Generation, Id, IdMaker, Identity, Lines, Position, Source, identity,
@@ -22,6 +23,26 @@ use crate::source::{
 
 use super::history;
 
+/// Why a file of history can't be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    /// Race: it was renamed since it was listed, and another one stands there.
+    Renamed,
+    /// What it holds is lost for the stream, for this reason, in a few words for the user.
+    Lost(&'static str),
+}
+
+impl Unreadable {
+    /// The reason, in a few words for the user.
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Unreadable::Renamed => "renamed meanwhile",
+            Unreadable::Lost(reason) => reason,
+        }
+    }
+}
+
+/// Where a stream stands in a file beside the followed one, and where it leaves that.
 #[derive(Debug)]
 pub(super) struct Past {
     /// What it was called when it was opened.
@@ -73,7 +94,7 @@ impl Past {
             return Some(past);
         }
         // Compressed since, it is another file: what it holds tells that it is the one.
-        let siblings = history::each_once(siblings::rotated(&source.path()));
+        let siblings = siblings::each_once(siblings::rotated(&source.path()));
         let compressed = siblings.iter().rev().filter(|sibling| sibling.compressed);
         let mut inflated = compressed.filter_map(|sibling| Past::inflated(&sibling.path).ok());
         inflated.find_map(|past| {
@@ -86,39 +107,26 @@ impl Past {
     }
 
     fn open(path: &Path, at: u64) -> io::Result<Past> {
-        let (file, identity) = identity::open_beside(path)?;
+        let (file, _) = identity::open_beside(path)?;
         let stat = file.metadata()?;
         let footing = Some(Footing::take(&file, at)?);
         let limit = nuls::content_end(&file, at, stat.len())?;
-        let file = Arc::new(file);
-        let generation = Generation::with_identity(0, file, identity, Began::Rotated, None);
-        let modified = stat.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         Ok(Past {
-            name: path.file_name().unwrap_or_default().to_owned(),
-            generation,
-            modified,
             at,
-            limit,
             footing,
-            ends_here: false,
-            enter: None,
-            ends_at: None,
+            ..Past::new(path, Arc::new(file), &stat, limit)
         })
     }
 
-    /// A file of history, to be read from its first byte; the hub's generation `enter` comes after the last of them. Fails
-    /// with the reason, in a few words for the user. Blocks on the disk, and for as long as inflating takes.
-    pub(super) fn open_sibling(
-        sibling: &Sibling,
-        enter: Option<u64>,
-    ) -> Result<Past, &'static str> {
+    /// A file of history, to be read from its first byte; the hub's generation `enter` comes after the last of them. Blocks
+    /// on the disk, and for as long as inflating takes.
+    pub(super) fn open_sibling(sibling: &Sibling, enter: Option<u64>) -> Result<Past, Unreadable> {
         let mut past = match sibling.compressed {
-            true => Past::inflated(&sibling.path)?,
-            false => Past::open(&sibling.path, 0).map_err(|_| "can't be read")?,
+            true => Past::inflated(&sibling.path).map_err(Unreadable::Lost)?,
+            false => Past::open(&sibling.path, 0).map_err(|_| Unreadable::Lost("can't be read"))?,
         };
         if !past.generation.identity.is_inode(&sibling.identity) {
-            // Race: it was renamed since, and another one stands there.
-            return Err("renamed meanwhile");
+            return Err(Unreadable::Renamed);
         }
         past.enter = enter;
         Ok(past)
@@ -127,8 +135,13 @@ impl Past {
     fn inflated(path: &Path) -> Result<Past, &'static str> {
         let (file, stat) = inflate::open(path)?;
         let limit = file.metadata().map_err(|_| "can't be read")?.len();
-        let identity = Identity::of(&stat);
-        Ok(Past {
+        Ok(Past::new(path, file, &stat, limit))
+    }
+
+    /// What `file` holds of the one at `path`, up to `limit`, from its first byte.
+    fn new(path: &Path, file: Arc<File>, stat: &Metadata, limit: u64) -> Past {
+        let identity = Identity::of(stat);
+        Past {
             name: path.file_name().unwrap_or_default().to_owned(),
             generation: Generation::with_identity(0, file, identity, Began::Rotated, None),
             modified: stat.modified().unwrap_or(SystemTime::UNIX_EPOCH),
@@ -138,7 +151,7 @@ impl Past {
             ends_here: false,
             enter: None,
             ends_at: None,
-        })
+        }
     }
 
     /// The file and its end.
@@ -233,17 +246,13 @@ impl Past {
         Some(footing.id(source, &self.generation.identity, self.at))
     }
 
-    /// What is unfinished at its end and goes on in the next file.
-    fn carry(&self) -> Arc<Carry> {
-        let joiner = self
-            .footing
-            .as_ref()
-            .and_then(|footing| footing.joiner.as_ref());
-        match joiner {
-            Some(joiner) => joiner.carry().unwrap_or_default(),
-            // In an empty file nothing has gone on: what began before it goes on behind it.
-            None if self.limit == 0 => self.generation.carry(),
-            None => Arc::default(),
+    /// What is unfinished at its end, and goes on in the next file.
+    fn unfinished_parts(&self) -> Before {
+        let footing = self.footing.as_ref();
+        match footing.and_then(|footing| footing.joiner.as_ref()) {
+            Some(joiner) => Before::told(joiner.carry().unwrap_or_default()),
+            // Nothing of it was read here, or it has no records.
+            None => Before::default(),
         }
     }
 
@@ -315,7 +324,7 @@ impl Past {
             // What has come to a name that is not known has brothers that are called alike.
             None => {
                 let reach = Reach::Like(&self.name);
-                history::each_once(siblings::rotated_within(&source.path(), reach))
+                siblings::each_once(siblings::rotated_within(&source.path(), reach))
             }
         };
         // Younger is what comes after it on the list: by time alone, two files that were last written within one tick
@@ -346,8 +355,8 @@ impl Past {
             let mut next = match Past::open_sibling(&sibling, self.enter) {
                 Ok(next) => next,
                 // It is found again under its next name, or known to the hub.
-                Err("renamed meanwhile") => continue,
-                Err(reason) => {
+                Err(Unreadable::Renamed) => continue,
+                Err(Unreadable::Lost(reason)) => {
                     gap = Some(EventKind::Gap {
                         lost_bytes: None,
                         reason: reason.into(),
@@ -360,7 +369,7 @@ impl Past {
                 next.limit = next.limit.min(end);
                 next.ends_here = true;
             }
-            next.generation.goes_on(self.carry());
+            next.generation = next.generation.behind(self.unfinished_parts());
             let identity = next.generation.identity;
             let gap = gap.map(|kind| event(kind, &identity));
             let mut events: Vec<Event> = gap.into_iter().collect();

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::limits::SIBLING_SCANS_MAX;
 
-use super::record::Carry;
+use super::record::Before;
 use super::siblings::Reach;
 use super::{Began, Gap, Generation, Identity, Source, identity, siblings};
 
@@ -31,7 +31,7 @@ pub struct Former {
     pub sealed: u64,
     gone: AtomicBool,
     /// The lines of records that go on in it, and whether its own end with it.
-    carry: Arc<Carry>,
+    before: Before,
     parts_end: bool,
 }
 
@@ -47,7 +47,7 @@ impl Former {
             start: generation.start(),
             sealed: generation.sealed().unwrap_or(generation.start()),
             gone: AtomicBool::new(generation.is_gone()),
-            carry: generation.carry(),
+            before: generation.before(),
             parts_end: generation.parts_end(),
         }
     }
@@ -79,10 +79,10 @@ impl Former {
         };
         let (identity, file) = (self.identity, Arc::new(file));
         let generation =
-            Generation::with_identity(self.number, file, identity, self.began, self.gap);
+            Generation::with_identity(self.number, file, identity, self.began, self.gap)
+                .behind(self.before.clone());
         generation.set_base(self.base);
         generation.skip_to(self.start);
-        generation.goes_on(Arc::clone(&self.carry));
         if self.parts_end {
             generation.set_parts_end();
         }

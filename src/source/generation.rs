@@ -10,7 +10,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use super::arrivals::Arrivals;
-use super::record::{self, Carry, Grammar, Reading};
+use super::record::{self, Before, Grammar, Reading};
 use super::{Identity, Source};
 
 /// How a generation began.
@@ -64,7 +64,7 @@ pub struct Generation {
     /// What its stored lines hold, once that is known.
     grammar: OnceLock<Grammar>,
     /// The lines that are unfinished at the end of the file before, and go on in this one.
-    carry: OnceLock<Arc<Carry>>,
+    before: Before,
     /// Its unfinished lines end with it.
     parts_end: AtomicBool,
     /// Where it stood at moments at which it was looked at.
@@ -105,15 +105,15 @@ impl Generation {
             gone: AtomicBool::new(false),
             last_read: Mutex::new(Instant::now()),
             grammar: OnceLock::new(),
-            carry: OnceLock::new(),
+            before: Before::default(),
             parts_end: AtomicBool::new(false),
             arrivals: Arrivals::default(),
         }
     }
 
-    /// Lines that are unfinished at the end of the file before go on in this one. Said before it is read.
-    pub fn goes_on(&self, carry: Arc<Carry>) {
-        self.carry.get_or_init(|| carry);
+    /// The same, in which these lines go on.
+    pub fn behind(self, before: Before) -> Generation {
+        Generation { before, ..self }
     }
 
     /// Its unfinished lines end with it. Said before it is sealed.
@@ -126,9 +126,9 @@ impl Generation {
         self.parts_end.load(Ordering::Acquire)
     }
 
-    /// What goes on in it of the file before.
-    pub fn carry(&self) -> Arc<Carry> {
-        self.carry.get().map(Arc::clone).unwrap_or_default()
+    /// What goes on in it of the files before.
+    pub fn before(&self) -> Before {
+        self.before.clone()
     }
 
     /// How to read its records; `None` where its stored lines are none. Blocks on the disk.
@@ -149,7 +149,9 @@ impl Generation {
             grammar,
             start: self.start(),
             line_bytes_max,
-            carry: self.carry(),
+            carry: self
+                .before
+                .carry(grammar, source, &self.identity, line_bytes_max),
         };
         Ok((grammar != Grammar::Plain).then(reading))
     }

@@ -5,6 +5,7 @@
 //! Reading is a pure function over bytes. What is no record of its file's grammar (torn, or foreign) is no error: such
 //! a line is shown as it lies there.
 
+mod before;
 mod cri;
 mod docker;
 mod joiner;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use super::lines::content;
 
+pub use before::Before;
 pub use joiner::{Carry, Joiner, Made, open_bytes_max};
 pub use recover::{Reading, grammar_of, stored_line_end};
 pub use text::Coding;

@@ -86,6 +86,18 @@ pub fn rotated_within(path: &Path, reach: Reach<'_>) -> Vec<Sibling> {
     family.oldest_first(found)
 }
 
+/// The siblings without compressed files whose plain one still stands: those are being made, or were just made.
+pub fn each_once(mut siblings: Vec<Sibling>) -> Vec<Sibling> {
+    let plain: Vec<_> = siblings
+        .iter()
+        .filter(|sibling| !sibling.compressed)
+        .map(|sibling| sibling.path.clone())
+        .collect();
+    let is_twice = |path: &Path| plain.iter().any(|plain| *plain == path.with_extension(""));
+    siblings.retain(|sibling| !sibling.compressed || !is_twice(&sibling.path));
+    siblings
+}
+
 /// The file that has this inode and stands at `path`, or beside it under a name within `reach`. `Ok(None)` where there
 /// is none. Blocks on the disk.
 pub fn by_inode(path: &Path, inode: u64, reach: Reach<'_>) -> io::Result<Option<PathBuf>> {

@@ -24,10 +24,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::hub::{Change, Condition, Hub, SpoolPlace};
 use crate::limits::{RETRY, SAFETY_LOOK, SAFETY_LOOK_TRUSTED};
-use crate::source::record::Carry;
+use crate::source::record::Before;
 use crate::source::{
-    Began, EventKind, Gap, Generation, Identity, Lines, Source, back, forward::Footing, identity,
-    nuls, siblings,
+    Began, EventKind, Gap, Generation, Identity, Lines, Source, back, forward::Footing, nuls,
 };
 
 use super::held::{Found, Held};
@@ -101,7 +100,7 @@ pub(super) struct Follower {
     /// The unfinished line of a deleted file that is not held any more.
     left: Option<Lines>,
     /// The lines of records that are unfinished in the last file, and go on in the next.
-    carry: Arc<Carry>,
+    before: Before,
     deleted_kept: Duration,
     successors: Successors,
     sealed: VecDeque<Sealed>,
@@ -149,7 +148,7 @@ impl Follower {
             missing_told: false,
             held: None,
             left: None,
-            carry: Arc::default(),
+            before: Before::default(),
             deleted_kept,
             successors: Successors::default(),
             sealed: VecDeque::new(),
@@ -197,7 +196,8 @@ impl Follower {
         let begin = held.skip_holes(turn.buf)?;
         let length = nuls::content_end(&file, begin, file.metadata()?.len())?;
         let length = self.before_event(identity.inode, length);
-        let generation = Arc::new(Generation::new(0, Arc::clone(&file), Began::First, None)?);
+        let generation = Generation::new(0, Arc::clone(&file), Began::First, None)?;
+        let generation = Arc::new(generation.behind(held.before.clone()));
         generation.skip_to(begin);
         let edge = match self.edge_at_start(&mut held, &generation, length, turn) {
             // Truncated just now: what it holds then is new.
@@ -233,34 +233,12 @@ impl Follower {
         turn: &Turn,
     ) -> io::Result<u64> {
         let line_bytes_max = turn.hub.line_bytes_max();
-        if generation.reading(&self.source, line_bytes_max)?.is_none() {
-            return back::last_boundary(&generation.file, length, line_bytes_max);
-        }
-        if let Some(carry) = self.carry_at_start(line_bytes_max) {
-            generation.goes_on(Arc::clone(&carry));
-            held.goes_on(carry);
-        }
         let Some(reading) = generation.reading(&self.source, line_bytes_max)? else {
-            return Ok(generation.start());
+            return back::last_boundary(&generation.file, length, line_bytes_max);
         };
         let (edge, joiner) = reading.last_end(&generation.file, length)?;
         held.stand_in_records(joiner);
         Ok(edge)
-    }
-
-    /// The lines that are unfinished at the end of the youngest rotated file, where that can be read.
-    fn carry_at_start(&self, line_bytes_max: usize) -> Option<Arc<Carry>> {
-        let before = siblings::rotated(&self.source.path()).pop()?;
-        if before.compressed {
-            return None;
-        }
-        let (file, identity) = identity::open(&before.path).ok()?;
-        let length = file.metadata().ok()?.len();
-        let file = Arc::new(file);
-        let before = Generation::with_identity(0, file, identity, Began::First, None);
-        let reading = before.reading(&self.source, line_bytes_max).ok()??;
-        let (_, joiner) = reading.last_end(&before.file, length).ok()?;
-        joiner.carry()
     }
 
     /// Whether it has ever had a file.
@@ -375,9 +353,9 @@ impl Follower {
             held.identity,
             self.next_number,
             true,
-        );
+        )
+        .behind(std::mem::take(&mut self.before));
         anew.watch = held.watch;
-        anew.goes_on(std::mem::take(&mut self.carry));
         self.begin(&anew, Began::Truncated, gap, turn);
         self.held = Some(anew);
     }
@@ -392,7 +370,7 @@ impl Follower {
         if let Some(lines) = held.unfinished(self.source.name_hash, line_bytes_max, parts_end) {
             self.tell(turn, Change::Lines(lines));
         }
-        self.carry = held.unfinished_parts();
+        self.before = held.unfinished_parts();
     }
 
     fn begin(&mut self, held: &Held, began: Began, gap: Option<Gap>, turn: &mut Turn) {
@@ -402,8 +380,8 @@ impl Follower {
             held.identity,
             began,
             gap,
-        );
-        generation.goes_on(Arc::clone(&held.carry));
+        )
+        .behind(held.before.clone());
         self.next_number = held.number + 1;
         self.tell(turn, Change::Begin(Arc::new(generation)));
     }

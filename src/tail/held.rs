@@ -21,7 +21,7 @@ use crate::limits::{
     HEAD_CHECKED_BYTES, OVERLAP_BYTES, PAGE_BYTES, TAIL_CHECKED_BYTES, TURN_BYTES,
 };
 use crate::source::forward::{Footing, read_full};
-use crate::source::record::{Carry, Joiner, Made, grammar_of};
+use crate::source::record::{Before, Joiner, Made, grammar_of};
 use crate::source::{Grammar, Id, IdMaker, Identity, Lines, Source, lines};
 
 use waiting::Waiting;
@@ -52,7 +52,7 @@ pub(super) struct Held {
     /// How its bytes become lines.
     form: Form,
     /// The lines that are unfinished at the end of the file before, and go on in this one.
-    pub(super) carry: Arc<Carry>,
+    pub(super) before: Before,
     /// Its size when last seen, and when it was last seen to grow.
     seen_bytes: u64,
     grew: Option<Instant>,
@@ -118,7 +118,7 @@ impl Held {
             hole: may_have_hole.then_some(0),
             start: 0,
             form: Form::Unknown,
-            carry: Arc::default(),
+            before: Before::default(),
             seen_bytes: 0,
             grew: None,
             at_end: false,
@@ -143,17 +143,17 @@ impl Held {
         self.form = Form::Records(Box::new(joiner));
     }
 
-    /// Lines that are unfinished at the end of the file before go on in this one.
-    pub(super) fn goes_on(&mut self, carry: Arc<Carry>) {
-        self.carry = carry;
+    /// The same, in which these lines go on.
+    pub(super) fn behind(self, before: Before) -> Held {
+        Held { before, ..self }
     }
 
-    /// What is unfinished in it.
-    pub(super) fn unfinished_parts(&self) -> Arc<Carry> {
+    /// What is unfinished at its end, and goes on in the next file.
+    pub(super) fn unfinished_parts(&self) -> Before {
         match &self.form {
-            Form::Records(joiner) => joiner.carry().unwrap_or_default(),
+            Form::Records(joiner) => Before::told(joiner.carry().unwrap_or_default()),
             // It has had no record.
-            Form::Unknown | Form::Plain => Arc::clone(&self.carry),
+            Form::Unknown | Form::Plain => self.before.clone(),
         }
     }
 
@@ -304,7 +304,9 @@ impl Held {
             None => Form::Unknown,
             Some(Grammar::Plain) => Form::Plain,
             Some(grammar) => {
-                let joiner = Joiner::new(grammar, line_bytes_max, self.edge, &self.carry);
+                let before = &self.before;
+                let carry = before.carry(grammar, source, &self.identity, line_bytes_max);
+                let joiner = Joiner::new(grammar, line_bytes_max, self.edge, &carry);
                 Form::Records(Box::new(joiner))
             }
         };

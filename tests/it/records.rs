@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::path::Path;
+use std::process::Command;
 
 use crate::support::websocket::Client;
 use crate::support::{DEADLINE, Daemon, Logs, append};
@@ -264,6 +265,78 @@ fn after_a_restart_over_a_rotation_each_line_is_there_once() {
         lines(&until(&mut client, "old, new, end")),
         ["old, new, end"]
     );
+}
+
+/// Starts the program and takes the id of the place where a stream begins that has all there is; ends it.
+fn place_at_the_end(log: &Path) -> String {
+    let mut daemon = Daemon::follow(&[log]);
+    let mut client = daemon.websocket("/ws?format=json&lines=0");
+    let start = client.json();
+    assert_eq!(start["event"], "start");
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.ended(DEADLINE).is_some());
+    start["id"].as_str().expect("an id").to_owned()
+}
+
+#[test]
+fn a_line_that_goes_through_several_files_is_one_after_restarts_wherever_a_client_stood() {
+    for compressed in [false, true] {
+        let logs = Logs::new();
+        let log = logs.file("c.log", docker("stdout", "a\n"));
+        let mut places = vec![place_at_the_end(&log)];
+        append(&log, docker("stdout", "one, "));
+        let rotate = || {
+            for n in (1..4).rev() {
+                let name = |n: i32| log.with_extension(format!("log.{n}"));
+                let _ = fs::rename(name(n), name(n + 1));
+            }
+            rename(&log);
+        };
+        rotate();
+        // In an empty file.
+        places.push(place_at_the_end(&log));
+        rotate();
+        append(&log, docker("stdout", "two, "));
+        // In one that holds nothing but a part.
+        places.push(place_at_the_end(&log));
+        rotate();
+        if compressed {
+            let done = Command::new("gzip")
+                .arg(log.with_extension("log.3"))
+                .status();
+            assert!(done.expect("gzip").success());
+        }
+        let daemon = Daemon::follow(&[&log]);
+        let mut live = daemon.websocket("/ws?format=json&lines=0");
+        append(&log, docker("stderr", "e\n"));
+        append(&log, docker("stdout", "end\n"));
+        assert_eq!(
+            lines(&until(&mut live, "one, two, end")),
+            ["e", "one, two, end"]
+        );
+        for place in &places {
+            let rest = all(&daemon, &format!("after={place}"));
+            assert_eq!(lines(&rest), ["e", "one, two, end"], "{compressed} {place}");
+        }
+        for (wanted, got) in [
+            (2, &["e", "one, two, end"][..]),
+            (3, &["a", "e", "one, two, end"]),
+        ] {
+            assert_eq!(lines(&all(&daemon, &format!("lines={wanted}"))), got);
+        }
+    }
+}
+
+#[test]
+fn a_line_goes_on_in_a_file_that_comes_after_the_start() {
+    let logs = Logs::new();
+    let log = logs.file("c.log", cri("stdout", "P", "one, "));
+    fs::rename(&log, log.with_extension("log.1")).expect("rename");
+    let daemon = Daemon::follow(&[&log]);
+    let mut live = daemon.websocket("/ws?format=json");
+    append(&log, cri("stdout", "F", "end"));
+    assert_eq!(lines(&until(&mut live, "one, end")), ["one, end"]);
+    assert_eq!(lines(&all(&daemon, "lines=9")), ["one, end"]);
 }
 
 #[test]

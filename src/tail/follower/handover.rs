@@ -68,9 +68,9 @@ impl Follower {
         } else if let Some(lines) = self.left.take() {
             self.tell(turn, Change::Lines(lines));
         }
-        let mut held = Held::new(next.file, next.identity, self.next_number, false);
+        let mut held = Held::new(next.file, next.identity, self.next_number, false)
+            .behind(std::mem::take(&mut self.before));
         held.watch = next.watch;
-        held.goes_on(std::mem::take(&mut self.carry));
         self.begin(&held, began, next.gap, turn);
         self.trusted = trust::sends_events(&held.file);
         self.held = Some(held);
@@ -144,7 +144,7 @@ impl Follower {
         let parts_end = self.source.origin == Origin::Container;
         let line_bytes_max = turn.hub.line_bytes_max();
         self.left = held.unfinished(self.source.name_hash, line_bytes_max, parts_end);
-        self.carry = held.unfinished_parts();
+        self.before = held.unfinished_parts();
         self.part_with(&held, turn);
     }
 
