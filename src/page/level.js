@@ -2,7 +2,11 @@
 // sign that is there decides, and where it points to two levels at once, none is guessed.
 
 export const LEVELS = ["other", "debug", "info", "warn", "error"];
-export const [OTHER, DEBUG, INFO, WARN, ERROR] = [0, 1, 2, 3, 4];
+export const OTHER = 0;
+export const DEBUG = 1;
+export const INFO = 2;
+export const WARN = 3;
+export const ERROR = 4;
 
 // A sign of a level stands at the front of a line; far behind it, a word is just a word.
 const FRONT = 240;

@@ -1,5 +1,7 @@
 //! The web page: its files as they are embedded in the binary.
 
+mod bundle;
+
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hasher};
 
@@ -33,6 +35,9 @@ macro_rules! files {
 
 const INDEX: &[u8] = include_bytes!("index.html");
 const TOKEN: &[u8] = include_bytes!("token.html");
+
+/// Scripts that go out with all that they import.
+const ENTRIES: [&str; 2] = ["main.js", "scan-worker.js"];
 
 /// What `index.html` and the modules name, all of it under `page/`.
 const FILES: &[(&str, &[u8])] = files![
@@ -90,22 +95,31 @@ const FILES: &[(&str, &[u8])] = files![
 
 /// The file at a path relative to the base path; the page itself is at the empty one.
 pub fn asset(path: &str) -> Option<Asset> {
-    let bytes = if path.is_empty() {
-        INDEX
-    } else {
-        let name = path.strip_prefix("page/")?;
-        FILES.iter().find(|(file, _)| *file == name)?.1
+    let name = path.strip_prefix("page/");
+    let bytes = match name {
+        None if path.is_empty() => INDEX,
+        None => return None,
+        Some(name) => file(name)?,
     };
     let content_type = content_type(path);
-    let bytes = match std::str::from_utf8(bytes) {
-        Ok(text) => Cow::Owned(spare(text, path.ends_with(".js"))),
-        Err(_) => Cow::Borrowed(bytes),
+    let bytes = match (name, std::str::from_utf8(bytes)) {
+        (Some(name), Ok(_)) if ENTRIES.contains(&name) => {
+            let module = |name: &str| std::str::from_utf8(file(name)?).ok();
+            Cow::Owned(spare(&bundle::bundle(name, &module), true))
+        }
+        (_, Ok(text)) => Cow::Owned(spare(text, path.ends_with(".js"))),
+        (_, Err(_)) => Cow::Borrowed(bytes),
     };
     Some(Asset {
         content_type,
         etag: etag(&bytes),
         bytes,
     })
+}
+
+fn file(name: &str) -> Option<&'static [u8]> {
+    let (_, bytes) = FILES.iter().find(|(file, _)| *file == name)?;
+    Some(bytes)
 }
 
 /// A file without indents, empty lines and, in a script, the lines that are only a comment: a third of it. No text of
@@ -188,12 +202,52 @@ mod tests {
     }
 
     #[test]
-    fn every_module_is_asked_for_at_once() {
-        let index = text("");
-        for (file, _) in FILES.iter().filter(|(file, _)| file.ends_with(".js")) {
-            let preload = format!("rel=\"modulepreload\" href=\"page/{file}\"");
-            let alone = ["main.js", "theme.js", "scan-worker.js"].contains(file);
-            assert_ne!(index.contains(&preload), alone, "{file}");
+    fn the_page_is_one_script_of_all_its_modules() {
+        let script = text("page/main.js");
+        for (name, bytes) in FILES.iter().filter(|(name, _)| name.ends_with(".js")) {
+            let module = std::str::from_utf8(bytes).expect("UTF-8");
+            let alone = ["theme.js", "main.js", "scan-worker.js"].contains(name);
+            let held = script.contains(&format!(
+                "const ${} = (() => {{",
+                name.trim_end_matches(".js")
+            ));
+            assert_ne!(held, alone, "{name}");
+            // What a module has before its imports' constants would be there too early.
+            let code = |line: &&str| !line.is_empty() && !line.starts_with("//");
+            let first_code = module
+                .lines()
+                .filter(code)
+                .position(|line| !line.starts_with("import "));
+            let imports = module
+                .lines()
+                .filter(|line| line.starts_with("import "))
+                .count();
+            assert!(imports == 0 || first_code == Some(imports), "{name}");
+        }
+        // No form of import or export is left that the bundle doesn't know, but what the page itself exports.
+        for entry in ENTRIES {
+            let script = text(&format!("page/{entry}"));
+            let left: Vec<&str> = script
+                .lines()
+                .filter(|line| line.starts_with("import ") || line.starts_with("export "))
+                .collect();
+            let own = ["export const page = new Page();"];
+            assert_eq!(left, own[..usize::from(entry == "main.js")], "{entry}");
+        }
+        // Each is made before it is used.
+        let mut made = Vec::new();
+        for line in script.lines() {
+            if let Some((name, _)) = line
+                .strip_prefix("const $")
+                .and_then(|rest| rest.split_once(" = (() => {"))
+            {
+                made.push(name);
+            } else if let Some((_, name)) = line
+                .strip_prefix("const ")
+                .and_then(|rest| rest.split_once(" = $"))
+            {
+                assert!(made.contains(&name.trim_end_matches(';')), "{line}");
+            }
         }
     }
 
