@@ -77,6 +77,16 @@ impl Mark {
     }
 }
 
+/// Endings of compressed files: nothing is written to those a line at a time.
+const COMPRESSED: [&str; 7] = [".gz", ".xz", ".zst", ".bz2", ".lz4", ".lzma", ".Z"];
+
+/// The ending of `name` that says that the file is compressed; empty where none does.
+pub fn compressed_ending(name: &[u8]) -> &'static str {
+    let mut endings = COMPRESSED.into_iter();
+    let is_it = |ending: &&str| name.ends_with(ending.as_bytes());
+    endings.find(is_it).unwrap_or("")
+}
+
 /// Digits of a rotated name that are looked at: as many as a time in nanoseconds has.
 const NAME_DIGITS_MAX: usize = 32;
 
@@ -139,28 +149,14 @@ pub fn is_of_another_time(name: &OsStr, other: &OsStr) -> bool {
 
 /// What a rotation of `name` has added to it to make `other`, if it can have, and whether that is compressed.
 pub(super) fn mark_of<'a>(name: &[u8], other: &'a [u8]) -> Option<(&'a [u8], bool)> {
-    let mut other = other;
-    let mut compressed = false;
-    for ending in [
-        &b".gz"[..],
-        b".xz",
-        b".zst",
-        b".bz2",
-        b".lz4",
-        b".lzma",
-        b".Z",
-    ] {
-        if let Some(rest) = other.strip_suffix(ending) {
-            (other, compressed) = (rest, true);
-            break;
-        }
-    }
+    let compressed = compressed_ending(other);
+    let other = &other[..other.len() - compressed.len()];
     let mark = behind(name, other)
         .or_else(|| before_ending(name, other))
         .or_else(|| in_front(name, other))
         .or_else(|| of_labels(name, other))
         .or_else(|| of_flexi_logger(name, other))?;
-    Some((mark, compressed))
+    Some((mark, !compressed.is_empty()))
 }
 
 /// `app.log.1`, `app.log-20261128`, `app.log.old`; `app.log~` and `app.log.~1~` of `mv --backup`.

@@ -14,15 +14,12 @@ use std::time::{Instant, SystemTime};
 use crate::limits::{DIRECTORIES_MAX, FILES_MAX, QUIET_MAX, SAFETY_LOOK, SAFETY_LOOK_TRUSTED};
 use crate::pattern;
 use crate::source::Identity;
-use crate::source::mark::plain_names;
+use crate::source::mark::{self, plain_names};
 
 use super::identity::Known;
 use super::names::Names;
 use super::trail::trail;
 use super::watches::{User, Watches};
-
-/// Endings of compressed files: nothing is written to those a line at a time.
-const COMPRESSED: [&str; 7] = [".gz", ".xz", ".zst", ".bz2", ".lz4", ".lzma", ".Z"];
 
 /// What a scan works with.
 pub(super) struct Scan<'a> {
@@ -403,11 +400,8 @@ impl Glob {
     }
 
     fn is_compressed(&self, path: &Path) -> bool {
-        let ends =
-            |path: &Path, ending: &str| path.as_os_str().as_bytes().ends_with(ending.as_bytes());
-        COMPRESSED
-            .iter()
-            .any(|ending| ends(path, ending) && !ends(&self.path, ending))
+        let ending = |path: &Path| mark::compressed_ending(path.as_os_str().as_bytes());
+        !ending(path).is_empty() && ending(path) != ending(&self.path)
     }
 }
 

@@ -238,20 +238,11 @@ impl Watcher {
         for (at, kind) in self.hub.take_events(&follower.path()) {
             follower.notice_event(at, kind);
         }
-        if at_start {
-            let mut changes = Vec::new();
-            follower.start(&mut Turn {
-                now: Instant::now(),
-                buf: &mut self.buf,
-                room: TURN_BYTES,
-                watches: &mut self.watches,
-                known: &mut self.known,
-                listings: &mut self.listings,
-                hub: &self.hub,
-                changes: &mut changes,
-            });
-        }
         self.followers.insert(index, follower);
+        if at_start {
+            let start = |follower: &mut Follower, turn: &mut Turn| follower.start(turn);
+            self.give_turn(index, Instant::now(), TURN_BYTES, &mut Vec::new(), start);
+        }
         self.ask_new(index);
         self.ready.stir(index);
     }
@@ -390,35 +381,50 @@ impl Watcher {
         changes: &mut Vec<(Arc<Source>, Change)>,
     ) -> usize {
         let before = changes.len();
-        let Some(follower) = self.followers.get_mut(&index) else {
+        let looked = self.give_turn(index, now, TURN_BYTES, changes, |follower, turn| {
+            let more = follower.look(turn);
+            (more, TURN_BYTES - turn.room, follower.is_over(now))
+        });
+        let Some((more, read, is_over)) = looked else {
             return 0;
         };
-        let mut turn = Turn {
-            now,
-            buf: &mut self.buf,
-            room: TURN_BYTES,
-            watches: &mut self.watches,
-            known: &mut self.known,
-            listings: &mut self.listings,
-            hub: &self.hub,
-            changes,
-        };
-        let more = follower.look(&mut turn);
-        let read = TURN_BYTES - turn.room;
-        let look_at = follower.look_at;
         if changes.len() > before {
             self.active.push(index);
         }
         if more {
             self.ready.write(index);
         }
-        let is_over = follower.is_over(now);
-        self.look_again_at(index, look_at);
+        if let Some(follower) = self.followers.get(&index) {
+            self.look_again_at(index, follower.look_at);
+        }
         self.aim(index, now);
         if is_over {
             self.part_with(index);
         }
         read
+    }
+
+    /// Gives a follower a turn in which it may read `room` bytes, to do its `deed`; `None` where it is no more.
+    fn give_turn<Done>(
+        &mut self,
+        index: usize,
+        now: Instant,
+        room: usize,
+        changes: &mut Vec<(Arc<Source>, Change)>,
+        deed: impl FnOnce(&mut Follower, &mut Turn) -> Done,
+    ) -> Option<Done> {
+        let follower = self.followers.get_mut(&index)?;
+        let mut turn = Turn {
+            now,
+            buf: &mut self.buf,
+            room,
+            watches: &mut self.watches,
+            known: &mut self.known,
+            listings: &mut self.listings,
+            hub: &self.hub,
+            changes,
+        };
+        Some(deed(follower, &mut turn))
     }
 
     /// Whether there was somebody to publish to.

@@ -12,7 +12,7 @@ use crate::source::{Source, inflate};
 
 use super::Watcher;
 use crate::tail::containers::Containers;
-use crate::tail::follower::{Follower, Turn};
+use crate::tail::follower::Follower;
 use crate::tail::glob::{Glob, Scan};
 use crate::tail::pod;
 use crate::tail::watches::Hit;
@@ -364,41 +364,20 @@ impl Watcher {
         goes_on: bool,
         changes: &mut Vec<(Arc<Source>, Change)>,
     ) {
-        let mut turn = Turn {
-            now: Instant::now(),
-            buf: &mut self.buf,
-            room: 0,
-            watches: &mut self.watches,
-            known: &mut self.known,
-            listings: &mut self.listings,
-            hub: &self.hub,
-            changes,
-        };
-        if let Some(follower) = self.followers.get_mut(&index) {
-            follower.lead_to(path, goes_on, &mut turn);
-            self.ready.stir(index);
-        }
+        self.give_turn(index, Instant::now(), 0, changes, |follower, turn| {
+            follower.lead_to(path, goes_on, turn);
+        });
+        self.ready.stir(index);
     }
 
-    pub(super) fn look_at_name(
+    /// Sees where a follower's name leads, and reads nothing.
+    fn look_at_name(
         &mut self,
         index: usize,
         now: Instant,
         changes: &mut Vec<(Arc<Source>, Change)>,
     ) {
-        let mut turn = Turn {
-            now,
-            buf: &mut self.buf,
-            room: 0,
-            watches: &mut self.watches,
-            known: &mut self.known,
-            listings: &mut self.listings,
-            hub: &self.hub,
-            changes,
-        };
-        if let Some(follower) = self.followers.get_mut(&index) {
-            follower.look(&mut turn);
-            self.ready.stir(index);
-        }
+        self.give_turn(index, now, 0, changes, |follower, turn| follower.look(turn));
+        self.ready.stir(index);
     }
 }
