@@ -10,7 +10,9 @@
 //! An event only says whom to look at. What is lost (an overflow of the queue, a limit that was hit) makes looking
 //! slower, never wrong.
 
-use std::collections::{BTreeSet, HashMap};
+mod watch;
+
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
@@ -18,11 +20,14 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use inotify::{Event, EventMask, Inotify, WatchDescriptor, WatchMask};
+use inotify::{Event, EventMask, Inotify, WatchMask};
 use nix::errno::Errno;
 
 use crate::limits::{EVENT_READS_MAX, EVENTS_BYTES, EVENTS_TIME};
-use crate::pattern;
+
+pub(super) use watch::{Told, What};
+
+use watch::{Flying, Watch};
 
 /// Who wants to know what a watch tells.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,30 +42,6 @@ pub(super) enum User {
     Component(usize, OsString),
     /// The containers' scan looks up names in this directory that match this component.
     Container(usize, OsString),
-}
-
-/// What the kernel tells of a name in a directory. Renames have a number that both of their ends share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum What {
-    /// A file was made there.
-    Made,
-    /// A further link to a file that the follower holds was made there.
-    Linked,
-    /// A file was moved there; what stood there before is gone.
-    MovedIn(u32),
-    /// The file that stood there was moved away.
-    MovedOut(u32),
-    /// The name was deleted.
-    Deleted,
-}
-
-/// What the kernel tells of a name that a follower follows, or to which a file of that name was moved.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Told {
-    /// The watch on the directory.
-    pub(super) directory: i32,
-    pub(super) name: OsString,
-    pub(super) what: What,
 }
 
 /// Whom an event concerns.
@@ -100,118 +81,6 @@ pub(super) struct Watches {
     touched: Option<i32>,
     buf: Vec<u8>,
     limit_said: bool,
-}
-
-/// A follower whose file is on its way to another name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Flying {
-    follower: usize,
-    /// It stood under the follower's own name.
-    from_own_name: bool,
-}
-
-/// A watch and its users.
-struct Watch {
-    descriptor: WatchDescriptor,
-    /// How it was added: where the directory is.
-    path: PathBuf,
-    /// Followers that hold this file.
-    files: Vec<usize>,
-    /// Who looks which name up in this directory.
-    names: HashMap<OsString, Vec<Lookup>>,
-    /// Followers that want to know what becomes of the file under this name, which stood under theirs.
-    tracked: HashMap<OsString, Vec<usize>>,
-    components: Vec<(usize, OsString)>,
-    containers: Vec<(usize, OsString)>,
-}
-
-/// A follower that looks a name up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Lookup {
-    follower: usize,
-    /// It is the file's own name, not one on the way to it.
-    is_entry: bool,
-}
-
-impl Watch {
-    fn add(&mut self, user: User) {
-        match user {
-            User::File(follower) => push_new(&mut self.files, follower),
-            User::Name(follower, name) => {
-                let is_entry = false;
-                push_new(
-                    self.names.entry(name).or_default(),
-                    Lookup { follower, is_entry },
-                );
-            }
-            User::Entry(follower, name) => {
-                let is_entry = true;
-                push_new(
-                    self.names.entry(name).or_default(),
-                    Lookup { follower, is_entry },
-                );
-            }
-            User::Component(glob, component) => push_new(&mut self.components, (glob, component)),
-            User::Container(docker, component) => {
-                push_new(&mut self.containers, (docker, component));
-            }
-        }
-    }
-
-    fn remove(&mut self, user: &User) {
-        let mut look = |name: &OsString, lookup: Lookup| {
-            if let Some(lookups) = self.names.get_mut(name) {
-                lookups.retain(|other| *other != lookup);
-                if lookups.is_empty() {
-                    self.names.remove(name);
-                }
-            }
-        };
-        match user {
-            User::File(follower) => self.files.retain(|other| other != follower),
-            User::Name(follower, name) => look(
-                name,
-                Lookup {
-                    follower: *follower,
-                    is_entry: false,
-                },
-            ),
-            User::Entry(follower, name) => look(
-                name,
-                Lookup {
-                    follower: *follower,
-                    is_entry: true,
-                },
-            ),
-            User::Component(glob, component) => self
-                .components
-                .retain(|(other, own)| (other, own) != (glob, component)),
-            User::Container(docker, component) => self
-                .containers
-                .retain(|(other, own)| (other, own) != (docker, component)),
-        }
-    }
-
-    fn is_unused(&self) -> bool {
-        self.files.is_empty()
-            && self.names.is_empty()
-            && self.components.is_empty()
-            && self.containers.is_empty()
-    }
-
-    /// The followers of the file called `name` in this directory.
-    fn entries<'a>(&'a self, name: &std::ffi::OsStr) -> impl Iterator<Item = usize> + use<'a> {
-        let lookups = self.names.get(name).into_iter().flatten();
-        lookups
-            .filter(|lookup| lookup.is_entry)
-            .map(|lookup| lookup.follower)
-    }
-}
-
-fn push_new<T: PartialEq>(all: &mut Vec<T>, one: T) {
-    if !all.contains(&one) {
-        all.push(one);
-    }
 }
 
 /// The longest event: its head, and a name with its end (inotify(7)).
@@ -288,15 +157,10 @@ impl Watches {
         match inotify.watches().add(path, mask) {
             Ok(descriptor) => {
                 let id = descriptor.get_watch_descriptor_id();
-                let watch = self.by_id.entry(id).or_insert_with(|| Watch {
-                    descriptor,
-                    path: path.to_owned(),
-                    files: Vec::new(),
-                    names: HashMap::new(),
-                    tracked: HashMap::new(),
-                    components: Vec::new(),
-                    containers: Vec::new(),
-                });
+                let watch = self
+                    .by_id
+                    .entry(id)
+                    .or_insert_with(|| Watch::new(descriptor, path));
                 watch.add(user);
                 Some(id)
             }
@@ -349,18 +213,13 @@ impl Watches {
     /// Whether a file that stood under a followed name is called `name` now.
     pub(super) fn is_tracked(&self, directory: i32, name: &OsString) -> bool {
         let watch = self.by_id.get(&directory);
-        watch.is_some_and(|watch| watch.tracked.contains_key(name))
+        watch.is_some_and(|watch| watch.is_tracked(name))
     }
 
     /// The follower does not want to know any more what becomes of the file called `name`.
     pub(super) fn untrack(&mut self, directory: i32, name: &OsString, follower: usize) {
-        if let Some(watch) = self.by_id.get_mut(&directory)
-            && let Some(followers) = watch.tracked.get_mut(name)
-        {
-            followers.retain(|other| *other != follower);
-            if followers.is_empty() {
-                watch.tracked.remove(name);
-            }
+        if let Some(watch) = self.by_id.get_mut(&directory) {
+            watch.untrack(name, follower);
         }
     }
 
@@ -437,12 +296,7 @@ impl Watches {
         let Some(watch) = self.by_id.get_mut(&id) else {
             return;
         };
-        for lookup in watch.names.get(name).into_iter().flatten() {
-            hit(match lookup.is_entry {
-                true => Hit::Entry(lookup.follower),
-                false => Hit::Path(lookup.follower),
-            });
-        }
+        watch.tell_lookups(name, hit);
         let what = match event.mask {
             mask if mask.contains(EventMask::CREATE) => Some(What::Made),
             mask if mask.contains(EventMask::MOVED_TO) => Some(What::MovedIn(event.cookie)),
@@ -461,16 +315,7 @@ impl Watches {
                 hit,
             );
         }
-        for (glob, component) in &watch.components {
-            if pattern::matches(component, name) {
-                hit(Hit::Glob(*glob, id, Some(name.to_owned())));
-            }
-        }
-        for (docker, component) in &watch.containers {
-            if pattern::matches(component, name) {
-                hit(Hit::Containers(*docker));
-            }
-        }
+        watch.tell_patterns(id, name, hit);
     }
 }
 
@@ -483,86 +328,4 @@ pub(super) enum Place {
     OfAnother,
     /// The directory is not watched any more.
     Unknown,
-}
-
-impl Watch {
-    /// An event of what is watched itself.
-    fn tell_itself(&self, id: i32, mask: EventMask, hit: &mut dyn FnMut(Hit)) {
-        for &follower in &self.files {
-            hit(match mask.contains(EventMask::MODIFY) {
-                true => Hit::Wrote(follower),
-                false => Hit::File(follower),
-            });
-        }
-        for lookup in self.names.values().flatten() {
-            hit(Hit::Path(lookup.follower));
-        }
-        for (glob, _) in &self.components {
-            hit(Hit::Glob(*glob, id, None));
-        }
-        for (docker, _) in &self.containers {
-            hit(Hit::Containers(*docker));
-        }
-    }
-
-    /// What happened to `name` in this directory. `linked`: who holds the file whose number of links has just changed.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one event, and what is known of those before it"
-    )]
-    fn tell_name(
-        &mut self,
-        id: i32,
-        name: &std::ffi::OsStr,
-        what: What,
-        linked: Option<&[usize]>,
-        flying: &mut HashMap<u32, (u64, Vec<Flying>)>,
-        drain: u64,
-        hit: &mut dyn FnMut(Hit),
-    ) {
-        let own: Vec<usize> = self.entries(name).collect();
-        let mut concerned: BTreeSet<usize> = own.iter().copied().collect();
-        let tracked = match what {
-            What::Made | What::Linked => self.tracked.get(name).cloned(),
-            What::MovedIn(_) | What::MovedOut(_) | What::Deleted => self.tracked.remove(name),
-        };
-        let tracked = tracked.unwrap_or_default();
-        concerned.extend(&tracked);
-        match what {
-            What::MovedOut(cookie) if !concerned.is_empty() => {
-                let leaving = concerned.iter().map(|&follower| Flying {
-                    follower,
-                    from_own_name: own.contains(&follower),
-                });
-                flying.insert(cookie, (drain, leaving.collect()));
-            }
-            What::MovedIn(cookie) => {
-                let (_, arriving) = flying.remove(&cookie).unwrap_or_default();
-                for arrived in &arriving {
-                    let others = own.iter().filter(|&&other| other != arrived.follower);
-                    for &other in others.filter(|_| arrived.from_own_name) {
-                        hit(Hit::HandedOver(arrived.follower, other));
-                    }
-                    concerned.insert(arrived.follower);
-                }
-                if !arriving.is_empty() {
-                    let followers = arriving.iter().map(|arrived| arrived.follower);
-                    self.tracked.insert(name.to_owned(), followers.collect());
-                }
-            }
-            What::MovedOut(_) | What::Made | What::Linked | What::Deleted => {}
-        }
-        for follower in concerned {
-            let is_link = what == What::Made && linked.is_some_and(|all| all.contains(&follower));
-            let told = Told {
-                directory: id,
-                name: name.to_owned(),
-                what: match is_link {
-                    true => What::Linked,
-                    false => what,
-                },
-            };
-            hit(Hit::Told(follower, told));
-        }
-    }
 }

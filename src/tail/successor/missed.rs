@@ -1,0 +1,92 @@
+//! Files that stood under a name between two looks, found where the kernel hasn't told of them.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::limits::{COPY_CHECKED_BYTES, SIBLING_SCANS_MAX};
+use crate::source::{Gap, Identity, identity};
+
+use super::name_of;
+use crate::tail::listing::Listings;
+
+/// What is known where not all was told that happened to a name since it was last seen to lead to a file.
+pub(in crate::tail) struct Missed<'a> {
+    /// The name.
+    pub(in crate::tail) path: &'a Path,
+    /// The file that it led to.
+    pub(in crate::tail) held: &'a File,
+    /// When it was last seen to.
+    pub(in crate::tail) since: SystemTime,
+    pub(in crate::tail) is_ours: &'a dyn Fn(&Identity) -> bool,
+}
+
+impl Missed<'_> {
+    /// The files that stood under the name since then, by their names and births; and whether others are known to be
+    /// lost. A rotator's style of names is known from what it has made of the held file, too. Blocks on the disk.
+    pub(in crate::tail) fn find(
+        &self,
+        listings: &mut Listings,
+    ) -> (Vec<(Arc<File>, Identity)>, Option<Gap>) {
+        let mut found: Vec<(Arc<File>, Identity)> = Vec::new();
+        let mut compressed = 0;
+        let name = name_of(self.held);
+        for _ in 0..SIBLING_SCANS_MAX {
+            let before = found.len();
+            let mut escaped = false;
+            compressed = 0;
+            for sibling in listings.rotated(self.path, &name) {
+                if sibling.born() < self.since {
+                    continue;
+                }
+                if sibling.compressed {
+                    compressed += usize::from(sibling.modified >= self.since);
+                    continue;
+                }
+                match identity::open_beside(&sibling.path) {
+                    Ok((file, identity)) => {
+                        let file = Arc::new(file);
+                        let seen = found.iter().any(|(_, other)| other.is_inode(&identity));
+                        let young = identity.born.is_none_or(|born| born >= self.since);
+                        if !seen
+                            && young
+                            && !(self.is_ours)(&identity)
+                            && !is_copy(&file, self.held)
+                        {
+                            found.push((file, identity));
+                        }
+                    }
+                    Err(e) => escaped |= e.kind() == ErrorKind::NotFound,
+                }
+            }
+            if !escaped && found.len() == before {
+                break;
+            }
+            listings.list_again(self.path);
+        }
+        // The held file was compressed itself where it is gone.
+        let held_is_gone = self.held.metadata().is_ok_and(|stat| stat.nlink() == 0);
+        let gap = (compressed > usize::from(held_is_gone)).then_some(Gap {
+            lost_bytes: None,
+            reason: "compressed",
+        });
+        (found, gap)
+    }
+}
+
+/// Whether `file` begins as `other` does and ends with the bytes that `other` has at that place: a copy, made by hand
+/// or by copytruncate, not a file that once stood under the name. An empty one may be a copy that has just been begun.
+fn is_copy(file: &File, other: &File) -> bool {
+    let Ok(length) = file.metadata().map(|stat| stat.len()) else {
+        return false;
+    };
+    let want = length.min(COPY_CHECKED_BYTES as u64) as usize;
+    let same = |at: u64| {
+        let (mut a, mut b) = (vec![0; want], vec![0; want]);
+        file.read_exact_at(&mut a, at).is_ok() && other.read_exact_at(&mut b, at).is_ok() && a == b
+    };
+    same(0) && same(length - want as u64)
+}

@@ -1,0 +1,272 @@
+//! The successors of a held file, in the order in which they stood under its name, within bounds.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use crate::limits::{GENERATIONS_AHEAD_MAX, GENERATIONS_OPEN_MAX, SUCCESSORS_SEEN};
+use crate::source::{Gap, Identity, siblings};
+
+use super::order::sort_by_name;
+use super::{Access, Next, Successor};
+
+/// How the order of successors is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Told {
+    /// The kernel has told it.
+    #[default]
+    ByKernel,
+    /// Some were found by their names: their times have to do.
+    ByTime,
+}
+
+/// The successors, oldest first; at most [`GENERATIONS_AHEAD_MAX`], and [`GENERATIONS_OPEN_MAX`] of them open.
+#[derive(Debug, Default)]
+pub(in crate::tail) struct Successors {
+    queue: VecDeque<Successor>,
+    told: Told,
+    /// Since when one of them is known not to be empty.
+    nonempty_since: Option<Instant>,
+    /// The siblings are to be listed once more before one of these is begun: a directory that is read while files in
+    /// it are renamed may leave some out. With the time after which those were born.
+    unsure_since: Option<SystemTime>,
+    /// Since when the last one stood that was taken off because there were too many.
+    given_up: Option<SystemTime>,
+}
+
+impl Successors {
+    pub(in crate::tail) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    pub(in crate::tail) fn newest(&self) -> Option<&Successor> {
+        self.queue.back()
+    }
+
+    /// The time `stood`, but not before the newest of them.
+    pub(in crate::tail) fn after_newest(&self, stood: SystemTime) -> SystemTime {
+        self.newest()
+            .map_or(stood, |newest| stood.max(newest.stood))
+    }
+
+    pub(in crate::tail) fn has(&self, identity: &Identity) -> bool {
+        self.queue
+            .iter()
+            .any(|successor| successor.identity.is_inode(identity))
+    }
+
+    /// Whether the file with this inode is to come.
+    pub(in crate::tail) fn has_inode(&self, inode: u64) -> bool {
+        self.queue
+            .iter()
+            .any(|successor| successor.identity.inode == inode)
+    }
+
+    /// Takes one in, after the others.
+    pub(in crate::tail) fn push(&mut self, successor: Successor) {
+        self.queue.push_back(successor);
+    }
+
+    /// The kernel has told when the file stood under the name, in the order of numbers.
+    pub(in crate::tail) fn set_order(&mut self, identity: &Identity, order: u64) {
+        let mut all = self.queue.iter_mut();
+        if let Some(successor) = all.find(|successor| successor.identity == *identity) {
+            successor.order = Some(order);
+        }
+    }
+
+    /// Files are taken in that were found by their names.
+    pub(in crate::tail) fn tell_by_time(&mut self) {
+        self.told = Told::ByTime;
+    }
+
+    /// A file of that number was lost: it is told before the one after it, if that is here.
+    pub(in crate::tail) fn lost_before(&mut self, order: u64, gap: Gap) -> bool {
+        let mut all = self.queue.iter_mut();
+        let next = all.find(|successor| successor.order.is_none_or(|own| own > order));
+        match next {
+            Some(next) => {
+                next.gap.get_or_insert(gap);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The one to be begun next, for the name `path`. Those that are gone by now are told as lost before it.
+    pub(in crate::tail) fn pop(&mut self, path: &Path) -> Option<Next> {
+        self.nonempty_since = None;
+        let mut lost: Option<Gap> = None;
+        while let Some(mut next) = self.queue.pop_front() {
+            if self.queue.is_empty() {
+                self.told = Told::default();
+            }
+            let gap = match (lost, next.gap) {
+                (Some(lost), Some(own)) => Some(sum(lost, own)),
+                (lost, own) => lost.or(own),
+            };
+            let Some(file) = next.open(path) else {
+                let own = Gap {
+                    lost_bytes: Some(next.seen.bytes),
+                    reason: "gone before it could be read",
+                };
+                lost = Some(gap.map_or(own, |gap| sum(gap, own)));
+                continue;
+            };
+            next.file = Access::Open(Arc::clone(&file));
+            next.see();
+            let truncated = next.seen.truncated.then_some(Gap {
+                lost_bytes: None,
+                reason: "truncated before it was read",
+            });
+            return Some(Next {
+                file,
+                identity: next.identity,
+                gap: gap.or(truncated),
+                watch: next.watch,
+            });
+        }
+        None
+    }
+
+    /// Takes off the newest one if it is empty: the name leads elsewhere again.
+    pub(in crate::tail) fn pop_empty(&mut self) -> Option<Successor> {
+        if self.queue.back()?.bytes() > 0 {
+            return None;
+        }
+        self.queue.pop_back()
+    }
+
+    /// Closes those whose turn comes late, but never the newest; their watches, to be released.
+    pub(in crate::tail) fn close_some(&mut self) -> Vec<i32> {
+        let end = self.queue.len().saturating_sub(1);
+        let open = self
+            .queue
+            .range_mut(GENERATIONS_OPEN_MAX.min(end)..end)
+            .rev();
+        // Those that were closed before stand before those that have come since.
+        open.take_while(|successor| matches!(successor.file, Access::Open(_)))
+            .filter_map(Successor::close)
+            .collect()
+    }
+
+    /// Takes off the oldest where there are too many: its bytes are then told as lost before the next.
+    pub(in crate::tail) fn pop_too_many(&mut self) -> Option<Successor> {
+        if self.queue.len() <= GENERATIONS_AHEAD_MAX {
+            return None;
+        }
+        let oldest = self.queue.pop_front()?;
+        self.given_up = Some(oldest.stood);
+        let own = Gap {
+            lost_bytes: Some(oldest.bytes()),
+            reason: "rotated too often to keep up",
+        };
+        let lost = oldest.gap.map_or(own, |gap| sum(own, gap));
+        if let Some(next) = self.queue.front_mut() {
+            next.gap = Some(next.gap.map_or(lost, |gap| sum(lost, gap)));
+        }
+        Some(oldest)
+    }
+
+    /// Since when the last one stood that was taken off because there were too many.
+    pub(in crate::tail) fn given_up(&self) -> Option<SystemTime> {
+        self.given_up
+    }
+
+    /// Something was lost before the oldest of them.
+    pub(in crate::tail) fn set_gap(&mut self, gap: Gap) {
+        if let Some(oldest) = self.queue.front_mut() {
+            oldest.gap.get_or_insert(gap);
+        }
+    }
+
+    /// Since when there is something in one of them.
+    pub(in crate::tail) fn nonempty_since(&mut self, now: Instant) -> Option<Instant> {
+        // The next ones are looked at each time, to know when they are truncated.
+        let filled = self
+            .queue
+            .iter_mut()
+            .take(SUCCESSORS_SEEN)
+            .map(Successor::see)
+            .max()
+            > Some(0);
+        if self.nonempty_since.is_none() {
+            let rest = self.queue.iter_mut().skip(SUCCESSORS_SEEN);
+            let filled = filled || rest.map(Successor::see).any(|bytes| bytes > 0);
+            self.nonempty_since = filled.then_some(now);
+        }
+        self.nonempty_since
+    }
+
+    /// A rotation was found; the name was right until `verified`.
+    pub(in crate::tail) fn rotated(&mut self, verified: SystemTime) {
+        self.unsure_since = Some(match self.unsure_since {
+            Some(earlier) => earlier.min(verified),
+            None => verified,
+        });
+    }
+
+    /// Whether the siblings are still to be listed before one of these is begun: then, those that were born after
+    /// when. Asked once.
+    pub(in crate::tail) fn take_unsure(&mut self) -> Option<SystemTime> {
+        self.unsure_since.take()
+    }
+
+    /// Puts them in the order in which they stood under the name `path`, after `held`: as the kernel has told it. Where
+    /// it hasn't, by time, for names tell little. But its clock is too coarse to tell rotations within one tick apart;
+    /// for those, names have to do.
+    pub(in crate::tail) fn sort(&mut self, path: &Path, held: &File) {
+        let queue = self.queue.make_contiguous();
+        if self.told == Told::ByKernel {
+            // The one of which it has not told yet is the newest.
+            queue.sort_by_key(|successor| successor.order.unwrap_or(u64::MAX));
+            return;
+        }
+        queue.sort_by_key(|successor| successor.stood);
+        for tied in queue.chunk_by_mut(|a, b| a.stood == b.stood) {
+            if tied.len() > 1 {
+                sort_by_name(tied, &siblings::place(path), held);
+            }
+        }
+    }
+}
+
+/// Two gaps, one after the other, as one.
+fn sum(first: Gap, then: Gap) -> Gap {
+    Gap {
+        lost_bytes: first.lost_bytes.zip(then.lost_bytes).map(|(a, b)| a + b),
+        reason: first.reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn too_many_successors_are_a_gap_of_known_size_before_the_next() {
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(b"0123456789").expect("write");
+        let file = Arc::new(file);
+        let mut successors = Successors::default();
+        for n in 0..GENERATIONS_AHEAD_MAX as u64 + 2 {
+            let identity = Identity {
+                inode: n,
+                ..Identity::default()
+            };
+            let stood = SystemTime::UNIX_EPOCH;
+            successors.push(Successor::new(Arc::clone(&file), identity, stood, None));
+        }
+        let lost = std::iter::from_fn(|| successors.pop_too_many());
+        assert_eq!(
+            lost.map(|lost| lost.identity.inode).collect::<Vec<_>>(),
+            [0, 1]
+        );
+        let next = successors.pop(Path::new("a.log")).expect("the next");
+        let gap = next.gap.expect("a gap");
+        assert_eq!((next.identity.inode, gap.lost_bytes), (2, Some(20)));
+    }
+}
