@@ -27,22 +27,9 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::hub::{Hub, Subscriber, Subscribers};
-use crate::limits::{
-    BLOCKED_PATIENCE, COURIERS_MAX, LINKS_AT_A_TIME, LINKS_PER_COURIER, REST_MAX, REST_MIN,
-    REST_PER_CLIENT,
-};
+use crate::limits::{COURIERS_MAX, LINKS_AT_A_TIME};
+use crate::pace::{LINKS_PER_COURIER, Stage, may_be_patient, rest_after};
 use crate::stop::{Reason, Stop};
-
-/// What the watcher may do now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
-    /// Read and publish.
-    Go,
-    /// Wait until the round is over: its end wakes the watcher.
-    RoundRuns,
-    /// Wait until then, unless a full batch waits in the files.
-    RestUntil(Instant),
-}
 
 /// The rounds of delivery: who is carried to now, by whom, and how long the rest after it is.
 #[derive(Debug)]
@@ -121,16 +108,16 @@ impl Rounds {
         }
     }
 
-    /// What the watcher may do now.
-    pub fn pace(&self) -> Pace {
+    /// Where they are now.
+    pub fn stage(&self) -> Stage {
         let mut state = self.state.lock();
         match *state {
-            State::Idle => Pace::Go,
-            State::Running(_) => Pace::RoundRuns,
-            State::Resting(until) if Instant::now() < until => Pace::RestUntil(until),
+            State::Idle => Stage::Idle,
+            State::Running(_) => Stage::Runs,
+            State::Resting(until) if Instant::now() < until => Stage::RestsUntil(until),
             State::Resting(_) => {
                 *state = State::Idle;
-                Pace::Go
+                Stage::Idle
             }
         }
     }
@@ -171,8 +158,7 @@ impl Rounds {
     fn begin(&self, subscribers: Subscribers, patient: bool) {
         self.begun.fetch_add(1, Ordering::Relaxed);
         let len = subscribers.len();
-        // With a long rest the next round would come too late for those who are blocked.
-        let patient = patient && self.rest_after(len) <= BLOCKED_PATIENCE;
+        let patient = patient && may_be_patient(rest_after(len, self.rest));
         let round = Arc::new(Round {
             subscribers,
             cursor: AtomicUsize::new(0),
@@ -231,17 +217,10 @@ impl Rounds {
         }
     }
 
-    fn rest_after(&self, subscribers: usize) -> Duration {
-        self.rest
-            .unwrap_or_else(|| (REST_PER_CLIENT * subscribers as u32).min(REST_MAX))
-    }
-
     fn end(&self, subscribers: usize) {
-        let rest = self.rest_after(subscribers);
-        *self.state.lock() = if rest < REST_MIN {
-            State::Idle
-        } else {
-            State::Resting(Instant::now() + rest)
+        *self.state.lock() = match rest_after(subscribers, self.rest) {
+            None => State::Idle,
+            Some(rest) => State::Resting(Instant::now() + rest),
         };
     }
 }
@@ -266,6 +245,7 @@ mod tests {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
     use super::*;
+    use crate::pace::BLOCKED_PATIENCE;
 
     /// Its socket is full for so many carries.
     #[derive(Debug)]
@@ -382,10 +362,10 @@ mod tests {
             false => shared_by_both(&alone),
         };
         rounds.run(all, false);
-        wait_until(|| rounds.pace() == Pace::Go);
+        wait_until(|| rounds.stage() == Stage::Idle);
         let other = full(0);
         rounds.run(Arc::new(vec![alone, other.clone()]), true);
-        wait_until(|| rounds.pace() == Pace::Go);
+        wait_until(|| rounds.stage() == Stage::Idle);
         assert_eq!(panics.broke.load(Ordering::Relaxed), 3);
         assert_eq!(other.carried.load(Ordering::Relaxed), 1);
         assert!(!stop.is_set(), "one client's trouble is its own");
@@ -451,13 +431,13 @@ mod tests {
         let slow = Arc::new(Slow::default());
         let last: Arc<dyn Subscriber> = slow.clone();
         rounds.run(shared_by_both(&last), false);
-        assert_eq!(rounds.pace(), Pace::RoundRuns);
+        assert_eq!(rounds.stage(), Stage::Runs);
         rounds.hub.looks.take_wakes();
         slow.watcher_is_done.store(true, Ordering::SeqCst);
         let waker = PollFd::new(rounds.hub.looks.waker(), PollFlags::POLLIN);
         let woken = poll(&mut [waker], PollTimeout::from(10_000_u16));
         assert_eq!(woken, Ok(1), "the watcher would wait for ever");
-        assert_eq!(rounds.pace(), Pace::Go);
+        assert_eq!(rounds.stage(), Stage::Idle);
         rounds.stop();
         couriers
             .into_iter()

@@ -96,6 +96,8 @@ pub mod json;
 // The meeting place, and who reads up to it.
 pub mod hub;
 
+pub mod pace;
+
 pub mod courier;
 pub mod reader;
 

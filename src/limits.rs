@@ -253,24 +253,8 @@ pub const LOG_EVERY: Duration = Duration::from_secs(30);
 /// Couriers at most; beyond a few, the socket writes contend in the kernel more than they gain.
 pub const COURIERS_MAX: usize = 3;
 
-/// Subscribers for each courier that is woken for a round: fewer are written to in less than a millisecond, and the
-/// wake-up costs more than it brings (100 clients, a line a round: 3.4 us of CPU a line and client without a courier,
-/// 3.9 with one).
-pub const LINKS_PER_COURIER: usize = 256;
-
 /// Subscribers that one courier takes at a time: what the couriers share is then touched once for all of them.
 pub const LINKS_AT_A_TIME: usize = 8;
-
-/// Rest after a round, for each live subscriber, so that under load a write carries more lines: some three times what
-/// the round itself takes. With 20 us CPU falls to 0.56 of what the floor of `make bench` takes and p99 grows to 5.5 of
-/// it; with 12 us they are 0.65 and 3.
-pub const REST_PER_CLIENT: Duration = Duration::from_micros(12);
-
-/// Longest rest where `--max-delay` does not say.
-pub const REST_MAX: Duration = Duration::from_millis(100);
-
-/// Rests shorter than this are none: the kernel's timer slack alone is 50 us.
-pub const REST_MIN: Duration = Duration::from_micros(100);
 
 // -- Catching up
 
@@ -334,24 +318,6 @@ pub const SEALED_KNOWN_MAX: usize = 64;
 
 /// How often sealed files are looked at for what a laggard wrote to them.
 pub const SEALED_LOOK: Duration = Duration::from_secs(1);
-
-/// While lines come fast, how often the files are looked at during a rest for a full batch.
-pub const REST_SLICE: Duration = Duration::from_millis(1);
-
-/// Bytes of the last batch from which on lines are said to come fast.
-pub const FAST_BYTES: usize = TURN_BYTES / 8;
-
-/// How long a publish waits for most subscribers to carry the one before, for each of them: what a full batch takes to
-/// be written to a socket and read from it, a few times.
-pub const CROWD_WAIT_PER_CLIENT: Duration = Duration::from_micros(200);
-
-/// The longest such wait.
-pub const CROWD_WAIT_MAX: Duration = Duration::from_millis(100);
-
-/// While lines come fast, how long a client whose socket is full is tried again with every round before its own thread
-/// is woken to wait for it. A peer that reads at all takes something within this, and a wake-up and a poll(2) for each
-/// quarter of a megabyte is a third of what delivery costs.
-pub const BLOCKED_PATIENCE: Duration = Duration::from_millis(20);
 
 /// Last bytes of a sibling that are compared with the followed file, to tell a copy of it from a file that once stood
 /// under its name.

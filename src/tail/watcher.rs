@@ -19,12 +19,10 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 
-use crate::courier::{Pace, Rounds};
+use crate::courier::Rounds;
 use crate::hub::{Change, Hub, Question, Spooled};
-use crate::limits::{
-    BLOCKED_PATIENCE, CROWD_WAIT_MAX, CROWD_WAIT_PER_CLIENT, DELETED_KEPT, FAST_BYTES, FILES_MAX,
-    FORGET_EVERY, LOOK_WAIT, PASS_TIME, REST_SLICE, TURN_BYTES,
-};
+use crate::limits::{DELETED_KEPT, FILES_MAX, FORGET_EVERY, LOOK_WAIT, PASS_TIME, TURN_BYTES};
+use crate::pace::{Deed, Did, Pace, Seen, Stage};
 use crate::pattern::Wanted;
 use crate::source::Source;
 use crate::stop::{Reason, Stop};
@@ -114,12 +112,9 @@ pub struct Watcher {
     /// Questions that wait, and those that are being answered.
     questions: Vec<Question>,
     asked: Vec<Asked>,
-    /// Who took part in the last batch that was not empty, and how many bytes it had.
+    /// Who took part in the last batch that was not empty.
     active: Vec<usize>,
-    batch_bytes: usize,
-    published_at: Instant,
-    /// Until when a publish waits for subscribers that lag.
-    crowded_until: Option<Instant>,
+    pace: Pace,
     forget_at: Option<Instant>,
     mounted: Mounted,
 }
@@ -153,9 +148,7 @@ impl Watcher {
             questions: Vec::new(),
             asked: Vec::new(),
             active: Vec::new(),
-            batch_bytes: 0,
-            published_at: now,
-            crowded_until: None,
+            pace: Pace::new(now),
             forget_at: None,
             mounted: Mounted::new(),
             hub,
@@ -250,46 +243,58 @@ impl Watcher {
     // -- the loop
 
     fn run(&mut self) {
+        let mut did = Did::Wait;
         while !self.quit.load(Ordering::Acquire) {
-            match self.rounds.pace() {
-                Pace::Go if self.is_crowded() => {
-                    self.rounds.run_again(true);
-                    // After a short round there is no rest, and to try again at once would only spin.
-                    if self.rounds.pace() == Pace::Go {
-                        self.wait(false, Some(Instant::now() + REST_SLICE));
-                    }
+            did = match self.what_now(did) {
+                Deed::Look => match self.pass() {
+                    true => Did::Publish,
+                    false => Did::LookInVain,
+                },
+                Deed::CarryAgain { patient } => {
+                    self.rounds.run_again(patient);
+                    Did::CarryAgain
                 }
-                Pace::Go => {
-                    // Where nothing new has come for a moment, lines don't come fast any more: who is still blocked is its own
-                    // thread's.
-                    let fast = self.is_fast() && self.published_at.elapsed() < BLOCKED_PATIENCE;
-                    let again = !self.pass() && self.rounds.run_again(fast);
-                    if self.is_idle() && !again && !self.rounds.has_blocked() {
-                        self.wait(true, self.next_time());
-                    } else if again && self.rounds.pace() == Pace::Go {
-                        self.wait(false, Some(Instant::now() + REST_SLICE));
-                    }
-                }
-                // Its end wakes us. The kernel's events are not waited for: they would end every wait.
-                // A round that never ends is a watcher that is stuck: there is no sign of life in it.
-                Pace::RoundRuns => self.wait(false, None),
-                Pace::RestUntil(_) if self.full_batch_waits() && !self.is_crowded() => {
+                Deed::EndRest => {
                     self.rounds.no_rest();
+                    Did::Wait
                 }
-                Pace::RestUntil(until) => {
+                Deed::Rest(until) => {
                     self.come_round(Instant::now());
-                    let until = self.rest(until);
                     let until = self.round_due.map_or(until, |due| due.min(until));
-                    self.wait(false, Some(until));
+                    self.wait(false, Some(until))
                 }
-            }
+                Deed::AwaitRound => self.wait(false, None),
+                Deed::AwaitEvents => self.wait(true, self.next_time()),
+            };
         }
         // What stood in the files when the stop came still goes out, unless couriers are at work: then it is left to those
         // who resume.
         self.rounds.no_rest();
-        if self.rounds.pace() == Pace::Go {
+        if self.rounds.stage() == Stage::Idle {
             self.pass();
         }
+    }
+
+    /// What the pace wants done, after what was done last.
+    fn what_now(&mut self, did: Did) -> Deed {
+        let stage = self.rounds.stage();
+        let fast = self.pace.is_fast();
+        let waiting_bytes = match stage {
+            Stage::RestsUntil(_) if fast => self.waiting_bytes(),
+            _ => 0,
+        };
+        let may_publish = stage == Stage::Idle || waiting_bytes >= TURN_BYTES as u64;
+        let seen = Seen {
+            now: Instant::now(),
+            stage,
+            did,
+            idle: self.is_idle(),
+            blocked: self.rounds.has_blocked(),
+            clients: if fast { self.hub.live_len() } else { 0 },
+            most_lag: fast && may_publish && self.hub.most_lag(),
+            waiting_bytes,
+        };
+        self.pace.next(&seen)
     }
 
     /// A sign of life: all that was due at `now` is done.
@@ -302,43 +307,11 @@ impl Watcher {
             .and_then(|on_round| on_round(now));
     }
 
-    /// Lines come fast.
-    fn is_fast(&self) -> bool {
-        self.batch_bytes >= FAST_BYTES
-    }
-
-    /// While lines come fast and most subscribers lag, publishing waits a little for them. What a few slow ones can
-    /// cost the others is bounded: once they are sent back to reading the file, they don't count.
-    fn is_crowded(&mut self) -> bool {
-        if !self.is_fast() || !self.hub.most_lag() {
-            return false;
-        }
-        let now = Instant::now();
-        let hub = &self.hub;
-        let until = self.crowded_until.get_or_insert_with(|| {
-            let clients = u32::try_from(hub.live_len()).unwrap_or(u32::MAX);
-            now + CROWD_WAIT_PER_CLIENT
-                .saturating_mul(clients)
-                .min(CROWD_WAIT_MAX)
-        });
-        now < *until
-    }
-
-    /// While lines come fast a rest is cut in slices, to see in between whether a full batch waits.
-    fn rest(&self, until: Instant) -> Instant {
-        match self.is_fast() {
-            true => until.min(Instant::now() + REST_SLICE),
-            false => until,
-        }
-    }
-
-    fn full_batch_waits(&self) -> bool {
-        if !self.is_fast() {
-            return false;
-        }
+    /// Bytes that wait in the files of which the last batch was.
+    fn waiting_bytes(&self) -> u64 {
         let active = self.active.iter();
         let followers = active.filter_map(|index| self.followers.get(index));
-        followers.map(Follower::waiting_bytes).sum::<u64>() >= TURN_BYTES as u64
+        followers.map(Follower::waiting_bytes).sum()
     }
 
     /// Takes what has come, looks at whose turn it is, and publishes what that finds; whether a round came of it.
@@ -432,9 +405,7 @@ impl Watcher {
         if changes.is_empty() {
             return false;
         }
-        self.batch_bytes = read;
-        self.published_at = now;
-        self.crowded_until = None;
+        self.pace.publishes(read, now);
         let begins = |(_, change): &(_, Change)| matches!(change, Change::Begin(_));
         if changes.iter().any(begins) || !self.hub.shelf.is_empty() {
             self.forget_at.get_or_insert(now + FORGET_EVERY);
@@ -442,13 +413,13 @@ impl Watcher {
         let subscribers = self.hub.publish(changes).filter(|all| !all.is_empty());
         let carried = subscribers.is_some();
         if let Some(subscribers) = subscribers {
-            self.rounds.run(subscribers, self.is_fast());
+            self.rounds.run(subscribers, self.pace.is_fast());
         }
         carried
     }
 
     /// Waits for a wake-up, for an event if `events`, and no longer than until `deadline`.
-    fn wait(&mut self, events: bool, deadline: Option<Instant>) {
+    fn wait(&mut self, events: bool, deadline: Option<Instant>) -> Did {
         let waker = self.hub.looks.waker();
         let mut fds = vec![PollFd::new(waker, PollFlags::POLLIN)];
         if events && let Some(inotify) = self.watches.fd() {
@@ -468,6 +439,7 @@ impl Watcher {
         if fds.get(mounts).is_some_and(has_come) {
             self.mounted.tell(Instant::now());
         }
+        Did::Wait
     }
 }
 

@@ -19,7 +19,8 @@ use crossbeam_channel::{Receiver, TryRecvError};
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message};
 
-use crate::limits::{BLOCKED_PATIENCE, FRAMES_APART_BYTES, TAKEN_MAX};
+use crate::limits::{FRAMES_APART_BYTES, TAKEN_MAX};
+use crate::pace::BLOCKED_PATIENCE;
 use crate::reader::Reader;
 use crate::source::{Batch, Chunk, Kind, Position, Segment};
 

@@ -15,6 +15,7 @@ use nix::unistd::gettid;
 use super::rig::*;
 use crate::hub::{Hub, Selection, Subscriber};
 use crate::limits::TURN_BYTES;
+use crate::pace::{CROWD_WAIT_MAX, FAST_BYTES};
 use crate::reader::{Begin, From, Reader, note};
 use crate::source::lines::cut_when;
 use crate::source::{EventKind, Kind};
@@ -291,4 +292,36 @@ fn a_deleted_file_that_is_still_written_to_is_not_let_go_of() {
         rig.expect_count(written);
     }
     assert_eq!(deleted_held(rig.dir.path()), 2, "the writer's and ours");
+}
+
+/// Never carries anything.
+#[derive(Debug)]
+struct Lags;
+
+impl Subscriber for Lags {
+    fn carry(&self) {}
+
+    fn dropped(&self) {}
+
+    fn done(&self) -> u64 {
+        0
+    }
+}
+
+#[test]
+fn while_lines_come_fast_and_most_subscribers_lag_the_next_publish_waits_for_them() {
+    let dir = dir();
+    append(&dir.path().join("a.log"), "");
+    let mut rig = Rig::with(dir, &["a.log"], 1 << 20, Options::default(), Arc::new(Lags));
+    let join = |_| rig.hub.join(Arc::new(Lags), Selection::All, 1 << 20);
+    let crowd: Vec<_> = (0..500).map(join).collect();
+    let lines = FAST_BYTES / 10;
+    let mut begun = Instant::now();
+    for n in 0..3 {
+        begun = if n == 1 { Instant::now() } else { begun };
+        append(&rig.path("a.log"), &"123456789\n".repeat(lines));
+        rig.expect_count((n + 1) * lines);
+    }
+    assert!(begun.elapsed() >= CROWD_WAIT_MAX, "{:?}", begun.elapsed());
+    assert!(crowd.iter().all(Result::is_ok));
 }
