@@ -12,12 +12,19 @@ BINARY  ?= target/release/tailcast
 MANUAL  ?= target/manual
 ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
 
+# Where packages go, and for which machine a static program is.
+PACKAGES ?= target/packages
+STATIC   ?= $(shell uname -m)-unknown-linux-musl
+VERSION  := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+ARM64    := aarch64-unknown-linux-gnu
+
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-brokers soak screenshots check bench bench-peers build install deb clean
+.PHONY: help run demo test test-brokers soak screenshots check bench bench-peers build install
+.PHONY: deb deb-arm64 rpm static image packages try-packages release clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is:"
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: ## follow files: make run FILE=/var/log/syslog (options of tailcast in ARGS=)
 	@test -n "$(FILE)" || { echo "which file? make run FILE=/var/log/syslog" >&2; exit 2; }
@@ -48,13 +55,14 @@ screenshots: ## pictures of the page, wide and phone, light and dark, into scrip
 	TAILCAST_SCREENSHOTS=scripts/screenshots $(CARGO) test --test page the_page_can_be_pictured
 	@if command -v pngquant >/dev/null; then pngquant --force --strip --ext .png scripts/screenshots/*.png; fi
 
-check: ## format, lints, documentation, and that no async runtime came in
+check: ## format, lints, documentation, no async runtime, and what the dependencies are licensed under
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) clippy --test brokers -- -D warnings
 	$(CARGO) clippy --no-default-features -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps
 	scripts/check-no-async.sh
+	scripts/check-dependencies.sh
 
 bench: ## measure against the floor, for some five minutes (what is measured: make bench ARGS=--help)
 	@$(CARGO) bench --bench bench -- $(ARGS)
@@ -71,8 +79,34 @@ install: ## into DESTDIR/PREFIX: program, systemd units, man page, completions (
 	@test -x $(BINARY) -a -e $(MANUAL)/tailcast.8 || { echo "nothing to install yet: make build" >&2; exit 1; }
 	@BINARY=$(BINARY) MANUAL=$(MANUAL) DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) ZSHDIR=$(ZSHDIR) scripts/packaging/install.sh
 
-deb: build ## a package for Debian and Ubuntu, into target/debian
-	@scripts/packaging/deb.sh $(BINARY) $(MANUAL) target/debian
+deb: build ## a package for Debian and Ubuntu, into target/packages
+	@scripts/packaging/deb.sh $(BINARY) $(MANUAL) $(PACKAGES)
+
+# Wants gcc-aarch64-linux-gnu, and `rustup target add aarch64-unknown-linux-gnu`.
+deb-arm64: build ## the same for arm64, built on this machine
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc $(CARGO) build --release --target $(ARM64)
+	@scripts/packaging/deb.sh target/$(ARM64)/release/tailcast $(MANUAL) $(PACKAGES)
+
+rpm: build ## a package for Fedora, RHEL and SUSE (wants Debian's package rpm)
+	@scripts/packaging/rpm.sh $(BINARY) $(MANUAL) $(PACKAGES)
+
+# Wants musl-tools, and `rustup target add x86_64-unknown-linux-musl`.
+static: ## one file that needs nothing of the machine it runs on: target/packages/tailcast-static
+	$(CARGO) build --release --target $(STATIC)
+	@install -D -m 755 target/$(STATIC)/release/tailcast $(PACKAGES)/tailcast-static
+
+image: static ## a container image of that file and nothing else, by buildah, podman or docker
+	@scripts/packaging/image.sh $(PACKAGES)/tailcast-static $(PACKAGES)
+
+packages: deb deb-arm64 rpm static image ## all of these
+
+try-packages: ## each package that was built, installed and run in a root of its own (as root; IN="DIR…": Debians of debootstrap)
+	@scripts/packaging/try.sh $(PACKAGES) $(IN)
+
+release: ## check, test, build and try all packages, and say what is left to do by hand
+	@scripts/packaging/release.sh versions
+	$(MAKE) check test test-brokers packages try-packages
+	@scripts/packaging/release.sh by-hand $(PACKAGES)
 
 clean: ## remove what was built
 	$(CARGO) clean

@@ -163,8 +163,7 @@ fn check(asked: Arguments, env: Environment<'_>) -> Result<Config, String> {
     let log_level = match (asked.quiet, asked.verbose) {
         (true, _) => LevelFilter::Warn,
         (false, 0) => LevelFilter::Info,
-        (false, 1) => LevelFilter::Debug,
-        (false, _) => LevelFilter::Trace,
+        (false, _) => LevelFilter::Debug,
     };
     let state_dir = asked.state_dir.or_else(|| systemd_state(env));
     Ok(Config {

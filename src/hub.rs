@@ -16,6 +16,7 @@ mod counts;
 mod looks;
 mod notices;
 mod registry;
+mod report;
 mod shelf;
 mod stream;
 mod streams;
@@ -257,6 +258,7 @@ impl Hub {
         for subscriber in &sent.dropped {
             subscriber.dropped();
         }
+        report::say(&sent.batch.segments);
         sent.live
     }
 

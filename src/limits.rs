@@ -248,6 +248,13 @@ pub const LOG_BURST: u32 = 20;
 /// From then on it may log one line each so often, as long as it goes on.
 pub const LOG_EVERY: Duration = Duration::from_secs(30);
 
+/// Names of files in one line of the log, at most.
+pub const LOG_NAMES_MAX: usize = 3;
+
+/// Files and places whose lines are limited one by one; what comes beyond shares the limit of its place. Some 100 bytes
+/// each.
+pub const LOG_FILES_MAX: usize = 4_096;
+
 // -- The couriers
 
 /// Couriers at most; beyond a few, the socket writes contend in the kernel more than they gain.

@@ -5,6 +5,7 @@ mod limiter;
 use std::io::Write;
 use std::time::Instant;
 
+use log::kv::Key;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use nix::sys::signal::{SigSet, Signal};
 use parking_lot::Mutex;
@@ -17,7 +18,8 @@ use limiter::{Limiter, Said};
 /// the priority (sd-daemon(3)) and no time stamp, since the journal has its own.
 ///
 /// What is logged from one place in the code again and again is cut to a line now and then, with the number of those
-/// that were left out; all but what `-v` adds.
+/// that were left out; all but what `-v` adds. A line that says which `file` it is about, as
+/// `log::info!(file:? = path; "…")`, is limited for that file alone.
 pub fn start(level: LevelFilter) {
     let mut builder = env_logger::Builder::new();
     builder.filter_level(level);
@@ -80,8 +82,13 @@ impl Log for Limited {
             record.module_path_static().unwrap_or_default(),
             record.line().unwrap_or_default(),
         );
+        let file = record.key_values().get(Key::from_str("file"));
+        let file = file.map(|file| file.to_string());
         // A statement of its own: standard error may block, and nobody else is to wait for it.
-        let said = self.limiter.lock().ask(place, Instant::now());
+        let said = {
+            let mut limiter = self.limiter.lock();
+            limiter.ask(place, file.as_deref(), Instant::now())
+        };
         let text = record.args();
         let about = |note: std::fmt::Arguments<'_>| {
             let mut noted = Record::builder();

@@ -139,7 +139,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     pub(super) publishing: super::publishing::PublishingArguments,
 
-    /// More on standard error; twice for still more (RUST_LOG, where set, wins)
+    /// More on standard error: who joins, falls back and is refused, and why (RUST_LOG, where set, wins)
     #[arg(short, long, action = ArgAction::Count, overrides_with = "quiet")]
     pub(super) verbose: u8,
 

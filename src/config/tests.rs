@@ -110,7 +110,7 @@ fn every_option_is_taken_over() {
     );
     assert_eq!(config.token_file, Some("t".into()));
     assert_eq!(config.base_path.as_str(), "/logs");
-    assert_eq!(config.log_level, LevelFilter::Trace);
+    assert_eq!(config.log_level, LevelFilter::Debug);
 }
 
 #[test]

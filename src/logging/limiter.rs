@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use crate::limits::{LOG_BURST, LOG_EVERY};
+use crate::limits::{LOG_BURST, LOG_EVERY, LOG_FILES_MAX};
 
 /// A place in the code that logs: its module and line.
 pub(super) type Place = (&'static str, u32);
 
-/// What each place in the code may still log. Bounded by the number of places there are.
+/// What each place in the code may still log, of each file where a line is about one: a file that rotates each second
+/// must not keep the others' rotations out of the log.
 #[derive(Debug, Default)]
 pub(super) struct Limiter {
-    places: HashMap<Place, Budget>,
+    places: HashMap<(Place, Option<Box<str>>), Budget>,
 }
 
 #[derive(Debug)]
@@ -35,9 +36,17 @@ pub(super) enum Said {
 }
 
 impl Limiter {
-    /// Whether a line from `place` is said now.
-    pub(super) fn ask(&mut self, place: Place, now: Instant) -> Option<Said> {
-        let budget = self.places.entry(place).or_insert(Budget {
+    /// Whether a line from `place` is said now, which is about `file` where it is about one.
+    pub(super) fn ask(&mut self, place: Place, file: Option<&str>, now: Instant) -> Option<Said> {
+        // Those that have been silent for long start over as if they were new.
+        if self.places.len() >= LOG_FILES_MAX {
+            let whole = LOG_EVERY * LOG_BURST;
+            self.places
+                .retain(|_, budget| now < budget.grown + whole || budget.left_out > 0);
+        }
+        let file = file.filter(|_| self.places.len() < LOG_FILES_MAX);
+        let key = (place, file.map(Box::from));
+        let budget = self.places.entry(key).or_insert(Budget {
             left: LOG_BURST,
             grown: now,
             left_out: 0,
@@ -70,16 +79,41 @@ mod tests {
         let mut limiter = Limiter::default();
         let start = Instant::now();
         for _ in 1..LOG_BURST {
-            assert_eq!(limiter.ask(("a", 1), start), Some(Said::Plain));
+            assert_eq!(limiter.ask(("a", 1), None, start), Some(Said::Plain));
         }
-        assert_eq!(limiter.ask(("a", 1), start), Some(Said::LastForNow));
+        assert_eq!(limiter.ask(("a", 1), None, start), Some(Said::LastForNow));
         for _ in 0..7 {
-            assert_eq!(limiter.ask(("a", 1), start), None);
+            assert_eq!(limiter.ask(("a", 1), None, start), None);
         }
-        assert_eq!(limiter.ask(("a", 2), start), Some(Said::Plain));
+        assert_eq!(limiter.ask(("a", 2), None, start), Some(Said::Plain));
         let later = start + LOG_EVERY;
-        assert_eq!(limiter.ask(("a", 1), later), Some(Said::After(7)));
-        assert_eq!(limiter.ask(("a", 1), later), None);
+        assert_eq!(limiter.ask(("a", 1), None, later), Some(Said::After(7)));
+        assert_eq!(limiter.ask(("a", 1), None, later), None);
+    }
+
+    #[test]
+    fn a_file_that_is_told_of_again_and_again_keeps_no_other_file_out() {
+        let mut limiter = Limiter::default();
+        let now = Instant::now();
+        for _ in 0..=LOG_BURST {
+            limiter.ask(("a", 1), Some("busy.log"), now);
+        }
+        assert_eq!(limiter.ask(("a", 1), Some("busy.log"), now), None);
+        let other = limiter.ask(("a", 1), Some("other.log"), now);
+        assert_eq!(other, Some(Said::Plain));
+    }
+
+    #[test]
+    fn names_without_end_take_no_memory_without_end() {
+        let mut limiter = Limiter::default();
+        let start = Instant::now();
+        for n in 0..2 * LOG_FILES_MAX {
+            limiter.ask(("a", 1), Some(&n.to_string()), start);
+        }
+        assert!(limiter.places.len() <= LOG_FILES_MAX + 1);
+        let later = start + LOG_EVERY * (LOG_BURST + 1);
+        limiter.ask(("a", 1), Some("new.log"), later);
+        assert!(limiter.places.len() < 10, "the old ones are forgotten");
     }
 
     #[test]
@@ -87,10 +121,10 @@ mod tests {
         let mut limiter = Limiter::default();
         let start = Instant::now();
         for _ in 0..=LOG_BURST {
-            limiter.ask(("a", 1), start);
+            limiter.ask(("a", 1), None, start);
         }
         let later = start + LOG_EVERY * (LOG_BURST + 10);
-        let said = (0..2 * LOG_BURST).filter(|_| limiter.ask(("a", 1), later).is_some());
+        let said = (0..2 * LOG_BURST).filter(|_| limiter.ask(("a", 1), None, later).is_some());
         assert_eq!(said.count(), LOG_BURST as usize);
     }
 }

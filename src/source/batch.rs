@@ -122,6 +122,14 @@ impl EventKind {
 }
 
 impl Segment {
+    /// How many lines it has.
+    pub fn lines_len(&self) -> u64 {
+        match &self.kind {
+            Kind::Lines(lines) => lines.len() as u64,
+            Kind::Event(_) => 0,
+        }
+    }
+
     /// A segment with no wire form yet.
     pub fn new(source: Arc<Source>, kind: Kind) -> Segment {
         Segment {

@@ -80,16 +80,14 @@ impl Name {
     }
 
     /// It leads to a file.
-    pub(super) fn found(&mut self, path: &Path, has_begun: bool, by_pattern: bool) {
+    pub(super) fn found(&mut self, path: &Path, has_begun: bool) {
         let State::Lost { told, .. } = std::mem::take(&mut self.state) else {
             return;
         };
         self.changed = true;
-        if told.is_some() && !by_pattern {
-            log::info!(
-                "{path:?} {}",
-                if has_begun { "is back" } else { "is there" }
-            );
+        if told.is_some() {
+            let is = if has_begun { "is back" } else { "is there" };
+            log::info!(file:? = path; "{path:?} {is}");
         }
     }
 
@@ -168,7 +166,8 @@ fn leads(error: &io::Error) -> Leads {
 
 fn say_lost(path: &Path, error: &io::Error, leads: Leads, by_pattern: bool) {
     match leads {
-        Leads::Nowhere if by_pattern => log::debug!("{path:?} is gone"),
+        // Names that come and go are what a pattern is for.
+        Leads::Nowhere if by_pattern => log::info!(file:? = path; "{path:?} is gone"),
         Leads::Nowhere => log::warn!("{path:?} leads nowhere ({error}): waiting for it"),
         Leads::Elsewhere => log::warn!("{path:?} can't be followed ({error}): trying again"),
     }

@@ -4,6 +4,7 @@ pub mod guard;
 pub mod token;
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
@@ -31,6 +32,8 @@ pub struct Pass {
     scope: Scope,
     /// `None` where none is asked for.
     token: Option<Vec<u8>>,
+    /// Whose token it is, in words for the log.
+    holder: Option<Arc<str>>,
 }
 
 impl Pass {
@@ -39,7 +42,13 @@ impl Pass {
         Pass {
             scope: Scope::all(),
             token: None,
+            holder: None,
         }
+    }
+
+    /// Whose token it was, as the comment at the token says, or else its line: for the log.
+    pub fn holder(&self) -> Option<&str> {
+        self.holder.as_deref()
     }
 
     /// The files that it is for.
@@ -81,12 +90,13 @@ impl Access {
         let presented =
             token::presented(request, &self.cookie).ok_or_else(Refusal::unauthorized)?;
         self.refresh();
-        let scope = tokens
+        let (scope, holder) = tokens
             .lock()
-            .allows(&presented)
+            .opens(&presented)
             .ok_or_else(Refusal::unauthorized)?;
         Ok(Pass {
             scope,
+            holder: Some(holder),
             token: Some(presented),
         })
     }

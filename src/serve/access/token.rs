@@ -1,7 +1,7 @@
 //! The token file: who holds one of its tokens may see the files of that token's scope.
 //!
 //! A line is `TOKEN`, or `TOKEN file=NAME file=PATTERN` for some files alone. Tokens never leave this module, neither
-//! for a log nor for an error: lines are named by their number.
+//! for a log nor for an error: lines are named by their number, and their holders by the comment in the line or above it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,6 +9,7 @@ use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
@@ -38,6 +39,8 @@ pub struct Tokens {
 struct Held {
     token: Padded,
     scope: Scope,
+    /// Whose it is.
+    holder: Arc<str>,
 }
 
 impl Tokens {
@@ -64,13 +67,22 @@ impl Tokens {
 
     /// What `presented` opens, if it is a token. Takes the same time whichever token it is or resembles.
     pub fn allows(&self, presented: &[u8]) -> Option<Scope> {
+        self.find(presented).map(|held| held.scope.clone())
+    }
+
+    /// The same, and whose token it is.
+    pub fn opens(&self, presented: &[u8]) -> Option<(Scope, Arc<str>)> {
+        let held = self.find(presented)?;
+        Some((held.scope.clone(), Arc::clone(&held.holder)))
+    }
+
+    fn find(&self, presented: &[u8]) -> Option<&Held> {
         let presented = Padded::new(presented)?;
         let mut found = u64::MAX;
         for (index, held) in (0_u64..).zip(&self.held) {
             found.conditional_assign(&index, held.token.ct_eq(&presented));
         }
-        let held = self.held.get(usize::try_from(found).ok()?)?;
-        Some(held.scope.clone())
+        self.held.get(usize::try_from(found).ok()?)
     }
 
     /// Warns of what a token opens by a name that a pattern of `files` can give to several.
@@ -165,15 +177,21 @@ fn read(path: &Path) -> Result<(Vec<Held>, Metadata), String> {
 
 fn parse(bytes: &[u8]) -> Result<Vec<Held>, String> {
     let mut all: Vec<Held> = Vec::new();
+    let mut above = None;
     for (number, line) in (1..).zip(bytes.split(|&byte| byte == b'\n')) {
         // A # inside a word is part of it: tokens may be passwords.
         let mut words = line
             .split(u8::is_ascii_whitespace)
             .filter(|word| !word.is_empty())
             .take_while(|word| !word.starts_with(b"#"));
+        let beside = comment(line);
         let Some(token) = words.next() else {
+            // A blank line ends what a comment is about.
+            above = beside;
             continue;
         };
+        let holder = beside.or_else(|| above.clone());
+        let holder = holder.unwrap_or_else(|| format!("the token of line {number}").into());
         let bad = |why: &str| format!("line {number}: {why}");
         if token.len() < TOKEN_BYTES_MIN {
             return Err(bad(&format!(
@@ -186,13 +204,30 @@ fn parse(bytes: &[u8]) -> Result<Vec<Held>, String> {
         let scope = Scope::read(words).map_err(|why| bad(&why))?;
         match all.iter_mut().find(|held| held.token == token) {
             Some(held) => held.scope.join(scope),
-            None => all.push(Held { token, scope }),
+            None => all.push(Held {
+                token,
+                scope,
+                holder,
+            }),
         }
     }
     if all.is_empty() {
         return Err("there is no token in it: it holds one a line".to_owned());
     }
     Ok(all)
+}
+
+/// The comment of a line, where it may be shown: one that could be a token, taken out of use, says nothing.
+fn comment(line: &[u8]) -> Option<Arc<str>> {
+    let words = line.split(u8::is_ascii_whitespace);
+    let mut words = words.skip_while(|word| !word.starts_with(b"#")).peekable();
+    let first = words.peek()?.strip_prefix(b"#")?;
+    let words = std::iter::once(first).chain(words.skip(1));
+    let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+    if words.is_empty() || words.iter().any(|word| word.len() >= TOKEN_BYTES_MIN) {
+        return None;
+    }
+    Some(shown(&words.join(&b' ')).into())
 }
 
 #[cfg(test)]

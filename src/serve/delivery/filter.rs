@@ -182,6 +182,14 @@ impl Sifted {
         }
     }
 
+    /// How many of the first `len` lines are.
+    pub fn count(&self, len: usize) -> u64 {
+        match self {
+            Sifted::All => len as u64,
+            Sifted::These(these) => these[..len].iter().filter(|&&has| has).count() as u64,
+        }
+    }
+
     /// Whether any line is.
     pub fn has_any(&self) -> bool {
         match self {

@@ -82,6 +82,8 @@ pub struct Link {
     done: u64,
     /// Bytes written so far.
     progress: u64,
+    /// Lines that were written, or wait among its own bytes.
+    lines: u64,
     /// When a courier first found it blocked at this progress.
     blocked: Option<(Instant, u64)>,
 }
@@ -127,6 +129,7 @@ impl Link {
             named: None,
             done: 0,
             progress: 0,
+            lines: 0,
             blocked: None,
         }
     }
@@ -151,6 +154,11 @@ impl Link {
     /// Bytes written so far.
     pub fn progress(&self) -> u64 {
         self.progress
+    }
+
+    /// Lines written so far. Those that wait to be written for this client alone count as well.
+    pub fn lines(&self) -> u64 {
+        self.lines
     }
 
     /// Nothing at all waits to be written: bytes of its own may go out without getting into the middle of a batch.
@@ -190,6 +198,10 @@ impl Link {
             self.named = Some(segment.source.index);
         }
         let own = &mut self.own;
+        let before = self.lines;
+        if let Kind::Lines(lines) = &segment.kind {
+            self.lines += sifted.count(lines.len());
+        }
         let mut frames = std::mem::take(&mut own.frames);
         let mut remember = |frame: FrameEnd| {
             if let Kind::Lines(lines) = &segment.kind {
@@ -198,6 +210,7 @@ impl Link {
                     index: segment.source.index,
                     position: lines.after(frame.line),
                     sum: frame.sum,
+                    lines: before + sifted.count(frame.line + 1),
                 });
             }
         };
@@ -250,6 +263,7 @@ impl Link {
         let place = self.own.trim()?;
         // A header of another file may be among what is let go of.
         self.named = Some(place.index);
+        self.lines = place.lines;
         self.wire.goes_back(place.sum);
         Some((place.index, place.position))
     }
@@ -278,6 +292,7 @@ impl Link {
         let (end, line) = self.wire.frame_end(&first.chunk, in_form)?;
         let rest = &self.wire.form(&first.chunk)[in_form..end];
         self.own.push_rest(rest);
+        self.lines += line as u64 + 1;
         Some(line)
     }
 
@@ -402,6 +417,7 @@ impl Link {
         self.progress += written as u64;
         if written == bytes.len() {
             reader.has(segment);
+            self.lines += segment.lines_len();
             self.wire.was_sent(Sum::default(), segment);
             self.done = batch.sequence;
             return Ok(One::Written);
@@ -478,6 +494,7 @@ impl Link {
             if let Some(reader) = &mut self.reader {
                 reader.has(&item.chunk);
             }
+            self.lines += item.chunk.lines_len();
             self.wire.was_sent(item.sum, &item.chunk);
             if matches!(item.chunk.kind, Kind::Lines(_)) {
                 self.named = Some(item.chunk.source.index);

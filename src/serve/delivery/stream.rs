@@ -124,6 +124,7 @@ impl<'a> Stream<'a> {
             }
         };
         self.say_goodbye(ended);
+        self.opened.has_ended(ended);
         ended
     }
 

@@ -1,12 +1,15 @@
-//! The streams that are open, for those who count them: the status line and `/metrics`.
+//! The streams that are open, for those who count them: the status line, `/metrics`, and the log, which says of each that
+//! ends whose it was and what it brought.
 //!
 //! All is added up when somebody asks. What a stream itself keeps for it costs an atomic store a chunk while it reads the
 //! files, and nothing while it is live.
 
 use std::cell::LazyCell;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
@@ -15,7 +18,10 @@ use crate::metrics::StreamsOf;
 use crate::source::{EventKind, Kind, Segment};
 
 use super::peer::Peer;
+use super::stream::Ended;
 use super::wire::Shape;
+use crate::limits::LOG_NAMES_MAX;
+use crate::serve::transport::socket::Whom;
 
 /// All streams that are open, counted.
 #[derive(Debug)]
@@ -61,6 +67,9 @@ struct Open {
     /// Bytes that were written to it, when last asked.
     bytes: AtomicU64,
     selection: Selection,
+    /// Where its peer is; `None` on a Unix socket. Asked while the peer is there.
+    from: Option<SocketAddr>,
+    since: Instant,
     catches_up: AtomicBool,
     /// How far it is in all that is published of its sources; kept while it catches up.
     reached: AtomicU64,
@@ -90,6 +99,8 @@ impl Streams {
             kind: kind(peer),
             bytes: AtomicU64::new(0),
             selection: selection.clone(),
+            from: peer.visitor.socket.peer_address(),
+            since: Instant::now(),
             catches_up: AtomicBool::new(false),
             reached: AtomicU64::new(0),
         });
@@ -161,6 +172,23 @@ impl Streams {
         (load(&self.gaps), load(&self.lost_bytes))
     }
 
+    /// What the log calls the files of a stream.
+    fn names(&self, selection: &Selection) -> String {
+        let indexes = match selection {
+            Selection::All => return "all files".to_owned(),
+            Selection::Named(_) => return "the files of its token".to_owned(),
+            Selection::Only(indexes) => indexes,
+        };
+        let first = indexes.iter().take(LOG_NAMES_MAX);
+        let names =
+            first.filter_map(|&index| Some(format!("{:?}", self.hub.source(index)?.source.name)));
+        let names = names.collect::<Vec<_>>().join(", ");
+        match indexes.len().saturating_sub(LOG_NAMES_MAX) {
+            0 => names,
+            more => format!("{names} and {more} more"),
+        }
+    }
+
     fn changed(&self) {
         // Once until the next count: a thousand clients that come at once are one wake-up.
         if self.wakes && !self.woken.swap(true, Ordering::SeqCst) {
@@ -199,6 +227,10 @@ impl Opened<'_> {
     pub fn falls_behind(&self, bytes: u64) {
         self.stands_behind(bytes);
         if !self.open.catches_up.swap(true, Ordering::Relaxed) {
+            log::debug!(
+                "client {} reads the files: it is {bytes} bytes behind",
+                self.number
+            );
             self.streams.catching_up.fetch_add(1, Ordering::Relaxed);
             self.streams.changed();
         }
@@ -219,7 +251,12 @@ impl Opened<'_> {
                 self.open.reached.fetch_add(bytes, Ordering::Relaxed);
             }
             Kind::Event(event) => {
-                if let EventKind::Gap { lost_bytes, .. } = event.kind {
+                if let EventKind::Gap { lost_bytes, reason } = &event.kind {
+                    log::debug!(
+                        "client {} meets a gap in {:?}: {reason}",
+                        self.number,
+                        segment.source.name
+                    );
                     let lost_bytes = lost_bytes.unwrap_or(0);
                     self.streams.gaps.fetch_add(1, Ordering::Relaxed);
                     let lost = &self.streams.lost_bytes;
@@ -231,8 +268,51 @@ impl Opened<'_> {
         }
     }
 
+    /// It has ended: the log is told whose it was, what it brought, and why. One that got all that it asked for is like a
+    /// request that was answered: at debug.
+    pub fn has_ended(&self, ended: Ended) {
+        let level = match ended {
+            Ended::Complete => log::Level::Debug,
+            _ => log::Level::Info,
+        };
+        if !log::log_enabled!(level) {
+            return;
+        }
+        let open = &self.open;
+        let visitor = &open.peer.visitor;
+        let whose = match visitor.pass().and_then(|pass| pass.holder()) {
+            Some(holder) => format!("{holder}, "),
+            None => String::new(),
+        };
+        let from = match (open.from, visitor.socket.whom()) {
+            (Some(address), _) => address.to_string(),
+            (None, Whom::User(user)) => format!("user {user}"),
+            (None, Whom::Address(address)) => address.to_string(),
+        };
+        let (lines, bytes, filtered) = {
+            let link = open.peer.link.lock();
+            let filtered = link.wire.filter().is_some();
+            (link.lines(), link.progress(), filtered)
+        };
+        let (stream, format) = KINDS[open.kind];
+        let files = self.streams.names(&open.selection);
+        let filtered = if filtered { ", filtered" } else { "" };
+        let seconds = open.since.elapsed().as_secs_f64();
+        log::log!(
+            level,
+            "client {} ({whose}{from}) had {stream} ({format}) of {files}{filtered}: {lines} lines, {bytes} bytes in \
+             {seconds:.1} s: {ended}",
+            self.number
+        );
+    }
+
     /// It is live from now on.
     pub fn has_caught_up(&self) {
+        log::debug!("client {} has caught up, and is live", self.number);
+        self.is_live();
+    }
+
+    fn is_live(&self) {
         if self.open.catches_up.swap(false, Ordering::Relaxed) {
             self.streams.catching_up.fetch_sub(1, Ordering::Relaxed);
             self.streams.changed();
@@ -242,7 +322,7 @@ impl Opened<'_> {
 
 impl Drop for Opened<'_> {
     fn drop(&mut self) {
-        self.has_caught_up();
+        self.is_live();
         let bytes = self.open.peer.link.lock().progress();
         let mut open = self.streams.open.lock();
         open.remove(&self.number);

@@ -141,7 +141,7 @@ impl Client<'_> {
         let (cors, route) = match self.routes.route(request, self.visitor.socket.transport()) {
             Ok(routed) => routed,
             Err((refusal, cors)) => {
-                self.routes.refused.count(refusal.status);
+                self.is_refused(&refusal);
                 let answer = self
                     .routes
                     .refuse(request, &refusal)
@@ -159,7 +159,7 @@ impl Client<'_> {
                 match self.open_stream(request, kind, pass, rest, cors.as_ref()) {
                     Ok(opened) => opened,
                     Err(refusal) => {
-                        self.routes.refused.count(refusal.status);
+                        self.is_refused(&refusal);
                         let answer = Answer::refusal(&refusal).with_cors(cors.as_ref());
                         self.answer(&answer, request.method);
                         None
@@ -171,8 +171,16 @@ impl Client<'_> {
 
     /// Answers a request that could not be read.
     fn refuse(&self, refusal: &Refusal) {
-        self.routes.refused.count(refusal.status);
+        self.is_refused(refusal);
         self.answer(&Answer::refusal(refusal), Method::Get);
+    }
+
+    /// Counts a refusal, and tells it to the log.
+    fn is_refused(&self, refusal: &Refusal) {
+        self.routes.refused.count(refusal.status);
+        let number = self.visitor.number;
+        let (status, line) = (refusal.status.as_u16(), &refusal.line);
+        log::debug!("client {number} is refused: {status}: {line}");
     }
 
     fn answer(&self, answer: &Answer, method: Method) {

@@ -3,7 +3,7 @@
 mod backlog;
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{IpAddr, Ipv6Addr, Shutdown, TcpStream};
+use std::net::{IpAddr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -68,6 +68,12 @@ impl Socket {
                 Whom::of(address.map_or(Ipv6Addr::UNSPECIFIED.into(), |address| address.ip()))
             }
         }
+    }
+
+    /// Where the peer is, as long as it is there; `None` on a Unix socket.
+    pub fn peer_address(&self) -> Option<SocketAddr> {
+        let address = self.tcp()?.peer_addr().ok()?;
+        Some(SocketAddr::new(address.ip().to_canonical(), address.port()))
     }
 
     fn tcp(&self) -> Option<&TcpStream> {

@@ -59,8 +59,7 @@ impl Follower {
         }
         let untold = match leads {
             Ok(()) => {
-                self.name
-                    .found(&self.source.path(), self.has_begun(), self.by_pattern);
+                self.name.found(&self.source.path(), self.has_begun());
                 // Another file is told when it begins. The same one goes on where it was; that it is back is all.
                 if std::mem::take(&mut self.missing_told) && self.successors.is_empty() {
                     self.tell(turn, Change::Aside(EventKind::Rotated));

@@ -19,6 +19,7 @@ fn under_journald_lines_begin_with_their_priority_and_have_no_time() {
     let daemon = Daemon::start(command);
     drop(daemon.websocket("/ws"));
     assert!(daemon.says("<7>client "));
+    assert!(daemon.says("<6>client "));
     let said = daemon.said_so_far();
     let has = |priority: &str, text: &str| {
         said.iter()
@@ -26,6 +27,70 @@ fn under_journald_lines_begin_with_their_priority_and_have_no_time() {
     };
     assert!(has("<4>\"", "missing.log\" leads nowhere"), "{said:?}");
     assert!(has("<6>listening on http://", ""), "{said:?}");
+}
+
+#[test]
+fn the_log_says_what_happens_to_a_file() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "1\n");
+    let daemon = Daemon::with(&[], &[&log]);
+    let mut client = daemon.live("/stream?lines=0");
+    std::fs::rename(&log, logs.path("a.log.1")).expect("rotate");
+    append(&log, "2\n");
+    // Else nothing tells the truncated file from one that was always empty.
+    assert_eq!(client.line(), "2\n");
+    assert!(daemon.says("info: ") && daemon.says("a.log\" was rotated: a new file has its name"));
+    std::fs::write(&log, "").expect("truncate");
+    assert!(daemon.says("a.log\" was truncated: it begins anew"));
+    std::fs::remove_file(&log).expect("delete");
+    assert!(daemon.says("a.log\" leads nowhere"));
+    append(&log, "3\n");
+    assert!(daemon.says("a.log\" is back"));
+}
+
+#[test]
+fn a_file_that_rotates_without_end_is_told_of_now_and_then_and_keeps_no_other_out() {
+    let logs = Logs::new();
+    let (busy, other) = (logs.file("busy.log", ""), logs.file("other.log", ""));
+    let daemon = Daemon::with(&[], &[&busy, &other]);
+    let mut client = daemon.websocket("/ws?format=json&file=busy.log");
+    let rotate = |log: &std::path::Path| {
+        std::fs::rename(log, log.with_extension("old")).expect("rotate");
+        append(log, "a line\n");
+    };
+    client.text();
+    for _ in 0..2 * LOG_BURST {
+        rotate(&busy);
+        while !client.text().contains("\"line\"") {}
+    }
+    rotate(&other);
+    assert!(daemon.says("other.log\" was rotated"));
+    let said = daemon.said_so_far();
+    let of_busy = said.iter().filter(|line| line.contains("busy.log\" was"));
+    assert_eq!(of_busy.count(), LOG_BURST as usize, "{said:?}");
+}
+
+#[test]
+fn the_log_says_of_each_stream_that_ends_whose_it_was_what_it_brought_and_why() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "one\ntwo\nthree\n");
+    let tokens = logs.file("tokens", "# Alice\nalice-0123456789\n");
+    let options = ["-v", "--token-file", tokens.to_str().expect("UTF-8")];
+    let daemon = Daemon::with(&options, &[&log]);
+    let mut client = daemon.websocket("/ws?token=alice-0123456789&grep=t&file=a.log");
+    assert_eq!([client.text(), client.text()], ["two", "three"]);
+    assert!(daemon.says("has caught up, and is live"));
+    drop(client);
+    assert!(daemon.says("(Alice, 127.0.0.1:"));
+    assert!(daemon.says("had ws (text) of \"a.log\", filtered: 2 lines, "));
+    let whole = daemon.get("/stream?follow=false&token=alice-0123456789");
+    assert_eq!(whole.text().lines().count(), 3);
+    assert!(daemon.says("had stream (text) of all files: 3 lines, "));
+    assert!(daemon.says("s: it has all that it asked for"));
+    assert_eq!(daemon.get("/stream").status, 401);
+    assert!(daemon.says("is refused: 401: "));
+    let said = daemon.said_so_far();
+    assert!(!said.iter().any(|line| line.contains("alice-")), "{said:?}");
 }
 
 #[test]
@@ -67,7 +132,12 @@ fn following_the_file_that_its_own_log_goes_to_does_not_feed_it() {
     });
     let mut client = Live::of(port.expect("it listens"), "/stream?lines=0");
     append(&log, "first\n");
-    while client.line() != "first\n" {}
+    // What is said of a client that begins is said once.
+    let mut awaited = vec!["first\n", "has caught up, and is live\n"];
+    while !awaited.is_empty() {
+        let line = client.line();
+        awaited.retain(|end| !line.ends_with(end));
+    }
     // What one line makes it say would come before the next.
     for n in 0..50 {
         append(&log, format!("line {n}\n"));

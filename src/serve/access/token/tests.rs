@@ -194,3 +194,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_token_is_called_by_the_comment_beside_it_or_above_it_and_never_by_a_token() {
+    let rig = Rig::new(&format!(
+        "# Alice, night shift\n{ALICE}\n{BOB} # Bob\n\ncarol-0123456789\n# old-0123456789-old\ndora-0123456789-d\n"
+    ));
+    let tokens = rig.open();
+    let holder = |token: &str| tokens.opens(token.as_bytes()).expect("a token").1;
+    assert_eq!(&*holder(ALICE), "Alice, night shift");
+    assert_eq!(&*holder(BOB), "Bob");
+    assert_eq!(&*holder("carol-0123456789"), "the token of line 5");
+    assert_eq!(&*holder("dora-0123456789-d"), "the token of line 7");
+}

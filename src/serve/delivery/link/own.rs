@@ -29,6 +29,8 @@ pub(super) struct Place {
     pub(super) position: Position,
     /// Of all that was sent up to there.
     pub(super) sum: Sum,
+    /// Lines up to there, since the stream began.
+    pub(super) lines: u64,
 }
 
 impl Own {

@@ -1,5 +1,7 @@
 //! Why a stream ended.
 
+use std::fmt;
+
 use tungstenite::Error;
 use tungstenite::protocol::frame::coding::CloseCode;
 
@@ -20,6 +22,21 @@ pub enum Ended {
     Withdrawn,
     /// The peer broke the protocol: to be closed with this code.
     Refused(CloseCode, &'static str),
+}
+
+/// As the log says it of a client.
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ended::Complete => f.write_str("it has all that it asked for"),
+            Ended::PeerLeft => f.write_str("it has left"),
+            Ended::PeerClosed => f.write_str("it has closed the connection"),
+            Ended::Silent => f.write_str("it has been silent for two ping intervals"),
+            Ended::Stopping => f.write_str("tailcast stops"),
+            Ended::Withdrawn => f.write_str("its token was withdrawn"),
+            Ended::Refused(_, why) => write!(f, "it broke the protocol: {why}"),
+        }
+    }
 }
 
 impl Ended {

@@ -64,9 +64,7 @@ pub(super) struct Opened<'a> {
 impl Opened<'_> {
     /// Runs it to its end. Blocks for as long as the client stays.
     pub(super) fn run(self) {
-        let number = self.stream.number();
-        let ended = self.stream.run();
-        log::debug!("client {number} ended: {ended:?}");
+        self.stream.run();
     }
 }
 
@@ -205,7 +203,7 @@ impl Client<'_> {
         let place = match self.place() {
             Ok(place) => place,
             Err(refusal) => {
-                self.routes.refused.count(refusal.status);
+                self.is_refused(&refusal);
                 return None;
             }
         };
