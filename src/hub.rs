@@ -402,6 +402,7 @@ impl Hub {
         &self,
         subscriber: Arc<dyn Subscriber>,
         selection: Selection,
+        awaited: Vec<u32>,
         queue_batches: usize,
     ) -> Result<Joined, Stopping> {
         let mut state = self.state.lock();
@@ -411,7 +412,9 @@ impl Hub {
             .filter(|stream| selection.has(stream.source()) && stream.has_begun())
             .map(|stream| (stream.source().index, stream.edge()))
             .collect();
-        let (key, queue) = state.registry.add(subscriber, selection, queue_batches)?;
+        let (key, queue) = state
+            .registry
+            .add(subscriber, selection, awaited, queue_batches)?;
         Ok(Joined { queue, edges, key })
     }
 

@@ -10,6 +10,7 @@
 mod cursor;
 mod history;
 mod past;
+mod resume;
 mod since;
 mod start;
 
@@ -63,6 +64,13 @@ impl Reader {
             .map(|cursor| (cursor.index(), cursor.standing.position));
         self.cursors().all(|cursor| !cursor.is_past())
             && self.hub.all_within(&mut places, JOIN_BYTES_MAX)
+    }
+
+    /// Sources of which the stream waits for a file to go on in: they can't be had by a queue, which knows nothing of where
+    /// it was.
+    pub fn awaited(&self) -> Vec<u32> {
+        let waits = self.cursors().filter(|cursor| cursor.waits());
+        waits.map(Cursor::index).collect()
     }
 
     /// Reads on only up to these edges: where the queue begins, or where the stream ends.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::limits::QUEUED_BYTES_MAX;
-use crate::source::{Batch, Segment, Source};
+use crate::source::{Batch, Kind, Segment, Source};
 
 use super::Stopping;
 
@@ -78,6 +78,8 @@ struct Entry {
     key: u64,
     subscriber: Arc<dyn Subscriber>,
     selection: Selection,
+    /// Sources, by index, whose next file it has to read itself.
+    awaited: Vec<u32>,
     sender: Sender<Arc<Batch>>,
     /// Sequence number of the last batch before it joined.
     joined: u64,
@@ -106,6 +108,7 @@ impl Registry {
         &mut self,
         subscriber: Arc<dyn Subscriber>,
         selection: Selection,
+        awaited: Vec<u32>,
         queue_batches: usize,
     ) -> Result<(u64, Receiver<Arc<Batch>>), Stopping> {
         if self.closed {
@@ -118,6 +121,7 @@ impl Registry {
             key,
             subscriber,
             selection,
+            awaited,
             sender,
             joined: self.sequence,
             queued: self.sequence,
@@ -158,6 +162,17 @@ impl Registry {
                 .any(|segment| entry.selection.has(&segment.source));
             if !wanted {
                 return true;
+            }
+            let begins = |segment: &Segment| match &segment.kind {
+                Kind::Event(event) => !event.id.is_nowhere(),
+                Kind::Lines(_) => true,
+            };
+            let is_awaited = |segment: &Segment| {
+                entry.awaited.contains(&segment.source.index) && begins(segment)
+            };
+            if !entry.awaited.is_empty() && batch.segments.iter().any(is_awaited) {
+                dropped.push(Arc::clone(&entry.subscriber));
+                return false;
             }
             match entry.sender.try_send(Arc::clone(&batch)) {
                 Ok(()) => {

@@ -143,7 +143,10 @@ impl Feed {
     fn join(&mut self) -> Result<(), Stopping> {
         let subscriber: Arc<dyn Subscriber> = Arc::clone(&self.bell) as Arc<dyn Subscriber>;
         let selection = self.reader.selection().clone();
-        let joined = self.hub.join(subscriber, selection, self.queue_batches)?;
+        let awaited = self.reader.awaited();
+        let joined = self
+            .hub
+            .join(subscriber, selection, awaited, self.queue_batches)?;
         self.reader.stop_at(&joined.edges);
         self.subscription = Some(Subscription {
             key: joined.key,

@@ -12,6 +12,7 @@ use crate::source::{
 };
 
 use super::past::Past;
+use super::resume;
 
 /// Looks asked for one read before what stands in the file is taken as it is.
 const LOOKS_MAX: u32 = 3;
@@ -28,8 +29,19 @@ pub(super) struct Cursor {
     former: Option<Arc<Generation>>,
     /// Events that are to be told first, last one first.
     pending: Vec<Event>,
+    /// The place after which it goes on once the name leads to a file.
+    waits: Option<Wait>,
     /// Where the reading ends, where that was noted.
     pub(super) until: Option<Edge>,
+}
+
+/// What a stream waits with for a file.
+#[derive(Clone, Copy, Debug)]
+struct Wait {
+    /// Of the place that it has come to.
+    id: Id,
+    /// It was told where it begins.
+    begun: bool,
 }
 
 impl Cursor {
@@ -42,7 +54,17 @@ impl Cursor {
             past: None,
             former: None,
             pending: Vec::new(),
+            waits: None,
             until: None,
+        }
+    }
+
+    /// After a place that is not to be found as long as the name leads nowhere.
+    pub(super) fn waiting(source: Arc<Source>, id: Id) -> Cursor {
+        let waits = Some(Wait { id, begun: false });
+        Cursor {
+            waits,
+            ..Cursor::new(source)
         }
     }
 
@@ -61,6 +83,7 @@ impl Cursor {
             past: past.map(Box::new),
             former: None,
             pending,
+            waits: None,
             until: None,
         }
     }
@@ -76,6 +99,11 @@ impl Cursor {
     /// The source's name is not followed any more.
     pub(super) fn is_parted(&self) -> bool {
         self.source.is_parted()
+    }
+
+    /// It goes on as soon as the name leads to a file.
+    pub(super) fn waits(&self) -> bool {
+        self.waits.is_some()
     }
 
     /// Files beside the followed one are still to be read.
@@ -111,6 +139,10 @@ impl Cursor {
             let (generation, from, limit, sealed) =
                 match hub.stand(self.source.index, self.standing, until) {
                     Stand::AtEdge => return Ok(None),
+                    Stand::Events(_) if self.waits() => {
+                        self.resume(hub)?;
+                        return self.step(hub, until, chunk_bytes);
+                    }
                     Stand::Events(events) => {
                         self.pending = events.into_iter().rev().collect();
                         return Ok(self.next_pending().map(Chunk::read));
@@ -201,6 +233,27 @@ impl Cursor {
         }
     }
 
+    /// The name leads to a file: the place that was waited with is looked for again.
+    #[inline(never)]
+    fn resume(&mut self, hub: &Hub) -> io::Result<()> {
+        let (wait, state) = (self.waits.take(), hub.source(self.source.index));
+        let Some((wait, state)) = wait.zip(state) else {
+            return Ok(());
+        };
+        let (found, _) = resume::after(hub, state, &wait.id)?;
+        let (until, aside) = (self.until, self.standing.aside);
+        *self = Cursor { until, ..found };
+        if wait.begun {
+            // The first event is the start, which comes once.
+            self.pending.pop();
+        }
+        self.standing.aside = self.standing.aside.max(aside);
+        for event in &mut self.pending {
+            event.aside = event.aside.max(aside);
+        }
+        Ok(())
+    }
+
     /// Held open as long as it is read.
     fn open_former(&mut self, former: &Former) -> io::Result<Option<Arc<Generation>>> {
         let own = self.former.take();
@@ -283,7 +336,12 @@ impl Cursor {
         if past.ends_here() {
             return None;
         }
-        let (past, mut events) = past.onwards(&self.source, hub)?;
+        let Some((past, mut events)) = past.onwards(&self.source, hub) else {
+            let id = past.id(&self.source);
+            self.waits = id.map(|id| Wait { id, begun: true });
+            self.standing.position = None;
+            return None;
+        };
         self.past = past.map(Box::new);
         for event in &mut events {
             event.aside = self.standing.aside;
@@ -299,7 +357,8 @@ impl Cursor {
             self.footing = None;
         }
         self.standing = Standing {
-            position: Some(event.at),
+            // Before the source's first file it stands nowhere, whatever happens.
+            position: (!event.id.is_nowhere()).then_some(event.at),
             aside: event.aside,
         };
     }
@@ -351,7 +410,8 @@ impl Cursor {
             return past.id(&self.source);
         }
         let Some(position) = self.standing.position else {
-            return Some(Id::nowhere(self.source.name_hash));
+            let nowhere = Id::nowhere(self.source.name_hash);
+            return Some(self.waits.map_or(nowhere, |wait| wait.id));
         };
         let generations = hub.generations(self.source.index);
         let generation = generations

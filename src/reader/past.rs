@@ -283,7 +283,7 @@ impl Past {
 
     /// What comes after this file: the next younger one, or what the hub holds; with the events that say so. `None`
     /// where the hub holds nothing.
-    pub(super) fn onwards(self, source: &Source, hub: &Hub) -> Option<(Option<Past>, Vec<Event>)> {
+    pub(super) fn onwards(&self, source: &Source, hub: &Hub) -> Option<(Option<Past>, Vec<Event>)> {
         let held = hub.generations(source.index);
         let next = self.next_known(source, hub, &held);
         let at = next.map_or_else(Position::default, |(at, _)| at);

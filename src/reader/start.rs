@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use crate::hub::{Edge, Hub, Selection, SourceState, Standing};
 use crate::source::back::{Back, Passes};
-use crate::source::forward::Footing;
-use crate::source::{Event, EventKind, Generation, Id, IdMaker, Position, Source};
+use crate::source::{Event, EventKind, Generation, Id, Position, Source};
 
 use super::cursor::Cursor;
 use super::history::{Beginning, Found};
 use super::past::Past;
-use super::{Reader, Until};
+use super::{Reader, Until, resume};
 
 /// Where a source's stream starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +114,7 @@ impl Begin<'_> {
         };
         let source = Arc::clone(&state.source);
         let aside = state.edge.aside;
-        let (found, edges) = if let Some(generation) = self.find_held(&source, id) {
+        let (found, edges) = if let Some(generation) = resume::find_held(self.hub, &source, id) {
             let end = id.offset.max(generation.start());
             let found = match wanted {
                 Some(wanted) => self.last_of_all(&source, &generation, end, wanted)?,
@@ -178,7 +177,7 @@ impl Begin<'_> {
     ) -> io::Result<Option<(Cursor, Option<Edge>)>> {
         let source = Arc::clone(&state.source);
         let wanted = match from {
-            From::After(id) => return self.after(state, &id).map(Some),
+            From::After(id) => return resume::after(self.hub, state, &id).map(Some),
             From::Last(wanted) => Some(wanted),
             // All that is kept of a spool, and all that is not older than a moment.
             From::All => {
@@ -248,12 +247,12 @@ impl Begin<'_> {
     fn cursor_at(&self, source: Arc<Source>, found: Found, edge: Edge) -> io::Result<Cursor> {
         let (start, position, past) = match found.beginning {
             Beginning::Known(generation, begin) => {
-                let start = self.start_in_current(&source, &generation, begin, edge)?;
+                let start = resume::start_in_current(&source, &generation, begin, edge)?;
                 (start.clone(), Some(start.at), None)
             }
             Beginning::Past(past) => {
                 let (generation, begin) = past.place();
-                let start = self.start_event(&source, generation, begin, edge.aside)?;
+                let start = resume::start_event(&source, generation, begin, edge.aside)?;
                 (start, None, Some(past))
             }
         };
@@ -270,152 +269,6 @@ impl Begin<'_> {
         };
         let events = std::iter::once(start).chain(gap).collect();
         Ok(Cursor::at(source, standing, past.map(|past| *past), events))
-    }
-
-    /// The cursor of a source that is resumed after the line `id`.
-    #[inline(never)]
-    fn after(&self, state: SourceState, id: &Id) -> io::Result<(Cursor, Option<Edge>)> {
-        let source = Arc::clone(&state.source);
-        let aside = state.edge.aside;
-        let edge = state.generation.is_some().then_some(state.edge);
-        if id.is_nowhere() {
-            // It was not there then: whatever it has held since is new.
-            return Ok((Cursor::new(source), edge));
-        }
-        if let Some(generation) = self.find_held(&source, id) {
-            let place = Position {
-                generation: generation.number,
-                offset: id.offset,
-            };
-            let aside = aside.min(self.hub.told_before(source.index, place));
-            let start = self.start_event(&source, &generation, id.offset, aside)?;
-            let standing = Standing {
-                position: Some(start.at),
-                aside,
-            };
-            return Ok((Cursor::at(source, standing, None, vec![start]), edge));
-        }
-        if let Some(edge) = edge.filter(|edge| edge.id == *id) {
-            // In a deleted file that was let go of: there is nothing that the stream lacks.
-            let start = Event {
-                kind: EventKind::Start,
-                id: edge.id,
-                at: edge.position,
-                aside,
-            };
-            let standing = Standing {
-                position: Some(edge.position),
-                aside,
-            };
-            return Ok((Cursor::at(source, standing, None, vec![start]), Some(edge)));
-        }
-        if let Some(past) = Past::find(&source, id) {
-            let at = Position::default();
-            let start = Event {
-                kind: EventKind::Start,
-                id: *id,
-                at,
-                aside,
-            };
-            let standing = Standing {
-                position: None,
-                aside,
-            };
-            return Ok((Cursor::at(source, standing, Some(past), vec![start]), edge));
-        }
-        // Its place is gone: a gap, then everything that the current file holds.
-        let Some(generation) = &state.generation else {
-            return Ok((Cursor::new(source), None));
-        };
-        let start = self.start_in_current(&source, generation, generation.start(), state.edge)?;
-        let kind = EventKind::Gap {
-            lost_bytes: self.lost_bytes(&source, generation, id),
-            reason: "id not found".into(),
-        };
-        let gap = Event {
-            kind,
-            ..start.clone()
-        };
-        let standing = Standing {
-            position: Some(start.at),
-            aside,
-        };
-        Ok((Cursor::at(source, standing, None, vec![start, gap]), edge))
-    }
-
-    /// The generation in which `id` is a place, among those that are held or remembered; the youngest if several are.
-    /// From there on the order of rotations is known.
-    fn find_held(&self, source: &Source, id: &Id) -> Option<Arc<Generation>> {
-        let has = |generation: &Arc<Generation>| {
-            let footing = Footing::take(&generation.file, id.offset);
-            footing.is_ok_and(|footing| footing.is_at(&generation.identity, id))
-        };
-        let held = self.hub.generations(source.index).into_iter().rev();
-        let held = held.filter(|held| held.identity.inode == id.inode && !held.is_gone());
-        let formers = self.hub.formers(source.index).into_iter().rev();
-        let formers = formers
-            .filter(|former| former.identity.inode == id.inode && id.offset <= former.sealed)
-            .filter_map(|former| former.open(source).ok().flatten());
-        held.chain(formers).find(has)
-    }
-
-    /// How many bytes a stream misses that goes on at the beginning of `current` instead of at `id`, where that place
-    /// was in a generation that is known.
-    fn lost_bytes(&self, source: &Source, current: &Generation, id: &Id) -> Option<u64> {
-        let generations = self.hub.generations(source.index);
-        let of = generations.iter().rev().find(|generation| {
-            generation.identity.inode == id.inode
-                && generation
-                    .sealed()
-                    .is_some_and(|sealed| id.offset <= sealed)
-        })?;
-        current
-            .base()
-            .checked_sub(of.base() + id.offset.saturating_sub(of.start()))
-    }
-
-    /// The start in the current generation; at its end, where its file was deleted and let go of.
-    fn start_in_current(
-        &self,
-        source: &Source,
-        generation: &Generation,
-        offset: u64,
-        edge: Edge,
-    ) -> io::Result<Event> {
-        if generation.is_gone() {
-            return Ok(Event {
-                kind: EventKind::Start,
-                id: edge.id,
-                at: edge.position,
-                aside: edge.aside,
-            });
-        }
-        self.start_event(source, generation, offset, edge.aside)
-    }
-
-    #[inline(never)]
-    fn start_event(
-        &self,
-        source: &Source,
-        generation: &Generation,
-        offset: u64,
-        aside: u64,
-    ) -> io::Result<Event> {
-        let id = if offset == 0 {
-            IdMaker::beginning(source.name_hash, &generation.identity)
-        } else {
-            Footing::take(&generation.file, offset)?.id(source, &generation.identity, offset)
-        };
-        let at = Position {
-            generation: generation.number,
-            offset,
-        };
-        Ok(Event {
-            kind: EventKind::Start,
-            id,
-            at,
-            aside,
-        })
     }
 
     /// Where the last `wanted` lines before `end` begin in one file; `wanted` is then what is still missing.

@@ -292,6 +292,90 @@ impl Reconnects {
     }
 }
 
+/// What became of a followed file while nobody followed it.
+type Fate = fn(&Logs);
+
+#[test]
+fn who_resumes_while_the_name_is_missing_is_told_what_became_of_the_place_when_a_file_comes() {
+    let deleted: Fate = |logs| fs::remove_file(logs.path("a.log")).expect("deleted");
+    let moved: Fate = |logs| fs::rename(logs.path("a.log"), logs.path("away")).expect("moved");
+    let rotated: Fate =
+        |logs| fs::rename(logs.path("a.log"), logs.path("a.log.1")).expect("rotated");
+    let anew: Fate = |logs| append(&logs.path("a.log"), "new\n");
+    let back: Fate = |logs| fs::rename(logs.path("away"), logs.path("a.log")).expect("moved back");
+    for (fate, comes, got) in [
+        (deleted, anew, &["start", "gap: id not found", "new"][..]),
+        (moved, back, &["start", "two"]),
+        (moved, anew, &["start", "gap: id not found", "new"]),
+        (rotated, anew, &["start", "two", "rotated", "new"]),
+    ] {
+        let logs = Logs::new();
+        let (a, b) = (logs.file("a.log", "one\n"), logs.file("b.log", "b\n"));
+        let mut daemon = Daemon::follow(&[&a, &b]);
+        let id = ids(&daemon, "a.log").remove(0);
+        daemon.signal(Signal::SIGTERM);
+        assert!(daemon.ended(DEADLINE).is_some());
+        append(&a, "two\n");
+        fate(&logs);
+        let daemon = Daemon::follow(&[&a, &b]);
+        let live = format!("/ws?format=json&file=a.log&file=b.log&lines=0&after={id}");
+        let mut clients = [daemon.websocket(&live), daemon.websocket(&live)];
+        let mut seen = [Vec::new(), Vec::new()];
+        // Both have all there is, and are live.
+        append(&b, "live\n");
+        for (client, seen) in clients.iter_mut().zip(&mut seen) {
+            let mut last = Value::Null;
+            while last["line"] != "live" {
+                last = client.json();
+                seen.extend(word(&last));
+            }
+        }
+        comes(&logs);
+        for (client, mut seen) in clients.iter_mut().zip(seen) {
+            while seen.len() < got.len() {
+                seen.extend(word(&client.json()));
+            }
+            assert_eq!(seen, got);
+        }
+    }
+}
+
+/// The line of `a.log` or the event that the object tells.
+fn word(object: &Value) -> Option<String> {
+    let text = |field: &str| object[field].as_str().map(str::to_owned);
+    if object["file"] != "a.log" || object["event"] == "missing" {
+        return None;
+    }
+    match text("reason") {
+        Some(reason) => Some(format!("{}: {reason}", text("event")?)),
+        None => text("line").or_else(|| text("event")),
+    }
+}
+
+#[test]
+fn the_id_of_a_missing_file_stays_what_it_was_until_it_comes() {
+    let logs = Logs::new();
+    let (a, b) = (logs.file("a.log", "one\n"), logs.file("b.log", "b\n"));
+    let mut daemon = Daemon::follow(&[&a, &b]);
+    let id = ids(&daemon, "a.log").remove(0);
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.ended(DEADLINE).is_some());
+    fs::remove_file(&a).expect("deleted");
+    let daemon = Daemon::follow(&[&a, &b]);
+    let events = daemon.get(&format!("/events?follow=false&lines=1&after={id}"));
+    let events = events.text();
+    let last = last_id(&events);
+    assert!(last.contains(&id), "{last}");
+    append(&a, "new\n");
+    let objects = daemon.get(&format!("/stream?format=json&follow=false&after={last}"));
+    let objects = objects.text();
+    let objects = objects
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"));
+    let seen: Vec<String> = objects.filter_map(|object| word(&object)).collect();
+    assert_eq!(seen, ["start", "gap: id not found", "new", "end"]);
+}
+
 #[test]
 fn a_filtered_stream_of_several_files_that_is_cut_off_anywhere_misses_and_doubles_nothing() {
     const STAYS: usize = 60;

@@ -232,10 +232,10 @@ impl Client {
                 if let Some(segment) = reader.next(CHUNK_BYTES)? {
                     self.take_down(&segment);
                 } else if reader.is_close() {
-                    let joined =
-                        daemon
-                            .hub
-                            .join(Arc::new(Quiet), Selection::All, self.queue_batches);
+                    let (subscriber, awaited) = (Arc::new(Quiet), reader.awaited());
+                    let queue_batches = self.queue_batches;
+                    let hub = &daemon.hub;
+                    let joined = hub.join(subscriber, Selection::All, awaited, queue_batches);
                     let joined = joined.map_err(|_| io::Error::other("stopping"))?;
                     reader.stop_at(&joined.edges);
                     while let Some(segment) = reader.next(CHUNK_BYTES)? {

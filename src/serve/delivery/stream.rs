@@ -228,6 +228,7 @@ impl<'a> Stream<'a> {
             .join(
                 subscriber,
                 reader.selection().clone(),
+                reader.awaited(),
                 self.shared.queue_batches,
             )
             .map_err(|_| Ended::Stopping)?;

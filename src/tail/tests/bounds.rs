@@ -313,7 +313,10 @@ fn while_lines_come_fast_and_most_subscribers_lag_the_next_publish_waits_for_the
     let dir = dir();
     append(&dir.path().join("a.log"), "");
     let mut rig = Rig::with(dir, &["a.log"], 1 << 20, Options::default(), Arc::new(Lags));
-    let join = |_| rig.hub.join(Arc::new(Lags), Selection::All, 1 << 20);
+    let join = |_| {
+        rig.hub
+            .join(Arc::new(Lags), Selection::All, Vec::new(), 1 << 20)
+    };
     let crowd: Vec<_> = (0..500).map(join).collect();
     let lines = 2 * FAST_BYTES / 10;
     let mut begun = Instant::now();

@@ -119,7 +119,9 @@ impl Rig {
         let hub = Arc::new(Hub::new(line_bytes_max).expect("a hub"));
         let rounds = Arc::new(Rounds::new(Arc::clone(&hub), None));
         let watcher = Watcher::new(&files, Arc::clone(&hub), rounds, options).expect("a watcher");
-        let joined = hub.join(subscriber, selection, 1 << 20).expect("joined");
+        let joined = hub
+            .join(subscriber, selection, Vec::new(), 1 << 20)
+            .expect("joined");
         let stop = Arc::new(Stop::default());
         let handle = watcher.handle();
         let thread = watcher.start(Arc::clone(&stop)).expect("a thread");
