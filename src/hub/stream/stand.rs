@@ -268,7 +268,7 @@ impl Stream {
                 events.remove(0);
                 EventKind::Gap {
                     lost_bytes: lost_bytes.zip(more).map(|(a, b)| a + b),
-                    reason: reason.into(),
+                    reason,
                 }
             }
             _ => {
