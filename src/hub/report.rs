@@ -1,7 +1,7 @@
 //! What the program's own log says of a file: what happened to it, as clients are told it.
 //!
 //! Each is said once, when it is published, and never for a line: who follows the log that these words end up in would
-//! otherwise feed it. That a name leads nowhere, or to a file again, is said where it is found out ([`crate::tail`]); that
+//! otherwise feed it. That a name leads nowhere, or to a file again, is said where it is found out (`tail`); that
 //! an origin is away or back, by its feeder.
 
 use crate::source::{Event, EventKind, Kind, Segment, Source};
