@@ -3,7 +3,7 @@
 //! What Docker writes is imitated where that is quicker (a data root with `config.v2.json` and a log for each
 //! container); `real` has the same of a real one.
 
-mod real;
+pub(crate) mod real;
 
 use std::fs;
 use std::path::PathBuf;

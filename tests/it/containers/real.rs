@@ -21,7 +21,7 @@ const SLOW: Duration = Duration::from_secs(60);
 static ONE: Mutex<()> = Mutex::new(());
 
 /// A Docker with its own data root, and an image called `busy`.
-struct Docker {
+pub(crate) struct Docker {
     home: Logs,
     server: Child,
     client: PathBuf,
@@ -30,7 +30,7 @@ struct Docker {
 
 impl Docker {
     /// `None`, with a word, where there is none or it may not run here.
-    fn start() -> Option<Docker> {
+    pub(crate) fn start() -> Option<Docker> {
         let programs = ["dockerd", "docker", "busybox"].map(|name| tool(&[name]));
         let [Some(server), Some(client), Some(busybox)] = programs else {
             return None;
@@ -82,19 +82,23 @@ impl Docker {
 
     fn command(&self) -> Command {
         let mut command = Command::new(&self.client);
-        command.arg("-H");
-        command.arg(format!("unix://{}", self.home.path("sock").display()));
+        command.arg("-H").arg(self.host());
         command
     }
 
-    fn run(&self, args: &[&str]) -> Output {
+    /// Where it listens.
+    pub(crate) fn host(&self) -> String {
+        format!("unix://{}", self.home.path("sock").display())
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
         let mut command = self.command();
         command.args(args).stdin(Stdio::null());
         command.output().expect("run docker")
     }
 
     /// The same where it has to go well.
-    fn does(&self, args: &[&str]) {
+    pub(crate) fn does(&self, args: &[&str]) {
         let output = self.run(args);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "docker {args:?}: {said}");

@@ -157,7 +157,7 @@ fn lintian_has_nothing_against_the_package() {
         return;
     }
     let made = tempfile::tempdir().expect("a directory");
-    let package = package(&made, "0.1.0");
+    let package = package(&made, env!("CARGO_PKG_VERSION"));
     let output = Command::new("lintian")
         .args(["--allow-root", "--fail-on=error,warning"])
         .arg(&package)
@@ -168,4 +168,53 @@ fn lintian_has_nothing_against_the_package() {
     };
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success() && said.is_empty(), "{output:?}");
+}
+
+/// Debian's changelog, made of ours.
+fn changelog() -> String {
+    let output = Command::new("awk")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["-v", "maintainer=the authors <them@example.org>"])
+        .args(["-f", "scripts/packaging/changelog.awk", "CHANGELOG.md"])
+        .output()
+        .expect("start awk");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+#[test]
+fn the_change_list_of_the_package_has_each_version_and_each_change_of_ours() {
+    let ours = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("CHANGELOG.md"));
+    let ours = ours.expect("read CHANGELOG.md");
+    let debians = changelog();
+    for heading in ours.lines().filter_map(|line| line.strip_prefix("## [")) {
+        let version = heading.split(']').next().expect("a version");
+        let entry = format!("tailcast ({version}) stable; urgency=medium\n\n  ");
+        assert!(debians.contains(&entry), "{version}: {debians}");
+    }
+    let items =
+        |text: &str, begin: &str| text.lines().filter(|line| line.starts_with(begin)).count();
+    // Paragraphs without a dash are changes, too.
+    assert!(items(&debians, "  * ") >= items(&ours, "- "));
+    let long = debians.lines().find(|line| line.chars().count() > 80);
+    assert_eq!(long, None);
+    if Command::new("dpkg-parsechangelog")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        eprintln!("skipped: dpkg-parsechangelog is not there (dpkg-dev)");
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("changelog");
+    fs::write(&file, &debians).expect("write it");
+    let output = Command::new("dpkg-parsechangelog")
+        .arg("--all")
+        .arg("-l")
+        .arg(&file)
+        .output()
+        .expect("start dpkg-parsechangelog");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.is_empty(), "{said}");
 }
