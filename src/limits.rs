@@ -112,7 +112,7 @@ pub const LINKS_MAX: usize = 40;
 // -- Spools and their feeders
 
 /// `--spool-size`: what a source may keep on the disk. Two files of half of it.
-pub const SPOOL_DEFAULT_BYTES: u64 = 64 * 1024 * 1024;
+pub const SPOOL_DEFAULT: &str = "64M";
 
 /// Less would be rotated every few lines.
 pub const SPOOL_MIN_BYTES: u64 = 64 * 1024;
@@ -123,10 +123,6 @@ pub const SPOOL_MAX_BYTES: u64 = 1 << 50;
 /// Bytes in the name of a spool's directory before it is cut and told apart by a hash; with that and its ending it stays
 /// under the 255 that file systems take.
 pub const SPOOL_NAME_BYTES: usize = 200;
-
-/// How old the temporary spools of a killed daemon are before the next one removes them: one that has just been made may
-/// not be locked yet.
-pub const TEMPORARY_KEPT: Duration = Duration::from_secs(60);
 
 /// Names that are tried for a temporary store: killed daemons may have left some with our process id.
 pub const TEMPORARY_TRIES_MAX: u32 = 100;

@@ -15,8 +15,8 @@ use super::value::{self, AllowOrigin, BasePath, Lines, Listen, Right, digits};
 use crate::escape::shown;
 use crate::limits::{
     CLIENTS_DEFAULT, CLIENTS_MAX, DELAY_MAX_MS, LINE_DEFAULT_BYTES, LINE_MAX_BYTES,
-    PING_MAX_SECONDS, PING_MIN_MS, QUEUE_DEFAULT_BATCHES, QUEUE_MAX_BATCHES, SPOOL_MAX_BYTES,
-    SPOOL_MIN_BYTES,
+    PING_MAX_SECONDS, PING_MIN_MS, QUEUE_DEFAULT_BATCHES, QUEUE_MAX_BATCHES, SPOOL_DEFAULT,
+    SPOOL_MAX_BYTES, SPOOL_MIN_BYTES,
 };
 use crate::time::asked::Time;
 
@@ -124,7 +124,7 @@ pub(super) struct Arguments {
     pub(super) spool_dir: Option<PathBuf>,
 
     /// Bytes kept of each of these at most, as 64M
-    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = spool_size, allow_negative_numbers = true)]
+    #[arg(long, value_name = "SIZE", default_value = SPOOL_DEFAULT, value_parser = spool_size, allow_negative_numbers = true)]
     pub(super) spool_size: u64,
 
     /// File of what other tailcasts and brokers ask for, a line HOST[:PORT] SECRET each

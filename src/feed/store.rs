@@ -2,13 +2,13 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::error::StartError;
-use crate::limits::{SPOOL_NAME_BYTES, TEMPORARY_KEPT, TEMPORARY_TRIES_MAX};
+use crate::limits::{SPOOL_NAME_BYTES, TEMPORARY_TRIES_MAX};
 use crate::percent;
 use crate::source::id::name_hash;
 
@@ -17,6 +17,9 @@ const ENDING: &str = ".spool";
 
 /// What a store without a given place is called.
 const TEMPORARY: &str = "tailcast-spool-";
+
+/// The file in it that is locked by whoever uses it.
+const LOCK: &str = "lock";
 
 /// An open directory of spools.
 #[derive(Debug)]
@@ -53,23 +56,26 @@ impl Store {
     }
 
     /// A store that ends with the daemon. What a killed one has left is removed by the next.
+    ///
+    /// Its files have names: a spool rotates by rename and is followed by name, which files without one can't. So they lie
+    /// in a directory that only we can open.
     fn temporary() -> Result<Store, StartError> {
         let place = std::env::temp_dir();
-        let failed = |error: io::Error| {
-            let deed = format!(
-                "make a spool in {} (--spool-dir PATH gives another place)",
-                place.display()
-            );
-            StartError::failed(deed, error)
-        };
         sweep_temporary(&place);
-        let root = make_temporary(&place).map_err(failed)?;
-        let lock = lock(&root).and_then(|lock| lock.ok_or(io::ErrorKind::WouldBlock.into()));
-        Ok(Store {
-            _lock: lock.map_err(failed)?,
-            root,
-            temporary: true,
-        })
+        match make_temporary(&place) {
+            Ok((root, lock)) => Ok(Store {
+                root,
+                temporary: true,
+                _lock: lock,
+            }),
+            Err(error) => {
+                let deed = format!(
+                    "make a spool in {} (--spool-dir PATH gives another place)",
+                    place.display()
+                );
+                Err(StartError::failed(deed, error))
+            }
+        }
     }
 
     /// It ends with the daemon.
@@ -91,6 +97,11 @@ impl Store {
         let directory = self.root.join(file_name(key));
         make(&directory)?;
         Ok(directory)
+    }
+
+    /// Whether another run has left a spool of that source.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.root.join(file_name(key)).is_dir()
     }
 
     /// The directories of all whose keys begin with `key`.
@@ -157,25 +168,39 @@ fn make(directory: &Path) -> io::Result<()> {
         .create(directory)
 }
 
-/// A new directory in `place` that only we can open.
-fn make_temporary(place: &Path) -> io::Result<PathBuf> {
+/// A new directory in `place` that only we can open, and its lock. Another daemon that sweeps may take one that is not
+/// locked yet for one that was left: then the next name is tried.
+fn make_temporary(place: &Path) -> io::Result<(PathBuf, Flock<File>)> {
     for n in 0..TEMPORARY_TRIES_MAX {
         let root = place.join(format!("{TEMPORARY}{}-{n}", std::process::id()));
         // Never one that is there: it may belong to somebody else.
         match DirBuilder::new().mode(0o700).create(&root) {
-            Ok(()) => return Ok(root),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+            Err(error) => return Err(error),
+        }
+        match lock(&root) {
+            Ok(Some(lock)) if is_there(&root, &lock) => return Ok((root, lock)),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
     }
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
+/// Whether the lock is still that of the store at `root`, which nobody else removes from then on.
+fn is_there(root: &Path, lock: &File) -> bool {
+    let named = fs::metadata(root.join(LOCK)).map(|stat| (stat.dev(), stat.ino()));
+    let held = lock.metadata().map(|stat| (stat.dev(), stat.ino()));
+    named.is_ok_and(|named| held.is_ok_and(|held| named == held))
+}
+
 /// The lock of a store; `None` where another process holds it.
 fn lock(root: &Path) -> io::Result<Option<Flock<File>>> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).mode(0o600);
-    let file = options.open(root.join("lock"))?;
+    let file = options.open(root.join(LOCK))?;
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => Ok(Some(lock)),
         Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
@@ -183,22 +208,20 @@ fn lock(root: &Path) -> io::Result<Option<Flock<File>>> {
     }
 }
 
-/// Removes the temporary stores of daemons that were killed. One that was made a moment ago may not be locked yet.
+/// Removes the temporary stores of daemons that were killed. What belongs to somebody else stays.
 fn sweep_temporary(place: &Path) {
     let entries = fs::read_dir(place).into_iter().flatten().flatten();
     for entry in entries {
-        let is_store = entry.file_name().to_string_lossy().starts_with(TEMPORARY);
-        let is_old = || {
-            let made = entry.metadata().and_then(|stat| stat.modified());
-            made.is_ok_and(|made| made.elapsed().is_ok_and(|ago| ago > TEMPORARY_KEPT))
-        };
-        if is_store
-            && is_old()
-            && entry.path().join("lock").is_file()
-            && let Ok(Some(_lock)) = lock(&entry.path())
+        if !entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            continue;
+        }
+        let root = entry.path();
+        // One that was killed before it had a lock is empty; whoever makes one just now tries another name.
+        if fs::remove_dir(&root).is_err()
+            && root.join(LOCK).is_file()
+            && let Ok(Some(_lock)) = lock(&root)
         {
-            // What belongs to somebody else stays.
-            let _ = fs::remove_dir_all(entry.path());
+            let _ = fs::remove_dir_all(&root);
         }
     }
 }
