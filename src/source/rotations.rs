@@ -8,12 +8,12 @@ use parking_lot::Mutex;
 use crate::limits::ROTATIONS_KEPT;
 
 /// The rotations of one spool that its follower has not come to yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Rotations {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     /// Oldest first.
     left: VecDeque<Left>,
@@ -29,6 +29,25 @@ struct Left {
 }
 
 impl Rotations {
+    /// Those of a spool whose feeder begins in the file `inode`.
+    pub fn from(inode: u64) -> Rotations {
+        Rotations {
+            state: Mutex::new(State {
+                left: VecDeque::new(),
+                current: inode,
+            }),
+        }
+    }
+
+    /// The place of a file among those that the follower has not passed: a file that was written later has a higher one.
+    pub fn place(&self, inode: u64) -> Option<usize> {
+        let state = self.state.lock();
+        match inode == state.current {
+            true => Some(state.left.len()),
+            false => state.left.iter().rposition(|file| file.inode == inode),
+        }
+    }
+
     /// The feeder is about to leave the file `inode` for `next`.
     ///
     /// Invariant: said before the next one can be seen under the name, so whoever has seen that one finds this here.
@@ -75,7 +94,7 @@ mod tests {
 
     /// A spool that has gone through these files, of ten bytes each.
     fn gone_through(inodes: &[u64]) -> Rotations {
-        let rotations = Rotations::default();
+        let rotations = Rotations::from(inodes[0]);
         inodes
             .windows(2)
             .for_each(|two| rotations.leave(two[0], 10, two[1]));
@@ -96,6 +115,18 @@ mod tests {
     #[test]
     fn an_inode_that_is_used_again_is_that_of_the_file_that_is_there() {
         assert_eq!(gone_through(&[1, 2, 3, 2]).go_on(Some(1), 2), Some(20));
+    }
+
+    #[test]
+    fn files_have_places_in_the_order_in_which_they_were_written() {
+        let rotations = gone_through(&[1, 2, 3, 4]);
+        assert_eq!(
+            [4, 3, 2].map(|inode| rotations.place(inode)),
+            [3, 2, 1].map(Some)
+        );
+        rotations.go_on(Some(1), 3);
+        assert_eq!([2, 1].map(|inode| rotations.place(inode)), [None; 2]);
+        assert!(rotations.place(3) < rotations.place(4));
     }
 
     #[test]

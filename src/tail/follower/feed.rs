@@ -9,6 +9,8 @@ use crate::source::{EventKind, Gap, Rotations, Source};
 
 use super::{Follower, Turn};
 use crate::tail::held::Held;
+use crate::tail::sealed::Sealed;
+use crate::tail::watches::User;
 
 /// How many bytes of a spool may be read now: what stands there, up to the next thing that its feeder tells.
 ///
@@ -30,6 +32,33 @@ pub(super) fn readable(
 }
 
 impl Follower {
+    /// Puts the files of a spool that are to come in the order in which its feeder has written them: births within one
+    /// tick of the clock tell nothing, and by the time that names are looked at they may have moved on. One that the feeder
+    /// left before the held one was passed already.
+    pub(super) fn sort_as_fed(&mut self, rotations: &Rotations, turn: &mut Turn) {
+        let held = self.held.as_ref().map(|held| held.identity.inode);
+        let is_in_spool = held.is_some_and(|inode| rotations.place(inode).is_some());
+        let passed = self
+            .successors
+            .sort_by_place(|inode| rotations.place(inode), is_in_spool);
+        for old in passed {
+            if let Some(watch) = old.watch {
+                turn.watches.release(watch, &User::File(self.index));
+            }
+            self.keep_sealed(Sealed::unread(old.identity, turn.now), turn);
+        }
+    }
+
+    /// Whether its feeder has told something that is to come before the rest of the held file.
+    pub(super) fn is_held_back(&self, hub: &Hub) -> bool {
+        let is_held_back = |held: &Held| {
+            let size = held.file.metadata().map_or(0, |stat| stat.len());
+            let readable = readable(held, &self.noticed, &self.source.path(), hub);
+            readable == 0 && size > held.scanned()
+        };
+        self.source.origin().is_spooled() && self.held.as_ref().is_some_and(is_held_back)
+    }
+
     /// The path that is followed.
     pub(in crate::tail) fn path(&self) -> Arc<Path> {
         self.source.path()
@@ -46,6 +75,16 @@ impl Follower {
 
     pub(in crate::tail) fn source(&self) -> &Arc<Source> {
         &self.source
+    }
+
+    /// A pattern has brought it in.
+    pub(in crate::tail) fn is_by_pattern(&self) -> bool {
+        self.by_pattern
+    }
+
+    /// Its name was last seen to lead to no file that can be followed.
+    pub(in crate::tail) fn is_lost(&self) -> bool {
+        self.name.lost_since().is_some()
     }
 
     /// To be told behind that place.

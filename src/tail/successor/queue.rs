@@ -231,6 +231,22 @@ impl Successors {
             }
         }
     }
+
+    /// Puts them in the order of their places. Where `all_have_places`, those without one are taken off.
+    pub(in crate::tail) fn sort_by_place(
+        &mut self,
+        place: impl Fn(u64) -> Option<usize>,
+        all_have_places: bool,
+    ) -> Vec<Successor> {
+        let queue = self.queue.make_contiguous();
+        queue.sort_by_key(|successor| place(successor.identity.inode));
+        let has_none = |next: &&Successor| place(next.identity.inode).is_none();
+        let without = match all_have_places {
+            true => self.queue.iter().take_while(has_none).count(),
+            false => 0,
+        };
+        self.queue.drain(..without).collect()
+    }
 }
 
 /// Two gaps, one after the other, as one.
