@@ -134,6 +134,7 @@ impl Daemon {
         feeders.start(stop).map_err(failed("start a feeder"))?;
         let options = tail::Options {
             spools: feeders.spools(),
+            on_fifo: Some(feeders.on_fifo(config, &hub, stop)),
             dockers: dockers(config),
             files_max: Some(allowance::files(config.max_clients)),
             on_round: tells_systemd(Told {

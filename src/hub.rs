@@ -36,7 +36,7 @@ use crate::source::{
 pub use condition::Condition;
 pub use counts::SourceCounts;
 pub use looks::{Looks, Question};
-pub use notices::{Notice, SpoolPlace, Spooled};
+pub use notices::{Notice, OnFifo, SpoolPlace, Spooled};
 pub use registry::{Names, Selection, Subscriber, Subscribers};
 pub use shelf::{Found, Shelf};
 pub use stream::{Edge, Stand, Standing};

@@ -13,48 +13,53 @@
 //!
 //! | part | owns |
 //! | --- | --- |
+//! | `asked` | which FILEs come by way of a spool |
+//! | `threads` | the feeders' threads |
 //! | `store` | the directory of all spools: its lock, what is left behind in it |
 //! | `spool` | one spool: appending, rotating, the full disk |
 //! | `places` | the pairs beside a spool |
 //! | `pipe` | standard input and FIFOs |
+//! | `later` | FIFOs that appear while the daemon runs |
 //! | `journal` | the journal, by way of journalctl |
 //! | `upstream` | another tailcast, and a spool for each of its files |
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Instant;
 
-use parking_lot::{Condvar, Mutex};
-
 use crate::config::Config;
-use crate::config::followed::{Followed, JournalMatch};
+use crate::config::followed::Followed;
 use crate::config::url::HttpUrl;
 use crate::error::StartError;
-use crate::hub::{Hub, Spooled};
+use crate::hub::{Hub, OnFifo, Spooled};
 use crate::limits::FIRST_FEED_WAIT;
 use crate::outward::Bell;
-use crate::source::Origin;
-use crate::stop::{Reason, Stop};
+use crate::stop::Stop;
 use crate::tally::Upstreams;
 use crate::upstream::credentials::Credentials;
 use crate::via::Via;
 
+mod asked;
 mod journal;
+mod later;
 mod pipe;
 mod places;
 mod spool;
 mod store;
+mod threads;
 mod upstream;
 
 #[cfg(feature = "mqtt")]
 mod broker;
 
+use asked::{asked, given, is_fed};
 use journal::Journal;
+use later::Later;
 use pipe::Pipe;
 use spool::Spool;
 use store::Store;
+use threads::{First, Threads};
 use upstream::Upstream;
 
 /// What feeds spools from one origin.
@@ -66,37 +71,12 @@ trait Feeder: Send {
     fn run(&mut self, bell: &Arc<Bell>, first: &First);
 }
 
-/// Says that what an origin had at the start is in its spool, so that it is history to the first client.
-#[derive(Debug, Default)]
-struct First {
-    fed: Mutex<bool>,
-    told: Condvar,
-}
-
-impl First {
-    fn is_fed(&self) {
-        *self.fed.lock() = true;
-        self.told.notify_all();
-    }
-
-    fn wait_until(&self, deadline: Instant) {
-        let mut fed = self.fed.lock();
-        while !*fed && !self.told.wait_until(&mut fed, deadline).timed_out() {}
-    }
-}
-
-struct Handle {
-    bell: Arc<Bell>,
-    first: Arc<First>,
-    /// Not started yet.
-    feeder: Option<Box<dyn Feeder>>,
-    thread: Option<JoinHandle<()>>,
-}
-
 /// All feeders, and the directory of their spools.
 #[derive(Default)]
 pub struct Feeders {
-    handles: Vec<Handle>,
+    /// Not started yet.
+    feeders: Vec<Box<dyn Feeder>>,
+    threads: Arc<Threads>,
     spools: Vec<Spooled>,
     store: Option<Arc<Store>>,
     /// What is known of the other tailcasts.
@@ -128,25 +108,26 @@ impl Feeders {
         let mut keys = Vec::new();
         let mut journals = Vec::new();
         for file in &config.files {
-            let Some((key, name, origin)) = source_of(file, &feeders.spools) else {
+            let is_taken = |name: &str| feeders.spools.iter().any(|other| other.name == name);
+            let Some(asked) = asked(file, &store, is_taken) else {
                 continue;
             };
-            let directory = store.directory(&key)?;
-            let spool = Spool::open(&directory, config.spool_size / 2, name.clone(), hub);
+            let directory = store.directory(&asked.key)?;
+            let spool = Spool::open(&directory, config.spool_size / 2, asked.name.clone(), hub);
             let spool = spool.map_err(failed(&directory))?;
             feeders.spools.push(Spooled {
-                name,
+                name: asked.name,
                 path: spool.path().to_owned(),
                 given: given(file),
-                origin,
+                origin: asked.origin,
                 rotations: spool.rotations(),
             });
             match file {
-                Followed::Path(path) => feeders.add(Box::new(Pipe::fifo(path.clone(), spool)))?,
+                Followed::Path(path) => feeders.add(Pipe::fifo(path.clone(), spool)),
                 Followed::Journal(wanted) => journals.push((wanted.clone(), spool)),
-                _ => feeders.add(Box::new(Pipe::stdin(spool)))?,
+                _ => feeders.add(Pipe::stdin(spool)),
             }
-            keys.push(key);
+            keys.push(asked.key);
         }
         if !journals.is_empty() {
             let is_all = journals.len() == config.files.len();
@@ -154,13 +135,19 @@ impl Feeders {
             if is_all {
                 journal::check().map_err(StartError::Failed)?;
             }
-            feeders.add(Box::new(journal))?;
+            feeders.add(journal);
         }
         let others = feeders.open_upstreams(config, (&store, hub, via), credentials.clone())?;
         #[cfg(feature = "mqtt")]
         let brokers = feeders.open_brokers(config, (&store, hub), credentials.as_ref())?;
         #[cfg(feature = "mqtt")]
         let others = [others, brokers].concat();
+        // A FIFO that is not there now may come back.
+        let paths = config.files.iter().filter_map(|file| match file {
+            Followed::Path(path) => Some(asked::fifo_key(path)),
+            _ => None,
+        });
+        keys.extend(paths);
         store.sweep(&keys, &others);
         feeders.store = Some(store);
         Ok(feeders)
@@ -208,7 +195,7 @@ impl Feeders {
             let upstream = Upstream::open(Arc::clone(&shared), host, url, number)?;
             keys.push(upstream.keys());
             self.spools.extend(upstream.spools());
-            self.add(Box::new(upstream))?;
+            self.add(upstream);
         }
         Ok(keys)
     }
@@ -240,20 +227,13 @@ impl Feeders {
             }
             keys.push(broker.keys());
             self.spools.extend(broker.spools());
-            self.add(Box::new(broker))?;
+            self.add(broker);
         }
         Ok(keys)
     }
 
-    fn add(&mut self, feeder: Box<dyn Feeder>) -> Result<(), StartError> {
-        let bell = Bell::new().map_err(|error| StartError::failed("make an eventfd", error))?;
-        self.handles.push(Handle {
-            bell: Arc::new(bell),
-            first: Arc::default(),
-            feeder: Some(feeder),
-            thread: None,
-        });
-        Ok(())
+    fn add(&mut self, feeder: impl Feeder + 'static) {
+        self.feeders.push(Box::new(feeder));
     }
 
     /// Whether this FILE comes by way of a spool.
@@ -267,44 +247,29 @@ impl Feeders {
         self.spools.clone()
     }
 
+    /// What makes a spool of a FIFO that appears later.
+    pub fn on_fifo(&self, config: &Config, hub: &Arc<Hub>, stop: &Arc<Stop>) -> OnFifo {
+        let mut later = Later::new(config, hub, self.store.clone(), &self.threads, stop);
+        Box::new(move |path, name| later.open(path, name))
+    }
+
     /// Starts the threads, and waits a moment for what their origins have already. `stop` is set if one is lost.
     pub fn start(&mut self, stop: &Arc<Stop>) -> io::Result<()> {
-        for handle in &mut self.handles {
-            let Some(mut feeder) = handle.feeder.take() else {
-                continue;
-            };
-            let (bell, first) = (Arc::clone(&handle.bell), Arc::clone(&handle.first));
-            let stop = Arc::clone(stop);
-            let thread = std::thread::Builder::new()
-                .name(feeder.name())
-                .spawn(move || {
-                    let run = std::panic::AssertUnwindSafe(|| feeder.run(&bell, &first));
-                    if std::panic::catch_unwind(run).is_err() {
-                        stop.set(Reason::Lost("a feeder has panicked".to_owned()));
-                    }
-                    first.is_fed();
-                })?;
-            handle.thread = Some(thread);
-        }
+        let start = |feeder| self.threads.start(feeder, stop);
+        let firsts: Vec<_> = self
+            .feeders
+            .drain(..)
+            .map(start)
+            .collect::<Result<_, _>>()?;
         let deadline = Instant::now() + FIRST_FEED_WAIT;
-        for handle in &self.handles {
-            handle.first.wait_until(deadline);
-        }
+        firsts.iter().for_each(|first| first.wait_until(deadline));
         Ok(())
     }
 
     /// Ends all feeders and waits for it: what they have read is in the spools then. Said before the watcher's last
     /// publish.
     pub fn stop(&mut self) {
-        for handle in &self.handles {
-            handle.bell.stop();
-        }
-        for handle in &mut self.handles {
-            if let Some(thread) = handle.thread.take() {
-                // A panic has set the latch already.
-                let _ = thread.join();
-            }
-        }
+        self.threads.stop();
     }
 }
 
@@ -315,55 +280,6 @@ impl Drop for Feeders {
     }
 }
 
-/// Whether FILE comes by way of a spool.
-fn is_fed(file: &Followed) -> bool {
-    match file {
-        Followed::Path(path) => is_fifo(path),
-        Followed::Stdin { .. }
-        | Followed::Journal(_)
-        | Followed::Upstream { .. }
-        | Followed::Broker { .. } => true,
-        _ => false,
-    }
-}
-
-fn is_fifo(path: &Path) -> bool {
-    use std::os::unix::fs::FileTypeExt;
-    std::fs::metadata(path).is_ok_and(|stat| stat.file_type().is_fifo())
-}
-
 fn failed(spool: &Path) -> impl Fn(io::Error) -> StartError {
     move |error| StartError::failed(format!("open the spool {}", spool.display()), error)
-}
-
-/// The key of its spool, its name and its origin, where FILE comes by way of a spool.
-fn source_of(file: &Followed, others: &[Spooled]) -> Option<(String, String, Origin)> {
-    match file {
-        Followed::Stdin { name } => Some((format!("stdin {name}"), name.clone(), Origin::Stdin)),
-        Followed::Journal(wanted) => {
-            let key = match wanted {
-                JournalMatch::Unit { unit, .. } => format!("journal {unit}"),
-                other => format!("journal:{}", other.name()),
-            };
-            Some((key, wanted.name(), Origin::Journal))
-        }
-        Followed::Path(path) if is_fifo(path) => {
-            let whole = path.to_string_lossy().into_owned();
-            let base = path
-                .file_name()
-                .map(|base| base.to_string_lossy().into_owned());
-            let base = base.filter(|base| others.iter().all(|other| other.name != *base));
-            let name = base.unwrap_or_else(|| whole.clone());
-            Some((format!("fifo {whole}"), name, Origin::Fifo))
-        }
-        _ => None,
-    }
-}
-
-/// What people know the source by, as a path.
-fn given(file: &Followed) -> PathBuf {
-    match file {
-        Followed::Path(path) => path.clone(),
-        other => other.to_string().into(),
-    }
 }

@@ -97,7 +97,7 @@ impl Pipe {
         Ok(())
     }
 
-    /// Reads until the daemon stops.
+    /// Reads until the daemon stops, or a file stands there.
     fn read_fifo(&mut self, path: &Path, bell: &Bell, first: &First) -> io::Result<()> {
         let mut buf = vec![0; PIPE_READ_BYTES];
         let mut fifo: Option<File> = None;
@@ -109,15 +109,20 @@ impl Pipe {
             };
             if ended == Ended::NoWriter || !fifo.as_ref().is_some_and(|fifo| is_at(fifo, path)) {
                 // Opened before the one that is held is closed: what a writer leaves in the same FIFO stays there.
-                match open(path) {
-                    Ok(next) => {
-                        if let Some(mut last) = fifo.replace(next) {
-                            self.read_on(&mut last, &mut buf, bell)?;
-                        }
-                        if std::mem::take(&mut away) {
-                            self.spool.tell(EventKind::Back);
-                            log::info!("{path:?} is back");
-                        }
+                let opened = open(path);
+                if let (Ok(_), Some(last)) = (&opened, &mut fifo) {
+                    self.read_on(last, &mut buf, bell)?;
+                }
+                if opened.is_ok() && std::mem::take(&mut away) {
+                    self.spool.tell(EventKind::Back);
+                    log::info!("{path:?} is back");
+                }
+                match opened {
+                    Ok(Opened::Fifo(next)) => fifo = Some(next),
+                    Ok(Opened::File) => {
+                        self.pause();
+                        self.spool.tell_of_file();
+                        return Ok(());
                     }
                     Err(error) if !std::mem::replace(&mut away, true) => {
                         log::warn!("open {path:?}: {error}: it is tried again");
@@ -208,17 +213,24 @@ impl Feeder for Pipe {
     }
 }
 
+/// What stands where a FIFO has stood.
+enum Opened {
+    Fifo(File),
+    File,
+}
+
 /// Without waiting for a writer.
-fn open(path: &Path) -> io::Result<File> {
+fn open(path: &Path) -> io::Result<Opened> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(OFlag::O_NONBLOCK.bits());
-    let fifo = options.open(path)?;
-    match fifo.metadata()?.file_type().is_fifo() {
-        true => {
-            grow(&fifo);
-            Ok(fifo)
+    let file = options.open(path)?;
+    match file.metadata()?.file_type() {
+        kind if kind.is_fifo() => {
+            grow(&file);
+            Ok(Opened::Fifo(file))
         }
-        false => Err(io::Error::other("it is no FIFO any more")),
+        kind if kind.is_file() => Ok(Opened::File),
+        _ => Err(io::Error::other("it is no FIFO any more")),
     }
 }
 

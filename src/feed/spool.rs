@@ -98,7 +98,7 @@ impl Spool {
             lost: None,
             places: Places::open(directory),
             path,
-            rotations: Arc::default(),
+            rotations: Arc::new(Rotations::from(stat.ino())),
             hub: Arc::clone(hub),
         })
     }
@@ -138,6 +138,20 @@ impl Spool {
             fs::remove_file(self.rotated())?;
         }
         Ok(None)
+    }
+
+    /// Goes on in an empty file. What the others hold is not lost to whoever follows from here on.
+    pub(super) fn begin_anew(&mut self) -> io::Result<()> {
+        if self.length > 0 {
+            self.rotate()?;
+            self.rotations.go_on(None, self.inode);
+        }
+        Ok(())
+    }
+
+    /// Where the FIFO stood that it was fed from stands a file now.
+    pub(super) fn tell_of_file(&self) {
+        self.hub.notify(Notice::File(self.path.clone()));
     }
 
     /// What the spool holds behind a place is said again: it is compared. False where it does not hold that place.

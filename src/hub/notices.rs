@@ -2,6 +2,7 @@
 //!
 //! Only the watcher publishes, so that what a feeder tells stands in its place among the lines.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,11 +34,16 @@ pub struct SpoolPlace {
     pub offset: u64,
 }
 
+/// Makes a spool for the FIFO that has come to stand at this path, which people know by this name, and begins to feed it.
+pub type OnFifo = Box<dyn FnMut(&Path, &str) -> io::Result<Spooled> + Send>;
+
 /// Something that a feeder tells.
 #[derive(Clone, Debug)]
 pub enum Notice {
     /// There is one more spool to follow.
     New(Spooled),
+    /// The FIFO that has fed the spool at this path is a file now, to be followed by its own name. The feeder has ended.
+    File(PathBuf),
     /// Something happened to what a spool is fed from.
     Event {
         /// The spool's path.

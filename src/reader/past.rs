@@ -293,7 +293,7 @@ impl Past {
             at,
             aside: 0,
         };
-        let seam = match source.origin.is_spooled() {
+        let seam = match source.origin().is_spooled() {
             true => EventKind::Continued,
             false => EventKind::Rotated,
         };

@@ -181,7 +181,7 @@ impl Begin<'_> {
             From::Last(wanted) => Some(wanted),
             // All that is kept of a spool, and all that is not older than a moment.
             From::All => {
-                let everywhere = source.origin.is_spooled() || self.since.is_some();
+                let everywhere = source.origin().is_spooled() || self.since.is_some();
                 everywhere.then_some(u64::MAX)
             }
         };

@@ -95,21 +95,16 @@ impl Origin {
     }
 }
 
-/// A followed name. Everything in it is settled when the name is first seen.
+/// A followed name. Everything in it but where its bytes lie is settled when the name is first seen.
 #[derive(Debug)]
 pub struct Source {
     /// Its place in the hub's list.
     pub index: u32,
     /// What it is called on the wire: its base name, or the path as given where that was taken.
     pub name: String,
-    /// The path that is followed: that of a container's log, which is made again under its name, changes.
-    path: Mutex<Arc<Path>>,
+    leads: Mutex<Leads>,
     /// What people know it by: the same path, or for a spool what it is fed from.
     given: PathBuf,
-    /// What its feeder has left behind, where it is a spool.
-    pub rotations: Option<Arc<Rotations>>,
-    /// Where its lines come from.
-    pub origin: Origin,
     /// What its stored lines hold; `None` where that is found by each file's first lines.
     pub grammar: Option<Grammar>,
     /// Tells the sources of ids apart.
@@ -118,14 +113,21 @@ pub struct Source {
     parted: AtomicBool,
 }
 
+/// Where a source's bytes lie. That of a container's log, which is made again under its name, changes; and a name may
+/// lead to a file first and to a FIFO later.
+#[derive(Clone, Debug)]
+struct Leads {
+    path: Arc<Path>,
+    origin: Origin,
+    /// What its feeder has left behind, where it is a spool.
+    rotations: Option<Arc<Rotations>>,
+}
+
 impl Source {
     /// The same as a spool: known to people by what it is fed from, and to its feeder.
     pub fn spooled(self, given: PathBuf, rotations: Arc<Rotations>) -> Source {
-        Source {
-            given,
-            rotations: Some(rotations),
-            ..self
-        }
+        self.leads.lock().rotations = Some(rotations);
+        Source { given, ..self }
     }
 
     /// A source called `name` that follows `path`, a file whose lines come from `origin`.
@@ -135,9 +137,11 @@ impl Source {
             index,
             name,
             given: path.clone(),
-            path: Mutex::new(Arc::from(path)),
-            rotations: None,
-            origin,
+            leads: Mutex::new(Leads {
+                path: Arc::from(path),
+                origin,
+                rotations: None,
+            }),
             grammar: origin.grammar(),
             name_hash,
             parted: AtomicBool::new(false),
@@ -156,17 +160,45 @@ impl Source {
 
     /// The path that is followed now.
     pub fn path(&self) -> Arc<Path> {
-        Arc::clone(&self.path.lock())
+        Arc::clone(&self.leads.lock().path)
+    }
+
+    /// Where its lines come from.
+    pub fn origin(&self) -> Origin {
+        self.leads.lock().origin
+    }
+
+    /// What its feeder has left behind, where it is a spool.
+    pub fn rotations(&self) -> Option<Arc<Rotations>> {
+        self.leads.lock().rotations.clone()
     }
 
     /// From now on the name stands for the file at `path`.
     pub fn lead_to(&self, path: &Path) {
-        *self.path.lock() = Arc::from(path);
+        self.leads.lock().path = Arc::from(path);
+    }
+
+    /// Under the name stands a FIFO now: its lines come by way of the spool at `path`.
+    pub fn feed_from_fifo(&self, path: &Path, rotations: Arc<Rotations>) {
+        *self.leads.lock() = Leads {
+            path: Arc::from(path),
+            origin: Origin::Fifo,
+            rotations: Some(rotations),
+        };
+    }
+
+    /// Under the name stands a file now: it is followed by that name.
+    pub fn feed_from_file(&self) {
+        *self.leads.lock() = Leads {
+            path: Arc::from(&*self.given),
+            origin: Origin::File,
+            rotations: None,
+        };
     }
 
     /// What people know it by: where it comes by way of a spool, what that is fed from.
     pub fn shown_path(&self) -> PathBuf {
-        match self.origin {
+        match self.origin() {
             Origin::Container => self.path().to_path_buf(),
             _ => self.given.clone(),
         }

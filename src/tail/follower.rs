@@ -176,7 +176,7 @@ impl Follower {
             Ok(()) => turn.hub.set_leads(&self.source, Condition::Ok),
             Err(e) => {
                 self.name
-                    .at_start(&self.source.path(), &e, self.by_pattern, turn.now);
+                    .at_start(&self.source, &e, self.by_pattern, turn.now);
                 turn.hub.set_leads(&self.source, self.name.condition());
                 self.look_at = turn.now + RETRY;
             }
@@ -207,7 +207,7 @@ impl Follower {
         if edge > 0 {
             held.stand_at(edge, Footing::take(&file, edge)?);
         }
-        if let Some(rotations) = &self.source.rotations {
+        if let Some(rotations) = self.source.rotations() {
             // What was left before is history.
             rotations.go_on(None, identity.inode);
         }
@@ -295,7 +295,7 @@ impl Follower {
             return true;
         }
         let before = held.scanned();
-        let room = match self.source.origin.is_spooled() {
+        let room = match self.source.origin().is_spooled() {
             true => match feed::readable(held, &self.noticed, &self.source.path(), turn.hub) {
                 // Nothing more, or something is to be told before the lines behind it.
                 0 => return false,

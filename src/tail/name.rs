@@ -4,11 +4,11 @@
 use std::fs::Metadata;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
 use std::time::Instant;
 
 use crate::hub::Condition;
 use crate::limits::MISSING_AFTER;
+use crate::source::Source;
 
 /// Where a name leads to, other than to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl Name {
     /// It could not be followed when the program started: said at once.
     pub(super) fn at_start(
         &mut self,
-        path: &Path,
+        source: &Source,
         error: &io::Error,
         by_pattern: bool,
         now: Instant,
@@ -76,16 +76,17 @@ impl Name {
             told: Some(leads),
             condition: leads.condition(error),
         };
-        say_lost(path, error, leads, by_pattern);
+        say_lost(source, error, leads, by_pattern);
     }
 
     /// It leads to a file.
-    pub(super) fn found(&mut self, path: &Path, has_begun: bool) {
+    pub(super) fn found(&mut self, source: &Source, has_begun: bool) {
         let State::Lost { told, .. } = std::mem::take(&mut self.state) else {
             return;
         };
         self.changed = true;
         if told.is_some() {
+            let path = source.shown_path();
             let is = if has_begun { "is back" } else { "is there" };
             log::info!(file:? = path; "{path:?} {is}");
         }
@@ -94,7 +95,7 @@ impl Name {
     /// It does not lead to a file. Returns what clients and the log are told now, if anything.
     pub(super) fn lost(
         &mut self,
-        path: &Path,
+        source: &Source,
         error: &io::Error,
         by_pattern: bool,
         now: Instant,
@@ -128,7 +129,7 @@ impl Name {
                     return None;
                 }
                 *told = Some(leads);
-                say_lost(path, error, leads, by_pattern);
+                say_lost(source, error, leads, by_pattern);
                 Some(leads)
             }
         }
@@ -164,7 +165,8 @@ fn leads(error: &io::Error) -> Leads {
     }
 }
 
-fn say_lost(path: &Path, error: &io::Error, leads: Leads, by_pattern: bool) {
+fn say_lost(source: &Source, error: &io::Error, leads: Leads, by_pattern: bool) {
+    let path = source.shown_path();
     match leads {
         // Names that come and go are what a pattern is for.
         Leads::Nowhere if by_pattern => log::info!(file:? = path; "{path:?} is gone"),

@@ -35,6 +35,10 @@ impl Names {
         if !self.paths.insert(spooled.path.clone()) {
             return None;
         }
+        if spooled.origin == Origin::Fifo {
+            // A file may come to stand in its place: that one is followed under the same name.
+            self.paths.insert(spooled.given.clone());
+        }
         let mut name = spooled.name.clone();
         while !self.names.insert(name.clone()) {
             name.push('\u{fffd}');
@@ -97,6 +101,7 @@ impl Names {
     pub(super) fn remove(&mut self, source: &Source, follower: usize) {
         self.names.remove(&source.name);
         self.paths.remove(&*source.path());
+        self.paths.remove(&source.shown_path());
         self.containers.retain(|_, other| *other != follower);
         self.pods.retain(|_, other| *other != follower);
     }

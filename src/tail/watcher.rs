@@ -5,6 +5,7 @@
 //! files: under load a batch then carries more lines.
 
 mod asked;
+mod fifos;
 mod mounted;
 mod turns;
 
@@ -20,7 +21,7 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 
 use crate::courier::Rounds;
-use crate::hub::{Change, Hub, Question, Spooled};
+use crate::hub::{Change, Hub, OnFifo, Question, Spooled};
 use crate::limits::{DELETED_KEPT, FILES_MAX, FORGET_EVERY, LOOK_WAIT, PASS_TIME, TURN_BYTES};
 use crate::pace::{Deed, Did, Pace, Seen, Stage};
 use crate::pattern::Wanted;
@@ -51,6 +52,8 @@ pub struct Options {
     pub deleted_kept: Option<Duration>,
     /// Spools that are followed, before any file, so that their names are theirs.
     pub spools: Vec<Spooled>,
+    /// Called by the watcher where a FIFO has come to stand under a name that is followed; else that is no file to follow.
+    pub on_fifo: Option<OnFifo>,
     /// Data roots of Docker, all of whose containers are followed.
     pub dockers: Vec<PathBuf>,
     /// Files that patterns may bring in all, where descriptors don't allow [`FILES_MAX`](crate::limits::FILES_MAX).
@@ -319,10 +322,10 @@ impl Watcher {
         let now = Instant::now();
         self.listings.clear();
         self.take_events();
-        self.take_notices();
+        let mut changes = Vec::new();
+        self.take_notices(&mut changes);
         self.take_asked(now);
         self.take_times(now);
-        let mut changes = Vec::new();
         self.scan_globs(now, &mut changes);
         self.scan_containers(now, false, &mut changes);
         let mut read = 0;
@@ -354,6 +357,7 @@ impl Watcher {
         changes: &mut Vec<(Arc<Source>, Change)>,
     ) -> usize {
         let before = changes.len();
+        self.feed_by_fifo(index, changes);
         let looked = self.give_turn(index, now, TURN_BYTES, changes, |follower, turn| {
             let more = follower.look(turn);
             (more, TURN_BYTES - turn.room, follower.is_over(now))

@@ -130,6 +130,45 @@ fn nothing_is_left_where_spools_have_no_place() {
 }
 
 #[test]
+fn what_a_killed_daemon_leaves_where_spools_have_no_place_is_gone_with_the_next_start() {
+    let logs = Logs::new();
+    let start = || {
+        let (input, writer) = pipe().expect("a pipe");
+        let mut command = program();
+        command
+            .args(["--listen", "127.0.0.1:0"])
+            .env("TMPDIR", logs.path(""))
+            .stdin(input);
+        (Daemon::start_with_input(command), writer)
+    };
+    let left = || {
+        let entries = fs::read_dir(logs.path("")).expect("there").flatten();
+        entries.map(|entry| entry.path()).collect::<Vec<_>>()
+    };
+    let (mut killed, _input) = start();
+    let first = left();
+    assert_eq!(first.len(), 1, "{first:?}");
+    killed.signal(Signal::SIGKILL);
+    assert!(killed.ended(DEADLINE).is_some());
+    assert_eq!(left(), first);
+    // One that was killed before it had a lock; and what only looks like one.
+    fs::create_dir(logs.path("tailcast-spool-1-0")).expect("mkdir");
+    fs::create_dir(logs.path("tailcast-spool-mine")).expect("mkdir");
+    let mine = logs.file("tailcast-spool-mine/notes", "");
+    let (running, _input) = start();
+    let (another, _input) = start();
+    // Those that run are left alone.
+    assert_eq!(left().len(), 3, "{:?}", left());
+    assert!(
+        !left().contains(&first[0]) && mine.is_file(),
+        "{:?}",
+        left()
+    );
+    assert_eq!(running.get("/healthz").status, 200);
+    assert_eq!(another.get("/healthz").status, 200);
+}
+
+#[test]
 fn a_spool_directory_that_can_not_be_used_is_said_in_a_line() {
     let logs = Logs::new();
     let file = logs.file("file", "");
@@ -240,6 +279,70 @@ fn a_fifo_is_followed_and_opened_again_after_its_last_writer() {
     assert_eq!(client.json()["event"], "back");
     fs::write(&path, "four\n").expect("written");
     assert_eq!(client.json()["line"], "four");
+}
+
+#[test]
+fn a_name_stays_the_same_whether_a_fifo_or_a_file_comes_to_stand_under_it() {
+    let logs = Logs::new();
+    let path = logs.path("app");
+    let daemon = Daemon::follow(&[&path]);
+    let mut client = daemon.websocket("/ws?format=json&file=app");
+    let (mut next, mut written) = (0, 0);
+    for round in 0..4 {
+        let kind = match round % 2 {
+            0 => {
+                mkfifo(&path, Mode::S_IRWXU).expect("mkfifo");
+                "fifo"
+            }
+            _ => {
+                fs::write(&path, "").expect("made");
+                "file"
+            }
+        };
+        let is_seen = wait_until(DEADLINE, || file(&daemon, "app")["kind"] == kind);
+        assert!(is_seen, "{}", daemon.get("/files").text());
+        // To a FIFO it waits for a reader, which is there soon. The last line is told once another thing stands there.
+        let mut writer = File::options().append(true).open(&path).expect("opened");
+        let lines: Vec<_> = (written..written + 4)
+            .map(|n| format!("line {n}"))
+            .collect();
+        write!(writer, "{}", lines.join("\n")).expect("written");
+        drop(writer);
+        written += 4;
+        while next < written - 1 {
+            let got = client.json();
+            assert_ne!(got["event"], "gap", "{got}");
+            if let Some(line) = got["line"].as_str() {
+                assert_eq!(line, format!("line {next}"));
+                next += 1;
+            }
+        }
+        fs::remove_file(&path).expect("unlink");
+        let is_gone = wait_until(DEADLINE, || file(&daemon, "app")["state"] != "ok");
+        assert!(is_gone, "{}", daemon.get("/files").text());
+    }
+    assert_eq!(file(&daemon, "app")["path"], path.to_str().expect("UTF-8"));
+}
+
+#[test]
+fn a_fifo_that_is_gone_for_now_is_waited_for_as_one_after_a_restart() {
+    let logs = Logs::new();
+    let (path, spools) = (logs.path("app"), logs.path("spools"));
+    let args = ["--spool-dir", spools.to_str().expect("UTF-8")];
+    mkfifo(&path, Mode::S_IRWXU).expect("mkfifo");
+    let daemon = Daemon::with(&args, &[&path]);
+    fs::write(&path, "one\n").expect("written");
+    let mut client = daemon.websocket("/ws?lines=all");
+    assert_eq!(client.text(), "one");
+    drop(daemon);
+    fs::remove_file(&path).expect("unlink");
+    let daemon = Daemon::with(&args, &[&path]);
+    assert_eq!(daemon.get("/stream?follow=false&lines=all").text(), "one\n");
+    assert_eq!(file(&daemon, "app")["state"], "away");
+    mkfifo(&path, Mode::S_IRWXU).expect("mkfifo");
+    fs::write(&path, "two\n").expect("written");
+    assert_eq!(daemon.websocket("/ws?lines=all").text(), "one");
+    assert!(wait_until(DEADLINE, || file(&daemon, "app")["state"] == "ok"));
 }
 
 #[test]
@@ -398,8 +501,10 @@ fn reads_at_random(daemon: &Daemon, seed: u64) {
         };
         let mut client = daemon.websocket(&target);
         let mut gap = false;
+        let mut recent = vec![target.clone()];
         for _ in 0..random.below(3000) {
             let got = client.json();
+            recent.push(got.to_string().chars().take(150).collect());
             gap |= got["event"] == "gap";
             if let Some(at) = got["id"].as_str() {
                 at.clone_into(&mut id);
@@ -422,7 +527,8 @@ fn reads_at_random(daemon: &Daemon, seed: u64) {
             let skipped = number > next && std::mem::take(&mut gap);
             assert!(
                 number == next || skipped,
-                "seed {seed}: {number} and not {next}"
+                "seed {seed}: {number} and not {next}: {:?}",
+                recent.split_off(recent.len().saturating_sub(6))
             );
             next = number + 1;
         }

@@ -309,7 +309,7 @@ impl Stream {
         let is_news = |aside: &&Aside| {
             matches!(aside.kind, EventKind::Gap { .. })
                 && aside.at >= at
-                && self.source.origin.is_spooled()
+                && self.source.origin().is_spooled()
         };
         let first = self.asides.iter().find(is_news);
         first.map_or(self.asides_told, |aside| aside.number - 1)

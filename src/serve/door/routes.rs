@@ -262,7 +262,7 @@ impl Routes {
                 format!(
                     ",\"size\":{size},\"present\":{},\"kind\":\"{}\",\"state\":\"{}\"",
                     state.present,
-                    state.source.origin.name(),
+                    state.source.origin().name(),
                     state.condition.name()
                 )
                 .as_bytes(),

@@ -26,7 +26,7 @@ impl Follower {
             let Some(since) = self.successors.nonempty_since(turn.now) else {
                 return false;
             };
-            let quiet_at = match self.source.origin.is_spooled() {
+            let quiet_at = match self.source.origin().is_spooled() {
                 // Its feeder writes to one file at a time.
                 true => turn.now,
                 false => self.quiet_at(turn.now).min(since + QUIET_MAX),
@@ -43,12 +43,19 @@ impl Follower {
             if self.read(turn) {
                 return true;
             }
+            if self.is_held_back(turn.hub) {
+                return false;
+            }
+        }
+        let rotations = self.source.rotations();
+        if let Some(rotations) = &rotations {
+            self.sort_as_fed(rotations, turn);
         }
         let Some(mut next) = self.successors.pop(&self.source.path()) else {
             return false;
         };
         let lost = self.stints.take_lost();
-        match &self.source.rotations {
+        match &rotations {
             // Its feeder knows better than the kernel's events.
             Some(rotations) => next.gap = self.left_behind(rotations, next.identity.inode),
             None if lost => {
@@ -57,8 +64,8 @@ impl Follower {
             None => {}
         }
         let began = match self.has_begun() {
-            true if self.source.origin.is_spooled() => Began::Continued,
             true if std::mem::take(&mut self.remade) => Began::Remade,
+            true if self.source.origin().is_spooled() => Began::Continued,
             true => Began::Rotated,
             false => Began::First,
         };
@@ -141,7 +148,7 @@ impl Follower {
             self.source.path()
         );
         // A container that is made again goes on with nothing.
-        let parts_end = self.source.origin == Origin::Container;
+        let parts_end = self.source.origin() == Origin::Container;
         let line_bytes_max = turn.hub.line_bytes_max();
         self.left = held.unfinished(self.source.name_hash, line_bytes_max, parts_end);
         self.before = held.unfinished_parts();

@@ -59,16 +59,14 @@ impl Follower {
         }
         let untold = match leads {
             Ok(()) => {
-                self.name.found(&self.source.path(), self.has_begun());
+                self.name.found(&self.source, self.has_begun());
                 // Another file is told when it begins. The same one goes on where it was; that it is back is all.
                 if std::mem::take(&mut self.missing_told) && self.successors.is_empty() {
                     self.tell(turn, Change::Aside(EventKind::Rotated));
                 }
                 None
             }
-            Err(e) => self
-                .name
-                .lost(&self.source.path(), &e, self.by_pattern, turn.now),
+            Err(e) => self.name.lost(&self.source, &e, self.by_pattern, turn.now),
         };
         if self.name.changed() {
             turn.hub.set_leads(&self.source, self.name.condition());
@@ -133,7 +131,7 @@ impl Follower {
             successors.lost_before(order, GONE_UNSEEN)
         });
         // Nothing can be lost before the first file; and a feeder knows better what is lost of its spool.
-        if !self.has_begun() || self.source.rotations.is_some() {
+        if !self.has_begun() || self.source.rotations().is_some() {
             stints.nothing_lost();
         }
         // With another file to come it is told before that one.

@@ -145,13 +145,14 @@ impl Watcher {
     }
 
     /// What feeders tell.
-    pub(super) fn take_notices(&mut self) {
+    pub(super) fn take_notices(&mut self, changes: &mut Vec<(Arc<Source>, Change)>) {
         for notice in self.hub.take_notices() {
             match notice {
                 Notice::New(spooled) => {
                     let source = self.names.add_spool(&spooled, &self.hub);
                     self.follow(source, false, false);
                 }
+                Notice::File(path) => self.feed_by_file(&path, changes),
                 Notice::Event { path, at, kind } => {
                     let mut all = self.followers.iter_mut();
                     if let Some((&index, follower)) = all.find(|(_, other)| *other.path() == *path)
@@ -356,8 +357,8 @@ impl Watcher {
         }
     }
 
-    /// Leads a container's name to another log.
-    fn lead_to(
+    /// Leads a name to another path: a container's to another log, or one whose FIFO is fed to its spool.
+    pub(super) fn lead_to(
         &mut self,
         index: usize,
         path: &Path,
