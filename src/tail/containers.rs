@@ -136,7 +136,7 @@ impl Containers {
                 if !std::mem::replace(&mut self.failed, true) {
                     let hint = match error.kind() {
                         io::ErrorKind::PermissionDenied => {
-                            ": containers' logs are root's, see Rights in the README"
+                            ": containers' logs are root's, see read-all.conf among the unit's examples"
                         }
                         _ => ": waiting for it",
                     };

@@ -9,11 +9,13 @@ use nix::sys::statfs::{self, FsType, fstatfs};
 const BCACHEFS: FsType = FsType(0xca45_1a4e);
 /// ZFS on Linux; nix has no name for it.
 const ZFS: FsType = FsType(0x2fc1_2fc1);
+/// XFS; nix has no name for it where the C library is musl.
+const XFS: FsType = FsType(0x5846_5342);
 
 /// Local file systems on which every change is made by this kernel, so that inotify sees it.
 const LOCAL: &[FsType] = &[
     statfs::EXT4_SUPER_MAGIC,
-    statfs::XFS_SUPER_MAGIC,
+    XFS,
     statfs::BTRFS_SUPER_MAGIC,
     statfs::TMPFS_MAGIC,
     statfs::OVERLAYFS_SUPER_MAGIC,

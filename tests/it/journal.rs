@@ -15,8 +15,8 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 /// A journal that grows, a journalctl that reads it, and the daemon's spools.
-struct Journal {
-    logs: Logs,
+pub(crate) struct Journal {
+    pub(crate) logs: Logs,
     remote: PathBuf,
     /// What entries are numbered from.
     next: u64,
@@ -29,7 +29,7 @@ const BOOTS: [&str; 2] = [
 
 impl Journal {
     /// An empty one; `None` where the programs are missing.
-    fn new() -> Option<Journal> {
+    pub(crate) fn new() -> Option<Journal> {
         let remote = tool(&[
             "/lib/systemd/systemd-journal-remote",
             "/usr/lib/systemd/systemd-journal-remote",
@@ -68,7 +68,7 @@ impl Journal {
     }
 
     /// Adds `count` entries, numbered on; `more` are fields of each.
-    fn add(&mut self, count: u64, more: &str) {
+    pub(crate) fn add(&mut self, count: u64, more: &str) {
         let first = self.next;
         let text: String = (first..first + count)
             .map(|n| entry(n, &format!("MESSAGE=line {n}\n{more}")))

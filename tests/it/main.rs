@@ -26,6 +26,7 @@ mod metrics;
 mod origin;
 mod package;
 mod proxy;
+mod readme;
 mod records;
 mod refusals;
 mod requests;

@@ -1,4 +1,30 @@
 //! Who may ask: the guard looks at Host and Origin, tokens say who may read, and which files.
+//!
+//! # What an attacker could try
+//!
+//! Each row's tests are in `tests/it` or `tests/page`.
+//!
+//! | threat | what protects | the test |
+//! | --- | --- | --- |
+//! | a page of another origin reads by fetch, EventSource or WebSocket | its Origin, on every path | `a_page_of_another_origin_learns_nothing_unless_it_is_allowed` |
+//! | a name of the attacker's is pointed to this machine (DNS rebinding) | Host | `a_name_that_is_pointed_here_is_not_our_own_origin` |
+//! | an image on any page takes up the places | Sec-Fetch-Site, which browsers send to https and loopback alone; elsewhere tokens | `a_page_of_another_origin_takes_no_place_by_an_image` |
+//! | a page uses a `tcp:` listener | who begins with an HTTP request is closed | `a_web_page_gets_nothing_from_a_plain_listener` |
+//! | a page frames ours, or takes an answer for a script | frame-ancestors, nosniff, no-referrer, CSP | `every_answer_protects_the_browser_that_gets_it` |
+//! | a line of the log is markup or a script | the page shows text only; CSP | `a_hostile_log_is_only_ever_text` |
+//! | whoever reaches the port reads | loopback, a warning, tokens | `a_listener_that_others_reach_is_warned_of_unless_it_asks_for_a_token`, `every_request_but_healthz_needs_a_token` |
+//! | a token is guessed | 16 characters at least, compared in constant time | `a_token_file_without_a_good_token_is_an_error_that_shows_none` |
+//! | a token is read in a log, an error, a metric, the process list | it is in none of them | `no_token_is_told_in_a_log_an_answer_or_the_process_list` |
+//! | a token is read in the address bar, by a script or another site | a cookie: HttpOnly, SameSite=Strict, over TLS Secure | `the_page_takes_the_token_out_of_the_address_into_a_cookie`, `the_cookie_of_a_page_that_came_over_tls_stays_there` |
+//! | a withdrawn token reads on | its streams end | `streams_of_a_withdrawn_token_end_and_others_go_on` |
+//! | a limited token reads other files | they don't exist for it; a path is a path, whoever has the name | `for_a_narrow_token_other_files_do_not_exist`, `a_scope_with_a_slash_means_the_path_and_one_without_is_warned_of_where_it_may_mean_several`, `a_narrow_token_sees_its_files_that_come_later_and_no_others` |
+//! | a request leads to other files | only names of followed files are looked up | `no_request_reaches_a_file_that_is_not_followed` |
+//! | a request forges log lines, drives a terminal | shown escaped and cut | `what_a_client_sends_is_shown_escaped_and_cut` |
+//! | somebody reads or changes what is on the wire | TLS 1.2 and 1.3 (rustls) | `curl_reads_over_tls_1_2_and_1_3`, `openssl_is_told_http_1_1_and_the_end` |
+//! | connections that stall keep others out | 10 s for handshake and head; the oldest that says nothing makes room | `a_handshake_that_stalls_ends_like_a_head_that_does`, `handshakes_that_stall_keep_nobody_out` |
+//! | filters take all memory or all time | a budget for all of them; turns of 10 ms, and a lane of its own for who has none | `the_filters_of_all_clients_have_one_budget_and_give_it_back`, `a_client_without_a_filter_starts_while_others_filter_hard` |
+//! | the length of what is compressed tells a secret (BREACH) | each batch is deflated by itself, and only a page of our own can fetch | |
+//! | a client that doesn't read fills the memory | it is served from the file | `a_client_that_stalls_through_200_mb_costs_little_memory_and_then_gets_everything` |
 
 pub mod guard;
 pub mod token;

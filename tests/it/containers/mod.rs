@@ -13,17 +13,17 @@ use crate::support::{DEADLINE, Daemon, Logs, append, wait_until};
 use serde_json::Value;
 
 /// A data root as Docker leaves it.
-struct Root(Logs);
+pub(crate) struct Root(pub(crate) Logs);
 
 impl Root {
-    fn new() -> Root {
+    pub(crate) fn new() -> Root {
         let root = Root(Logs::new());
         fs::create_dir(root.0.path("containers")).expect("mkdir");
         root
     }
 
     /// A container that was just made.
-    fn make(&self, id: &str, name: &str) {
+    pub(crate) fn make(&self, id: &str, name: &str) {
         fs::create_dir(self.directory(id)).expect("mkdir");
         self.call(id, name);
     }
@@ -46,7 +46,7 @@ impl Root {
     }
 
     /// The container's program writes `text` to its standard output.
-    fn say(&self, id: &str, text: &str) {
+    pub(crate) fn say(&self, id: &str, text: &str) {
         let log = Value::from(text);
         let time = "2026-11-28T10:00:00.5Z";
         append(
