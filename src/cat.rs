@@ -14,7 +14,9 @@ use crate::limits::CAT_PING_INTERVAL;
 use crate::outward::{BackOff, Bell, Lookup, Trust};
 use crate::upstream::credentials::Credentials;
 use crate::upstream::message::Message;
-use crate::upstream::session::{Ask, Said, Session, Trouble, files_len};
+use crate::upstream::opening::{Ask, files_len};
+use crate::upstream::session::{Said, Session};
+use crate::upstream::trouble::Trouble;
 
 /// How one connection's stream ended.
 enum Ended {
@@ -45,9 +47,11 @@ pub fn run(cat: &Cat, bell: &Arc<Bell>) -> Result<(), StartError> {
             Ok(session) => {
                 if std::mem::take(&mut away) {
                     log::warn!("{} is back: going on where it was", cat.url);
-                    back_off.forget();
                 }
-                reading.pass_on(session)
+                let opened = Instant::now();
+                let ended = reading.pass_on(session);
+                back_off.forget_after(opened.elapsed());
+                ended
             }
             Err(trouble) if trouble.is_refusal() || !away => Err(trouble),
             Err(trouble) => Ok(Ended::Lost(trouble)),
@@ -86,7 +90,7 @@ impl Reading<'_> {
         let url = &self.cat.url;
         let secret = self.credentials.as_ref();
         let secret = secret.and_then(|credentials| credentials.secret(&url.at));
-        let mut parameters = self.places.parameters(&url.query);
+        let (mut parameters, places) = self.places.parameters(&url.query);
         let format = match self.cat.output {
             Output::Text => "batch",
             Output::Json => "json",
@@ -95,6 +99,7 @@ impl Reading<'_> {
         let ask = Ask {
             url,
             parameters: &parameters,
+            places: &places,
             secret: secret.as_deref(),
             fields: &[],
         };
@@ -182,11 +187,11 @@ impl Places {
         }
     }
 
-    /// The parameters of the next request: those of the URL, or those that go on from here. A file that has come
+    /// The parameters of the next request, and the ids behind which it goes on: those of the URL, or from here. A file that has come
     /// meanwhile has no id, and is wanted from its first line.
-    fn parameters(&self, query: &[(String, String)]) -> Vec<(String, String)> {
+    fn parameters(&self, query: &[(String, String)]) -> (Vec<(String, String)>, Vec<String>) {
         if self.ids.is_empty() {
-            return query.to_vec();
+            return (query.to_vec(), Vec::new());
         }
         let begins = |name: &str| ["lines", "since", "after"].contains(&name);
         let mut parameters: Vec<_> = query
@@ -195,9 +200,7 @@ impl Places {
             .cloned()
             .collect();
         parameters.push(("lines".to_owned(), "all".to_owned()));
-        let after = |id: &String| ("after".to_owned(), id.clone());
-        parameters.extend(self.ids.values().map(after));
-        parameters
+        (parameters, self.ids.values().cloned().collect())
     }
 }
 
@@ -242,9 +245,9 @@ impl Out {
                 if lines.peek().is_some() {
                     self.header(&message.file.0, &mut bytes);
                 }
-                for line in lines {
-                    bytes.extend_from_slice(line.as_bytes());
-                    bytes.push(b'\n');
+                for (line, ending) in lines {
+                    bytes.extend_from_slice(line);
+                    bytes.extend_from_slice(ending);
                 }
             }
         }

@@ -46,19 +46,42 @@ pub fn event(source: &Source, event: &Event, out: &mut Vec<u8>) {
 pub struct Batch {
     /// Where its own id is to stand, which is known only at its end.
     id_at: usize,
+    words: Words,
     /// What is said of each of its lines, where they are records.
     notes: Vec<Note>,
 }
 
+/// What of a line a batch has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Words {
+    /// Its text.
+    Text,
+    /// All its bytes, with its ending.
+    Exact {
+        /// A filter may have left out other pieces of its line.
+        filtered: bool,
+    },
+}
+
 impl Batch {
     /// Begins a batch of which line `i` is the first.
-    pub fn start(source: &Source, lines: &Lines, i: usize, out: &mut Vec<u8>) -> Batch {
+    pub fn start(
+        source: &Source,
+        lines: &Lines,
+        i: usize,
+        words: Words,
+        out: &mut Vec<u8>,
+    ) -> Batch {
         file(source, out);
         out.extend_from_slice(format!(",\"from\":\"{}\"", lines.id_before(i)).as_bytes());
         let id_at = out.len();
-        out.extend_from_slice(b",\"lines\":[");
+        out.extend_from_slice(match words {
+            Words::Text => b",\"lines\":[",
+            Words::Exact { .. } => b",\"exact\":[",
+        });
         Batch {
             id_at,
+            words,
             notes: Vec::new(),
         }
     }
@@ -69,7 +92,13 @@ impl Batch {
         if !out.ends_with(b"[") {
             out.push(b',');
         }
-        string(lines.line(i), out);
+        match self.words {
+            Words::Text => string(lines.line(i), out),
+            Words::Exact { filtered } => {
+                let ending = lines.ending(i, filtered);
+                exact_string(&[lines.raw(i), ending].concat(), out);
+            }
+        }
         self.notes.extend(lines.note(i));
     }
 
@@ -219,6 +248,19 @@ pub fn string(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
+/// Appends `bytes` as a JSON string that holds all of them: one that is no part of UTF-8 becomes the lone surrogate U+DC80 to
+/// U+DCFF whose last two digits it is.
+pub fn exact_string(bytes: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    for chunk in bytes.utf8_chunks() {
+        escaped(chunk.valid().as_bytes(), out);
+        for byte in chunk.invalid() {
+            out.extend_from_slice(format!("\\udc{byte:02x}").as_bytes());
+        }
+    }
+    out.push(b'"');
+}
+
 /// Appends `text`, which is UTF-8, with what JSON wants escaped, and with U+0085, U+2028 and U+2029 escaped as well: many
 /// clients take those for the end of a line.
 fn escaped(text: &[u8], out: &mut Vec<u8>) {
@@ -293,7 +335,7 @@ mod tests {
     fn batch(notes: &[Note]) -> Value {
         let (source, lines) = records(notes);
         let mut out = Vec::new();
-        let mut batch = Batch::start(&source, &lines, 0, &mut out);
+        let mut batch = Batch::start(&source, &lines, 0, Words::Text, &mut out);
         for i in 0..lines.len() {
             batch.line(&lines, i, &mut out);
         }

@@ -716,10 +716,15 @@ pub const UPSTREAM_FIRST_LINES: usize = 10_000;
 /// How long the history of another tailcast is waited for at the start, so that it is there for the first client.
 pub const UPSTREAM_FIRST_WAIT: Duration = Duration::from_millis(300);
 
-/// Files of one other tailcast: the ids of all of them must go into the head of one request.
-pub const UPSTREAM_FILES_MAX: usize = 200;
+/// Files of one other tailcast, or of one broker: each needs a follower, three descriptors and a spool.
+pub const UPSTREAM_FILES_MAX: usize = 1000;
 
-const _: () = assert!(UPSTREAM_FILES_MAX * (ID_BYTES + "&after=".len()) + 1024 < HEAD_BYTES);
+/// How long a file has been gone from another tailcast before a new one may take its place.
+pub const UPSTREAM_GONE: Duration = Duration::from_secs(60);
+
+/// Ids in the head of a request to another tailcast; what is left of a head is for its other fields. More ids go in
+/// messages behind it.
+pub const UPSTREAM_HEAD_IDS_BYTES: usize = HEAD_BYTES / 2;
 
 /// A file's name at another tailcast: as long as a path may be.
 pub const UPSTREAM_NAME_BYTES: usize = 4096;

@@ -18,6 +18,11 @@ use crate::limits::VIA_IDS_MAX;
 /// The name of the field.
 pub const FIELD: &str = "Tailcast-Via";
 
+/// The subprotocol of WebSocket that tailcasts speak with each other: `batch`, and two things more. Lines that are more than
+/// text (bytes that are not UTF-8, `\r\n`, pieces of a line) come as `exact` in place of `lines`. And whoever asks says in
+/// messages, once it is let in, the ids for which its request's head had no room, as `after=` has them; an empty one ends that.
+pub const PROTOCOL: &str = "tailcast";
+
 /// This run's id, and those of all who follow through it now.
 pub struct Via {
     own: String,

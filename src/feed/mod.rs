@@ -21,7 +21,10 @@
 //! | `pipe` | standard input and FIFOs |
 //! | `later` | FIFOs that appear while the daemon runs |
 //! | `journal` | the journal, by way of journalctl |
-//! | `upstream` | another tailcast, and a spool for each of its files |
+//! | `spools` | the spools of an origin with many files |
+//! | `reach` | whether an origin on another machine can be reached |
+//! | `upstream` | another tailcast |
+//! | `broker` | what tailcasts publish to a broker |
 
 use std::io;
 use std::path::Path;
@@ -45,7 +48,9 @@ mod journal;
 mod later;
 mod pipe;
 mod places;
+mod reach;
 mod spool;
+mod spools;
 mod store;
 mod threads;
 mod upstream;
@@ -58,6 +63,7 @@ use journal::Journal;
 use later::Later;
 use pipe::Pipe;
 use spool::Spool;
+use spools::Ground;
 use store::Store;
 use threads::{First, Threads};
 use upstream::Upstream;
@@ -137,9 +143,14 @@ impl Feeders {
             }
             feeders.add(journal);
         }
-        let others = feeders.open_upstreams(config, (&store, hub, via), credentials.clone())?;
+        let ground = Ground {
+            store: Arc::clone(&store),
+            hub: Arc::clone(hub),
+            file_bytes_max: config.spool_size / 2,
+        };
+        let others = feeders.open_upstreams(config, (ground.clone(), via), credentials.clone())?;
         #[cfg(feature = "mqtt")]
-        let brokers = feeders.open_brokers(config, (&store, hub), credentials.as_ref())?;
+        let brokers = feeders.open_brokers(config, &ground, credentials.as_ref())?;
         #[cfg(feature = "mqtt")]
         let others = [others, brokers].concat();
         // A FIFO that is not there now may come back.
@@ -157,7 +168,7 @@ impl Feeders {
     fn open_upstreams(
         &mut self,
         config: &Config,
-        (store, hub, via): (&Arc<Store>, &Arc<Hub>, &Arc<Via>),
+        (ground, via): (Ground, &Arc<Via>),
         credentials: Option<Arc<Credentials>>,
     ) -> Result<Vec<String>, StartError> {
         let mut hosts: Vec<(String, HttpUrl)> = Vec::new();
@@ -182,12 +193,10 @@ impl Feeders {
         let named = hosts.iter().map(|(host, _)| host.clone());
         self.upstreams = Arc::new(Upstreams::new(named.collect()));
         let shared = Arc::new(upstream::Shared {
-            store: Arc::clone(store),
-            hub: Arc::clone(hub),
+            ground,
             via: Arc::clone(via),
             counts: Arc::clone(&self.upstreams),
             ping_interval: config.ping_interval,
-            file_bytes_max: config.spool_size / 2,
             credentials,
         });
         let mut keys = Vec::new();
@@ -205,7 +214,7 @@ impl Feeders {
     fn open_brokers(
         &mut self,
         config: &Config,
-        (store, hub): (&Arc<Store>, &Arc<Hub>),
+        ground: &Ground,
         credentials: Option<&Arc<Credentials>>,
     ) -> Result<Vec<String>, StartError> {
         let mut keys = Vec::new();
@@ -214,8 +223,7 @@ impl Feeders {
                 continue;
             };
             let broker = broker::Broker::open(
-                (store, hub),
-                config.spool_size / 2,
+                ground.clone(),
                 (name.clone(), url.clone()),
                 credentials.cloned(),
                 keys.len(),

@@ -3,9 +3,6 @@
 //! A spool's bytes are the lines that came, and beside it stands the id of the place up to which it holds everything. So
 //! after a crash of either side the stream goes on there, and what the other says again is compared and not doubled.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,35 +10,32 @@ use std::time::{Duration, Instant};
 
 use crate::config::url::HttpUrl;
 use crate::error::StartError;
-use crate::hub::{Hub, Notice, Spooled};
+use crate::hub::Spooled;
 use crate::limits::{
-    UPSTREAM_FILES_MAX, UPSTREAM_FIRST_LINES, UPSTREAM_FIRST_WAIT, UPSTREAM_NAME_BYTES,
-    UPSTREAM_NOTE_BYTES,
+    UPSTREAM_FILES_MAX, UPSTREAM_FIRST_LINES, UPSTREAM_FIRST_WAIT, UPSTREAM_NOTE_BYTES,
 };
-use crate::outward::{BackOff, Bell, Lookup, Trust};
+use crate::outward::{Bell, Lookup, Trust};
 use crate::source::id::name_hash;
 use crate::source::{EventKind, Origin};
 use crate::tally::Upstreams;
 use crate::upstream::credentials::Credentials;
 use crate::upstream::message::Message;
-use crate::upstream::session::{Ask, Said, Session, Trouble};
+use crate::upstream::opening::Ask;
+use crate::upstream::session::{Said, Session};
+use crate::upstream::trouble::Trouble;
 use crate::via::{self, Via};
 
+use super::reach::Reach;
 use super::spool::Spool;
-use super::store::Store;
+use super::spools::{Fed, Ground, NoSpool, Owner, Spools};
 use super::{Feeder, First};
-
-/// The file in a spool's directory that says what the other calls the file.
-const NAME_FILE: &str = "name";
 
 /// What all upstreams share.
 pub(super) struct Shared {
-    pub(super) store: Arc<Store>,
-    pub(super) hub: Arc<Hub>,
+    pub(super) ground: Ground,
     pub(super) via: Arc<Via>,
     pub(super) counts: Arc<Upstreams>,
     pub(super) ping_interval: Duration,
-    pub(super) file_bytes_max: u64,
     pub(super) credentials: Option<Arc<Credentials>>,
 }
 
@@ -53,31 +47,25 @@ pub(super) struct Upstream {
     url: HttpUrl,
     trust: Option<Trust>,
     lookup: Lookup,
-    /// By what the other calls them.
-    files: HashMap<String, Fed>,
+    files: Spools<File>,
     /// Its number among the upstreams.
     number: usize,
-    standing: Standing,
-    full_told: bool,
+    reach: Reach,
+    /// Files of it were left out.
+    leaves_out: bool,
 }
 
 /// One file of the other.
-struct Fed {
+struct File {
     spool: Spool,
     /// The id of the place up to which the spool holds everything.
     id: Option<String>,
     /// Bytes since that was last noted.
     unnoted: usize,
-}
-
-/// What was told last.
-enum Standing {
-    /// Nothing yet.
-    New,
-    /// It can be reached since then.
-    Back(Instant),
-    /// It can't be, for this reason.
-    Away(String),
+    /// What came last is no whole line.
+    is_within_line: bool,
+    /// The other has no such file since then, or has not spoken of it since it was asked.
+    gone: Option<Instant>,
 }
 
 impl Upstream {
@@ -88,77 +76,37 @@ impl Upstream {
         url: HttpUrl,
         number: usize,
     ) -> Result<Upstream, StartError> {
-        let mut upstream = Upstream {
+        let mut asked = format!("{host} {url}");
+        for (name, value) in &url.query {
+            asked.push_str(&format!("&{name}={value}"));
+        }
+        let owner = Owner {
+            key: format!("upstream {:08x} ", name_hash(&asked)),
+            prefix: format!("{host}/"),
+            given: PathBuf::from(format!("{host}={url}")),
+            origin: Origin::Upstream,
+        };
+        Ok(Upstream {
+            files: Spools::open(shared.ground.clone(), owner)?,
             trust: url.tls.then(Trust::of_machine).transpose()?,
             lookup: Lookup::default(),
-            files: HashMap::new(),
             number,
-            standing: Standing::New,
-            full_told: false,
+            reach: Reach::new(url.to_string()),
+            leaves_out: false,
             shared,
             host,
             url,
-        };
-        for directory in upstream.shared.store.directories_of(&upstream.key("")) {
-            // A directory without its name was made a moment before a crash.
-            let Ok(name) = fs::read_to_string(directory.join(NAME_FILE)) else {
-                continue;
-            };
-            upstream.add(&name).map_err(|error| {
-                StartError::failed(format!("open the spool {}", directory.display()), error)
-            })?;
-        }
-        Ok(upstream)
-    }
-
-    /// What the spools of its files are kept by.
-    fn key(&self, file: &str) -> String {
-        let mut asked = format!("{} {}", self.host, self.url);
-        for (name, value) in &self.url.query {
-            asked.push_str(&format!("&{name}={value}"));
-        }
-        format!("upstream {:08x} {file}", name_hash(&asked))
+        })
     }
 
     /// The beginning of the keys of all its spools.
     pub(super) fn keys(&self) -> String {
-        self.key("")
+        self.files.key().to_owned()
     }
 
     /// The spools that there are.
     pub(super) fn spools(&self) -> Vec<Spooled> {
-        let files = self.files.iter();
-        files.map(|(name, fed)| self.spooled(name, fed)).collect()
-    }
-
-    fn spooled(&self, name: &str, fed: &Fed) -> Spooled {
-        let name = format!("{}/{name}", self.host);
-        Spooled {
-            path: fed.spool.path().to_owned(),
-            given: PathBuf::from(format!("{}={}", self.host, self.url)),
-            origin: Origin::Upstream,
-            rotations: fed.spool.rotations(),
-            name,
-        }
-    }
-
-    fn add(&mut self, name: &str) -> io::Result<()> {
-        let directory = self.shared.store.make_directory(&self.key(name))?;
-        let name_file = directory.join(NAME_FILE);
-        if !name_file.exists() {
-            fs::write(name_file, name)?;
-        }
-        let shown = format!("{}/{name}", self.host);
-        let shared = &self.shared;
-        let mut spool = Spool::open(&directory, shared.file_bytes_max, shown, &shared.hub)?;
-        let id = spool.resume()?;
-        let fed = Fed {
-            spool,
-            id,
-            unnoted: 0,
-        };
-        self.files.insert(name.to_owned(), fed);
-        Ok(())
+        self.files.all()
     }
 
     /// One connection: asks, and takes what comes. Ends without trouble where it is to be asked anew.
@@ -166,14 +114,18 @@ impl Upstream {
         let mut parameters = self.url.query.clone();
         parameters.push(("format".to_owned(), "batch".to_owned()));
         parameters.push(("lines".to_owned(), UPSTREAM_FIRST_LINES.to_string()));
-        let ids = self.files.values().filter_map(|fed| fed.id.clone());
-        parameters.extend(ids.map(|id| ("after".to_owned(), id)));
+        let places: Vec<String> = self
+            .files
+            .values()
+            .filter_map(|file| file.id.clone())
+            .collect();
         let secret = self.shared.credentials.as_ref();
         let secret = secret.and_then(|credentials| credentials.secret(&self.url.at));
         let (field, asked_at) = self.shared.via.field();
         let ask = Ask {
             url: &self.url,
             parameters: &parameters,
+            places: &places,
             secret: secret.as_deref(),
             fields: &[(via::FIELD, field)],
         };
@@ -203,72 +155,46 @@ impl Upstream {
     }
 
     fn take(&mut self, message: &Message<'_>) -> Result<(), Trouble> {
-        let name = message.file.0.as_ref();
-        if !self.files.contains_key(name) && !self.take_in(name)? {
-            return Ok(());
-        }
-        let Entry::Occupied(mut fed) = self.files.entry(name.to_owned()) else {
-            return Ok(());
-        };
-        let fed = fed.get_mut();
-        let mut bytes = Vec::new();
-        message.store(&mut bytes);
-        if !bytes.is_empty() {
-            fed.spool.append(&bytes);
-        }
-        if let Some(kind) = event(message) {
-            fed.spool.tell(kind);
-        }
-        if let Some(id) = &message.id {
-            fed.id = Some(id.0.clone().into_owned());
-            fed.unnoted += bytes.len();
-            if fed.unnoted >= UPSTREAM_NOTE_BYTES {
-                fed.note();
+        let file = match self.files.of(&message.file.0) {
+            Ok(file) => file,
+            Err(NoSpool::Improper) => {
+                let why = "a file of it has no proper name".to_owned();
+                return Err(Trouble::Nonsense(why));
             }
+            Err(NoSpool::Failed(error)) => return Err(Trouble::Output(error)),
+            Err(NoSpool::Full) => {
+                if !std::mem::replace(&mut self.leaves_out, true) {
+                    log::warn!(
+                        "{} has more than {UPSTREAM_FILES_MAX} files: the rest is left out; ask for some by ?file=NAME",
+                        self.url
+                    );
+                }
+                return Ok(());
+            }
+        };
+        if self.leaves_out && file.is_new() && message.event() != Some("start") {
+            file.spool.tell(EventKind::Gap {
+                lost_bytes: None,
+                reason: "there was no room for one more file of the other tailcast".into(),
+            });
         }
+        file.take(message);
         Ok(())
     }
 
-    /// A file that is new; whether there is room for it.
-    fn take_in(&mut self, name: &str) -> Result<bool, Trouble> {
-        if name.is_empty() || name.len() > UPSTREAM_NAME_BYTES || name.contains(char::is_control) {
-            return Err(Trouble::Nonsense(
-                "a file of it has no proper name".to_owned(),
-            ));
-        }
-        if self.files.len() >= UPSTREAM_FILES_MAX {
-            if !std::mem::replace(&mut self.full_told, true) {
-                log::warn!(
-                    "{} has more than {UPSTREAM_FILES_MAX} files: the rest is left out; ask for some by ?file=NAME",
-                    self.url
-                );
-            }
-            return Ok(false);
-        }
-        self.add(name).map_err(Trouble::Output)?;
-        if let Some(fed) = self.files.get(name) {
-            let spooled = self.spooled(name, fed);
-            self.shared.hub.notify(Notice::New(spooled));
-        }
-        Ok(true)
-    }
-
     fn note_all(&mut self) {
-        self.files.values_mut().for_each(Fed::note);
+        self.files.values_mut().for_each(File::note);
     }
 
     fn is_back(&mut self) {
-        let was = std::mem::replace(&mut self.standing, Standing::Back(Instant::now()));
         self.shared.counts.is_up(self.number, true);
-        match was {
-            Standing::Away(_) => {
-                log::info!("{} is back: going on where it was", self.url);
-                for fed in self.files.values() {
-                    fed.spool.tell(EventKind::Back);
-                }
-            }
-            Standing::New => log::info!("following {} as {}/…", self.url, self.host),
-            Standing::Back(_) => {}
+        let now = Instant::now();
+        for file in self.files.values_mut() {
+            file.gone.get_or_insert(now);
+        }
+        let following = || format!("following {} as {}/…", self.url, self.host);
+        if self.reach.is_back(following) {
+            self.files.tell(&EventKind::Back, |_| true);
         }
     }
 
@@ -276,28 +202,73 @@ impl Upstream {
     fn is_away(&mut self, trouble: &Trouble) {
         self.shared.counts.is_up(self.number, false);
         let reason = trouble.to_string();
-        let is_told = matches!(&self.standing, Standing::Away(told) if *told == reason);
-        if is_told {
-            return;
+        if self.reach.is_away(&reason, trouble.is_refusal()) {
+            let reason = reason.into();
+            self.files.tell(&EventKind::Away { reason }, |_| true);
         }
-        let was_away = matches!(self.standing, Standing::Away(_));
-        match was_away && !trouble.is_refusal() {
-            true => log::debug!("{}: {reason}", self.url),
-            false => log::warn!("{} is away: {reason}: trying until it is back", self.url),
-        }
-        if !was_away {
-            for fed in self.files.values() {
-                let reason = reason.as_str().into();
-                fed.spool.tell(EventKind::Away { reason });
-            }
-        }
-        self.standing = Standing::Away(reason);
     }
 }
 
-impl Fed {
+impl Fed for File {
+    fn resume(mut spool: Spool) -> io::Result<File> {
+        let id = spool.resume()?;
+        Ok(File {
+            spool,
+            id,
+            unnoted: 0,
+            is_within_line: false,
+            gone: None,
+        })
+    }
+
+    fn spool(&self) -> &Spool {
+        &self.spool
+    }
+
+    fn gone_since(&self) -> Option<Instant> {
+        self.gone
+    }
+}
+
+impl File {
+    /// Nothing of it has come yet.
+    fn is_new(&self) -> bool {
+        self.id.is_none()
+    }
+
+    fn take(&mut self, message: &Message<'_>) {
+        let kind = event(message);
+        self.gone = matches!(kind, Some(EventKind::Missing)).then(Instant::now);
+        let mut bytes = Vec::new();
+        if kind.is_some() && self.is_within_line {
+            // The rest of its line does not come any more.
+            bytes.push(b'\n');
+            self.is_within_line = false;
+        }
+        self.is_within_line = message.store(self.is_within_line, &mut bytes);
+        if !bytes.is_empty() {
+            self.spool.append(&bytes);
+        }
+        if let Some(kind) = kind {
+            self.spool.tell(kind);
+        }
+        if let Some(id) = &message.id {
+            match &mut self.id {
+                Some(known) => (*id.0).clone_into(known),
+                none => *none = Some(id.0.clone().into_owned()),
+            }
+            self.unnoted += bytes.len();
+            if self.unnoted >= UPSTREAM_NOTE_BYTES {
+                self.note();
+            }
+        }
+    }
+
+    /// Notes how far the spool has got. Not within a line: a run that goes on there would take the rest for a line.
     fn note(&mut self) {
-        if let Some(id) = &self.id {
+        if let Some(id) = &self.id
+            && !self.is_within_line
+        {
             self.spool.note(id);
             self.unnoted = 0;
         }
@@ -336,7 +307,6 @@ impl Feeder for Upstream {
     fn run(&mut self, bell: &Arc<Bell>, first: &First) {
         let rings = Arc::clone(bell);
         self.shared.via.when_added(Box::new(move || rings.ring()));
-        let mut back_off = BackOff::default();
         loop {
             let ended = self.attempt(bell, first);
             self.note_all();
@@ -346,12 +316,9 @@ impl Feeder for Upstream {
             let Err(trouble) = ended else {
                 continue;
             };
-            if let Standing::Back(since) = self.standing {
-                back_off.forget_after(since.elapsed());
-            }
             self.is_away(&trouble);
             first.is_fed();
-            if !bell.rest(back_off.wait()) {
+            if !self.reach.rest(bell) {
                 return;
             }
         }

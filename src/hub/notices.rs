@@ -44,6 +44,8 @@ pub enum Notice {
     New(Spooled),
     /// The FIFO that has fed the spool at this path is a file now, to be followed by its own name. The feeder has ended.
     File(PathBuf),
+    /// The spool of this path is no more.
+    Gone(PathBuf),
     /// Something happened to what a spool is fed from.
     Event {
         /// The spool's path.

@@ -29,15 +29,11 @@ impl BackOff {
         due / 2 + (due / 2).mul_f64(f64::from(random) / f64::from(u32::MAX))
     }
 
-    /// It was a good connection: the next wait is a short one.
-    pub fn forget(&mut self) {
-        *self = BackOff::default();
-    }
-
-    /// The connection has stood for so long: it was a good one from [`BACK_OFF_FORGOTTEN`] on.
+    /// The connection has stood for so long: it was a good one from [`BACK_OFF_FORGOTTEN`] on, and the next wait is a short
+    /// one.
     pub fn forget_after(&mut self, stood: Duration) {
         if stood >= BACK_OFF_FORGOTTEN {
-            self.forget();
+            *self = BackOff::default();
         }
     }
 }
@@ -61,7 +57,9 @@ mod tests {
         }
         let mut back_off = BackOff::default();
         back_off.wait();
-        back_off.forget();
+        back_off.forget_after(BACK_OFF_FORGOTTEN / 2);
+        assert!(back_off.wait() >= BACK_OFF_MIN, "a flapping peer");
+        back_off.forget_after(BACK_OFF_FORGOTTEN);
         assert!(back_off.wait() <= BACK_OFF_MIN);
     }
 }

@@ -84,7 +84,7 @@ fn batch(
     payload: &mut Vec<u8>,
 ) -> usize {
     let start = payload.len();
-    let mut batch = json::Batch::start(source, lines, first, payload);
+    let mut batch = json::Batch::start(source, lines, first, json::Words::Text, payload);
     let mut last = first;
     batch.line(lines, first, payload);
     while last + 1 < lines.len() && payload.len() - start < BATCH_MESSAGE_BYTES {

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use super::{Id, Lines, Position, Source};
 
 /// How many wire forms of a segment can be shared; the forms themselves are named where they are encoded.
-pub const FORMS: usize = 28;
+pub const FORMS: usize = 32;
 
 /// What was published at once.
 #[derive(Debug)]

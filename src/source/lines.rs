@@ -53,6 +53,25 @@ impl Lines {
         content(self.raw(i))
     }
 
+    /// The newline that goes behind line `i` where it has none of its own and gets one: an unfinished line, and, where a
+    /// filter may have left out the others, a piece of a cut one.
+    pub fn ending(&self, i: usize, filtered: bool) -> &'static [u8] {
+        let unfinished = self.unfinished && i + 1 == self.len();
+        match !self.raw(i).ends_with(b"\n") && (unfinished || filtered) {
+            true => b"\n",
+            false => b"",
+        }
+    }
+
+    /// Each line is text that ends with a newline alone: then its text says all of it.
+    pub fn are_text(&self, filtered: bool) -> bool {
+        (0..self.len()).all(|i| {
+            let (raw, line) = (self.raw(i), self.line(i));
+            let ending = &raw[line.len()..];
+            (ending == b"\n" || self.ending(i, filtered) == b"\n") && str::from_utf8(line).is_ok()
+        })
+    }
+
     /// What is said of line `i`, where it is a record.
     pub fn note(&self, i: usize) -> Option<Note> {
         self.records.as_ref().map(|records| records.note(i))

@@ -1,6 +1,7 @@
 //! One connection to a broker that we subscribe at, as a protocol: bytes and times in, bytes and messages out. No socket,
 //! no clock.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::limits::{KEEP_ALIVE_SECONDS, SUBSCRIBED_PACKET_BYTES, WELCOME_WAIT};
@@ -12,11 +13,27 @@ use crate::mqtt::reason::in_words;
 pub(super) enum Trouble {
     /// The broker does not know this version.
     Version,
-    /// In words for the log.
+    /// It refuses us, in words for the log: somebody must do something about it.
+    Refused(String),
+    /// Something else, in words for the log.
     Other(String),
 }
 
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Trouble::Version => f.write_str("it knows neither MQTT 5 nor MQTT 3.1.1"),
+            Trouble::Refused(words) | Trouble::Other(words) => f.write_str(words),
+        }
+    }
+}
+
 impl Trouble {
+    /// Trying again changes nothing.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Trouble::Version | Trouble::Refused(_))
+    }
+
     fn other(what: impl Into<String>) -> Trouble {
         Trouble::Other(what.into())
     }
@@ -129,7 +146,7 @@ impl Subscription {
                     }
                     _ => "",
                 };
-                return Err(Trouble::Other(format!(
+                return Err(Trouble::Refused(format!(
                     "it refuses us: {}{hint}",
                     in_words(version, code)
                 )));

@@ -138,7 +138,7 @@ impl Wire {
             Kind::Lines(lines) if self.shape == Shape::Message && *sifted == Sifted::All => {
                 self.encode_messages(lines, out, framed);
             }
-            Kind::Lines(lines) if self.shape == Shape::Batch => {
+            Kind::Lines(lines) if matches!(self.shape, Shape::Batch | Shape::Exact) => {
                 self.encode_batches(segment, lines, sifted, out, framed);
             }
             Kind::Lines(lines) => self.encode_lines(segment, lines, sifted, out, framed),
@@ -228,6 +228,11 @@ impl Wire {
     ) {
         let mut payload = std::mem::take(&mut self.scratch);
         payload.clear();
+        let filtered = self.filter.is_some();
+        let words = match self.shape == Shape::Exact && !lines.are_text(filtered) {
+            true => json::Words::Exact { filtered },
+            false => json::Words::Text,
+        };
         // The batch that is being put together, and its last line.
         let mut open: Option<(json::Batch, usize)> = None;
         for i in 0..lines.len() {
@@ -248,7 +253,7 @@ impl Wire {
                 payload.clear();
                 framed(self.frame_ends(out, i - 1));
             }
-            let mut batch = json::Batch::start(&segment.source, lines, i, &mut payload);
+            let mut batch = json::Batch::start(&segment.source, lines, i, words, &mut payload);
             batch.line(lines, i, &mut payload);
             open = Some((batch, i));
         }
@@ -330,7 +335,7 @@ impl Wire {
             }
             // Without a blank line: some clients take that for an event without data.
             Shape::SseText | Shape::SseJson => self.frame(b":\n", &mut out),
-            Shape::Batch if self.filter.is_some() => {
+            Shape::Batch | Shape::Exact if self.filter.is_some() => {
                 // A file that is not there yet has not had its start.
                 for (_, name, id) in standing.iter().filter(|(_, _, id)| !id.is_nowhere()) {
                     let mut payload = Vec::new();

@@ -2,6 +2,7 @@
 //! stream.
 
 mod opening;
+mod places;
 
 use std::sync::Arc;
 use std::thread;

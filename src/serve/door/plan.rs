@@ -19,6 +19,7 @@ use crate::serve::http::refusal::Refusal;
 use crate::serve::http::request::Request;
 use crate::serve::transport::socket::Whom;
 use crate::time::asked::Time;
+use crate::via;
 
 /// A stream request that was checked, and that can be begun.
 #[derive(Debug)]
@@ -105,7 +106,12 @@ impl Plan {
         let shape = match (kind, query.format) {
             (Endpoint::Ws, None | Some(Format::Text)) => Shape::Message,
             (Endpoint::Ws, Some(Format::Json)) => Shape::Json,
-            (Endpoint::Ws, Some(Format::Batch)) => Shape::Batch,
+            (Endpoint::Ws, Some(Format::Batch)) => {
+                match request.has_token("Sec-WebSocket-Protocol", via::PROTOCOL) {
+                    true => Shape::Exact,
+                    false => Shape::Batch,
+                }
+            }
             (Endpoint::Events, Some(Format::Json)) => Shape::SseJson,
             (Endpoint::Events, _) if several => Shape::SseJson,
             (Endpoint::Events, _) => Shape::SseText,
@@ -137,6 +143,14 @@ impl Plan {
             follow,
             may_be_over,
         })
+    }
+
+    /// It goes on after these places, too.
+    pub fn goes_on_after(&mut self, places: &[String]) -> Result<(), Refusal> {
+        for text in places {
+            self.after.push(id("after", text)?);
+        }
+        Ok(())
     }
 
     /// Refuses a filter that can't be one, without compiling it.

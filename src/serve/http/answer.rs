@@ -199,14 +199,23 @@ pub fn stream_head(
     head.into_bytes()
 }
 
-/// The head of a 101 to WebSocket; `accept` is derived from the client's key, `extension` is what was agreed on.
-pub fn upgrade_head(accept: &str, extension: Option<&str>, cors: Option<&Cors>) -> Vec<u8> {
+/// The head of a 101 to WebSocket; `accept` is derived from the client's key, `extension` and `protocol` are what was
+/// agreed on.
+pub fn upgrade_head(
+    accept: &str,
+    extension: Option<&str>,
+    protocol: Option<&str>,
+    cors: Option<&Cors>,
+) -> Vec<u8> {
     let mut head = status_line(StatusCode::SWITCHING_PROTOCOLS);
     push_field(&mut head, "Upgrade", "websocket");
     push_field(&mut head, "Connection", "Upgrade");
     push_field(&mut head, "Sec-WebSocket-Accept", accept);
     if let Some(extension) = extension {
         push_field(&mut head, "Sec-WebSocket-Extensions", extension);
+    }
+    if let Some(protocol) = protocol {
+        push_field(&mut head, "Sec-WebSocket-Protocol", protocol);
     }
     for (name, value) in PROTECTION {
         push_field(&mut head, name, value);

@@ -86,7 +86,7 @@ fn streams_are_neither_stored_nor_held_back() {
     let cors = Cors::new("https://a".into(), true);
     for head in [
         stream_head(EVENTS, Coding::Identity, BodyLength::Chunked, Some(&cors)),
-        upgrade_head("key", None, Some(&cors)),
+        upgrade_head("key", None, None, Some(&cors)),
     ] {
         let (_, fields, _) = read(&head);
         assert!(has(&fields, "cache-control", "no-store"));

@@ -153,6 +153,13 @@ impl Watcher {
                     self.follow(source, false, false);
                 }
                 Notice::File(path) => self.feed_by_file(&path, changes),
+                Notice::Gone(path) => {
+                    let mut all = self.followers.iter();
+                    let gone = all.find(|(_, follower)| *follower.path() == *path);
+                    if let Some(index) = gone.map(|(&index, _)| index) {
+                        self.part_with(index);
+                    }
+                }
                 Notice::Event { path, at, kind } => {
                     let mut all = self.followers.iter_mut();
                     if let Some((&index, follower)) = all.find(|(_, other)| *other.path() == *path)

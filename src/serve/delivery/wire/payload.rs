@@ -20,6 +20,8 @@ pub enum Shape {
     Message = 5,
     /// [`Shape::Json`] followed by a newline.
     JsonLine = 6,
+    /// [`Shape::Batch`] with all bytes of the lines, for another tailcast.
+    Exact = 7,
 }
 
 /// Where a stream stands in each of its files, for SSE's one id.
@@ -57,16 +59,11 @@ impl Shape {
     ) {
         match self {
             Shape::Text => {
-                let raw = lines.raw(i);
-                out.extend_from_slice(raw);
-                // The pieces of a cut line get no newline, unless a filter may have left out the others.
-                let unfinished = lines.unfinished && i + 1 == lines.len();
-                if !raw.ends_with(b"\n") && (unfinished || filtered) {
-                    out.push(b'\n');
-                }
+                out.extend_from_slice(lines.raw(i));
+                out.extend_from_slice(lines.ending(i, filtered));
             }
             Shape::Message => push_lossy(out, lines.line(i)),
-            Shape::Json | Shape::JsonLine | Shape::Batch => {
+            Shape::Json | Shape::JsonLine | Shape::Batch | Shape::Exact => {
                 json::line(source, lines, i, out);
                 if self == Shape::JsonLine {
                     out.push(b'\n');
@@ -110,7 +107,7 @@ impl Shape {
         }
         match self {
             Shape::Text | Shape::Message => {}
-            Shape::Json | Shape::Batch => json::event(source, event, out),
+            Shape::Json | Shape::Batch | Shape::Exact => json::event(source, event, out),
             Shape::JsonLine => {
                 json::event(source, event, out);
                 out.push(b'\n');

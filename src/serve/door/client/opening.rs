@@ -122,7 +122,10 @@ impl Client<'_> {
         };
         let extension = key.as_ref().and_then(|_| deflate_answer(request));
         let mut head = match &key {
-            Some(accept) => answer::upgrade_head(accept, extension.as_deref(), cors),
+            Some(accept) => {
+                let protocol = (plan.shape() == Shape::Exact).then_some(via::PROTOCOL);
+                answer::upgrade_head(accept, extension.as_deref(), protocol, cors)
+            }
             None => answer::stream_head(content_type, coding, body, cors),
         };
         if request.method == Method::Head {
@@ -255,6 +258,12 @@ impl Client<'_> {
                 .unwrap_or_else(|| note(&self.routes.shared.hub, plan.selection(), plan.follow()));
             if !self.send(&std::mem::take(&mut opening.head)) {
                 return None;
+            }
+            if opening.plan.shape() == Shape::Exact
+                && let Some(said) = &mut opening.websocket
+            {
+                let places = self.hear_places(said)?;
+                opening.plan.goes_on_after(&places).ok()?;
             }
             let is_websocket = opening.websocket.is_some();
             let wire = RefCell::new(&mut opening.wire);
