@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use super::super::heard::*;
+use super::super::said::*;
 use super::*;
 
 const MAX: usize = 1000;

@@ -13,7 +13,8 @@ use super::places::Places;
 use super::session::Session;
 use super::talk::{Means, OFFLINE, Talk};
 use super::trouble::Trouble;
-use crate::mqtt::packet::{Connect, Role, Version};
+use crate::mqtt::packet::Version;
+use crate::mqtt::said::{Connect, Role};
 
 /// What a publisher works with, over all its connections.
 #[derive(Debug)]

@@ -12,8 +12,10 @@ use crate::limits::{
 };
 
 use super::trouble::Trouble;
-use crate::mqtt::packet::{self, Connect, Connected, Packet, Publish, Version};
+use crate::mqtt::heard::{self, Connected, Packet};
+use crate::mqtt::packet::Version;
 use crate::mqtt::reason::in_words;
+use crate::mqtt::said::{self, Connect, Publish};
 
 /// How the connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +98,7 @@ impl<T> Session<T> {
 
     /// The longest payload on `topic` that the broker takes, with an id of `id_bytes`.
     pub(super) fn payload_bytes_max(&self, topic: &str, id_bytes: usize) -> usize {
-        packet::payload_bytes_max(topic, id_bytes, self.terms.packet_bytes_max)
+        said::payload_bytes_max(topic, id_bytes, self.terms.packet_bytes_max)
     }
 
     /// One more message may be in flight.
@@ -137,7 +139,7 @@ impl<T> Session<T> {
 
     /// Takes leave: nothing is said after that.
     pub(super) fn disconnect(&mut self) {
-        packet::disconnect(&mut self.said);
+        said::disconnect(&mut self.said);
     }
 
     fn says(&mut self, now: Instant) {
@@ -174,7 +176,7 @@ impl<T> Session<T> {
         self.heard.extend_from_slice(bytes);
         let mut used = 0;
         while let Some((packet, len)) =
-            packet::read(&self.heard[used..], BROKER_PACKET_BYTES).map_err(|_| Trouble::Nonsense)?
+            heard::read(&self.heard[used..], BROKER_PACKET_BYTES).map_err(|_| Trouble::Nonsense)?
         {
             used += len;
             self.takes(packet)?;
@@ -266,7 +268,7 @@ impl<T> Session<T> {
             return Err(Trouble::Silent(what, wait));
         }
         if self.is_open() && now >= self.last_said + self.keep_alive {
-            packet::ping(&mut self.said);
+            said::ping(&mut self.said);
             self.pinged = true;
             self.says(now);
         }

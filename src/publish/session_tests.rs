@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::mqtt::packet::Role;
+use crate::mqtt::said::Role;
 
 fn connect<'a>() -> Connect<'a> {
     Connect {

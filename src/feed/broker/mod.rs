@@ -24,7 +24,9 @@ use crate::hub::Spooled;
 use crate::limits::{
     BROKER_SESSION_SECONDS, KEEP_ALIVE_SECONDS, PIPE_READ_BYTES, UPSTREAM_FILES_MAX,
 };
-use crate::mqtt::packet::{Connect, Published, Role, Version};
+use crate::mqtt::heard::Published;
+use crate::mqtt::packet::Version;
+use crate::mqtt::said::{Connect, Role};
 use crate::outward::{Bell, Connection, Lookup, Trust, is_not_yet};
 use crate::source::id::name_hash;
 use crate::source::{EventKind, Origin};

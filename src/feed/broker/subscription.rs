@@ -5,8 +5,10 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::limits::{KEEP_ALIVE_SECONDS, SUBSCRIBED_PACKET_BYTES, WELCOME_WAIT};
-use crate::mqtt::packet::{self, Connect, Packet, Published, Subscribe, Version};
+use crate::mqtt::heard::{self, Packet, Published};
+use crate::mqtt::packet::Version;
 use crate::mqtt::reason::in_words;
+use crate::mqtt::said::{self, Connect, Subscribe};
 
 /// Why the connection is of no more use.
 #[derive(Debug, PartialEq, Eq)]
@@ -104,14 +106,14 @@ impl Subscription {
         let mut messages = Vec::new();
         let mut used = 0;
         while let Some((packet, length)) =
-            packet::read(&self.heard[used..], SUBSCRIBED_PACKET_BYTES).map_err(|_| nonsense())?
+            heard::read(&self.heard[used..], SUBSCRIBED_PACKET_BYTES).map_err(|_| nonsense())?
         {
             used += length;
             self.owes_since = None;
             match (self.phase, packet) {
                 (Phase::Greeting, Packet::Connected(terms)) => self.is_welcomed(&terms, now)?,
                 (Phase::Subscribing, Packet::Subscribed { reason }) if reason >= 0x80 => {
-                    return Err(Trouble::Other(format!(
+                    return Err(Trouble::Refused(format!(
                         "it does not let us subscribe to {}: {}",
                         self.filter,
                         in_words(self.version, reason)
@@ -135,7 +137,7 @@ impl Subscription {
         Ok(messages)
     }
 
-    fn is_welcomed(&mut self, terms: &packet::Connected, now: Instant) -> Result<(), Trouble> {
+    fn is_welcomed(&mut self, terms: &heard::Connected, now: Instant) -> Result<(), Trouble> {
         match (self.version, terms.code) {
             (_, 0) => {}
             (_, 1) | (Version::Five, 0x84) => return Err(Trouble::Version),
@@ -169,14 +171,14 @@ impl Subscription {
     /// A message is kept.
     pub(super) fn acknowledge(&mut self, message: &Published, now: Instant) {
         if let Some(number) = message.number {
-            packet::acknowledge(number, &mut self.said);
+            said::acknowledge(number, &mut self.said);
             self.last_said = now;
         }
     }
 
     /// Says goodbye. The broker keeps the session.
     pub(super) fn disconnect(&mut self) {
-        packet::disconnect(&mut self.said);
+        said::disconnect(&mut self.said);
     }
 
     /// When to call [`Subscription::ticks`].
@@ -198,7 +200,7 @@ impl Subscription {
             )));
         }
         if self.is_open() && now >= self.last_said + self.keep_alive {
-            packet::ping(&mut self.said);
+            said::ping(&mut self.said);
             self.last_said = now;
             self.owes_since = Some(now);
         }
