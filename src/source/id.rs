@@ -15,7 +15,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::UNIX_EPOCH;
 
-use crate::limits::{HEAD_CHECKED_BYTES, TAIL_CHECKED_BYTES};
+use crate::limits::{HEAD_CHECKED_BYTES, ID_BYTES, TAIL_CHECKED_BYTES};
 
 use super::Identity;
 use super::seal::Key;
@@ -71,6 +71,12 @@ fn mix(state: u64, bytes: &[u8]) -> u64 {
     }
     // The length takes part, so that "a" + "" and "" + "a" differ.
     (state ^ bytes.len() as u64).wrapping_mul(FACTOR)
+}
+
+/// Whether `text` has the shape of an id, whoever gave it.
+pub fn has_shape(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=ID_BYTES).contains(&text.len()) && text.bytes().all(allowed)
 }
 
 /// The hash of a source's name that its ids carry.

@@ -7,6 +7,9 @@ use memchr::memchr;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 
+use crate::escape::shown;
+use crate::limits::ID_BYTES;
+use crate::source::id;
 use crate::source::record::moment::{self, Moment};
 use crate::source::record::{Note, Outlet, noted};
 
@@ -114,7 +117,14 @@ pub struct Message<'a> {
 impl<'a> Message<'a> {
     /// Reads one; what it lacks or what is wrong with it, in words.
     pub fn parse(text: &'a str) -> Result<Message<'a>, String> {
-        serde_json::from_str(text).map_err(|error| error.to_string())
+        let message: Message<'_> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        for id in message.id.iter().chain(&message.from) {
+            if !id::has_shape(&id.0) {
+                let shown = shown(&id.0.as_bytes()[..id.0.len().min(ID_BYTES)]);
+                return Err(format!("\"{shown}\" is no id"));
+            }
+        }
+        Ok(message)
     }
 
     /// All its lines, each with what ends it: a piece of a line may have no ending.
@@ -220,5 +230,9 @@ mod tests {
         let noted = Message::parse(noted).expect("batch");
         assert_eq!(stored(&noted), "<p3>x\n<t1000000000>y\n");
         assert!(Message::parse("[]").is_err() && Message::parse("{}").is_err());
+        for id in [String::new(), "a b".to_owned(), "x".repeat(ID_BYTES + 1)] {
+            let refused = Message::parse(&format!(r#"{{"file":"a","id":"{id}","line":"x"}}"#));
+            assert!(refused.expect_err("no id").contains("is no id"), "{id}");
+        }
     }
 }

@@ -1,19 +1,16 @@
-//! Real brokers, started by the project's own scripts in directories and on ports of their own, and a gate before them.
+//! Real brokers, started by the project's own scripts in directories and on ports of their own.
 
 use std::fs::File;
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use crate::support::gate::free_port;
 use crate::support::wait_until;
 
 /// RabbitMQ takes ten seconds on a quiet machine.
@@ -26,12 +23,6 @@ pub(crate) struct Broker {
     pub(crate) port: u16,
     /// Where RabbitMQ speaks AMQP.
     pub(crate) amqp_port: u16,
-}
-
-/// A port that nobody listens on.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("its address").port()
 }
 
 impl Broker {
@@ -136,6 +127,12 @@ impl Broker {
         Pid::from_raw(i32::try_from(self.child.id()).expect("a pid"))
     }
 
+    /// Asks it to stop, and waits until it has.
+    pub(crate) fn stop(&mut self) {
+        killpg(self.group(), Signal::SIGTERM).expect("stop a broker");
+        let _ = self.child.wait();
+    }
+
     /// kill -9, as a machine that is switched off.
     pub(crate) fn kill(&mut self) {
         let _ = killpg(self.group(), Signal::SIGKILL);
@@ -158,71 +155,4 @@ fn free_port_of_three() -> u16 {
             return first;
         }
     }
-}
-
-/// A way to a broker that can be shut: then it refuses, and what was connected is cut.
-pub(crate) struct Gate {
-    pub(crate) port: u16,
-    open: Arc<AtomicBool>,
-    passing: Arc<Mutex<Vec<TcpStream>>>,
-}
-
-impl Gate {
-    /// An open gate to `port`.
-    pub(crate) fn to(port: u16) -> Gate {
-        Gate::at(0, port)
-    }
-
-    /// The same, and the gate is at port `at`.
-    pub(crate) fn at(at: u16, port: u16) -> Gate {
-        let listener = TcpListener::bind(("127.0.0.1", at)).expect("a port");
-        let gate = Gate {
-            port: listener.local_addr().expect("its address").port(),
-            open: Arc::new(AtomicBool::new(true)),
-            passing: Arc::default(),
-        };
-        let (open, passing) = (Arc::clone(&gate.open), Arc::clone(&gate.passing));
-        // Lives as long as the test program.
-        thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                if !open.load(Ordering::SeqCst) {
-                    continue;
-                }
-                let Ok(broker) = TcpStream::connect(("127.0.0.1", port)) else {
-                    continue;
-                };
-                let ends = [&client, &broker].map(|end| end.try_clone().expect("a socket"));
-                passing.lock().expect("no poison").extend(ends);
-                pass(&client, &broker);
-                pass(&broker, &client);
-            }
-        });
-        gate
-    }
-
-    pub(crate) fn shut(&self) {
-        self.open.store(false, Ordering::SeqCst);
-        for stream in self.passing.lock().expect("no poison").drain(..) {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-    }
-
-    pub(crate) fn open(&self) {
-        self.open.store(true, Ordering::SeqCst);
-    }
-}
-
-fn pass(from: &TcpStream, to: &TcpStream) {
-    let mut from = from.try_clone().expect("a socket");
-    let mut to = to.try_clone().expect("a socket");
-    thread::spawn(move || {
-        let mut buf = vec![0; 64 * 1024];
-        while let Ok(n) = from.read(&mut buf) {
-            if n == 0 || to.write_all(&buf[..n]).is_err() {
-                break;
-            }
-        }
-        let _ = to.shutdown(Shutdown::Both);
-        let _ = from.shutdown(Shutdown::Both);
-    });
 }

@@ -24,8 +24,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::broker::{Broker, Gate};
+use crate::broker::Broker;
 use crate::subscriber::{Consumer, Inbox, Subscriber};
+use crate::support::gate::Gate;
 use crate::support::{Daemon, Logs, append};
 
 /// Long enough for a busy machine, and for the longest back-off.

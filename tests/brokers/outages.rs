@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::broker::{Broker, Gate};
+use crate::broker::Broker;
 use crate::subscriber::{Consumer, Inbox, Subscriber};
+use crate::support::gate::Gate;
 use crate::support::{Logs, append, wait_until};
 use crate::{PATIENCE, Scene, expect, publisher, resident_bytes, write_lines};
 

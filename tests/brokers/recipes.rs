@@ -8,9 +8,10 @@ use std::thread;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::broker::{Broker, free_port};
+use crate::broker::Broker;
 use crate::browser::Browser;
 use crate::subscriber::{Consumer, Inbox, Message};
+use crate::support::gate::free_port;
 use crate::support::{DEADLINE, Daemon, Logs, wait_until};
 use crate::{PATIENCE, expect, publisher, script, state_dir, write_lines};
 

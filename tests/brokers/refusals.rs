@@ -4,8 +4,9 @@ use std::net::TcpListener;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::broker::{Broker, Gate, free_port};
+use crate::broker::Broker;
 use crate::subscriber::{Inbox, Subscriber};
+use crate::support::gate::{Gate, free_port};
 use crate::support::{Daemon, Logs, append, wait_until};
 use crate::{PATIENCE, publisher, resident_bytes, state_dir};
 

@@ -3,7 +3,8 @@
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::broker::{Broker, Gate};
+use crate::broker::Broker;
+use crate::support::gate::Gate;
 use crate::support::websocket::Client;
 use crate::support::{DEADLINE, Daemon, Logs, append, finish, program, wait_until};
 use crate::{PATIENCE, publisher, write_lines};

@@ -1,6 +1,7 @@
 //! The built program as a child process, and clients that speak to it. Every wait has a deadline; nothing else waits.
 #![allow(dead_code, reason = "each program of tests uses a part of it")]
 
+pub(crate) mod gate;
 pub(crate) mod http;
 pub(crate) mod ids;
 #[cfg(feature = "tls")]

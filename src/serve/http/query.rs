@@ -5,9 +5,9 @@
 
 use crate::config::value::Lines;
 use crate::escape::shown;
-use crate::limits::ID_BYTES;
 use crate::percent::{self, Plus};
 use crate::serve::http::refusal::Refusal;
+use crate::source::id::has_shape;
 use crate::time::asked::Time;
 
 /// Which of the streams is asked for.
@@ -125,7 +125,7 @@ impl StreamQuery {
             // An empty one says nothing, as an empty Last-Event-ID does.
             Parameter::After if value.is_empty() => {}
             Parameter::After => self.after.extend(ids(&value).ok_or(RIGHT_IDS)?),
-            Parameter::Before if is_id(&value) => self.before = Some(value),
+            Parameter::Before if has_shape(&value) => self.before = Some(value),
             Parameter::Before => return Err("one id, as a stream sent it"),
             Parameter::Grep => self.grep.push(value),
             Parameter::Exclude => self.exclude.push(value),
@@ -243,13 +243,8 @@ const RIGHT_IDS: &str = "an id as a stream sent it, or several joined by ~";
 /// The ids that `~` joins, if each has the shape of one.
 fn ids(text: &str) -> Option<Vec<String>> {
     text.split('~')
-        .map(|id| is_id(id).then(|| id.to_owned()))
+        .map(|id| has_shape(id).then(|| id.to_owned()))
         .collect()
-}
-
-fn is_id(text: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    (1..=ID_BYTES).contains(&text.len()) && text.bytes().all(allowed)
 }
 
 fn truth(value: &str) -> Result<bool, &'static str> {

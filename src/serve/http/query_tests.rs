@@ -129,7 +129,7 @@ proptest! {
     ) {
         let header = header.as_ref().map(String::as_bytes);
         match StreamQuery::read(query.as_bytes(), header, Endpoint::Plain) {
-            Ok(asked) => prop_assert!(asked.after.iter().chain(&asked.before).all(|id| is_id(id))),
+            Ok(asked) => prop_assert!(asked.after.iter().chain(&asked.before).all(|id| has_shape(id))),
             Err(refusal) => prop_assert!(!refusal.line.chars().any(char::is_control)),
         }
     }

@@ -1,13 +1,15 @@
 //! Another tailcast as a FILE: each line once and in order over kills of either side, its events, and what is refused.
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
+mod bytes;
+mod chain;
+mod many;
+mod misbehaving;
+
 use std::path::Path;
-use std::thread;
-use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::support::gate::free_port;
 use crate::support::{DEADLINE, Daemon, Logs, append, program, wait_until};
 
 /// A daemon with options and FILEs that need not be paths.
@@ -32,12 +34,6 @@ fn of(name: &str, other: &Daemon) -> String {
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
-}
-
-/// A port of loopback that nobody listens on.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
 }
 
 /// The files that it has, by name.
@@ -181,56 +177,6 @@ fn its_names_and_lines_outlive_a_restart_of_ours_while_it_is_down() {
 }
 
 #[test]
-fn every_line_comes_once_and_in_order_however_often_either_side_is_killed() {
-    const LINES: usize = 6_000;
-    let logs = Logs::new();
-    let log = logs.file("a.log", "");
-    let (spools_a, spools_b) = (logs.path("a"), logs.path("b"));
-    let ports = [free_port(), free_port(), free_port()];
-    let url = |port: u16| format!("http://127.0.0.1:{port}/");
-    let first = || again_on(ports[0], &[], &[text(&log)]);
-    let middle = || {
-        let file = format!("m={}", url(ports[0]));
-        again_on(ports[1], &["--spool-dir", text(&spools_a)], &[&file])
-    };
-    let last = || {
-        let file = format!("l={}", url(ports[1]));
-        again_on(ports[2], &["--spool-dir", text(&spools_b)], &[&file])
-    };
-    let mut chain = [Some(first()), Some(middle()), Some(last())];
-    thread::scope(|scope| {
-        let writes = scope.spawn(|| {
-            for n in 0..LINES / 20 {
-                let lines: String = (0..20).map(|i| format!("{}\n", n * 20 + i)).collect();
-                append(&log, lines);
-                // The pace of a log, so that the kills fall between the lines.
-                thread::sleep(Duration::from_millis(10));
-            }
-        });
-        let mut kill = 0;
-        while !writes.is_finished() {
-            let who = [1, 2, 0, 1, 1, 2][kill % 6];
-            // Killed with SIGKILL.
-            chain[who] = None;
-            chain[who] = Some(match who {
-                0 => first(),
-                1 => middle(),
-                _ => last(),
-            });
-            kill += 1;
-        }
-    });
-    let wanted: String = (0..LINES).map(|n| format!("{n}\n")).collect();
-    let target = format!("/stream?file=l/m/a.log&follow=false&lines={}", 2 * LINES);
-    let read = || chain[2].as_ref().expect("the last").get(&target).text();
-    assert!(
-        wait_until(6 * DEADLINE, || read() == wanted),
-        "not each line once and in order: {} of {LINES}",
-        read().lines().count()
-    );
-}
-
-#[test]
 fn those_who_follow_each_other_in_a_circle_are_told_and_nothing_goes_round() {
     let logs = Logs::new();
     let log = logs.file("a.log", "one\n");
@@ -258,41 +204,6 @@ fn those_who_follow_each_other_in_a_circle_are_told_and_nothing_goes_round() {
         "{:?}",
         names(&a)
     );
-}
-
-#[test]
-fn what_is_no_tailcast_costs_one_clear_line() {
-    let answers = [
-        (
-            "HTTP/1.1 302 Found\r\nLocation: https://elsewhere/\r\n\r\n",
-            "https://elsewhere/",
-        ),
-        (
-            "HTTP/1.1 401 Unauthorized\r\nContent-Length: 5\r\n\r\nnope\n",
-            "401",
-        ),
-        ("SSH-2.0-OpenSSH_9.2\r\n", "doesn't answer as a tailcast"),
-        ("", "ended the connection"),
-    ];
-    for (answer, told) in answers {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        thread::spawn(move || {
-            for peer in listener.incoming() {
-                let Ok(mut peer) = peer else { return };
-                let mut head = [0; 1024];
-                let _ = peer.read(&mut head);
-                let _ = peer.write_all(answer.as_bytes());
-            }
-        });
-        let logs = Logs::new();
-        let log = logs.file("a.log", "one\n");
-        let other = format!("http://127.0.0.1:{port}/");
-        let hub = start(&[], &[text(&log), &other]);
-        assert!(hub.says(told), "{told}: {:?}", hub.said_so_far());
-        assert_eq!(hub.said_with("is away").len(), 1, "{:?}", hub.said_so_far());
-        assert_eq!(hub.get("/stream?file=a.log&follow=false").text(), "one\n");
-    }
 }
 
 #[test]
