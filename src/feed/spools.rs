@@ -200,3 +200,104 @@ impl<F: Fed> Spools<F> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    /// A file that is gone or there as a test wants it.
+    struct File(Spool, Option<Instant>);
+
+    impl Fed for File {
+        fn resume(spool: Spool) -> io::Result<File> {
+            Ok(File(spool, None))
+        }
+
+        fn spool(&self) -> &Spool {
+            &self.0
+        }
+
+        fn gone_since(&self) -> Option<Instant> {
+            self.1
+        }
+    }
+
+    fn spools(place: &tempfile::TempDir) -> Spools<File> {
+        let ground = Ground {
+            store: Arc::new(Store::open(Some(place.path())).expect("a store")),
+            hub: Arc::new(Hub::new(1 << 20).expect("a hub")),
+            file_bytes_max: 1 << 20,
+        };
+        let owner = Owner {
+            key: "upstream x ".to_owned(),
+            prefix: "web1/".to_owned(),
+            given: PathBuf::from("web1=http://h/"),
+            origin: Origin::Upstream,
+        };
+        Spools::open(ground, owner).expect("spools")
+    }
+
+    #[test]
+    fn a_file_that_has_been_gone_for_longest_makes_room_for_a_new_one() {
+        let place = tempfile::tempdir().expect("a directory");
+        let mut spools = spools(&place);
+        for n in 0..UPSTREAM_FILES_MAX {
+            spools.of(&n.to_string()).expect("room");
+        }
+        let refused = spools.of("new").map(drop);
+        assert!(matches!(refused, Err(NoSpool::Full)));
+        let ago =
+            |seconds| Instant::now().checked_sub(UPSTREAM_GONE + Duration::from_secs(seconds));
+        spools.of("7").expect("it is there").1 = ago(9);
+        spools.of("8").expect("it is there").1 = ago(99);
+        spools.of("9").expect("it is there").1 = Some(Instant::now());
+        let gone = spools
+            .of("8")
+            .expect("it is there")
+            .spool()
+            .path()
+            .to_owned();
+        spools.ground.hub.take_notices();
+        spools.of("new").expect("room");
+        let told = spools.ground.hub.take_notices();
+        let [Notice::Gone(path), Notice::New(new)] = &told[..] else {
+            panic!("{told:?}");
+        };
+        assert_eq!((path, new.name.as_str()), (&gone, "web1/new"));
+        assert!(!gone.exists() && !spools.files.contains_key("8"));
+        spools.of("newer").expect("room");
+        assert!(matches!(spools.of("newest").map(drop), Err(NoSpool::Full)));
+    }
+
+    #[test]
+    fn a_name_that_no_file_has_is_refused() {
+        let place = tempfile::tempdir().expect("a directory");
+        let mut spools = spools(&place);
+        let long = "x".repeat(UPSTREAM_NAME_BYTES + 1);
+        for name in ["", "a\nb", "\u{1b}[2J", &long] {
+            assert!(
+                matches!(spools.of(name).map(drop), Err(NoSpool::Improper)),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn files_of_another_run_are_there_by_their_names() {
+        let place = tempfile::tempdir().expect("a directory");
+        let long = "x".repeat(500);
+        for _ in 0..2 {
+            let mut spools = spools(&place);
+            spools.of("a/b").expect("room");
+            spools.of(&long).expect("room");
+        }
+        let mut names: Vec<String> = spools(&place)
+            .all()
+            .into_iter()
+            .map(|one| one.name)
+            .collect();
+        names.sort();
+        assert_eq!(names, ["web1/a/b".to_owned(), format!("web1/{long}")]);
+    }
+}

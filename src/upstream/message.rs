@@ -231,7 +231,8 @@ mod tests {
         assert_eq!(stored(&noted), "<p3>x\n<t1000000000>y\n");
         assert!(Message::parse("[]").is_err() && Message::parse("{}").is_err());
         for id in [String::new(), "a b".to_owned(), "x".repeat(ID_BYTES + 1)] {
-            let refused = Message::parse(&format!(r#"{{"file":"a","id":"{id}","line":"x"}}"#));
+            let text = format!(r#"{{"file":"a","id":"{id}","line":"x"}}"#);
+            let refused = Message::parse(&text);
             assert!(refused.expect_err("no id").contains("is no id"), "{id}");
         }
     }

@@ -4,6 +4,7 @@ use http::StatusCode;
 use proptest::prelude::*;
 
 use super::*;
+use crate::limits::ID_BYTES;
 
 fn read(query: &str) -> StreamQuery {
     StreamQuery::read(query.as_bytes(), None, Endpoint::Ws).expect(query)

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::rig::*;
-use crate::hub::Selection;
-use crate::source::EventKind;
+use crate::hub::{Notice, Selection, Spooled};
+use crate::source::{EventKind, Origin};
 use crate::tail::Options;
 
 /// A pattern's names are forgotten as soon as they are gone.
@@ -154,5 +154,25 @@ fn files_over_the_budget_wait_their_turn() {
     until(&mut rig, "others take their places", |rig| {
         let now = names(rig);
         now.len() == 10 && now.iter().all(|name| !first.contains(name))
+    });
+}
+
+#[test]
+fn a_spool_that_is_no_more_is_forgotten_and_its_follower_is_let_go_of() {
+    let mut rig = Rig::following("");
+    let path = rig.path("log");
+    append(&path, "one\n");
+    rig.hub.notify(Notice::New(Spooled {
+        name: "web1/a.log".to_owned(),
+        path: path.clone(),
+        given: "web1=http://h/".into(),
+        origin: Origin::Upstream,
+        rotations: Arc::default(),
+    }));
+    rig.expect_line("one");
+    fs::remove_file(&path).expect("unlink");
+    rig.hub.notify(Notice::Gone(path));
+    until(&mut rig, "the spool is forgotten", |rig| {
+        rig.hub.sources_len() == 1
     });
 }
