@@ -34,6 +34,15 @@ pub struct StreamsOf {
 pub struct Reading<'a> {
     /// The sources that whoever asks may see.
     pub sources: &'a [SourceState],
+    /// What is added up over all files and clients: for who may see all.
+    pub sums: Option<Sums<'a>>,
+    /// When the daemon was started.
+    pub started: SystemTime,
+}
+
+/// What is counted over all files and clients.
+#[derive(Debug)]
+pub struct Sums<'a> {
     /// What was published.
     pub counts: &'a Counts,
     /// The streams.
@@ -52,8 +61,6 @@ pub struct Reading<'a> {
     pub published: (&'a [Arc<Tally>], &'a Hub),
     /// The other tailcasts that are followed.
     pub upstreams: &'a [UpstreamCount],
-    /// When the daemon was started.
-    pub started: SystemTime,
 }
 
 /// The text for `reading`.
@@ -61,9 +68,11 @@ pub fn text(reading: &Reading) -> String {
     let mut families = Families::default();
     of_process(&mut families, reading.started);
     of_files(&mut families, reading.sources);
-    of_streams(&mut families, reading);
-    of_brokers(&mut families, reading.published);
-    of_upstreams(&mut families, reading.upstreams);
+    if let Some(sums) = &reading.sums {
+        of_streams(&mut families, sums);
+        of_brokers(&mut families, sums.published);
+        of_upstreams(&mut families, sums.upstreams);
+    }
     let mut text = String::new();
     if let Err(error) = TextEncoder::new().encode_utf8(&families.0, &mut text) {
         // Only a family without a name or a value is refused.
@@ -136,11 +145,11 @@ fn of_files(families: &mut Families, sources: &[SourceState]) {
     );
 }
 
-fn of_streams(families: &mut Families, reading: &Reading) {
+fn of_streams(families: &mut Families, sums: &Sums) {
     let single = |value: u64| [(vec![], value as f64)];
     let labels = |streams: &StreamsOf| vec![("stream", streams.stream), ("format", streams.format)];
     let mut clients = Vec::new();
-    for streams in reading.streams {
+    for streams in sums.streams {
         for (state, number) in [("live", streams.live), ("catching_up", streams.catching_up)] {
             let mut labels = labels(streams);
             labels.push(("state", state));
@@ -151,9 +160,9 @@ fn of_streams(families: &mut Families, reading: &Reading) {
     families.gauge(
         "tailcast_max_clients",
         "How many may be open (--max-clients)",
-        single(reading.clients_max as u64),
+        single(sums.clients_max as u64),
     );
-    let delivered = reading.streams.iter();
+    let delivered = sums.streams.iter();
     families.counter(
         "tailcast_delivered_bytes_total",
         "Bytes that were written to streams",
@@ -162,9 +171,9 @@ fn of_streams(families: &mut Families, reading: &Reading) {
     families.gauge(
         "tailcast_lag_bytes",
         "What the slowest stream has yet to get",
-        single(reading.lag_bytes),
+        single(sums.lag_bytes),
     );
-    let counts = reading.counts;
+    let counts = sums.counts;
     families.counter(
         "tailcast_catch_ups_total",
         "Times that a live stream was too slow and went back to the file",
@@ -173,14 +182,14 @@ fn of_streams(families: &mut Families, reading: &Reading) {
     families.counter(
         "tailcast_stream_gaps_total",
         "Gaps that streams met in the files",
-        single(reading.stream_gaps.0),
+        single(sums.stream_gaps.0),
     );
     families.counter(
         "tailcast_stream_lost_bytes_total",
         "Bytes of these gaps, as far as it is known how many",
-        single(reading.stream_gaps.1),
+        single(sums.stream_gaps.1),
     );
-    let refused = reading.refused.iter();
+    let refused = sums.refused.iter();
     families.counter(
         "tailcast_refused_total",
         "Requests that were refused",
@@ -194,7 +203,7 @@ fn of_streams(families: &mut Families, reading: &Reading) {
     families.counter(
         "tailcast_rounds_total",
         "Rounds of delivery to the live streams",
-        single(reading.rounds),
+        single(sums.rounds),
     );
 }
 

@@ -221,5 +221,15 @@ fn a_token_that_is_limited_to_a_file_is_told_nothing_of_the_others() {
     let present = |file: &str| value(&text, &format!("tailcast_file_present{{file=\"{file}\"}}"));
     assert_eq!((present("a.log"), present("b.log")), (Some(1.0), None));
     assert!(!text.contains("b.log"));
+    // Nor by what is added up over all of them.
+    let families = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    for family in families {
+        let is_own = family.starts_with("process_") || family.starts_with("tailcast_build_info");
+        let name = family.split(' ').next().expect("a name");
+        assert!(
+            is_own || text.contains(&format!("{name}{{file=\"a.log\"}}")),
+            "{family}"
+        );
+    }
     assert_eq!(daemon.get("/metrics").status, 401);
 }

@@ -12,7 +12,7 @@ use crate::courier::Rounds;
 use crate::escape::shown;
 use crate::hub::{Condition, Selection};
 use crate::json;
-use crate::metrics::{self, Reading};
+use crate::metrics::{self, Reading, Sums};
 use crate::tally::{Tally, Upstreams};
 use crate::via::Via;
 
@@ -217,23 +217,22 @@ impl Routes {
         let mut sources = self.shared.hub.sources();
         sources.retain(|state| scope.may(&state.source));
         let (streams, lag_bytes) = self.shared.streams.read();
-        // They are of all files, and so for those who may see all.
-        let (tallies, upstreams) = if scope.covers(&Scope::all()) {
-            (&self.tallies[..], self.upstreams.all())
-        } else {
-            (&[][..], &[][..])
-        };
-        metrics::text(&Reading {
-            sources: &sources,
+        let refused = self.refused.read();
+        // By them one could tell how busy others' files and their readers are.
+        let sums = || Sums {
             counts: &self.shared.hub.counts,
             streams: &streams,
             lag_bytes,
             stream_gaps: self.shared.streams.gaps(),
             clients_max: self.max_clients,
-            refused: &self.refused.read(),
+            refused: &refused,
             rounds: self.rounds.begun.load(Ordering::Relaxed) as u64,
-            published: (tallies, &self.shared.hub),
-            upstreams,
+            published: (&self.tallies, &self.shared.hub),
+            upstreams: self.upstreams.all(),
+        };
+        metrics::text(&Reading {
+            sources: &sources,
+            sums: scope.covers(&Scope::all()).then(sums),
             started: self.started,
         })
     }
