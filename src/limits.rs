@@ -676,8 +676,11 @@ pub const BACK_OFF_FORGOTTEN: Duration = Duration::from_secs(10);
 /// How often at most it is written to the disk how far each file is published.
 pub const STATE_EVERY: Duration = Duration::from_secs(1);
 
-/// A state file: a line of about a hundred bytes for each of some thousand files.
-pub const STATE_FILE_BYTES: u64 = 4 * 1024 * 1024;
+/// Names in a state file: all that are followed, and as many that were in earlier runs and may come back.
+pub const STATE_NAMES_MAX: usize = 2 * FILES_MAX;
+
+/// A larger state file is none of ours: a line has an id and a name, most of some hundred bytes, all of less than 4 KiB.
+pub const STATE_FILE_BYTES: u64 = 4096 * STATE_NAMES_MAX as u64;
 
 /// A password.
 pub const PASSWORD_BYTES: u64 = 4096;

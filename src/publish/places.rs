@@ -1,6 +1,7 @@
 //! How far each file is published, as the broker has acknowledged it: noted in memory, and written to the state
 //! directory now and then.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::{Instant, SystemTime};
 
 use crate::escape::shown;
 use crate::hub::{Hub, SourceState};
-use crate::limits::STATE_EVERY;
+use crate::limits::{STATE_EVERY, STATE_NAMES_MAX};
 use crate::reader::From;
 use crate::source::{Id, IdMaker, Source};
 use crate::tally::Tally;
@@ -25,6 +26,8 @@ pub(super) struct Places {
     saved: Instant,
     changed: bool,
     save_failed: bool,
+    /// The hashes of the names that were followed when they were written last.
+    followed: BTreeSet<u32>,
 }
 
 impl Places {
@@ -37,6 +40,7 @@ impl Places {
             saved: Instant::now(),
             changed: true,
             save_failed: false,
+            followed: BTreeSet::new(),
         }
     }
 
@@ -82,6 +86,14 @@ impl Places {
         self.note(source, begins);
     }
 
+    /// Lines of `source` are published next: where it has come since, it begins with its first byte, and so it does after
+    /// a restart as long as nothing of it is acknowledged.
+    pub(super) fn comes(&mut self, source: &Source) {
+        if self.tally.place(source.name_hash).is_none() {
+            self.note(source, Id::nowhere(source.name_hash));
+        }
+    }
+
     /// Notes the first place of a file.
     fn note(&mut self, source: &Source, id: Id) {
         let mut places = self.tally.ids.lock();
@@ -114,9 +126,26 @@ impl Places {
         self.changed.then(|| self.saved + STATE_EVERY)
     }
 
+    /// Names that the hub has forgotten since are gone for good: their places are dropped.
+    fn drop_forgotten(&mut self, hub: &Hub) {
+        let sources = hub.sources();
+        let followed = sources.iter().map(|state| state.source.name_hash);
+        let followed: BTreeSet<u32> = followed.collect();
+        let mut places = self.tally.ids.lock();
+        for name_hash in self.followed.difference(&followed) {
+            places.remove(name_hash);
+        }
+        if places.len() > STATE_NAMES_MAX {
+            places.retain(|name_hash, _| followed.contains(name_hash));
+        }
+        drop(places);
+        self.followed = followed;
+    }
+
     /// Writes the places. Blocks on the disk.
-    pub(super) fn save(&mut self) -> io::Result<()> {
+    pub(super) fn save(&mut self, hub: &Hub) -> io::Result<()> {
         self.saved = Instant::now();
+        self.drop_forgotten(hub);
         let places = self.tally.ids.lock().clone();
         self.state.save(&places)?;
         self.changed = false;
@@ -124,13 +153,13 @@ impl Places {
     }
 
     /// Writes the places where they have changed, and says it when that begins or ceases to fail. Blocks on the disk.
-    pub(super) fn save_changed(&mut self) {
+    pub(super) fn save_changed(&mut self, hub: &Hub) {
         if !self.changed {
             return;
         }
         let broker = Arc::clone(&self.tally);
         let broker = &broker.broker;
-        match self.save() {
+        match self.save(hub) {
             Ok(()) if self.save_failed => {
                 log::info!("how far {broker} is published to is written again");
                 self.save_failed = false;
@@ -144,5 +173,42 @@ impl Places {
             }
             Ok(()) | Err(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use crate::config::publishing::Broker;
+    use crate::source::Origin;
+    use crate::tally::Ids;
+
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_forgotten_has_no_place_and_one_that_was_there_before_keeps_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let broker = Broker::parse("mqtt://h/logs").expect("a broker");
+        let (state, _) = State::open(dir.path(), &broker).expect("a state");
+        let tally = Arc::new(Tally::new("h".to_owned(), Ids::new()));
+        let mut places = Places::new(Arc::clone(&tally), state, None);
+        let hub = Hub::new(1 << 10).expect("a hub");
+        let add = |name: &str| hub.add_source(name.to_owned(), PathBuf::from(name), Origin::File);
+        let earlier = crate::source::id::name_hash("earlier.log");
+        let kept = (Id::nowhere(earlier), "earlier.log".to_owned());
+        tally.ids.lock().insert(earlier, kept);
+        let (stays, goes) = (add("stays.log"), add("goes.log"));
+        let hashes = [stays.name_hash, goes.name_hash, earlier];
+        places.comes(&stays);
+        places.comes(&goes);
+        places.save(&hub).expect("written");
+        assert!(hashes.iter().all(|&hash| tally.place(hash).is_some()));
+        hub.part(&goes);
+        drop(goes);
+        hub.forget_old();
+        places.save(&hub).expect("written");
+        let has = hashes.map(|hash| tally.place(hash).is_some());
+        assert_eq!(has, [true, false, true]);
     }
 }

@@ -66,7 +66,7 @@ impl Publisher {
     /// See [`super::Publishers::note_start`].
     pub(super) fn note_start(&mut self) -> Result<(), StartError> {
         self.places.begin(&self.means.hub, self.from_start);
-        self.places.save().map_err(|error| {
+        self.places.save(&self.means.hub).map_err(|error| {
             StartError::failed(format!("write {}", self.places.path().display()), error)
         })
     }
@@ -91,7 +91,7 @@ impl Publisher {
     fn is_disconnected(&mut self) {
         self.means.tally.connected.store(false, Ordering::Relaxed);
         self.means.tally.in_flight.store(0, Ordering::Relaxed);
-        self.places.save_changed();
+        self.places.save_changed(&self.means.hub);
     }
 
     /// One line when trouble begins, and one when a broker that was away refuses us; that it lasts is for `-v`.

@@ -8,7 +8,7 @@
 use std::collections::hash_map::RandomState;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::hash::BuildHasher;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -19,7 +19,7 @@ use crate::config::publishing::Broker;
 use crate::error::StartError;
 use crate::limits::STATE_FILE_BYTES;
 use crate::percent;
-use crate::secrets;
+use crate::small_file;
 use crate::source::Id;
 use crate::tally::Ids;
 
@@ -56,7 +56,6 @@ impl State {
             .create(dir)
             .map_err(|error| StartError::failed(format!("make the --state-dir {shown}"), error))?;
         let path = dir.join(file_name(broker));
-        secrets::keep(&path);
         let deed = |what: &str| format!("{what} {}", path.display());
         let lock = OpenOptions::new()
             .write(true)
@@ -142,13 +141,12 @@ fn new_client() -> String {
 }
 
 fn read(path: &Path) -> io::Result<Option<String>> {
-    let file = match File::open(path) {
+    let (bytes, _) = match small_file::read(path, STATE_FILE_BYTES) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file?,
+        read => read?,
     };
-    let mut text = String::new();
-    file.take(STATE_FILE_BYTES).read_to_string(&mut text)?;
-    Ok(Some(text))
+    let text = String::from_utf8(bytes);
+    Ok(Some(text.map_err(io::Error::other)?))
 }
 
 fn written(client: &str, ids: &Ids) -> String {
@@ -249,6 +247,19 @@ mod tests {
             assert!(error.contains("remove it"), "{error}");
             assert_eq!(fs::read_to_string(&path).expect("read"), text);
         }
+    }
+
+    #[test]
+    fn a_state_of_very_many_names_is_read_whole() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let broker = broker("mqtt://h/logs");
+        let name = |n: u32| format!("pods/{n:0>200}.log");
+        let ids: Ids = (0..20_000).map(|n| place(&name(n), 10)).collect();
+        let (state, _) = State::open(dir.path(), &broker).expect("a new state");
+        state.save(&ids).expect("saved");
+        drop(state);
+        let (_, kept) = State::open(dir.path(), &broker).expect("the state");
+        assert_eq!(kept.ids, ids);
     }
 
     proptest! {

@@ -115,7 +115,7 @@ impl<'a> Talk<'a> {
                 .store(self.session.in_flight(), Ordering::Relaxed);
             let now = Instant::now();
             if self.places.due().is_some_and(|due| now >= due) {
-                self.places.save_changed();
+                self.places.save_changed(&self.means.hub);
             }
             let waits_to_send = !is_sent;
             if self.means.bell.is_stopping() {
@@ -229,6 +229,7 @@ impl<'a> Talk<'a> {
             let Some((segment, line)) = feed.next().map_err(Trouble::Files)? else {
                 return Ok(Filled::Everything);
             };
+            self.places.comes(&segment.source);
             let topic = means.topics.of(&segment.source);
             let bytes_max = self.session.payload_bytes_max(&topic, ID_BYTES);
             self.payload.clear();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::broker::Broker;
 use crate::subscriber::{Consumer, Inbox, Subscriber};
 use crate::support::gate::Gate;
-use crate::support::{Logs, append, wait_until};
+use crate::support::{Daemon, Logs, append, wait_until};
 use crate::{PATIENCE, Scene, expect, publisher, resident_bytes, write_lines};
 
 /// How long the broker is away; TAILCAST_OUTAGE_SECONDS for a longer one.
@@ -243,6 +243,35 @@ fn what_is_acknowledged_is_on_the_disk_in_a_moment_and_not_published_again_after
     let consumer = Consumer::of(&scene.inbox.until(PATIENCE, "line 0000100"));
     expect(&consumer.lines, 0..101);
     assert_eq!(consumer.repeats, 0);
+}
+
+#[test]
+fn a_file_that_came_while_it_ran_goes_on_where_it_was_after_a_restart() {
+    let scene = Scene::new();
+    let inbox = Inbox::default();
+    let _subscriber = Subscriber::start(scene.broker.port, "mqttv5", "logs/+/new.log", &inbox);
+    let logs = scene.log.parent().expect("a directory");
+    let (pattern, new) = (logs.join("*.log"), logs.join("new.log"));
+    let follow = || {
+        let url = format!("mqtt://127.0.0.1:{}/logs", scene.broker.port);
+        let state = crate::state_dir(&scene.log);
+        let state = state.to_str().expect("a path in UTF-8");
+        let daemon = Daemon::with(&["--publish", &url, "--state-dir", state], &[&pattern]);
+        assert!(daemon.says("publishing to mqtt://"));
+        daemon
+    };
+    let daemon = follow();
+    write_lines(&new, 0..100);
+    let messages = inbox.until(PATIENCE, "line 0000099");
+    let last = messages.last().and_then(|last| last.id.clone());
+    let last = last.expect("the id of the last line");
+    assert!(wait_until(PATIENCE, || scene.state_text().contains(&last)));
+    drop(daemon);
+    write_lines(&new, 100..200);
+    let _daemon = follow();
+    let consumer = Consumer::of(&inbox.until(PATIENCE, "line 0000199"));
+    expect(&consumer.lines, 0..200);
+    assert!(!consumer.has_event("gap"));
 }
 
 #[test]
