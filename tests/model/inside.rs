@@ -17,7 +17,7 @@ use tailcast::stop::Stop;
 use tailcast::tail::{Handle, Options, Watcher};
 
 use crate::play::{self, FILES, Program};
-use crate::world::{Got, number_of};
+use crate::world::{Got, Stored, number_of};
 
 /// Nothing waits that long when it works.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -41,7 +41,7 @@ pub(crate) struct Inside {
 impl Program for Inside {
     type Client = Client;
 
-    fn start(logs: &[PathBuf]) -> Inside {
+    fn start(logs: &[PathBuf], _: Stored) -> Inside {
         // A shelf so small that chunks are thrown away all the time, and takes the smallest of them.
         let hub = Hub::new(1 << 20).expect("a hub");
         let hub = Arc::new(hub.shelving(Shelf::new(SHELF_BYTES, 1)));

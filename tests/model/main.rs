@@ -40,6 +40,7 @@ const KEPT_WIRE: &[(u64, Stored)] = &[
 /// Scripts in a run that is not told how long to be.
 const SCRIPTS_INSIDE: u64 = 60;
 const SCRIPTS_WIRE: u64 = 16;
+const SCRIPTS_FIFO: u64 = 12;
 
 /// Where these begin.
 const SEED_FIRST: u64 = 1795900000000000;
@@ -85,7 +86,18 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
-fn play_many<P: Program>(kept: &[(u64, Stored)], scripts: u64, players: u64) {
+/// The same where all comes by FIFOs: the spool holds all of it, or only the last.
+fn stored_by_fifo(seed: u64) -> Stored {
+    let small = seed / 4 % 2 == 0;
+    Stored::Fifo { small }
+}
+
+fn play_many<P: Program>(
+    kept: &[(u64, Stored)],
+    scripts: u64,
+    players: u64,
+    stored: fn(u64) -> Stored,
+) {
     if let Some(seed) = number("TAILCAST_SEED") {
         return play_seed::<P>(seed, stored(seed));
     }
@@ -121,10 +133,15 @@ fn play_many<P: Program>(kept: &[(u64, Stored)], scripts: u64, players: u64) {
 
 #[test]
 fn every_client_gets_every_line_once_in_order_or_is_told_of_the_loss() {
-    play_many::<inside::Inside>(KEPT_INSIDE, SCRIPTS_INSIDE, PLAYERS_INSIDE);
+    play_many::<inside::Inside>(KEPT_INSIDE, SCRIPTS_INSIDE, PLAYERS_INSIDE, stored);
 }
 
 #[test]
 fn every_client_gets_the_same_over_the_sockets_of_the_program_by_any_way_in() {
-    play_many::<wire::Wire>(KEPT_WIRE, SCRIPTS_WIRE, PLAYERS_WIRE);
+    play_many::<wire::Wire>(KEPT_WIRE, SCRIPTS_WIRE, PLAYERS_WIRE, stored);
+}
+
+#[test]
+fn every_client_gets_what_comes_by_a_fifo_once_in_order_over_restarts_or_is_told_of_the_loss() {
+    play_many::<wire::Wire>(&[], SCRIPTS_FIFO, PLAYERS_WIRE, stored_by_fifo);
 }

@@ -20,7 +20,7 @@ const FILES_KEPT: usize = 3;
 pub(crate) trait Program: Sized {
     type Client: Client<Program = Self>;
 
-    fn start(logs: &[PathBuf]) -> Self;
+    fn start(logs: &[PathBuf], stored: Stored) -> Self;
     fn end(self);
     /// Waits until everything that was written is published.
     fn look(&self) -> Result<(), String>;
@@ -93,6 +93,7 @@ struct Play<P: Program> {
     worlds: Vec<World>,
     program: Option<P>,
     seats: Vec<Seat<P::Client>>,
+    stored: Stored,
     failed: Option<String>,
 }
 
@@ -132,7 +133,7 @@ impl<P: Program> Play<P> {
             settle(&worlds, program, &mut self.seats, &mut self.failed);
         });
         self.worlds.insert(file, world);
-        if !op.keeps_all() {
+        if !self.worlds[file].keeps_all(op) {
             // What is not there any more can't be read by those who come later, and who was not there can't know of
             // it.
             for seat in self.seats.iter_mut().filter(|seat| seat.client.is_away()) {
@@ -148,11 +149,15 @@ impl<P: Program> Play<P> {
             seat.go(&worlds, &program);
         }
         program.end();
+        self.worlds
+            .iter_mut()
+            .for_each(|world| world.is_read(false));
     }
 
     fn start(&mut self) {
         let logs: Vec<PathBuf> = self.worlds.iter().map(World::log).collect();
-        let program = P::start(&logs);
+        let program = P::start(&logs, self.stored);
+        self.worlds.iter_mut().for_each(|world| world.is_read(true));
         let worlds: Vec<&World> = self.worlds.iter().collect();
         for seat in &mut self.seats {
             seat.come(&worlds, &program, &mut self.failed);
@@ -282,6 +287,7 @@ pub(crate) fn play<P: Program>(
         worlds: (0..FILES).map(world).collect(),
         program: None,
         seats: Vec::new(),
+        stored,
         failed: None,
     };
     for n in 0..CLIENTS {

@@ -16,7 +16,7 @@ use tungstenite::{Message, WebSocket};
 
 use crate::play::{self, FILES, Program};
 use crate::support;
-use crate::world::{Got, number_of};
+use crate::world::{Got, Stored, number_of};
 
 /// Nothing waits that long when it works, also on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -37,13 +37,21 @@ pub(crate) struct Wire {
 impl Program for Wire {
     type Client = Client;
 
-    fn start(logs: &[PathBuf]) -> Wire {
+    fn start(logs: &[PathBuf], stored: Stored) -> Wire {
         let paths: Vec<&Path> = logs.iter().map(PathBuf::as_path).collect();
         // All have the same base name, which the first one gets.
         let whole = logs.iter().skip(1);
         let whole = whole.map(|path| path.to_string_lossy().into_owned());
+        let spools = logs[0].ancestors().nth(3).expect("a home").join("spools");
+        let spools = spools.to_str().expect("UTF-8");
+        let options = match stored {
+            Stored::Fifo { small: true } => &["--spool-dir", spools, "--spool-size", "64K"][..],
+            Stored::Fifo { small: false } => &["--spool-dir", spools],
+            Stored::Plain | Stored::Docker | Stored::Cri => &[],
+        };
+        let options = [&["--queue", "4"], options].concat();
         Wire {
-            daemon: support::Daemon::with(&["--queue", "4"], &paths),
+            daemon: support::Daemon::with(&options, &paths),
             names: ["app.log".to_owned()].into_iter().chain(whole).collect(),
         }
     }

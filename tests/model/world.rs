@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use proptest::prelude::*;
 
 /// One step of a script.
@@ -85,13 +87,15 @@ pub(crate) enum Stored {
     Docker,
     /// What CRI makes of them.
     Cri,
+    /// The lines go through a FIFO into a spool that holds all of them, or, where it is `small`, only the last.
+    Fifo { small: bool },
 }
 
 impl Stored {
     /// How `text` is stored, which may end in the middle of a line.
     fn bytes(self, text: &str) -> String {
         const TIME: &str = "2026-11-28T10:00:00.5Z";
-        if self == Stored::Plain {
+        if matches!(self, Stored::Plain | Stored::Fifo { .. }) {
             return text.to_owned();
         }
         let record = |line: &str| match (self, line.strip_suffix('\n')) {
@@ -115,6 +119,10 @@ const FLOOD_BULKS: usize = 70;
 pub(crate) struct World {
     home: PathBuf,
     writer: File,
+    /// Holds a FIFO open on both sides, so that what is in it outlives the program.
+    keeper: Option<File>,
+    /// The program runs: what is written to a FIFO is taken.
+    is_read: bool,
     /// Line by line what was written, as a client is to get it. Line `n` begins with `line n `.
     pub(crate) lines: Vec<String>,
     /// How many there were when the last newline was written.
@@ -140,10 +148,14 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(home: &Path, numbered: bool, stored: Stored) -> World {
         fs::create_dir_all(home.join("logs")).expect("mkdir");
-        let writer = open(&home.join("logs/app.log"));
+        let path = home.join("logs/app.log");
+        let keeper = matches!(stored, Stored::Fifo { .. }).then(|| make_fifo(&path));
+        let writer = open(&path);
         World {
             home: home.to_owned(),
             writer,
+            keeper,
+            is_read: false,
             lines: Vec::new(),
             whole: 0,
             half: false,
@@ -154,7 +166,7 @@ impl World {
             numbered,
             stored,
             goes_on: false,
-            lossy: false,
+            lossy: stored == Stored::Fifo { small: true },
         }
     }
 
@@ -167,8 +179,21 @@ impl World {
         self.whole
     }
 
+    /// The program runs from now on, or does not.
+    pub(crate) fn is_read(&mut self, is_read: bool) {
+        self.is_read = is_read;
+    }
+
+    /// Whether all bytes are still there after that step, for one who comes later.
+    pub(crate) fn keeps_all(&self, op: &Op) -> bool {
+        self.keeper.is_some() || op.keeps_all()
+    }
+
     /// Plays one step; `settle` waits until everyone has all the lines there are.
     pub(crate) fn play(&mut self, op: &Op, settle: &mut dyn FnMut(&World)) {
+        if let Stored::Fifo { small } = self.stored {
+            return self.feed(op, small, settle);
+        }
         let is_kept = op.keeps_all() || self.stored == Stored::Plain;
         // The beginning of a line would be gone for who comes later; or its end, and then the next line seems to be that.
         match op {
@@ -179,6 +204,24 @@ impl World {
         }
         self.do_op(op, settle);
         self.vanished += usize::from(!op.keeps_all());
+    }
+
+    /// The same where the lines go through a FIFO: no step loses any, and some have no meaning. What nobody reads must
+    /// fit into the FIFO.
+    fn feed(&mut self, op: &Op, small: bool, settle: &mut dyn FnMut(&World)) {
+        match op {
+            Op::Append(_) | Op::Flow(_) | Op::Half | Op::Settle => self.do_op(op, settle),
+            Op::Bulk | Op::Flood if self.is_read => self.do_op(op, settle),
+            // Another FIFO under the name, once all that was in the first has been taken.
+            Op::Delete { .. } | Op::Replace(_) if self.is_read && !small && !self.half => {
+                settle(self);
+                fs::remove_file(self.log()).expect("unlink");
+                self.keeper = Some(make_fifo(&self.log()));
+                self.writer = open(&self.log());
+                self.append(1);
+            }
+            _ => self.append(2),
+        }
     }
 
     fn do_op(&mut self, op: &Op, settle: &mut dyn FnMut(&World)) {
@@ -369,6 +412,13 @@ impl World {
                 .join(format!("logs/app.log-2026{:04}", self.rotations)),
         }
     }
+}
+
+/// Makes a FIFO, and holds it open on both sides.
+fn make_fifo(path: &Path) -> File {
+    mkfifo(path, Mode::S_IRWXU).expect("mkfifo");
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).open(path).expect("open")
 }
 
 fn open(path: &Path) -> File {
