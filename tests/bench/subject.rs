@@ -94,6 +94,16 @@ impl Subject {
 
     /// Starts it on these files, for at most `clients` clients.
     pub(crate) fn start(&self, files: &[PathBuf], clients: usize) -> Result<Server, String> {
+        self.start_fed(files, clients, Stdio::null())
+    }
+
+    /// The same with something to read on its standard input.
+    pub(crate) fn start_fed(
+        &self,
+        files: &[PathBuf],
+        clients: usize,
+        input: Stdio,
+    ) -> Result<Server, String> {
         let mut command = match &self.kind {
             Kind::Floor { wait } => {
                 let mut command =
@@ -120,7 +130,7 @@ impl Subject {
         let began = Instant::now();
         command
             .env_remove("RUST_LOG")
-            .stdin(Stdio::null())
+            .stdin(input)
             .stderr(Stdio::piped());
         let mut group = Group::start(&mut command)
             .unwrap_or_else(|error| panic!("start {}: {error}", self.name));

@@ -7,6 +7,7 @@ mod hardship;
 mod history;
 mod idle;
 mod peers;
+mod pipe;
 mod records;
 mod start;
 
@@ -52,6 +53,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         "records",
         "containers' lines beside plain ones, 100 clients x 1,000 lines/s and flat out",
         records::run,
+    ),
+    usual(
+        "pipe",
+        "a pipe's producer beside cat >file, with and without a client that has stopped",
+        pipe::run,
     ),
     usual(
         "memory",
