@@ -227,6 +227,58 @@ fn a_long_line_that_a_real_docker_cuts_in_parts_is_one_line() {
 }
 
 #[test]
+fn a_long_line_over_the_driver_s_rotations_is_one_line_also_for_who_comes_later() {
+    let Some(docker) = Docker::start() else {
+        return;
+    };
+    let long = "x".repeat(3 * 16384) + "end";
+    // Each part of it is larger than a file may be, so that each stands in one of its own. What the driver compresses at
+    // once is gone before it can be read: slowly enough for that.
+    let script = "echo begin; for part in 1 2 3; do /bin/busybox usleep 200000; \
+                  /bin/busybox dd if=/dev/zero bs=16384 count=1 2>/dev/null | /bin/busybox tr '\\0' 'x'; \
+                  done; /bin/busybox usleep 200000; echo end; echo done";
+    let want = ["begin", &long, "done"];
+    for compress in ["false", "true"] {
+        let daemon = docker.follow();
+        let mut client = daemon.websocket("/ws?format=json&lines=all");
+        let compress = format!("compress={compress}");
+        let mut options = vec!["--log-opt", "max-size=10k", "--log-opt", "max-file=9"];
+        options.extend(["--log-opt", &compress]);
+        docker.container("web", &options, script);
+        let live = until(&mut client, "web", "done");
+        let live: Vec<&String> = live.iter().filter(|line| !line.starts_with('<')).collect();
+        assert_eq!(live, want, "{compress}");
+        drop(daemon);
+        let daemon = docker.follow();
+        let later = daemon
+            .get("/stream?format=json&lines=9&follow=false")
+            .text();
+        let later: Vec<Value> = later
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .filter(|object: &Value| object.get("line").is_some())
+            .collect();
+        let texts: Vec<&str> = later
+            .iter()
+            .filter_map(|line| line["line"].as_str())
+            .collect();
+        assert_eq!(texts, want, "{compress}");
+        for (n, line) in later.iter().enumerate() {
+            let id = line["id"].as_str().expect("an id");
+            let rest = daemon
+                .get(&format!("/stream?follow=false&after={id}"))
+                .text();
+            let texts: Vec<&str> = rest
+                .lines()
+                .filter(|line| !line.starts_with("==>") && !line.is_empty())
+                .collect();
+            assert_eq!(texts, want[n + 1..], "{compress}, after line {n}");
+        }
+        docker.does(&["rm", "-f", "web"]);
+    }
+}
+
+#[test]
 fn real_containers_come_and_go_are_renamed_and_made_again() {
     let Some(docker) = Docker::start() else {
         return;
