@@ -7,6 +7,7 @@ mod browser;
 mod support;
 
 mod cat;
+mod clients;
 mod command;
 mod containers;
 mod delivery;

@@ -4,6 +4,7 @@
 pub(crate) mod gate;
 pub(crate) mod http;
 pub(crate) mod ids;
+pub(crate) mod spoken;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
 pub(crate) mod websocket;

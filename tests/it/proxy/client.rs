@@ -1,63 +1,14 @@
 //! Clients that speak TLS to a proxy: curl, and a WebSocket through a tunnel of openssl's.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Read};
+use std::process::Command;
 
 use tungstenite::client::IntoClientRequest;
 use tungstenite::http::Uri;
 use tungstenite::{ClientRequestBuilder, Error, HandshakeError, Message, WebSocket};
 
 use super::server::Proxy;
-use crate::support::DEADLINE;
-
-/// A child whose words come through a socket, since reads from a socket can have a deadline. Killed when dropped.
-struct Spoken {
-    child: Child,
-    stream: UnixStream,
-}
-
-impl Spoken {
-    fn spawn(command: &mut Command) -> Spoken {
-        let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
-        let theirs = OwnedFd::from(theirs);
-        let input = theirs.try_clone().expect("a descriptor");
-        ours.set_read_timeout(Some(DEADLINE)).expect("a timeout");
-        ours.set_write_timeout(Some(DEADLINE)).expect("a timeout");
-        command.stdin(input).stdout(theirs).stderr(Stdio::null());
-        let child = command.spawn().expect("start a client");
-        // Its copy of their end would keep us from seeing the child's end.
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        Spoken {
-            child,
-            stream: ours,
-        }
-    }
-}
-
-impl Read for Spoken {
-    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
-        self.stream.read(buf)
-    }
-}
-
-impl Write for Spoken {
-    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
-        self.stream.write(buf)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.stream.flush()
-    }
-}
-
-impl Drop for Spoken {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use crate::support::spoken::Spoken;
 
 /// `curl -N` with `options` on `url`; the head is in what it gives. Without `--compressed` it names no coding, and then a
 /// proxy may ask for gzip by itself, as Caddy does.
