@@ -10,6 +10,12 @@ use crate::limits::SHOWN_CHARS;
 
 /// `bytes` as one short line of printable text: control characters, quotes, backslashes and invisible
 /// characters are escaped, bytes that are no UTF-8 become `\xNN`, and what is beyond the limit becomes `…`.
+///
+/// ```
+/// use tailcast::escape::shown;
+///
+/// assert_eq!(shown(b"a\nb\xff"), r"a\nb\xff");
+/// ```
 pub fn shown(bytes: &[u8]) -> String {
     let mut out = String::new();
     let mut left = SHOWN_CHARS;

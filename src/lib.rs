@@ -66,6 +66,53 @@
 //!   and a core thread that is lost ends the program.
 //! - Everything that grows has a bound, and all bounds stand in [`limits`], each with its reason.
 //!
+//! # Why it is as it is
+//!
+//! Each of these looks like more than is needed, until one takes it away.
+//!
+//! - **Overlap** ([`source::forward`]): a reader reads the last bytes that it has sent once more. A client's thread can meet a
+//!   truncated file before the watcher has seen it, and a file that was rewritten may be longer than before, so neither
+//!   size nor event tells. Bytes that differ do.
+//! - **Asides** ([`hub`]): `missing`, `away` and a gap in what was sealed before move no edge. They are numbered at the edge
+//!   where they happened, so a client that reads the file is told at the same place as one that is live, and once.
+//! - **Formers** ([`source`]): a generation that nobody reads is let go of, for each open file holds its disk space and a
+//!   descriptor. What it looked like is remembered, so that a client which is many rotations behind finds it under whatever
+//!   name it has now.
+//! - **Couriers** ([`courier`]): a thread a client is simple, and waking it for each line is not cheap: a wake-up and a switch
+//!   cost more than the write that they lead to. So who publishes also writes, and one thread a core helps; a client's own
+//!   thread works only when its peer is slow.
+//! - **The shelf** ([`hub::Shelf`]): lines that are published are encoded once for all, but a hundred clients that fall behind
+//!   together would each read and encode for themselves, at six times the cost. Chunks that were read lately are kept for a
+//!   moment, with their wire forms.
+//! - **Spools** ([`feed`]): a pipe can't be read again from anywhere. Instead of a second kind of buffer, with its own ways of
+//!   being full, slow and lost, what it brings becomes a file.
+//! - **A place in the file as the id**: nothing is kept for a client that is gone, so any number may come back, also after a
+//!   restart, and also to another tailcast that follows the same file.
+//!
+//! # As a library
+//!
+//! The daemon is a value, for tests and for programs that want one inside:
+//!
+//! ```
+//! use std::ffi::OsString;
+//! use std::sync::Arc;
+//! use tailcast::config::{Asked, Config};
+//! use tailcast::daemon::Daemon;
+//! use tailcast::stop::{Reason, Stop};
+//!
+//! # fn main() -> Result<(), tailcast::error::StartError> {
+//! let arguments = ["tailcast", "--listen", "127.0.0.1:0", "app.log"].map(OsString::from);
+//! if let Asked::Run(config) = Config::parse_from(arguments, |_| None)? {
+//!     let stop = Arc::new(Stop::default());
+//!     let daemon = Daemon::start(&config, &stop)?;
+//!     stop.set(Reason::Signal); // another thread does, at the end
+//!     stop.wait();
+//!     daemon.stop();
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # In reading order
 //!
 //! The modules below stand ground floor first: each imports only from those before it.

@@ -53,6 +53,16 @@ impl Pattern {
     }
 
     /// Whether it matches `path` as a whole.
+    ///
+    /// ```
+    /// use std::ffi::OsStr;
+    /// use tailcast::pattern::Pattern;
+    ///
+    /// let logs = Pattern::parse(OsStr::new("/srv/**/[!.]*.log")).expect("a pattern");
+    /// assert!(logs.matches(OsStr::new("/srv/app.log")));
+    /// assert!(logs.matches(OsStr::new("/srv/a/b/app.log")));
+    /// assert!(!logs.matches(OsStr::new("/srv/a/.hidden.log")));
+    /// ```
     pub fn matches(&self, path: &OsStr) -> bool {
         matches_components(&split(&self.0), &split(path))
     }

@@ -59,6 +59,7 @@ touch "$work/debian/control"
 depends=$(cd "$work" && dpkg-shlibdeps "${libraries[@]}" -O -e tailcast 2>/dev/null | sed -n 's/^shlibs:Depends=//p')
 # The packages for cross-building stand for those of the machine itself.
 depends=${depends//-arm64-cross/}
+depends=${depends//:arm64/}
 cat >"$stage/DEBIAN/control" <<END
 Package: tailcast
 Version: $version

@@ -34,6 +34,15 @@ enum Form {
 
 impl Time {
     /// Reads a TIME, or says what would be right.
+    ///
+    /// ```
+    /// use tailcast::time::asked::Time;
+    ///
+    /// for good in ["10m", "2026-11-28", "2026-11-28T03:00Z", "03:12", "yesterday", "@1795860000.5"] {
+    ///     assert!(Time::parse(good).is_ok(), "{good}");
+    /// }
+    /// assert!(Time::parse("25:00").is_err());
+    /// ```
     pub fn parse(text: &str) -> Result<Time, &'static str> {
         let form = match text {
             "now" => Form::Now,
