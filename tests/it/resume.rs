@@ -1,6 +1,7 @@
 //! Where a stream begins: lines, after, before, Last-Event-ID.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use crate::support::ids::last_id;
 use crate::support::{DEADLINE, Daemon, Logs, append};
@@ -168,6 +169,18 @@ fn no_id_leads_to_a_file_that_is_not_followed() {
     let id = id.replace(&name(id), &own);
     let after = daemon.get(&format!("/stream?follow=false&after={id}"));
     assert_eq!(after.text(), "1\n");
+    let before = daemon.get(&format!("/stream?lines=all&before={id}"));
+    assert_eq!(before.status, 404);
+    // Nor where somebody has put a link beside the log, under the name of a rotated file.
+    symlink(&secret, logs.path("a.log.1")).expect("a link");
+    for query in [
+        format!("after={id}"),
+        "lines=9".to_owned(),
+        "since=1w".to_owned(),
+    ] {
+        let answer = daemon.get(&format!("/stream?follow=false&{query}"));
+        assert_eq!(answer.text(), "1\n", "{query}");
+    }
     let before = daemon.get(&format!("/stream?lines=all&before={id}"));
     assert_eq!(before.status, 404);
 }
