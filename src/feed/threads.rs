@@ -8,7 +8,7 @@ use std::time::Instant;
 use parking_lot::{Condvar, Mutex};
 
 use crate::outward::Bell;
-use crate::stop::{Reason, Stop};
+use crate::stop::Stop;
 
 use super::Feeder;
 
@@ -53,20 +53,15 @@ impl Threads {
     ) -> io::Result<Arc<First>> {
         let bell = Arc::new(Bell::new()?);
         let first = Arc::<First>::default();
-        let (own_bell, own_first, stop) = (Arc::clone(&bell), Arc::clone(&first), Arc::clone(stop));
+        let (own_bell, own_first) = (Arc::clone(&bell), Arc::clone(&first));
         let mut state = self.state.lock();
         if state.is_stopping {
             return Err(io::Error::other("the daemon stops"));
         }
-        let thread = std::thread::Builder::new()
-            .name(feeder.name())
-            .spawn(move || {
-                let run = std::panic::AssertUnwindSafe(|| feeder.run(&own_bell, &own_first));
-                if std::panic::catch_unwind(run).is_err() {
-                    stop.set(Reason::Lost("a feeder has panicked".to_owned()));
-                }
-                own_first.is_fed();
-            })?;
+        let thread = stop.start(feeder.name(), move || {
+            feeder.run(&own_bell, &own_first);
+            own_first.is_fed();
+        })?;
         state.running.retain(|(_, thread)| !thread.is_finished());
         state.running.push((bell, thread));
         Ok(first)

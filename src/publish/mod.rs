@@ -18,7 +18,7 @@ use crate::error::StartError;
 use crate::hub::Hub;
 use crate::outward::{Bell, Trust};
 use crate::small_file;
-use crate::stop::{Reason, Stop};
+use crate::stop::Stop;
 use crate::tally::Tally;
 
 // What is said to a broker: plain functions over bytes.
@@ -118,16 +118,8 @@ impl Publishers {
             let Some(publisher) = handle.publisher.take() else {
                 continue;
             };
-            let stop = Arc::clone(stop);
-            let thread = std::thread::Builder::new()
-                .name(format!("publisher-{}", n + 1))
-                .spawn(move || {
-                    let run = std::panic::AssertUnwindSafe(|| publisher.run());
-                    if std::panic::catch_unwind(run).is_err() {
-                        stop.set(Reason::Lost("a publisher has panicked".to_owned()));
-                    }
-                })?;
-            handle.thread = Some(thread);
+            let name = format!("publisher-{}", n + 1);
+            handle.thread = Some(stop.start(name, move || publisher.run())?);
         }
         Ok(())
     }

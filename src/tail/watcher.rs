@@ -14,7 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, ppoll};
@@ -26,7 +26,7 @@ use crate::limits::{DELETED_KEPT, FILES_MAX, FORGET_EVERY, LOOK_WAIT, PASS_TIME,
 use crate::pace::{Deed, Did, Pace, Seen, Stage};
 use crate::pattern::Wanted;
 use crate::source::Source;
-use crate::stop::{Reason, Stop};
+use crate::stop::Stop;
 
 use asked::Asked;
 use mounted::Mounted;
@@ -205,13 +205,7 @@ impl Watcher {
 
     /// Starts the thread. It runs until its [`Handle`] ends it; if it ends otherwise, `stop` is set.
     pub fn start(mut self, stop: Arc<Stop>) -> io::Result<JoinHandle<()>> {
-        thread::Builder::new()
-            .name("watcher".to_owned())
-            .spawn(move || {
-                let mut lost = Lost(Some(stop));
-                self.run();
-                lost.0 = None;
-            })
+        stop.start("watcher".to_owned(), move || self.run())
     }
 
     fn add(&mut self, path: &Path, by_pattern: bool, at_start: bool) {
@@ -444,16 +438,5 @@ impl Watcher {
             self.mounted.tell(Instant::now());
         }
         Did::Wait
-    }
-}
-
-/// Sets the latch when the thread ends without having been told to.
-struct Lost(Option<Arc<Stop>>);
-
-impl Drop for Lost {
-    fn drop(&mut self) {
-        if let Some(stop) = self.0.take() {
-            stop.set(Reason::Lost("the watcher ended".to_owned()));
-        }
     }
 }

@@ -94,19 +94,12 @@ impl Door {
                 .add(listener, EpollEvent::new(EpollFlags::EPOLLIN, n as u64))?;
         }
         let door = Arc::clone(self);
-        thread::Builder::new()
-            .name("door".to_owned())
-            .spawn(move || {
-                let ended =
-                    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| door.run(&listeners)));
-                match ended {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => {
-                        stop.set(Reason::Lost(format!("the door has failed: {error}")))
-                    }
-                    Err(_) => stop.set(Reason::Lost("the door has panicked".to_owned())),
-                }
-            })
+        let latch = Arc::clone(&stop);
+        stop.start("door".to_owned(), move || {
+            if let Err(error) = door.run(&listeners) {
+                latch.set(Reason::Lost(format!("the door has failed: {error}")));
+            }
+        })
     }
 
     fn run(self: &Arc<Self>, listeners: &[Listener]) -> io::Result<()> {
