@@ -133,7 +133,10 @@ class Page {
     });
     addEventListener("beforeprint", () => this.list.print(true));
     addEventListener("afterprint", () => this.list.print(false));
-    NARROW.addEventListener("change", () => this.#apply(this.settings));
+    NARROW.addEventListener("change", () => {
+      this.panel.look();
+      this.#apply(this.settings);
+    });
     setInterval(() => this.#hosts(), HOSTS_MS);
   }
 

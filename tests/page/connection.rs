@@ -10,14 +10,14 @@ use crate::stage::{HELD, SHOWN, filter, numbered, open, until_last, until_says, 
 use crate::support::{DEADLINE, Daemon, Logs, append, program};
 
 /// Ends a daemon; gives its port.
-fn end(mut daemon: Daemon) -> u16 {
+pub(crate) fn end(mut daemon: Daemon) -> u16 {
     daemon.signal(Signal::SIGTERM);
     assert!(daemon.ended(DEADLINE).is_some(), "it did not stop");
     daemon.port
 }
 
 /// Another daemon on the same port.
-fn again(port: u16, log: &std::path::Path) -> Daemon {
+pub(crate) fn again(port: u16, log: &std::path::Path) -> Daemon {
     let mut command = program();
     command
         .args(["--listen", &format!("127.0.0.1:{port}")])

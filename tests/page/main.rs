@@ -17,8 +17,10 @@ mod far;
 mod fast;
 mod fields;
 mod files;
+
 mod filter;
 mod find;
+mod firefox;
 mod hosts;
 mod keys;
 mod leaving;

@@ -4,9 +4,13 @@ use crate::browser::{Browser, files};
 
 #[test]
 fn the_pure_parts_of_the_scripts_keep_their_promises() {
-    let Some(mut browser) = Browser::start() else {
-        return;
-    };
+    if let Some(mut browser) = Browser::start() {
+        all_hold(&mut browser);
+    }
+}
+
+/// Runs all of them.
+pub(crate) fn all_hold(browser: &mut Browser) {
     browser.go(&files::serve());
     let outcomes = browser.eval(
         "Promise.all(['pure', 'held', 'story'].map((name) => import(`/tests/page/${name}.test.mjs`)))\
