@@ -495,6 +495,78 @@ fn what_containerd_cuts_and_kubelet_rotates_comes_as_it_was_written() {
     );
 }
 
+/// A container's log as conmon writes it for CRI-O and Podman (`write_k8s_log`, with its buffer of 8 KiB), in a zone of its
+/// own: each buffer's rest is a P. Once `size` bytes would be exceeded it makes `LOG.tmp` and renames it over the log
+/// (`reopen_k8s_file`), so that the old file is nowhere any more.
+struct Conmon<'a> {
+    log: &'a Path,
+    size: usize,
+    written: usize,
+    replaced: usize,
+}
+
+impl Conmon<'_> {
+    const BUFFER: usize = 8192;
+
+    fn line(&mut self, stream: &str, line: &[u8]) {
+        let ended = [line, b"\n"].concat();
+        for read in ended.chunks(Self::BUFFER) {
+            let (tag, text) = match read.strip_suffix(b"\n") {
+                Some(text) => ("F", text),
+                None => ("P", read),
+            };
+            let mut record =
+                format!("2026-11-28T11:00:00.123456789+01:00 {stream} {tag} ").into_bytes();
+            record.extend(text);
+            record.push(b'\n');
+            if self.written + record.len() > self.size {
+                let new = self.log.with_extension("log.tmp");
+                File::create(&new).expect("make it");
+                fs::rename(&new, self.log).expect("rename it over the log");
+                (self.written, self.replaced) = (0, self.replaced + 1);
+            }
+            append(self.log, &record);
+            self.written += record.len();
+        }
+    }
+}
+
+#[test]
+fn what_conmon_cuts_and_replaces_comes_as_it_was_written() {
+    let logs = Logs::new();
+    let log = logs.file("ctr.log", "");
+    let daemon = Daemon::follow(&[&log]);
+    let mut client = daemon.websocket("/ws?format=json&lines=all");
+    let mut runtime = Conmon {
+        log: &log,
+        size: 30_000,
+        written: 0,
+        replaced: 0,
+    };
+    for n in 0..20 {
+        // The end of a line alone in a buffer is an F without a text.
+        let bytes = [8191, 8192, 8193, 20_000][n % 4];
+        let stream = ["stdout", "stderr"][n % 2];
+        let line = format!("{n} {}", "\u{20ac}".repeat(bytes / 3 + 1));
+        let line = &line[..line.floor_char_boundary(bytes)];
+        runtime.line(stream, line.as_bytes());
+        // Two that are replaced between two looks would be one lost.
+        let got = until(&mut client, line);
+        let last = got.last().expect("a line");
+        let said = (&last["stream"], &last["time"]);
+        assert_eq!(
+            said,
+            (&json!(stream), &json!("2026-11-28T10:00:00.123456789Z"))
+        );
+        assert!(lines(&got).len() == 1, "{n}: a line in pieces");
+        assert!(
+            got.iter().all(|object| object["event"] != "gap"),
+            "{n}: {got:?}"
+        );
+    }
+    assert!(runtime.replaced >= 4, "{}", runtime.replaced);
+}
+
 #[test]
 fn both_streams_cut_in_parts_are_not_mixed() {
     let logs = Logs::new();
