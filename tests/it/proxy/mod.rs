@@ -304,6 +304,60 @@ fn a_token_opens_the_page_under_the_prefix() {
 }
 
 #[test]
+fn whoever_logs_in_at_the_proxy_sees_what_the_token_of_that_user_opens() {
+    let logs = Logs::new();
+    let (app, other) = (
+        logs.file("app.log", "app\n"),
+        logs.file("other.log", "other\n"),
+    );
+    let tokens = logs.file(
+        "tokens",
+        "alice-and-her-long-token\nbob-and-his-long-token file=app* file=web1/*\n",
+    );
+    std::fs::set_permissions(&tokens, PermissionsExt::from_mode(0o600)).expect("set the mode");
+    let options = ["--token-file", tokens.to_str().expect("UTF-8")];
+    let daemon = Daemon::with(&options, &[&app, &other]);
+    let upstream = format!("127.0.0.1:{}", daemon.port);
+    for kind in Kind::all() {
+        let proxy = Proxy::with_login(kind, &upstream, &["alice", "bob"]);
+        let path = proxy.url("stream?follow=false");
+        let says = |options: &[&str]| ask(&proxy, options, &path);
+        let of = |user: &str| says(&["-u", &format!("{user}:{user}{user}")]);
+        assert_eq!(says(&[]).0, 401, "{kind:?}: nobody");
+        assert_eq!(
+            says(&["-u", "alice:bobbob"]).0,
+            401,
+            "{kind:?}: a wrong password"
+        );
+        let bearer = "Authorization: Bearer alice-and-her-long-token";
+        assert_eq!(says(&["-H", bearer]).0, 401, "{kind:?}: past the login");
+        let (status, text) = of("alice");
+        assert!(
+            status == 200 && text.contains("app\n") && text.contains("other\n"),
+            "{text}"
+        );
+        let (status, text) = of("bob");
+        assert!(
+            status == 200 && text.contains("app\n") && !text.contains("other"),
+            "{text}"
+        );
+        let foreign = proxy.url("stream?follow=false&file=other.log");
+        assert_eq!(
+            ask(&proxy, &["-u", "bob:bobbob"], &foreign).0,
+            404,
+            "{kind:?}"
+        );
+
+        // A stream of theirs is live.
+        let live = proxy.url("events?file=app.log&lines=0");
+        let mut curl = Curl::open(&proxy, &["-u", "bob:bobbob"], &live);
+        curl.until("event: start");
+        append(&app, "more\n");
+        curl.until("data: more");
+    }
+}
+
+#[test]
 fn a_client_that_leaves_the_proxy_frees_its_place() {
     for kind in Kind::all() {
         let scene = Scene::new(kind, Prefix::CutOff, &["--max-clients", "1"], &[]);

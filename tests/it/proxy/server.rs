@@ -1,11 +1,12 @@
 //! The real nginx and the real Caddy, with the files of scripts/proxy, on free ports and in directories of their own.
 
+use std::io::Write;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::support::{DEADLINE, tool, wait_until};
 
@@ -43,12 +44,23 @@ impl Kind {
     }
 
     fn file(self) -> PathBuf {
-        let name = match self {
+        script(match self {
             Kind::Nginx => "nginx.conf",
             Kind::Caddy => "Caddyfile",
-        };
-        let top = Path::new(env!("CARGO_MANIFEST_DIR"));
-        top.join("scripts/proxy").join(name)
+        })
+    }
+
+    /// What stands for a password where it is looked up.
+    fn hash(self, password: &str) -> String {
+        match self {
+            Kind::Nginx => format!("{{PLAIN}}{password}"),
+            Kind::Caddy => {
+                let mut command = Command::new(tool(&["caddy"]).expect("Caddy"));
+                command.args(["hash-password", "--plaintext", password]);
+                let hash = command.output().expect("run Caddy").stdout;
+                String::from_utf8(hash).expect("a hash").trim().to_owned()
+            }
+        }
     }
 
     /// The change that its file describes for a prefix that is passed on.
@@ -84,26 +96,61 @@ pub(crate) struct Proxy {
     child: Child,
     pub(crate) port: u16,
     dir: TempDir,
+    passwords: Option<NamedTempFile>,
 }
 
 impl Proxy {
     /// A proxy before the daemon at `upstream`, with each first of `edits` in its file replaced by the second. It serves
     /// when this returns.
     pub(crate) fn start(kind: Kind, prefix: Prefix, upstream: &str, edits: &[[&str; 2]]) -> Proxy {
-        let dir = tempfile::tempdir().expect("a directory");
-        let port = free_port();
-        certify(dir.path());
         let mut edits = edits.to_vec();
         if prefix == Prefix::PassedOn {
             edits.push(kind.passes_prefix_on());
         }
         edits.push([UPSTREAM, upstream]);
-        let mut conf = std::fs::read_to_string(kind.file()).expect("its file");
-        for [from, to] in edits {
-            assert!(conf.contains(from), "{kind:?}: no {from} in its file");
-            conf = conf.replace(from, to);
+        Proxy::run(kind, &edited(&kind.file(), &edits), "")
+    }
+
+    /// The same with the recipe for a login; the users' passwords are their names twice.
+    pub(crate) fn with_login(kind: Kind, upstream: &str, users: &[&str]) -> Proxy {
+        let hash = |user: &str| kind.hash(&user.repeat(2));
+        match kind {
+            Kind::Nginx => {
+                let passwords = users.iter().map(|user| format!("{user}:{}\n", hash(user)));
+                let passwords: String = passwords.collect();
+                let mut file = tempfile::NamedTempFile::new().expect("a file");
+                file.write_all(passwords.as_bytes())
+                    .expect("write passwords");
+                let path = file.path().display().to_string();
+                let edits = [
+                    [UPSTREAM, upstream],
+                    ["/etc/nginx/tailcast.passwords", &path],
+                ];
+                let conf = edited(&script("nginx-login.conf"), &edits);
+                let users = edited(&script("nginx-users.conf"), &[]);
+                let mut proxy = Proxy::run(kind, &conf, &users);
+                proxy.passwords = Some(file);
+                proxy
+            }
+            Kind::Caddy => {
+                let hashes = users
+                    .iter()
+                    .map(|user| [format!("HASH-OF-{}", user.to_uppercase()), hash(user)]);
+                let hashes: Vec<[String; 2]> = hashes.collect();
+                let hashes = hashes.iter().map(|[from, to]| [from.as_str(), to]);
+                let edits: Vec<[&str; 2]> = hashes.chain([[UPSTREAM, upstream]]).collect();
+                Proxy::run(kind, &edited(&script("Caddyfile-login"), &edits), "")
+            }
         }
+    }
+
+    /// One with `conf` for the daemon; nginx has `more` around its servers.
+    fn run(kind: Kind, conf: &str, more: &str) -> Proxy {
+        let dir = tempfile::tempdir().expect("a directory");
+        let port = free_port();
+        certify(dir.path());
         std::fs::write(dir.path().join("tailcast.conf"), conf).expect("write its file");
+        std::fs::write(dir.path().join("more.conf"), more).expect("write its file");
         let around = match kind {
             Kind::Nginx => around_nginx(dir.path(), port),
             Kind::Caddy => around_caddy(dir.path(), port),
@@ -124,7 +171,12 @@ impl Proxy {
         let log = std::fs::File::create(dir.path().join("log")).expect("a log");
         let child = command.stdin(Stdio::null()).stdout(Stdio::null());
         let child = child.stderr(log).spawn().expect("start the proxy");
-        let proxy = Proxy { child, port, dir };
+        let proxy = Proxy {
+            child,
+            port,
+            dir,
+            passwords: None,
+        };
         let serves = || TcpStream::connect(("127.0.0.1", port)).is_ok();
         let log = || std::fs::read_to_string(proxy.dir.path().join("log"));
         assert!(
@@ -164,6 +216,22 @@ impl Drop for Proxy {
     }
 }
 
+/// A file of scripts/proxy.
+fn script(name: &str) -> PathBuf {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    top.join("scripts/proxy").join(name)
+}
+
+/// A file with each first of `edits` replaced by the second.
+fn edited(file: &Path, edits: &[[&str; 2]]) -> String {
+    let mut conf = std::fs::read_to_string(file).expect("its file");
+    for [from, to] in edits {
+        assert!(conf.contains(from), "no {from} in {}", file.display());
+        conf = conf.replace(from, to);
+    }
+    conf
+}
+
 /// What an administrator has around the file, and what keeps nginx in `dir`. Compression is on as it is on many servers:
 /// it could hold lines back.
 fn around_nginx(dir: &Path, port: u16) -> String {
@@ -175,6 +243,7 @@ fn around_nginx(dir: &Path, port: u16) -> String {
          access_log off; gzip on; gzip_types *; gzip_proxied any;\n\
          client_body_temp_path {dir}/1; proxy_temp_path {dir}/2; fastcgi_temp_path {dir}/3;\n\
          uwsgi_temp_path {dir}/4; scgi_temp_path {dir}/5;\n\
+         include {dir}/more.conf;\n\
          server {{\n\
          listen 127.0.0.1:{port} ssl http2; server_name localhost logs.example;\n\
          ssl_certificate {dir}/cert.pem; ssl_certificate_key {dir}/key.pem;\n\
