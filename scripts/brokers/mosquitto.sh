@@ -8,7 +8,6 @@ dir=${1:?which directory?} port=${2:?which port?} more=${3:-}
 mkdir -p "$dir"
 cat >"$dir/mosquitto.conf" <<EOF
 listener $port 127.0.0.1
-persistence false
 log_dest stderr
 # What waits for a subscriber that is slower than a publisher that catches up; the default of 1000 messages is less
 # than a test sends in a moment.

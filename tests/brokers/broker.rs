@@ -73,6 +73,22 @@ impl Broker {
         })
     }
 
+    /// Three NATS servers in a cluster, and the port of each.
+    pub(crate) fn nats(dir: &Path) -> (Broker, [u16; 3]) {
+        let ports = free_ports_of_nats();
+        let mut args = vec![dir.join("nats")];
+        args.extend(ports.map(|port| port.to_string().into()));
+        let log = dir.join("nats.sh.log");
+        let is_up = || {
+            std::fs::read_to_string(&log)
+                .is_ok_and(|text| text.contains("JetStream cluster new metadata leader"))
+        };
+        (
+            Broker::start("nats.sh", &args, dir, (ports[0], 0), is_up),
+            ports,
+        )
+    }
+
     fn start(
         script: &str,
         args: &[PathBuf],
@@ -143,6 +159,17 @@ impl Broker {
 impl Drop for Broker {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// Three ports, each with free ones 3 and 6 behind it.
+fn free_ports_of_nats() -> [u16; 3] {
+    loop {
+        let first = free_port();
+        let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+        if first < u16::MAX - 9 && (first..first + 9).all(is_free) {
+            return [first, first + 1, first + 2];
+        }
     }
 }
 

@@ -12,24 +12,11 @@ use crate::broker::Broker;
 use crate::browser::Browser;
 use crate::subscriber::{Consumer, Inbox, Message};
 use crate::support::gate::free_port;
-use crate::support::{DEADLINE, Daemon, Logs, wait_until};
+use crate::support::{Daemon, Logs, program, wait_until};
 use crate::{PATIENCE, expect, publisher, script, state_dir, write_lines};
 
 /// A child that doesn't outlive its test.
 struct Running(Child);
-
-impl Running {
-    fn terminate(&mut self) {
-        let pid = i32::try_from(self.0.id()).expect("a pid");
-        kill(Pid::from_raw(pid), Signal::SIGTERM).expect("send a signal");
-        // mosquitto_sub can lock itself up in its own handler of the signal; systemd, too, is harder then.
-        let ended = || self.0.try_wait().expect("wait").is_some();
-        if !wait_until(DEADLINE, ended) {
-            self.0.kill().expect("kill");
-            self.0.wait().expect("wait");
-        }
-    }
-}
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -108,98 +95,57 @@ fn a_browser_shows_lines_straight_from_the_broker() {
 }
 
 #[test]
-fn an_edge_serves_a_brokers_topic_from_a_spool_that_rotates() {
+fn a_cluster_of_nats_servers_loses_one_and_nobody_misses_a_line() {
+    const LINES: usize = 2_000;
     let logs = Logs::new();
-    let broker = Broker::mosquitto(&logs.path(""), "");
-    let spool = logs.path("spool.log");
-    let start = || {
-        let child = Command::new(script("spool.sh"))
-            .arg(&spool)
-            .args(["logs/+/app.log", "-p", &broker.port.to_string()])
-            .env("SPOOL_BYTES", "100000")
-            .env("SPOOL_KEEP", "50")
-            .env("SPOOL_CLIENT", "edge")
-            .spawn();
-        Running(child.expect("start spool.sh"))
-    };
-    let mut spooler = start();
-    let edge = Daemon::follow(&[&spool]);
-    let mut stream = edge.live("/stream?lines=all");
-    let log = logs.file("app.log", "");
-    let daemon = publisher(&log, broker.port, &["--publish-format", "text"]);
-    assert!(daemon.says("publishing to mqtt://"));
-    // It is there once it has written something.
-    let mut written = 0;
-    assert!(wait_until(PATIENCE, || {
-        write_lines(&log, written..written + 1);
-        written += 1;
-        spool.exists()
-    }));
-    let first = number(&stream.line());
-    // At least once: a line that comes again is one that was there, and none is left out.
-    let mut next = first + 1;
-    let mut read_up_to = |last: usize| {
-        while next < last {
-            let number = number(&stream.line());
-            assert!(number <= next, "line {next} is missing before {number}");
-            next = next.max(number + 1);
-        }
-    };
-    write_lines(&log, written..5000);
-    read_up_to(5000);
-    assert!(spool.with_extension("log.1").exists(), "it has rotated");
-    // Stopped and started again: the broker keeps what comes meanwhile.
-    spooler.terminate();
-    write_lines(&log, 5000..8000);
-    let _spooler = start();
-    read_up_to(8000);
-}
-
-/// Which of the test's lines it is.
-fn number(line: &str) -> usize {
-    let number = line
-        .split(' ')
-        .nth(1)
-        .and_then(|number| number.parse().ok());
-    number.unwrap_or_else(|| panic!("not a line of the test: {line:?}"))
-}
-
-#[test]
-fn the_unit_of_the_edge_is_a_good_one() {
-    let unit = script("tailcast-spool.service");
-    // Its program is not installed here.
-    let text = std::fs::read_to_string(&unit).expect("the unit");
-    let text = text.replace(
-        "/usr/share/tailcast/spool.sh",
-        script("spool.sh").to_str().expect("a path"),
-    );
-    let logs = Logs::new();
-    let copy = logs.file("tailcast-spool.service", text);
-    let verified = Command::new("systemd-analyze")
-        .arg("verify")
-        .arg(&copy)
-        .output();
-    let verified = verified.expect("start systemd-analyze");
-    let complaint = String::from_utf8_lossy(&verified.stderr).into_owned();
+    let (broker, ports) = Broker::nats(&logs.path(""));
+    let url = format!("mqtt://127.0.0.1:{}/logs/#", ports[1]);
+    let mut command = program();
+    command.args(["--listen", "127.0.0.1:0", "--spool-dir"]);
+    command.arg(logs.path("spools")).arg(url);
+    let edge = Daemon::start(command);
     assert!(
-        verified.status.success() && complaint.is_empty(),
-        "{complaint}"
+        edge.says_within(PATIENCE, "following mqtt://"),
+        "{:?}",
+        edge.said_so_far()
     );
+    let log = logs.file("app.log", "");
+    write_lines(&log, 0..LINES / 2);
+    let options = ["--publish-from-start", "--publish-escape", ". "];
+    let _publishes = publisher(&log, broker.port, &options);
+    let lines = || -> Vec<String> {
+        let text = edge.get("/stream?follow=false&lines=all").text();
+        let lines = text.lines().filter(|line| line.starts_with("line "));
+        lines.map(str::to_owned).collect()
+    };
+    assert!(
+        wait_until(PATIENCE, || lines().len() == LINES / 2),
+        "{:?}",
+        edge.said_so_far()
+    );
+    // The third server, by SIGKILL.
+    let pid = std::fs::read_to_string(logs.path(&format!("nats/{}.pid", ports[2])));
+    let pid = pid.expect("its pid").trim().parse().expect("a number");
+    kill(Pid::from_raw(pid), Signal::SIGKILL).expect("kill a server");
+    write_lines(&log, LINES / 2..LINES);
+    let has_all = wait_until(PATIENCE, || lines().len() >= LINES);
+    assert!(has_all, "{} of {LINES}", lines().len());
+    expect(&lines(), 0..LINES);
 }
 
 #[test]
-fn an_amqp_consumer_has_every_line_from_a_queue_of_rabbitmq() {
+fn amqp_consumers_have_every_line_from_a_queue_of_rabbitmq_and_again_from_a_stream() {
     const LINES: usize = 20_000;
     let logs = Logs::new();
     let broker = Broker::rabbitmq(&logs.path(""));
     let url = format!("amqp://guest:guest@127.0.0.1:{}", broker.amqp_port);
     let inbox = Inbox::default();
-    let consume = || {
-        let child = Command::new(script("amqp.sh"))
-            .args([&url, "app", "logs.*.app.log"])
+    let consume = |recipe: &str, queue: &str, inbox: &Inbox| {
+        let child = Command::new(script(recipe))
+            .args([&url, queue, "logs.*.app.log"])
             .stdout(Stdio::piped())
             .spawn();
-        let mut child = Running(child.expect("start amqp.sh"));
+        let mut child = Running(child.expect("start a consumer"));
         let (stdout, inbox) = (child.0.stdout.take().expect("a pipe"), inbox.clone());
         // Ends with the pipe, and so with the child.
         thread::spawn(move || {
@@ -217,14 +163,17 @@ fn an_amqp_consumer_has_every_line_from_a_queue_of_rabbitmq() {
     let log = logs.file("app.log", "");
     let daemon = publisher(&log, broker.port, &[]);
     assert!(daemon.says("publishing to mqtt://"));
-    let _consumer = consume();
+    let _consumer = consume("amqp.sh", "app", &inbox);
+    let kept = Inbox::default();
+    let keeper = consume("replay.py", "kept", &kept);
     // Its queue is bound once something comes.
     let mut written = 0;
     assert!(wait_until(PATIENCE, || {
         write_lines(&log, written..written + 1);
         written += 1;
-        inbox.len() > 0
+        inbox.len() > 0 && kept.len() > 0
     }));
+    drop(keeper);
     write_lines(&log, written..LINES);
     let messages = inbox.until(PATIENCE, &format!("line {:07}", LINES - 1));
     let lines = Consumer::of(&messages).lines;
@@ -233,4 +182,13 @@ fn an_amqp_consumer_has_every_line_from_a_queue_of_rabbitmq() {
         lines.len() > LINES - written,
         "what came before the queue was bound is missing, and no more"
     );
+    // Whoever comes when all is over reads the stream from its beginning, as often as they like.
+    for _ in 0..2 {
+        let again = Inbox::default();
+        let _reader = consume("replay.py", "kept", &again);
+        let messages = again.until(PATIENCE, &format!("line {:07}", LINES - 1));
+        let lines = Consumer::of(&messages).lines;
+        expect(&lines, LINES - lines.len()..LINES);
+        assert!(lines.len() > LINES - written, "{} lines", lines.len());
+    }
 }

@@ -1,10 +1,12 @@
 //! What is published at a broker as a FILE of another tailcast: each line once, whatever is killed.
 
+use std::time::Duration;
+
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::broker::Broker;
-use crate::support::gate::Gate;
+use crate::support::gate::{Gate, free_port};
 use crate::support::websocket::Client;
 use crate::support::{DEADLINE, Daemon, Logs, append, finish, program, wait_until};
 use crate::{PATIENCE, publisher, write_lines};
@@ -177,6 +179,106 @@ fn every_line_comes_once_however_publisher_follower_and_connections_are_killed()
     let has_all = || numbers(&daemon, &name).last() == Some(&(written - 1));
     assert!(wait_until(PATIENCE, has_all), "{:?}", daemon.said_so_far());
     assert_eq!(numbers(&daemon, &name), (0..written).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_line_comes_once_and_in_order_or_a_gap_is_told_however_the_broker_ends() {
+    const FILES: usize = 5;
+    let is_long = std::env::var_os("TAILCAST_SOAK_SECONDS").is_some();
+    let (lines, rounds) = if is_long { (200_000, 40) } else { (6_000, 4) };
+    let logs = Logs::new();
+    let port = free_port();
+    // Each change is on the disk before the next is looked at.
+    let conf = "user root\nallow_anonymous true\npersistence true\nautosave_interval 1\nautosave_on_changes true\n\
+                max_queued_messages 0\n";
+    let database = format!("{conf}persistence_location {}/\n", logs.path("").display());
+    let start = || Broker::mosquitto_at(&logs.path(""), &database, port);
+    let mut broker = start();
+    let (to_publisher, to_follower) = (Gate::to(port), Gate::to(port));
+    let path = |file: usize| logs.path(&format!("{file}.log"));
+    (0..FILES).for_each(|file| drop(std::fs::File::create(path(file)).expect("a log")));
+    let pattern = logs.path("?.log");
+    let publish = |options: &[&str]| {
+        let url = format!("mqtt://127.0.0.1:{}/logs", to_publisher.port);
+        let mut command = program();
+        command.args(["--listen", "127.0.0.1:0", "--publish", &url, "--state-dir"]);
+        command.arg(logs.path("state")).args(options).arg(&pattern);
+        Daemon::start(command)
+    };
+    let mut daemon = follower(&logs, to_follower.port, "");
+    assert!(daemon.says("following mqtt://"));
+    let mut publishes = publish(&["--publish-from-start"]);
+    let each = lines / FILES / rounds;
+    let mut was_killed = false;
+    for round in 0..rounds {
+        for file in 0..FILES {
+            write_lines(&path(file), round * each..(round + 1) * each);
+        }
+        match round % 4 {
+            0 => {
+                broker.stop();
+                broker = start();
+            }
+            1 => {
+                publishes.signal(Signal::SIGKILL);
+                assert!(publishes.ended(DEADLINE).is_some());
+                publishes = publish(&[]);
+                to_follower.shut();
+                to_follower.open();
+            }
+            2 => {
+                daemon.signal(Signal::SIGKILL);
+                assert!(daemon.ended(DEADLINE).is_some());
+                daemon = follower(&logs, to_follower.port, "");
+                to_publisher.shut();
+                to_publisher.open();
+            }
+            _ => {
+                was_killed = true;
+                broker.kill();
+                broker = start();
+            }
+        }
+    }
+    for file in 0..FILES {
+        // What is written when all is up again comes through. A broker that forgot its sessions is up before we are back.
+        let mut written = rounds * each;
+        let comes = || {
+            write_lines(&path(file), written..written + 1);
+            written += 1;
+            let shown = || {
+                let all = files(&daemon);
+                let mut names = all.iter().filter_map(|file| file["name"].as_str());
+                let name = names.find(|name| name.ends_with(&format!("/{file}.log")));
+                name.is_some_and(|name| numbers(&daemon, name).last() == Some(&(written - 1)))
+            };
+            wait_until(Duration::from_secs(5), shown)
+        };
+        assert!(
+            wait_until(PATIENCE, comes),
+            "{file}: {:?}",
+            daemon.said_so_far()
+        );
+        let last = written - 1;
+        let name = name_of(&daemon, &format!("/{file}.log"));
+        let shown = numbers(&daemon, &name);
+        assert!(
+            shown.is_sorted_by(|a, b| a < b),
+            "{file}: doubled, or not in order"
+        );
+        let is_whole = shown.len() == last + 1;
+        // A broker that is killed may have acknowledged what it had not written down.
+        assert!(is_whole || was_killed, "{file}: {} of {last}", shown.len());
+        let holes = shown
+            .windows(2)
+            .filter(|pair| pair[1] != pair[0] + 1)
+            .count();
+        let json = daemon.get(&format!(
+            "/stream?follow=false&lines=all&format=json&file={name}"
+        ));
+        let gaps = json.text().matches("\"event\":\"gap\"").count();
+        assert!(gaps >= holes, "{file}: {holes} holes and {gaps} gaps");
+    }
 }
 
 #[test]
