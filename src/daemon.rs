@@ -17,6 +17,7 @@ use crate::hub::Hub;
 use crate::pattern::Wanted;
 #[cfg(feature = "mqtt")]
 use crate::publish::Publishers;
+use crate::reader::life;
 use crate::serve::access::Access;
 use crate::serve::access::guard::Guard;
 use crate::serve::access::token::Tokens;
@@ -195,6 +196,7 @@ impl Daemon {
         self.door.say_goodbye();
         #[cfg(feature = "mqtt")]
         self.publishers.join();
+        log::debug!("subscribers moved: {}", life::told());
     }
 }
 

@@ -15,6 +15,7 @@ mod condition;
 mod counts;
 mod looks;
 mod notices;
+mod queue;
 mod registry;
 mod report;
 mod shelf;
@@ -25,18 +26,16 @@ use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crossbeam_channel::Receiver;
 use parking_lot::Mutex;
 
 use crate::limits::{SHELF_BYTES_MAX, SHELF_CHUNK_BYTES_MIN};
-use crate::source::{
-    Batch, Chunk, EventKind, Former, Generation, Id, Lines, Origin, Position, Source,
-};
+use crate::source::{Chunk, EventKind, Former, Generation, Id, Lines, Origin, Position, Source};
 
 pub use condition::Condition;
 pub use counts::SourceCounts;
 pub use looks::{Looks, Question};
 pub use notices::{Notice, OnFifo, SpoolPlace, Spooled};
+pub use queue::Queue;
 pub use registry::{Names, Selection, Subscriber, Subscribers};
 pub use shelf::{Found, Shelf};
 pub use stream::{Edge, Stand, Standing};
@@ -66,11 +65,9 @@ pub enum Change {
 #[derive(Debug)]
 pub struct Joined {
     /// Its queue; what comes begins exactly at `edges`.
-    pub queue: Receiver<Arc<Batch>>,
+    pub queue: Queue,
     /// The edge of each selected source that has one.
     pub edges: Vec<(u32, Edge)>,
-    /// To leave by.
-    pub key: u64,
 }
 
 /// The daemon is stopping: nobody can join any more.
@@ -255,8 +252,8 @@ impl Hub {
         self.counts
             .fallbacks
             .fetch_add(sent.dropped.len() as u64, Ordering::Relaxed);
-        for subscriber in &sent.dropped {
-            subscriber.dropped();
+        for (key, subscriber) in &sent.dropped {
+            subscriber.dropped(*key);
         }
         report::say(&sent.batch.segments);
         sent.live
@@ -399,7 +396,7 @@ impl Hub {
     /// Subscribes: from now on, what is published of the selected sources goes into a queue of `queue_batches`
     /// batches. See [`Joined`].
     pub fn join(
-        &self,
+        self: &Arc<Self>,
         subscriber: Arc<dyn Subscriber>,
         selection: Selection,
         awaited: Vec<u32>,
@@ -412,16 +409,22 @@ impl Hub {
             .filter(|stream| selection.has(stream.source()) && stream.has_begun())
             .map(|stream| (stream.source().index, stream.edge()))
             .collect();
-        let (key, queue) = state
-            .registry
-            .add(subscriber, selection, awaited, queue_batches)?;
-        Ok(Joined { queue, edges, key })
+        let registry = &mut state.registry;
+        let (key, batches) = registry.add(subscriber, selection, awaited, queue_batches)?;
+        drop(state);
+        let queue = Queue::new(Arc::clone(self), key, batches);
+        Ok(Joined { queue, edges })
     }
 
     /// Unsubscribes. What was dropped already is gone already.
-    pub fn leave(&self, key: u64) {
+    fn leave(&self, key: u64) {
         let gone = self.state.lock().registry.remove(key);
         drop(gone);
+    }
+
+    /// Whether the sender of this subscription is there.
+    pub fn is_subscribed(&self, key: u64) -> bool {
+        self.state.lock().registry.has(key)
     }
 
     /// How many are subscribed now.
@@ -429,14 +432,16 @@ impl Hub {
         self.state.lock().registry.len()
     }
 
-    /// Closes the registry: nobody can join, all senders are dropped, all looks are answered. The subscribers are
-    /// returned, to be woken.
-    pub fn close(&self) -> Vec<Arc<dyn Subscriber>> {
+    /// Closes the registry: nobody can join, all senders are dropped and those they were for are told, all looks are
+    /// answered.
+    pub fn close(&self) {
         let dropped = self.state.lock().registry.close();
         self.looks.close();
-        for subscriber in &dropped {
-            subscriber.dropped();
+        for (key, subscriber) in &dropped {
+            subscriber.dropped(*key);
         }
-        dropped
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -9,10 +9,12 @@
 
 mod cursor;
 mod history;
+pub mod life;
 mod past;
 mod resume;
 mod since;
 mod start;
+mod subscription;
 
 use std::io;
 use std::sync::Arc;
@@ -24,6 +26,7 @@ use crate::source::{Chunk, Event, EventKind, Kind, Position, Segment};
 use cursor::Cursor;
 
 pub use start::{Begin, From, note};
+pub use subscription::{Came, Subscription};
 
 /// Where one stream stands in each of its sources, and what it reads next.
 #[derive(Debug)]
@@ -86,6 +89,18 @@ impl Reader {
             }
         }
         self.turn_until = None;
+    }
+
+    /// Reads on only up to what is published now: the stream ends there.
+    pub fn stop_here(&mut self) {
+        self.take_in_new();
+        let has_begun = |cursor: &Cursor| {
+            let index = cursor.index();
+            self.hub.source(index)?.generation?;
+            Some((index, self.hub.edge(index)?))
+        };
+        let edges: Vec<_> = self.cursors().filter_map(has_begun).collect();
+        self.stop_at(&edges);
     }
 
     /// Reads on to the live edge again: the queue is gone.

@@ -10,7 +10,8 @@ use crate::source::{Batch, Kind, Segment, Source};
 
 use super::Stopping;
 
-/// One who takes part: a client, or a publisher. All of these are called without any lock held and must not block.
+/// One who takes part: a client, or a publisher. None of these may block; all but `done`, which must take no lock either,
+/// are called without any lock held.
 pub trait Subscriber: Send + Sync + std::fmt::Debug {
     /// Something may be queued: carry it to the peer as far as that goes without waiting, or see to it that the
     /// subscriber's own thread will.
@@ -23,9 +24,10 @@ pub trait Subscriber: Send + Sync + std::fmt::Debug {
     }
     /// What was carried for it panicked, on whatever thread: it is to end, and nobody else with it.
     fn broke(&self) {}
-    /// The queue is disconnected: let go of what is in it now, or see to it that the subscriber's own thread will.
-    fn dropped(&self);
-    /// The sequence number of the last batch of its queue that it is done with.
+    /// The queue of this key is disconnected: let go of what is in it now, or see to it that the subscriber's own thread
+    /// will.
+    fn dropped(&self, key: u64);
+    /// The sequence number of the last batch of its queue that it is done with. Asked under the hub's lock.
     fn done(&self) -> u64;
 }
 
@@ -87,6 +89,9 @@ struct Entry {
     queued: u64,
 }
 
+/// One whose sender is dropped, and the key of that.
+pub(super) type Dropped = (u64, Arc<dyn Subscriber>);
+
 /// The outcome of a publish.
 pub(super) struct Sent {
     /// What was queued.
@@ -96,7 +101,7 @@ pub(super) struct Sent {
     /// Who is to be carried to.
     pub(super) live: Option<Subscribers>,
     /// Whose sender was dropped.
-    pub(super) dropped: Vec<Arc<dyn Subscriber>>,
+    pub(super) dropped: Vec<Dropped>,
 }
 
 impl Registry {
@@ -139,13 +144,16 @@ impl Registry {
         Some(self.entries.remove(at).sender)
     }
 
-    pub(super) fn close(&mut self) -> Vec<Arc<dyn Subscriber>> {
+    pub(super) fn has(&self, key: u64) -> bool {
+        let found = self.entries.binary_search_by_key(&key, |entry| entry.key);
+        found.is_ok()
+    }
+
+    pub(super) fn close(&mut self) -> Vec<Dropped> {
         self.closed = true;
         self.live = None;
-        self.entries
-            .drain(..)
-            .map(|entry| entry.subscriber)
-            .collect()
+        let dropped = |entry: Entry| (entry.key, entry.subscriber);
+        self.entries.drain(..).map(dropped).collect()
     }
 
     /// Queues a batch of `segments` for every subscriber that selected one of their sources.
@@ -171,7 +179,7 @@ impl Registry {
                 entry.awaited.contains(&segment.source.index) && begins(segment)
             };
             if !entry.awaited.is_empty() && batch.segments.iter().any(is_awaited) {
-                dropped.push(Arc::clone(&entry.subscriber));
+                dropped.push((entry.key, Arc::clone(&entry.subscriber)));
                 return false;
             }
             match entry.sender.try_send(Arc::clone(&batch)) {
@@ -180,7 +188,7 @@ impl Registry {
                     true
                 }
                 Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                    dropped.push(Arc::clone(&entry.subscriber));
+                    dropped.push((entry.key, Arc::clone(&entry.subscriber)));
                     false
                 }
             }
@@ -237,7 +245,7 @@ impl Registry {
 
     /// Before one more batch is queued: while more than [`QUEUED_BYTES_MAX`] are, whoever holds the oldest batch loses
     /// its sender. With nothing queued, a batch of any size may be.
-    fn make_room(&mut self, dropped: &mut Vec<Arc<dyn Subscriber>>) {
+    fn make_room(&mut self, dropped: &mut Vec<Dropped>) {
         self.published.retain(|(_, batch)| batch.strong_count() > 0);
         if self.published.len() < 2 {
             return;
@@ -253,7 +261,7 @@ impl Registry {
                 let holds =
                     entry.subscriber.done().max(entry.joined) < oldest && oldest <= entry.queued;
                 if holds {
-                    dropped.push(Arc::clone(&entry.subscriber));
+                    dropped.push((entry.key, Arc::clone(&entry.subscriber)));
                 }
                 !holds
             });

@@ -18,8 +18,6 @@ pub struct Bell {
     waker: EventFd,
     /// Rung since it was last heard: a second ring costs no system call.
     rung: AtomicBool,
-    /// The hub has dropped our sender.
-    lost: AtomicBool,
     /// The daemon stops.
     stopping: AtomicBool,
     /// See [`Subscriber::done`].
@@ -32,7 +30,6 @@ impl Bell {
         Ok(Bell {
             waker: EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?,
             rung: AtomicBool::new(false),
-            lost: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             done: AtomicU64::new(0),
         })
@@ -55,11 +52,6 @@ impl Bell {
     /// Whether the thread is to come to its end.
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
-    }
-
-    /// The sender is dropped, since this was last asked.
-    pub fn take_lost(&self) -> bool {
-        self.lost.swap(false, Ordering::AcqRel)
     }
 
     /// The thread is done with all batches up to `sequence`.
@@ -109,8 +101,7 @@ impl Subscriber for Bell {
         self.ring();
     }
 
-    fn dropped(&self) {
-        self.lost.store(true, Ordering::Release);
+    fn dropped(&self, _: u64) {
         self.ring();
     }
 

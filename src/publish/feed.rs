@@ -1,16 +1,15 @@
-//! What is to be published next: the files from the last acknowledged places on. A reader of the files first, then a
-//! subscriber of the hub, and a reader again where that is too fast, as every client.
+//! What is to be published next: the files from the last acknowledged places on. A publisher lives a subscriber's life as
+//! every client does: see [`Subscription`].
 
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, TryRecvError};
-
 use crate::hub::{Hub, Selection, SourceState, Stopping, Subscriber};
 use crate::limits::PUBLISH_CHUNK_BYTES;
 use crate::outward::Bell;
-use crate::reader::{Begin, From, Reader};
+use crate::reader::life::{Deed, Happening};
+use crate::reader::{Begin, Came, From, Subscription};
 use crate::source::{Batch, Chunk, Segment, Source};
 
 /// Lines that come to a publisher, from the files and then from its queue.
@@ -19,19 +18,10 @@ pub(super) struct Feed {
     hub: Arc<Hub>,
     bell: Arc<Bell>,
     queue_batches: usize,
-    reader: Reader,
-    subscription: Option<Subscription>,
+    subscription: Subscription,
     hand: Hand,
     /// The first line of what is in hand that is not taken.
     line: usize,
-}
-
-#[derive(Debug)]
-struct Subscription {
-    key: u64,
-    queue: Receiver<Arc<Batch>>,
-    /// All is read up to where the queue begins.
-    live: bool,
 }
 
 /// What is being published.
@@ -71,19 +61,29 @@ impl Feed {
             hub: Arc::clone(hub),
             bell: Arc::clone(bell),
             queue_batches,
-            reader,
-            subscription: None,
+            subscription: Subscription::new(reader),
             hand: Hand::Empty,
             line: 0,
         })
     }
 
+    /// Lets go of what came by the queue if the hub has dropped the sender.
+    pub(super) fn look(&mut self) {
+        if !self.subscription.is_cut() || self.subscription.happens(Happening::Cut) != Deed::LetGo {
+            return;
+        }
+        if let Hand::Queued(batch, at) = std::mem::replace(&mut self.hand, Hand::Empty) {
+            let reader = self.subscription.reader_mut().filter(|_| self.line > 0);
+            if let Some(reader) = reader {
+                reader.has_up_to(&batch.segments[at], self.line - 1);
+            }
+            self.line = 0;
+        }
+    }
+
     /// The segment to be published next and its first line that is not taken; `None` where all that there is now is
     /// taken. Blocks on the disk.
     pub(super) fn next(&mut self) -> io::Result<Option<(&Segment, usize)>> {
-        if self.bell.take_lost() {
-            self.falls_back();
-        }
         if matches!(self.hand, Hand::Empty) {
             self.hand = self.fetch()?;
         }
@@ -103,7 +103,7 @@ impl Feed {
         self.line = 0;
         match std::mem::replace(&mut self.hand, Hand::Empty) {
             Hand::Queued(batch, at) => {
-                self.reader.has(&batch.segments[at]);
+                self.subscription.has(&batch.segments[at]);
                 if at + 1 < batch.segments.len() {
                     self.hand = Hand::Queued(batch, at + 1);
                 } else {
@@ -116,68 +116,65 @@ impl Feed {
 
     fn fetch(&mut self) -> io::Result<Hand> {
         loop {
-            if let Some(subscription) = &mut self.subscription
-                && subscription.live
-            {
-                match subscription.queue.try_recv() {
-                    Ok(batch) => return Ok(Hand::Queued(batch, 0)),
-                    Err(TryRecvError::Empty) => return Ok(Hand::Empty),
-                    Err(TryRecvError::Disconnected) => self.falls_back(),
-                }
+            match self.subscription.take() {
+                Came::Batch(batch) => return Ok(Hand::Queued(batch, 0)),
+                Came::Nothing => return Ok(Hand::Empty),
+                Came::NotLive => {}
             }
-            let may_join = self.subscription.is_none() && self.reader.is_close();
-            let stopping = may_join && self.join() == Err(Stopping);
-            if let Some(segment) = self.reader.next(PUBLISH_CHUNK_BYTES)? {
-                return Ok(Hand::Read(segment));
+            let bell = &self.bell;
+            let subscriber = || Arc::clone(bell) as Arc<dyn Subscriber>;
+            let joined = self
+                .subscription
+                .join_if_close(&self.hub, subscriber, self.queue_batches);
+            if let Some(chunk) = self.subscription.read(PUBLISH_CHUNK_BYTES)? {
+                return Ok(Hand::Read(chunk));
             }
-            match &mut self.subscription {
-                Some(subscription) => subscription.live = true,
-                // Nobody can join any more, and this was the last of it.
-                None if stopping => return Ok(Hand::Empty),
-                None => {}
+            // Nobody can join any more, and this was the last of it.
+            if joined == Err(Stopping) {
+                return Ok(Hand::Empty);
             }
         }
-    }
-
-    /// Subscribes: the rest is read up to where the queue begins.
-    fn join(&mut self) -> Result<(), Stopping> {
-        let subscriber: Arc<dyn Subscriber> = Arc::clone(&self.bell) as Arc<dyn Subscriber>;
-        let selection = self.reader.selection().clone();
-        let awaited = self.reader.awaited();
-        let joined = self
-            .hub
-            .join(subscriber, selection, awaited, self.queue_batches)?;
-        self.reader.stop_at(&joined.edges);
-        self.subscription = Some(Subscription {
-            key: joined.key,
-            queue: joined.queue,
-            live: false,
-        });
-        Ok(())
-    }
-
-    /// The queue is lost: everything in it is thrown away, and read from the files.
-    fn falls_back(&mut self) {
-        let Some(subscription) = self.subscription.take() else {
-            return;
-        };
-        self.hub.leave(subscription.key);
-        if let Hand::Queued(batch, at) = std::mem::replace(&mut self.hand, Hand::Empty) {
-            if self.line > 0 {
-                self.reader.has_up_to(&batch.segments[at], self.line - 1);
-            }
-            self.line = 0;
-        }
-        self.reader.stop_nowhere();
     }
 }
 
-impl Drop for Feed {
-    fn drop(&mut self) {
-        if let Some(subscription) = self.subscription.take() {
-            self.hub.leave(subscription.key);
-        }
-        // What comes of it later is of a subscription that is over.
-        self.bell.take_lost();
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::tests::{Published, file};
+    use crate::source::Kind;
+
+    const LINE: &str = "line\n";
+
+    #[test]
+    fn who_is_cut_while_it_joins_publishes_the_rest_of_what_it_has_read() {
+        let hub = Hub::new(1 << 20).expect("a hub");
+        let mut published = Published::new(hub, &file(LINE, 6), LINE);
+        published.publish(2);
+        let hub = Arc::clone(&published.hub);
+        let bell = Arc::new(Bell::new().expect("a bell"));
+        let noted = hub.sources();
+        let feed = Feed::begin(&hub, &bell, 1, noted, &|_| From::All);
+        let mut feed = feed.expect("readable");
+        let mut out = Vec::new();
+        // One line at a time, as where a message is a line.
+        let mut next = |feed: &mut Feed| {
+            let Some((segment, line)) = feed.next().expect("readable") else {
+                return None;
+            };
+            let (at, ends) = match &segment.kind {
+                Kind::Lines(lines) => (lines.after(line).offset, line + 1 == lines.len()),
+                Kind::Event(_) => (0, true),
+            };
+            feed.is_taken(line, ends);
+            out.push(at);
+            Some(at)
+        };
+        assert_eq!(next(&mut feed), Some(0), "its start");
+        assert_eq!(next(&mut feed), Some(5));
+        (0..2).for_each(|_| published.publish(2));
+        assert_eq!(hub.live_len(), 0, "its queue was full");
+        feed.look();
+        while next(&mut feed).is_some() {}
+        assert_eq!(out, [0, 5, 10, 15, 20, 25, 30]);
     }
 }

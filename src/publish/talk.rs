@@ -218,6 +218,7 @@ impl<'a> Talk<'a> {
         let Some(feed) = &mut self.feed else {
             return Ok(Filled::UpToRoom);
         };
+        feed.look();
         let means = self.means;
         loop {
             if self.session.to_send().len() >= PUBLISH_WRITE_BYTES {

@@ -99,6 +99,14 @@ impl Lines {
         }
     }
 
+    /// The place just before the first line.
+    pub fn begin(&self) -> Position {
+        Position {
+            generation: self.generation,
+            offset: self.from,
+        }
+    }
+
     /// The place just after the last line.
     pub fn end(&self) -> Position {
         Position {

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::RecvTimeoutError;
 use tailcast::courier::Rounds;
 use tailcast::hub::{Hub, Selection, Shelf, Subscriber};
 use tailcast::pattern::Wanted;
-use tailcast::reader::{Begin, From, Reader, note};
-use tailcast::source::{Batch, Id, Kind, Segment, Source};
+use tailcast::reader::life::{Happening, State};
+use tailcast::reader::{Begin, From, Subscription, note};
+use tailcast::source::{Id, Kind, Segment, Source};
 use tailcast::stop::Stop;
 use tailcast::tail::{Handle, Options, Watcher};
 
@@ -28,8 +29,9 @@ const CHUNK_BYTES: usize = 512;
 /// Bytes on the shelf: a dozen reads.
 const SHELF_BYTES: usize = 8 * 1024;
 
-/// Batches that fill the queue of all clients but the first: it has all room, so that nothing is left out for it.
-const QUEUE_BATCHES: usize = 4;
+/// Batches that fill the queues of the clients. The first has all room, so that nothing is left out for it; the last is cut
+/// off wherever it is.
+const QUEUE_BATCHES: [usize; 3] = [1 << 20, 4, 1];
 
 /// One run of the program.
 pub(crate) struct Inside {
@@ -78,27 +80,16 @@ struct Quiet;
 
 impl Subscriber for Quiet {
     fn carry(&self) {}
-    fn dropped(&self) {}
+    fn dropped(&self, _: u64) {}
     fn done(&self) -> u64 {
         u64::MAX
     }
 }
 
-/// Where a client is in its life.
-enum Life {
-    Away,
-    Reads(Box<Reader>),
-    /// It has joined: what comes by the queue follows what the reader has.
-    Live {
-        reader: Box<Reader>,
-        queue: Receiver<Arc<Batch>>,
-        key: u64,
-    },
-}
-
 /// A client, over all its connections.
 pub(crate) struct Client {
-    life: Life,
+    /// While it is there.
+    life: Option<Subscription>,
     /// It does not read for now.
     stalls: bool,
     queue_batches: usize,
@@ -119,23 +110,32 @@ impl play::Client for Client {
 
     fn new(number: usize) -> Client {
         Client {
-            life: Life::Away,
+            life: None,
             stalls: false,
-            queue_batches: if number == 0 { 1 << 20 } else { QUEUE_BATCHES },
+            queue_batches: QUEUE_BATCHES[number],
             files: Default::default(),
         }
     }
 
     fn can_be_left_behind(&self) -> bool {
-        !self.is_away() && self.queue_batches < 1 << 20
+        !self.is_away() && self.queue_batches < QUEUE_BATCHES[0]
     }
 
     fn is_away(&self) -> bool {
-        matches!(self.life, Life::Away)
+        self.life.is_none()
     }
 
     fn stall(&mut self, stalls: bool) {
         self.stalls = stalls;
+        let Some(life) = &mut self.life else {
+            return;
+        };
+        life.happens(match stalls {
+            true => Happening::Filled,
+            // It may have been left behind meanwhile.
+            false if life.is_cut() => Happening::Cut,
+            false => Happening::Tried,
+        });
     }
 
     fn stalls(&self) -> bool {
@@ -165,21 +165,23 @@ impl play::Client for Client {
             .reader(note(&daemon.hub, &Selection::All, true), &from)
             .expect("readable")
             .expect("not given up");
-        self.life = Life::Reads(Box::new(reader));
+        self.life = Some(Subscription::new(reader));
         // The `start` of each file, which names the place from which it can be resumed even if nothing else has come.
         let now = Instant::now();
         while self.files.iter().any(|has| has.id.is_none()) && self.step(daemon, now).is_ok() {}
         // One whose queue has all room reads no file once it has joined.
-        while !self.can_be_left_behind() && !matches!(self.life, Life::Live { .. } | Life::Away) {
+        while !self.can_be_left_behind() && !matches!(self.state(), State::Live | State::Over) {
             let _ = self.step(daemon, now);
         }
     }
 
-    fn go(&mut self, daemon: &Inside) {
-        if let Life::Live { key, .. } = self.life {
-            daemon.hub.leave(key);
+    fn go(&mut self, _: &Inside) {
+        if let Some(mut life) = self.life.take() {
+            if life.is_cut() {
+                life.happens(Happening::Cut);
+            }
+            life.happens(Happening::Ended);
         }
-        self.life = Life::Away;
     }
 
     fn take_until(&mut self, daemon: &Inside, last: &[usize]) -> Result<(), String> {
@@ -199,16 +201,15 @@ impl play::Client for Client {
         let deadline = Instant::now() + DEADLINE;
         while Instant::now() < deadline {
             let now = Instant::now();
-            match &self.life {
-                Life::Away => return Ok(()),
-                Life::Live { queue, .. } if queue.is_empty() => {
-                    // An empty queue may be one that was dropped: then there is more to read.
-                    self.step(daemon, now).map_err(|e| format!("read: {e}"))?;
-                    if matches!(self.life, Life::Live { .. }) {
-                        return Ok(());
-                    }
-                }
-                _ => self.step(daemon, now).map_err(|e| format!("read: {e}"))?,
+            let live = self.life.as_mut().and_then(|life| life.live());
+            let is_empty = live.is_some_and(|(_, queue)| queue.is_empty());
+            if self.is_away() {
+                return Ok(());
+            }
+            // An empty queue may be one that was dropped: then there is more to read.
+            self.step(daemon, now).map_err(|e| format!("read: {e}"))?;
+            if is_empty && self.state() == State::Live {
+                return Ok(());
             }
         }
         Err(format!("does not catch up; last {:?}", self.have()))
@@ -225,46 +226,34 @@ impl Client {
         self.files.iter().zip(last).any(lacks)
     }
 
+    fn state(&self) -> State {
+        self.life.as_ref().map_or(State::Over, Subscription::state)
+    }
+
     fn step(&mut self, daemon: &Inside, deadline: Instant) -> io::Result<()> {
-        match std::mem::replace(&mut self.life, Life::Away) {
-            Life::Away => {}
-            Life::Reads(mut reader) => {
-                if let Some(segment) = reader.next(CHUNK_BYTES)? {
-                    self.take_down(&segment);
-                } else if reader.is_close() {
-                    let (subscriber, awaited) = (Arc::new(Quiet), reader.awaited());
-                    let queue_batches = self.queue_batches;
-                    let hub = &daemon.hub;
-                    let joined = hub.join(subscriber, Selection::All, awaited, queue_batches);
-                    let joined = joined.map_err(|_| io::Error::other("stopping"))?;
-                    reader.stop_at(&joined.edges);
-                    while let Some(segment) = reader.next(CHUNK_BYTES)? {
-                        self.take_down(&segment);
-                    }
-                    let (queue, key) = (joined.queue, joined.key);
-                    self.life = Life::Live { reader, queue, key };
-                    return Ok(());
-                }
-                self.life = Life::Reads(reader);
-            }
-            Life::Live {
-                mut reader,
-                queue,
-                key,
-            } => match queue.recv_deadline(deadline) {
+        let Some(life) = &mut self.life else {
+            return Ok(());
+        };
+        if let Some((_, queue)) = life.live() {
+            match queue.recv_deadline(deadline) {
                 Ok(batch) => {
                     for segment in &batch.segments {
-                        self.take_down(segment);
-                        reader.has(segment);
+                        life.has(segment);
                     }
-                    self.life = Life::Live { reader, queue, key };
+                    for segment in &batch.segments {
+                        self.take_down(segment);
+                    }
                 }
-                Err(RecvTimeoutError::Timeout) => self.life = Life::Live { reader, queue, key },
-                Err(RecvTimeoutError::Disconnected) => {
-                    reader.stop_nowhere();
-                    self.life = Life::Reads(reader);
-                }
-            },
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => drop(life.happens(Happening::Cut)),
+            }
+            return Ok(());
+        }
+        let subscriber = || Arc::new(Quiet) as Arc<dyn Subscriber>;
+        life.join_if_close(&daemon.hub, subscriber, self.queue_batches)
+            .map_err(|_| io::Error::other("stopping"))?;
+        if let Some(chunk) = life.read(CHUNK_BYTES)? {
+            self.take_down(&chunk);
         }
         Ok(())
     }

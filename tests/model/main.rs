@@ -20,6 +20,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
+use tailcast::reader::life::{self, State};
+
 use play::{Program, play, script};
 use world::Stored;
 
@@ -131,14 +133,39 @@ fn play_many<P: Program>(
     );
 }
 
+/// What takes a program that joins slowly, or a peer that leaves without a word while its socket is full.
+const SELDOM_OVER_SOCKETS: [(State, State); 3] = [
+    (State::Joins, State::Reads),
+    (State::Joins, State::Over),
+    (State::Full, State::Over),
+];
+
+/// Fails if a move from one state of a subscriber's life to the next was never made: then nothing is known of it.
+fn all_are_made(how: &str, made: [u64; life::MOVES.len()], seldom: &[(State, State)]) {
+    let moves: Vec<_> = life::MOVES.iter().zip(made).collect();
+    eprintln!("{how}: {moves:?}");
+    // One script alone need not have all.
+    if number("TAILCAST_SEED").is_none() {
+        let never: Vec<_> = moves
+            .iter()
+            .filter(|(moved, made)| *made == 0 && !seldom.contains(moved))
+            .collect();
+        assert!(never.is_empty(), "{how} never made: {never:?}");
+    }
+}
+
 #[test]
 fn every_client_gets_every_line_once_in_order_or_is_told_of_the_loss() {
     play_many::<inside::Inside>(KEPT_INSIDE, SCRIPTS_INSIDE, PLAYERS_INSIDE, stored);
+    all_are_made("in process", life::made(), &[]);
 }
 
 #[test]
 fn every_client_gets_the_same_over_the_sockets_of_the_program_by_any_way_in() {
     play_many::<wire::Wire>(KEPT_WIRE, SCRIPTS_WIRE, PLAYERS_WIRE, stored);
+    let made = wire::MOVES.each_ref();
+    let made = made.map(|made| made.load(Ordering::Relaxed));
+    all_are_made("over sockets", made, &SELDOM_OVER_SOCKETS);
 }
 
 #[test]

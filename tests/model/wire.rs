@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use nix::sys::socket::{setsockopt, sockopt::RcvBuf};
 use serde_json::Value;
+use tailcast::reader::life;
 use tungstenite::{Message, WebSocket};
 
 use crate::play::{self, FILES, Program};
@@ -26,6 +28,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Small, so that a client that does not read is soon left behind; smaller still, and TCP itself becomes slow.
 const RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
+
+/// What the program says of its clients' moves when it ends, in the order of [`life::MOVES`].
+const MOVED: &str = "subscribers moved: ";
+
+/// Those of all runs.
+pub(crate) static MOVES: [AtomicU64; life::MOVES.len()] =
+    [const { AtomicU64::new(0) }; life::MOVES.len()];
 
 /// One run of the program.
 pub(crate) struct Wire {
@@ -49,7 +58,7 @@ impl Program for Wire {
             Stored::Fifo { small: false } => &["--spool-dir", spools],
             Stored::Plain | Stored::Docker | Stored::Cri => &[],
         };
-        let options = [&["--queue", "4"], options].concat();
+        let options = [&["--queue", "4", "-v"], options].concat();
         Wire {
             daemon: support::Daemon::with(&options, &paths),
             names: ["app.log".to_owned()].into_iter().chain(whole).collect(),
@@ -60,6 +69,17 @@ impl Program for Wire {
         self.daemon.signal(Signal::SIGTERM);
         let status = self.daemon.ended(DEADLINE).expect("it ends");
         assert!(status.success(), "it ends well: {status}");
+        assert!(self.daemon.says(MOVED), "it says how its clients fared");
+        for line in self.daemon.said_with(MOVED) {
+            let (_, moves) = line.split_once(MOVED).expect("it is in it");
+            let counts = moves.split(", ").filter_map(|told| {
+                let (_, count) = told.rsplit_once(' ')?;
+                count.parse::<u64>().ok()
+            });
+            for (total, count) in MOVES.iter().zip(counts) {
+                total.fetch_add(count, Ordering::Relaxed);
+            }
+        }
     }
 
     fn look(&self) -> Result<(), String> {

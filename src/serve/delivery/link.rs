@@ -1,47 +1,47 @@
-//! A live client's connection: socket, queue, and what is being written. Owned by the client's thread, and lent, by a
-//! lock that is nearly always free, to whoever is awake to deliver.
+//! One client's delivery: where it is in its life, and what is being written to it. Owned by the client's thread, and
+//! lent, by a lock that is nearly always free, to whoever is awake to deliver.
 //!
 //! Invariant: of every queued batch, either it was written or the client's thread was woken after it was queued; while
 //! lines come fast, a client whose socket is full may also be among those that the next round carries to. Where the lock
 //! is taken, its holder may have looked into the queue already, so the thread is unparked; every park is followed by a
 //! fresh drain.
+//!
+//! Nothing waits under the lock, and nobody reads a file under it: the thread takes the subscription out to read, and
+//! puts it back.
 
 mod engine;
 mod inflate;
-mod own;
-mod taken;
+mod outbox;
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, TryRecvError};
+use crossbeam_channel::TryRecvError;
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message};
 
 use crate::limits::{FRAMES_APART_BYTES, TAKEN_MAX};
 use crate::pace::BLOCKED_PATIENCE;
-use crate::reader::Reader;
-use crate::source::{Batch, Chunk, Kind, Position, Segment};
+use crate::reader::Subscription;
+use crate::reader::life::{Deed, Happening, State};
+use crate::source::{Batch, Chunk, Kind, Segment};
 
 use engine::Engine;
-use own::{Own, Place};
-use taken::{Item, Taken};
+use outbox::{Item, Outbox, Place};
 
 use super::filter::Sifted;
 use super::wire::{FrameEnd, Framing, Sum, Wire};
 use crate::serve::transport::socket::Socket;
 
 /// How a delivery ended.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Carried {
     /// All that was queued is written, and in the kernel.
     Drained,
     /// The socket is full.
     Blocked,
-    /// The queue is gone: the client reads the file again.
-    Lost,
-    /// This client encodes for itself, in its own thread.
+    /// Its own thread has to go on: to encode for it, or to read the files.
     OwnThread,
 }
 
@@ -54,28 +54,19 @@ enum One {
     /// There is none.
     Empty,
     /// The queue is gone.
-    Lost,
+    Cut,
 }
 
-/// One client's connection: what is to be written to it, and what it says.
+/// What is to be written to one client, and what it says.
 #[derive(Debug)]
 pub struct Link {
     socket: Arc<Socket>,
     engine: Engine,
     /// How lines become bytes.
     pub wire: Wire,
-    /// The client is live: its queue may be carried.
-    pub live: bool,
-    /// Its thread waits for the socket to take more: nobody else needs to try.
-    pub waits: bool,
-    /// The queue, while it is subscribed.
-    pub queue: Option<Receiver<Arc<Batch>>>,
-    /// Where it stands, while it is live.
-    pub reader: Option<Reader>,
-    /// Goes out first.
-    own: Own,
-    /// Goes out next.
-    taken: Taken,
+    /// Where the client is in its life; `None` while its thread has taken it out, to read.
+    life: Option<Box<Subscription>>,
+    outbox: Outbox,
     /// The file that the stream was last said to be in.
     named: Option<u32>,
     /// The sequence number of the last batch it is done with.
@@ -103,8 +94,8 @@ pub enum Speaks {
 }
 
 impl Link {
-    /// A link that is not live yet.
-    pub fn new(socket: Arc<Socket>, speaks: Speaks, wire: Wire) -> Link {
+    /// A link for one who begins with reading.
+    pub fn new(socket: Arc<Socket>, speaks: Speaks, wire: Wire, life: Subscription) -> Link {
         let engine = match speaks {
             Speaks::Http => Engine::new(None),
             Speaks::WebSocket { rest, config } if wire.deflates_messages() => {
@@ -120,12 +111,8 @@ impl Link {
             socket,
             engine,
             wire,
-            live: false,
-            waits: false,
-            queue: None,
-            reader: None,
-            own: Own::default(),
-            taken: Taken::default(),
+            life: Some(Box::new(life)),
+            outbox: Outbox::default(),
             named: None,
             done: 0,
             progress: 0,
@@ -163,14 +150,78 @@ impl Link {
 
     /// Nothing at all waits to be written: bytes of its own may go out without getting into the middle of a batch.
     pub fn is_idle(&self) -> bool {
-        self.own.is_clear() && self.taken.is_empty()
+        self.outbox.is_empty()
+    }
+
+    // -- where it is in its life
+
+    /// Where it is; over where its thread has it to read.
+    pub fn state(&self) -> State {
+        self.life.as_ref().map_or(State::Over, |life| life.state())
+    }
+
+    /// Takes its life out, to read: nobody else can carry meanwhile. To be put back soon.
+    pub fn take_life(&mut self) -> Option<Box<Subscription>> {
+        self.life.take()
+    }
+
+    /// Puts it back.
+    pub fn put_life(&mut self, life: Box<Subscription>) {
+        self.life = Some(life);
+    }
+
+    /// The key of its queue, while it is subscribed.
+    pub fn key(&self) -> Option<u64> {
+        self.life.as_ref()?.key()
+    }
+
+    /// Its own thread tries to write, whatever others have found.
+    pub fn tries(&mut self) {
+        self.happens(Happening::Tried);
+    }
+
+    /// Its own thread has found the socket full.
+    pub fn is_filled(&mut self) {
+        self.happens(Happening::Filled);
+    }
+
+    /// The hub has dropped the sender of this key.
+    pub fn is_cut(&mut self, key: u64) {
+        if self.key() == Some(key) {
+            self.falls_back();
+        }
+    }
+
+    fn happens(&mut self, what: Happening<crate::hub::Queue>) -> Deed {
+        match &mut self.life {
+            Some(life) => life.happens(what),
+            None => Deed::Nothing,
+        }
+    }
+
+    /// Its queue is gone: it reads on from the end of what is out.
+    fn falls_back(&mut self) {
+        if self.happens(Happening::Cut) != Deed::LetGo {
+            return;
+        }
+        let gone = self.let_go();
+        let reader = self.life.as_mut().and_then(|life| life.reader_mut());
+        if let (Some((chunk, Some(line))), Some(reader)) = (gone, reader) {
+            reader.has_up_to(&chunk, line);
+        }
+    }
+
+    /// It ends: nothing of what it was sent is left but the rest of a frame that is half on the wire.
+    pub fn ends(&mut self) {
+        self.happens(Happening::Ended);
+        self.let_go();
     }
 
     // -- what is to be written
 
     /// Queues bytes that are no segment: a head, a heartbeat, an ending.
     pub fn push_raw(&mut self, bytes: &[u8]) {
-        self.own.bytes.extend_from_slice(bytes);
+        self.outbox.own().bytes.extend_from_slice(bytes);
     }
 
     /// Queues a chunk that its own thread has read, and of its lines those that `sifted` has. Lines that others
@@ -183,26 +234,26 @@ impl Link {
         // Encoded now, while its thread has a turn.
         self.wire.form(&chunk);
         let header = self.header_for(&chunk, sifted, self.named);
-        self.taken.push(Item {
-            chunk,
-            header: header.unwrap_or_default(),
-            sum: Sum::default(),
-            done: None,
+        self.outbox.push(Item {
+            bytes: header.unwrap_or_default(),
+            chunk: Some(chunk),
+            ..Item::default()
         });
     }
 
     /// The same of a segment, encoded for this client alone.
     pub fn push_segment(&mut self, segment: &Segment, sifted: &Sifted) {
-        if let Some(header) = self.header_for(segment, sifted, self.named) {
-            self.own.bytes.extend_from_slice(&header);
+        let header = self.header_for(segment, sifted, self.named);
+        if header.is_some() {
             self.named = Some(segment.source.index);
         }
-        let own = &mut self.own;
         let before = self.lines;
         if let Kind::Lines(lines) = &segment.kind {
             self.lines += sifted.count(lines.len());
         }
-        let mut frames = std::mem::take(&mut own.frames);
+        let own = self.outbox.own();
+        own.bytes.extend(header.unwrap_or_default());
+        let frames = &mut own.frames;
         let mut remember = |frame: FrameEnd| {
             if let Kind::Lines(lines) = &segment.kind {
                 frames.push(Place {
@@ -227,7 +278,6 @@ impl Link {
         if let Some(last) = last {
             remember(last);
         }
-        own.frames = frames;
     }
 
     /// The header that goes before a segment where the stream was last in the file `named`.
@@ -244,56 +294,42 @@ impl Link {
         Some(self.wire.header(&segment.source.name, named.is_none()))
     }
 
-    /// Cuts its own bytes down to the frame that is half on the wire; where the stream then stands, where that is
-    /// known. Called when its peer takes nothing, so that it does not hold what can be read again.
-    pub fn trim(&mut self) -> Option<(u32, Position)> {
-        if self.own.is_clear() {
-            let chunk = self.taken.first()?.clone();
-            let Kind::Lines(lines) = &chunk.kind else {
-                return None;
-            };
-            let begin = Position {
-                generation: lines.generation,
-                offset: lines.from,
-            };
-            let line = self.let_go();
-            let position = line.map_or(begin, |line| lines.after(line));
-            return Some((chunk.source.index, position));
-        }
-        let place = self.own.trim()?;
-        // A header of another file may be among what is let go of.
-        self.named = Some(place.index);
-        self.lines = place.lines;
-        self.wire.goes_back(place.sum);
-        Some((place.index, place.position))
+    /// Cuts what it has read down to the frame that is half on the wire, and goes back to the end of that; whether there
+    /// was more. Called when its peer takes nothing, so that it does not hold what can be read again.
+    pub fn trim(&mut self) -> bool {
+        let place = match self.outbox.first_chunk().cloned() {
+            Some(chunk) => {
+                let Kind::Lines(lines) = &chunk.kind else {
+                    return false;
+                };
+                let line = self.let_go().and_then(|(_, line)| line);
+                let position = line.map_or(lines.begin(), |line| lines.after(line));
+                Some((chunk.source.index, position))
+            }
+            None => self.outbox.trim_own().map(|place| {
+                // A header of another file may be among what is let go of.
+                self.named = Some(place.index);
+                self.lines = place.lines;
+                self.wire.goes_back(place.sum);
+                (place.index, place.position)
+            }),
+        };
+        let reader = self.life.as_mut().and_then(|life| life.reader_mut());
+        let (Some((index, position)), Some(reader)) = (place, reader) else {
+            return false;
+        };
+        reader.go_back(index, position);
+        true
     }
 
-    /// Lets go of the queue and of all that is not half on the wire already. The stream then stands at the end of that.
-    pub fn forsake(&mut self) {
-        self.queue = None;
-        let first = self.taken.first().cloned();
-        if let (Some(chunk), Some(line), Some(reader)) = (first, self.let_go(), &mut self.reader) {
-            reader.has_up_to(&chunk, line);
-        }
-    }
-
-    /// Lets go of the chunks, all but the rest of a frame that is half on the wire. Returns the last line of the first
-    /// chunk that the peer then has, if there is one.
-    fn let_go(&mut self) -> Option<usize> {
-        let (first, written) = self.taken.forsake()?;
-        self.named = Some(first.chunk.source.index);
+    /// Lets go of the chunks, all but the rest of a frame that is half on the wire. Returns the chunk of that frame, with
+    /// the number of its last line that the peer then has, if there is one.
+    fn let_go(&mut self) -> Option<(Chunk, Option<usize>)> {
+        let gone = self.outbox.let_go(&self.wire)?;
+        self.named = Some(gone.0.source.index);
+        self.lines += gone.1.map_or(0, |line| line as u64 + 1);
         self.wire.was_sent_a_part();
-        // Race: a pong or a ping is due before this rest is written. It must not go into the middle of the frame.
-        if written < first.header.len() {
-            self.own.push_rest(&first.header[written..]);
-            return None;
-        }
-        let in_form = written - first.header.len();
-        let (end, line) = self.wire.frame_end(&first.chunk, in_form)?;
-        let rest = &self.wire.form(&first.chunk)[in_form..end];
-        self.own.push_rest(rest);
-        self.lines += line as u64 + 1;
-        Some(line)
+        Some(gone)
     }
 
     // -- writing
@@ -301,36 +337,33 @@ impl Link {
     /// Writes what is queued as far as the socket takes it now. `own_thread` says that the caller is the client's
     /// thread. An error ends the client.
     pub fn carry(&mut self, own_thread: bool) -> io::Result<Carried> {
+        let may_take = self.wire.is_shared() || own_thread;
         loop {
-            if !self.write_own()? {
+            // A reply must not go into the middle of one of our frames, and our bytes not into the middle of a reply: ours
+            // go out only when the protocol's flush has returned Ok.
+            if !self.flush_replies()? {
                 return Ok(Carried::Blocked);
             }
-            if self.live && !self.wire.is_shared() && !own_thread {
-                return Ok(Carried::OwnThread);
-            }
-            let next = if self.live {
-                self.take_one()?
-            } else {
-                // What it has read goes out, and the queue stays as it is.
-                One::Empty
-            };
-            let lost = match next {
-                One::Written => return self.flushed(),
-                One::Empty => false,
-                One::Lost => true,
-                One::Taken => self.take(),
-            };
-            if !self.own.is_clear() {
-                continue;
-            }
-            if self.taken.is_empty() {
-                return if lost {
-                    Ok(Carried::Lost)
-                } else {
-                    self.flushed()
+            let is_live = self.state() == State::Live;
+            let mut is_cut = false;
+            if is_live && may_take {
+                is_cut = match self.take_one()? {
+                    One::Written => return self.flushed(),
+                    One::Taken => self.take(),
+                    One::Empty => false,
+                    One::Cut => true,
                 };
             }
-            if !self.write_taken()? {
+            if self.outbox.is_empty() {
+                if is_cut {
+                    self.falls_back();
+                }
+                return match is_cut || (is_live && !may_take) {
+                    true => Ok(Carried::OwnThread),
+                    false => self.flushed(),
+                };
+            }
+            if !self.write()? {
                 return Ok(Carried::Blocked);
             }
         }
@@ -345,30 +378,10 @@ impl Link {
         })
     }
 
-    /// Writes the protocol's replies and the link's own bytes; whether all are written.
-    fn write_own(&mut self) -> io::Result<bool> {
-        // A reply must not go into the middle of one of our frames, and our bytes not into the middle of a reply: ours go
-        // out only when the protocol's flush has returned Ok.
-        if !self.flush_replies()? {
-            return Ok(false);
-        }
-        if self.own.is_unused() {
-            return Ok(true);
-        }
-        let (written, all) = self.own.write(&self.socket)?;
-        self.progress += written as u64;
-        Ok(all && self.flush_replies()?)
-    }
-
-    /// A frame of ours is half on the wire.
-    fn is_half(&self) -> bool {
-        self.own.is_half() || self.taken.is_half()
-    }
-
     /// Writes the protocol's replies, unless they must wait for the end of a frame of ours; false where the socket is
     /// full.
     fn flush_replies(&mut self) -> io::Result<bool> {
-        if !self.engine.has_replies() || self.is_half() {
+        if !self.engine.has_replies() || self.outbox.is_half() {
             return Ok(true);
         }
         self.engine.flush(engine::Wire {
@@ -380,16 +393,16 @@ impl Link {
     /// Takes the next batch from the queue. If nothing else waits and it is of one segment, as nearly always, it is
     /// written from where it lies; what the socket doesn't take of it is kept like any other.
     fn take_one(&mut self) -> io::Result<One> {
-        if !self.taken.is_empty() {
+        if !self.outbox.is_empty() {
             return Ok(One::Taken);
         }
-        let Some(queue) = &self.queue else {
-            return Ok(One::Lost);
+        let Some((reader, queue)) = self.life.as_mut().and_then(|life| life.live()) else {
+            return Ok(One::Empty);
         };
         let batch = match queue.try_recv() {
             Ok(batch) => batch,
             Err(TryRecvError::Empty) => return Ok(One::Empty),
-            Err(TryRecvError::Disconnected) => return Ok(One::Lost),
+            Err(TryRecvError::Disconnected) => return Ok(One::Cut),
         };
         // Race: another batch is queued from here on. Whoever carries it finds the lock taken, and wakes the thread.
         let [segment] = &batch.segments[..] else {
@@ -400,10 +413,10 @@ impl Link {
             self.take_in(batch);
             return Ok(One::Taken);
         }
-        let Some(reader) = self.reader.as_mut().filter(|r| r.selects(segment)) else {
+        if !reader.selects(segment) {
             self.done = batch.sequence;
             return Ok(One::Written);
-        };
+        }
         let bytes = self.wire.form(segment);
         let written = match bytes {
             // An event, in a format that has none.
@@ -423,15 +436,17 @@ impl Link {
             return Ok(One::Written);
         }
         self.take_in(batch);
-        self.taken.has_written(written);
+        self.outbox.has_written(written);
         Ok(One::Taken)
     }
 
     /// Takes some batches from the queue; whether the queue is gone.
     fn take(&mut self) -> bool {
-        while self.taken.len() < TAKEN_MAX && self.own.is_clear() {
-            let Some(queue) = &self.queue else {
-                return true;
+        // What it encodes for itself it writes before it takes more.
+        let max = if self.wire.is_shared() { TAKEN_MAX } else { 1 };
+        while self.outbox.len() < max {
+            let Some((_, queue)) = self.life.as_mut().and_then(|life| life.live()) else {
+                return false;
             };
             match queue.try_recv() {
                 Ok(batch) => self.take_in(batch),
@@ -443,7 +458,7 @@ impl Link {
     }
 
     fn take_in(&mut self, batch: Arc<Batch>) {
-        let reader = self.reader.as_ref();
+        let reader = self.life.as_ref().and_then(|life| life.reader());
         let wanted: Vec<usize> = (0..batch.segments.len())
             .filter(|&n| reader.is_some_and(|reader| reader.selects(&batch.segments[n])))
             .collect();
@@ -452,21 +467,19 @@ impl Link {
                 let segment = &batch.segments[n];
                 let sifted = Sifted::of(segment, self.wire.filter());
                 self.push_segment(segment, &sifted);
-                if let Some(reader) = &mut self.reader {
-                    reader.has(&batch.segments[n]);
-                }
+                self.has(segment);
             }
             self.done = batch.sequence;
             return;
         }
         if wanted.is_empty() {
-            if self.taken.is_empty() {
+            if self.outbox.is_empty() {
                 self.done = batch.sequence;
             }
             return;
         }
         for (i, &segment) in wanted.iter().enumerate() {
-            let named = self.taken.last_file().or(self.named);
+            let named = self.outbox.last_file().or(self.named);
             // It counts once it is sent, behind what was taken before.
             let before = self.wire.sum();
             self.wire.goes_back(Sum::default());
@@ -474,36 +487,44 @@ impl Link {
             let header = header.unwrap_or_default();
             let sum = self.wire.sum();
             self.wire.goes_back(before);
-            self.taken.push(Item {
-                chunk: Chunk::of(&batch, segment),
-                header,
+            self.outbox.push(Item {
+                bytes: header,
+                chunk: Some(Chunk::of(&batch, segment)),
                 sum,
                 done: (i + 1 == wanted.len()).then_some(batch.sequence),
+                ..Item::default()
             });
         }
     }
 
-    /// Writes what was taken with one call; whether the socket took any of it.
-    fn write_taken(&mut self) -> io::Result<bool> {
-        match self.taken.write(&self.wire, &self.socket) {
+    /// It has all of `segment`, which came by the queue.
+    fn has(&mut self, segment: &Segment) {
+        if let Some(life) = &mut self.life {
+            life.has(segment);
+        }
+    }
+
+    /// Writes what waits with one call; whether the socket took any of it.
+    fn write(&mut self) -> io::Result<bool> {
+        match self.outbox.write(&self.wire, &self.socket) {
             Ok(n) => self.progress += n as u64,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
             Err(error) => return Err(error),
         }
-        while let Some(item) = self.taken.pop_written(&self.wire) {
-            if let Some(reader) = &mut self.reader {
-                reader.has(&item.chunk);
+        while let Some(item) = self.outbox.pop_written(&self.wire) {
+            let Some(chunk) = item.chunk else {
+                continue;
+            };
+            // Who reads has it already.
+            if self.state() == State::Live {
+                self.has(&chunk);
             }
-            self.lines += item.chunk.lines_len();
-            self.wire.was_sent(item.sum, &item.chunk);
-            if matches!(item.chunk.kind, Kind::Lines(_)) {
-                self.named = Some(item.chunk.source.index);
+            self.lines += chunk.lines_len();
+            self.wire.was_sent(item.sum, &chunk);
+            if matches!(chunk.kind, Kind::Lines(_)) {
+                self.named = Some(chunk.source.index);
             }
             self.done = item.done.unwrap_or(self.done);
-        }
-        if !self.live && self.taken.is_empty() {
-            // Most clients are idle from here on: nothing is kept.
-            self.taken = Taken::default();
         }
         Ok(true)
     }
@@ -512,21 +533,21 @@ impl Link {
 
     /// Reads one message of a WebSocket peer; `None` where it has said nothing more for now.
     pub fn read_message(&mut self) -> Result<Option<Message>, Error> {
-        let is_half = self.is_half();
+        let is_half = self.outbox.is_half();
         let socket = &self.socket;
         self.engine.read(engine::Wire { socket, is_half })
     }
 
     /// Queues a ping.
     pub fn ping(&mut self) {
-        let is_half = self.is_half();
+        let is_half = self.outbox.is_half();
         let socket = &self.socket;
         self.engine.ping(engine::Wire { socket, is_half });
     }
 
     /// Queues the close frame, after what is half on the wire.
     pub fn close(&mut self, frame: CloseFrame) {
-        let is_half = self.is_half();
+        let is_half = self.outbox.is_half();
         let socket = &self.socket;
         self.engine.close(engine::Wire { socket, is_half }, frame);
     }

@@ -3,6 +3,8 @@
 pub mod filter;
 pub mod wire;
 
+pub mod visitor;
+
 pub mod link;
 pub mod peer;
 pub mod streams;

@@ -11,9 +11,10 @@ use std::sync::atomic;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::hub::{Hub, Subscriber};
+use crate::hub::{Hub, Selection, Subscriber};
 use crate::limits::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNKS_BYTES, STALL_HOLD};
-use crate::reader::Reader;
+use crate::reader::life::{Happening, State};
+use crate::reader::{Reader, Subscription};
 use crate::source::{Chunk, Kind, Segment};
 
 use super::filter::{Filter, Sifted};
@@ -52,12 +53,11 @@ pub struct Stream<'a> {
     whom: Whom,
     /// Its place among those that are open.
     opened: Opened<'a>,
-    reader: Option<Reader>,
     /// Chunks that were read already: events, and at most the last one is of lines.
     first: Vec<Chunk>,
     follow: bool,
-    /// How it subscribed, while it is.
-    key: Option<u64>,
+    /// The peer has shut its sending side, and is served all the same.
+    deaf: bool,
     ping_due: Instant,
     /// When the peer last showed that it lives.
     sign: Instant,
@@ -72,31 +72,32 @@ pub struct Stream<'a> {
 
 impl Drop for Stream<'_> {
     fn drop(&mut self) {
-        if let Some(key) = self.key.take() {
-            self.shared.hub.leave(key);
+        // Also after a panic, so nothing is encoded here. It leaves the hub with its queue.
+        let life = self.peer.link.lock().take_life();
+        if let Some(mut life) = life {
+            life.happens(Happening::Ended);
         }
     }
 }
 
 impl<'a> Stream<'a> {
-    /// A stream to `peer` of what `reader` reads, beginning with `first`.
+    /// A stream to `peer` of what `selection` has, beginning with `first`.
     pub fn new(
         shared: &'a Shared,
         peer: Arc<Peer>,
-        reader: Reader,
+        selection: &Selection,
         first: Vec<Chunk>,
         follow: bool,
     ) -> Self {
         let now = Instant::now();
         Stream {
             shared,
-            opened: shared.streams.open(&peer, reader.selection()),
+            opened: shared.streams.open(&peer, selection),
             whom: peer.visitor.socket.whom(),
             peer,
-            reader: Some(reader),
             first,
             follow,
-            key: None,
+            deaf: false,
             ping_due: now + shared.ping_interval,
             sign: now,
             progress: 0,
@@ -134,26 +135,20 @@ impl<'a> Stream<'a> {
     #[inline(never)]
     fn catch_up(&mut self) -> Result<(), Ended> {
         let shared = self.shared;
-        let Some(mut reader) = self.reader.take() else {
-            return Err(Ended::PeerLeft);
-        };
-        self.opened.falls_behind(reader.behind_bytes());
+        let behind = self.with_life(|life| life.reader().map_or(0, Reader::behind_bytes))?;
+        self.opened.falls_behind(behind);
         for segment in std::mem::take(&mut self.first) {
             let filter = self.peer.link.lock().wire.filter().cloned();
             let sifted = Sifted::of(&segment, filter.as_ref());
             self.peer.link.lock().push_chunk(segment, &sifted);
         }
-        self.send(&mut reader)?;
+        self.send()?;
         loop {
-            self.attend(Some(&reader))?;
-            if self.key.is_some() && self.peer.is_lost() {
-                self.fell_back(&mut reader);
-            }
-            if self.follow && self.peer.visitor.is_deaf() && !self.peer.visitor.may_half_close() {
-                self.ends_at_edge(&mut reader);
-            }
-            if self.follow && self.key.is_none() && reader.is_close() {
-                self.join(&mut reader)?;
+            self.attend()?;
+            if self.follow && self.deaf && !self.peer.visitor.may_half_close() {
+                // It gets what there is now, and no more.
+                self.follow = false;
+                self.with_life(Subscription::ends_here)?;
             }
             let filter = self.peer.link.lock().wire.filter().cloned();
             let lane = match filter {
@@ -165,42 +160,80 @@ impl<'a> Stream<'a> {
                 .clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
             // A power of two: chunks of whatever size then end in places that those in the same place know, too.
             let chunk = 1 << chunk.ilog2();
-            let segment = reader.next(chunk).map_err(|error| {
-                log::warn!("a client's history can't be read: {error}");
-                Ended::PeerLeft
-            })?;
-            let Some(segment) = segment else {
+            let Some(segment) = self.with_life(|life| self.read(life, chunk))?? else {
                 drop(turn);
-                if self.key.is_some() && !self.peer.is_lost() {
-                    let mut link = self.peer.link.lock();
-                    link.reader = Some(reader);
-                    link.live = true;
-                    drop(link);
+                if !self.follow {
+                    let ends = self.with_life(|life| life.reader().map(Reader::ends))?;
+                    for end in ends.into_iter().flatten() {
+                        self.peer.link.lock().push_segment(&end, &Sifted::All);
+                    }
+                    self.send()?;
+                    return Err(Ended::Complete);
+                }
+                if self.peer.link.lock().state() == State::Live {
                     self.opened.has_caught_up();
                     return Ok(());
                 }
-                if !self.follow {
-                    for end in reader.ends() {
-                        self.peer.link.lock().push_segment(&end, &Sifted::All);
-                    }
-                    self.send(&mut reader)?;
-                    return Err(Ended::Complete);
-                }
                 continue;
             };
-            let sifted = self.sift(&reader, &segment, filter.as_ref(), &mut turn)?;
-            self.opened.has_read(&segment, || reader.behind_bytes());
+            let sifted = self.sift(&segment, filter.as_ref(), &mut turn)?;
             self.peer.link.lock().push_chunk(segment, &sifted);
             drop(turn);
-            self.send(&mut reader)?;
+            self.send()?;
         }
+    }
+
+    /// Takes its subscription out of the link, to read with it under no lock, and puts it back.
+    fn with_life<T>(&self, read: impl FnOnce(&mut Subscription) -> T) -> Result<T, Ended> {
+        let life = self.peer.link.lock().take_life();
+        let Some(mut life) = life else {
+            return Err(Ended::PeerLeft);
+        };
+        let read = read(&mut life);
+        self.peer.link.lock().put_life(life);
+        self.falls_back_if_cut();
+        Ok(read)
+    }
+
+    /// Falls back if the hub has dropped the sender; whether it has. Called without the link, after it was held and before
+    /// this thread waits for anything.
+    ///
+    /// Race: the hub drops the sender while this thread has the link, and does not wait for it. The hub takes the
+    /// subscriber from its list first and then tries the link. So if this thread still finds itself in the list, the hub
+    /// tries after this thread let go of the link, and gets it.
+    fn falls_back_if_cut(&self) -> bool {
+        let key = self.peer.link.lock().key();
+        let key = key.filter(|&key| !self.shared.hub.is_subscribed(key));
+        // At the end what is queued is still sent.
+        let Some(key) = key.filter(|_| !self.peer.visitor.is_ended()) else {
+            return false;
+        };
+        self.peer.link.lock().is_cut(key);
+        true
+    }
+
+    /// What is to be sent next. With little left it joins, and the rest is read up to where the queue begins.
+    fn read(&self, life: &mut Subscription, chunk_bytes: usize) -> Result<Option<Chunk>, Ended> {
+        let shared = self.shared;
+        if self.follow {
+            let subscriber = || Arc::clone(&self.peer) as Arc<dyn Subscriber>;
+            life.join_if_close(&shared.hub, subscriber, shared.queue_batches)
+                .map_err(|_| Ended::Stopping)?;
+        }
+        let chunk = life.read(chunk_bytes).map_err(|error| {
+            log::warn!("a client's history can't be read: {error}");
+            Ended::PeerLeft
+        })?;
+        if let (Some(chunk), Some(reader)) = (&chunk, life.reader()) {
+            self.opened.has_read(chunk, || reader.behind_bytes());
+        }
+        Ok(chunk)
     }
 
     /// The lines of `segment` that pass `filter`. Where that takes long, others have their turns in between, and the
     /// peer its pings.
     fn sift(
         &mut self,
-        reader: &Reader,
         segment: &Segment,
         filter: Option<&Filter>,
         turn: &mut Turn<'_>,
@@ -211,63 +244,21 @@ impl<'a> Stream<'a> {
         let mut these = Vec::with_capacity(lines.len());
         for i in 0..lines.len() {
             if turn.is_over() {
-                turn.again(|| self.attend(Some(reader)))?;
+                turn.again(|| self.attend())?;
             }
             these.push(filter.passes(lines.line(i)));
         }
         Ok(Sifted::These(these))
     }
 
-    /// Subscribes: the rest is read up to where the queue begins.
-    fn join(&mut self, reader: &mut Reader) -> Result<(), Ended> {
-        self.peer.joins();
-        let subscriber: Arc<dyn Subscriber> = Arc::clone(&self.peer) as Arc<dyn Subscriber>;
-        let joined = self
-            .shared
-            .hub
-            .join(
-                subscriber,
-                reader.selection().clone(),
-                reader.awaited(),
-                self.shared.queue_batches,
-            )
-            .map_err(|_| Ended::Stopping)?;
-        self.key = Some(joined.key);
-        self.peer.link.lock().queue = Some(joined.queue);
-        // Race: the sender was dropped between the two lines above; the queue is then found disconnected, or `is_lost`.
-        reader.stop_at(&joined.edges);
-        Ok(())
-    }
-
-    /// The peer has shut its sending side before it had its history: it gets what there is now, and no more.
-    fn ends_at_edge(&mut self, reader: &mut Reader) {
-        self.fell_back(reader);
-        self.follow = false;
-        let hub = &self.shared.hub;
-        let states = hub.sources().into_iter();
-        let edges: Vec<_> = states
-            .filter(|state| reader.selection().has(&state.source) && state.generation.is_some())
-            .filter_map(|state| Some((state.source.index, hub.edge(state.source.index)?)))
-            .collect();
-        reader.stop_at(&edges);
-    }
-
-    fn fell_back(&mut self, reader: &mut Reader) {
-        if let Some(key) = self.key.take() {
-            self.shared.hub.leave(key);
-        }
-        self.peer.link.lock().queue = None;
-        reader.stop_nowhere();
-    }
-
     /// Writes what the link holds of its own, waiting for the peer where need be. A peer that takes nothing for a moment
     /// keeps only what is half on the wire.
-    fn send(&mut self, reader: &mut Reader) -> Result<(), Ended> {
+    fn send(&mut self) -> Result<(), Ended> {
         let mut since = None;
         loop {
             match self.peer.carry_here() {
                 Ok(Carried::Blocked) => {}
-                Ok(_) => return Ok(()),
+                Ok(Carried::Drained | Carried::OwnThread) => return Ok(()),
                 Err(_) => return Err(Ended::PeerLeft),
             }
             let now = Instant::now();
@@ -275,11 +266,10 @@ impl<'a> Stream<'a> {
                 since = None;
             }
             let hold_until = *since.get_or_insert(now) + STALL_HOLD;
-            if now >= hold_until
-                && let Some((index, position)) = self.peer.link.lock().trim()
-            {
-                reader.go_back(index, position);
-                self.opened.stands_behind(reader.behind_bytes());
+            if now >= hold_until && self.peer.link.lock().trim() {
+                let behind =
+                    self.with_life(|life| life.reader().map_or(0, Reader::behind_bytes))?;
+                self.opened.stands_behind(behind);
             }
             let until = if now >= hold_until {
                 None
@@ -292,7 +282,7 @@ impl<'a> Stream<'a> {
 
     // -- live
 
-    /// Carries and waits until the queue is lost.
+    /// Carries and waits until it is live no more.
     #[inline(never)]
     fn live(&mut self) -> Result<(), Ended> {
         #[cfg(test)]
@@ -301,70 +291,47 @@ impl<'a> Stream<'a> {
             "a test wants it"
         );
         loop {
-            match self.peer.carry_here() {
-                Ok(Carried::Drained | Carried::OwnThread) => {
-                    self.attend(None)?;
-                    // Race: the socket was full for a ping. Couriers then leave the client to this thread.
-                    let waits = self.peer.link.lock().waits;
-                    if !waits && !self.peer.visitor.has_said() && !self.peer.visitor.is_ended() {
-                        self.note_progress();
-                        thread::park_timeout(
-                            self.ping_due.saturating_duration_since(Instant::now()),
-                        );
+            self.peer.carry_here().map_err(|_| Ended::PeerLeft)?;
+            self.attend()?;
+            let state = self.peer.link.lock().state();
+            match state {
+                State::Live => {
+                    self.note_progress();
+                    if !self.peer.visitor.has_said() && !self.peer.visitor.is_ended() {
+                        let left = self.ping_due.saturating_duration_since(Instant::now());
+                        thread::park_timeout(left);
                     }
                 }
-                Ok(Carried::Blocked) => {
-                    self.attend(None)?;
-                    if self.peer.is_lost() {
-                        self.peer.link.lock().forsake();
-                    }
+                State::Full => {
                     self.wait_for_room(None)?;
                     self.note_progress();
                 }
-                Ok(Carried::Lost) => {
-                    if self.peer.visitor.is_ended() {
-                        return Err(self.why_ended());
-                    }
-                    let mut link = self.peer.link.lock();
-                    link.live = false;
-                    let reader = link.reader.take();
-                    drop(link);
-                    let Some(mut reader) = reader else {
-                        return Err(Ended::PeerLeft);
-                    };
-                    self.fell_back(&mut reader);
-                    self.reader = Some(reader);
-                    return Ok(());
-                }
-                Err(_) => return Err(Ended::PeerLeft),
+                State::Reads | State::Joins | State::Over => return Ok(()),
             }
         }
     }
 
-    /// Waits until the socket takes more, the peer says something, a ping is due, or `until`.
+    /// Waits until the socket takes more, the peer says something, a ping is due, or `until`; not at all where it falls
+    /// back instead. What is queued for it is let go of before it waits, and then only the socket can move it on.
     fn wait_for_room(&mut self, until: Option<Instant>) -> Result<(), Ended> {
         self.blocked = true;
+        if self.falls_back_if_cut() {
+            return Ok(());
+        }
         let deadline = until.map_or(self.ping_due, |until| until.min(self.ping_due));
-        let socket = Arc::clone(&self.peer.visitor.socket);
-        let waited = self.peer.visitor.wait(|| {
-            // Race: the sender was dropped since this thread last looked. What is queued is let go of before it waits;
-            // where that has been done, only the rest of a frame is left, and only the socket can move it on.
-            if self.peer.is_lost() && self.peer.link.lock().queue.is_some() {
-                return Ok(None);
-            }
-            socket.wait(true, deadline).map(Some)
-        });
+        let visitor = Arc::clone(&self.peer.visitor);
+        let waited = visitor.wait(|| visitor.socket.wait(true, deadline));
         match waited {
             None => return Err(self.why_ended()),
             Some(Err(_)) => return Err(Ended::PeerLeft),
-            Some(Ok(Some(ready))) if ready.read => {
-                self.peer.visitor.hears();
+            Some(Ok(ready)) if ready.read => {
+                visitor.hears();
                 if !ready.write {
                     // Its words are read in `attend`; an end that is no end (a half-closed peer) must not spin.
-                    self.attend(None)?;
-                    if self.peer.visitor.is_deaf()
-                        && let Some(Err(_)) =
-                            self.peer.visitor.wait(|| socket.wait_to_write(deadline))
+                    self.attend()?;
+                    let wait = || visitor.socket.wait_to_write(deadline);
+                    if self.deaf
+                        && let Some(Err(_)) = visitor.wait(wait)
                     {
                         return Err(Ended::PeerLeft);
                     }
@@ -372,6 +339,6 @@ impl<'a> Stream<'a> {
             }
             Some(Ok(_)) => {}
         }
-        self.attend(None)
+        self.attend()
     }
 }

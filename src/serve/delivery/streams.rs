@@ -64,8 +64,6 @@ fn kind(peer: &Peer) -> usize {
 struct Open {
     peer: Arc<Peer>,
     kind: usize,
-    /// Bytes that were written to it, when last asked.
-    bytes: AtomicU64,
     selection: Selection,
     /// Where its peer is; `None` on a Unix socket. Asked while the peer is there.
     from: Option<SocketAddr>,
@@ -97,7 +95,6 @@ impl Streams {
         let open = Arc::new(Open {
             peer: Arc::clone(peer),
             kind: kind(peer),
-            bytes: AtomicU64::new(0),
             selection: selection.clone(),
             from: peer.visitor.socket.peer_address(),
             since: Instant::now(),
@@ -156,7 +153,7 @@ impl Streams {
         };
         for open in &open {
             let kind = &mut kinds[open.kind];
-            kind.delivered_bytes += open.written_bytes();
+            kind.delivered_bytes += open.peer.progress();
             match open.catches_up.load(Ordering::Relaxed) {
                 true => kind.catching_up += 1,
                 false => kind.live += 1,
@@ -198,14 +195,6 @@ impl Streams {
 }
 
 impl Open {
-    fn written_bytes(&self) -> u64 {
-        // Somebody is at it: what it was a moment ago will do.
-        if let Some(link) = self.peer.link.try_lock() {
-            self.bytes.store(link.progress(), Ordering::Relaxed);
-        }
-        self.bytes.load(Ordering::Relaxed)
-    }
-
     /// What it has yet to get, where it catches up; `published` says how much there is.
     fn behind_bytes(&self, published: impl FnOnce(&Selection) -> u64) -> Option<u64> {
         let reached = self.reached.load(Ordering::Relaxed);
@@ -323,7 +312,7 @@ impl Opened<'_> {
 impl Drop for Opened<'_> {
     fn drop(&mut self) {
         self.is_live();
-        let bytes = self.open.peer.link.lock().progress();
+        let bytes = self.open.peer.progress();
         let mut open = self.streams.open.lock();
         open.remove(&self.number);
         self.streams.ended_bytes[self.open.kind].fetch_add(bytes, Ordering::Relaxed);

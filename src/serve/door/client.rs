@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::escape::shown;
 use crate::limits::{DRAIN, HEAD_BYTES, HEAD_READ_BYTES, HEAD_TIME_MS, OPENING_STACK_BYTES};
-use crate::serve::delivery::peer::Visitor;
+use crate::serve::delivery::visitor::Visitor;
 use crate::serve::door::routes::{Route, Routes};
 use crate::serve::http::answer::Answer;
 use crate::serve::http::head::{HeadParser, Parsed};

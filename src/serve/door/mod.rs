@@ -28,7 +28,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use crate::limits::{ACCEPT_PAUSE, ACCESS_LOOK, CLIENT_STACK_BYTES, GRACE, HEADS_PAUSE};
 use crate::stop::{Reason, Stop};
 
-use crate::serve::delivery::peer::Visitor;
+use crate::serve::delivery::visitor::Visitor;
 use crate::serve::http::answer::Answer;
 use crate::serve::http::refusal::Refusal;
 use crate::serve::http::request::Method;

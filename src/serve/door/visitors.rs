@@ -9,7 +9,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use crate::limits::{HEAD_SILENT, HEADS_MAX};
-use crate::serve::delivery::peer::Visitor;
+use crate::serve::delivery::visitor::Visitor;
 use crate::serve::transport::socket::Socket;
 
 /// All connections that are there. Its lock is held for no longer than a look into the list.

@@ -123,7 +123,7 @@ impl Subscriber for Noting {
         self.0.store(gettid().as_raw(), Ordering::Release);
     }
 
-    fn dropped(&self) {}
+    fn dropped(&self, _: u64) {}
 
     fn done(&self) -> u64 {
         u64::MAX
@@ -301,7 +301,7 @@ struct Lags;
 impl Subscriber for Lags {
     fn carry(&self) {}
 
-    fn dropped(&self) {}
+    fn dropped(&self, _: u64) {}
 
     fn done(&self) -> u64 {
         0
@@ -313,10 +313,7 @@ fn while_lines_come_fast_and_most_subscribers_lag_the_next_publish_waits_for_the
     let dir = dir();
     append(&dir.path().join("a.log"), "");
     let mut rig = Rig::with(dir, &["a.log"], 1 << 20, Options::default(), Arc::new(Lags));
-    let join = |_| {
-        rig.hub
-            .join(Arc::new(Lags), Selection::All, Vec::new(), 1 << 20)
-    };
+    let join = |_| rig.hub.join(Arc::new(Lags), Selection::All, Vec::new(), 16);
     let crowd: Vec<_> = (0..500).map(join).collect();
     let lines = 2 * FAST_BYTES / 10;
     let mut begun = Instant::now();

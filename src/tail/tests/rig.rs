@@ -7,12 +7,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Receiver;
 use parking_lot::{Condvar, Mutex};
 use tempfile::TempDir;
 
 use crate::courier::Rounds;
-use crate::hub::{Hub, Selection, Subscriber};
+use crate::hub::{Hub, Queue, Selection, Subscriber};
 use crate::pattern::Wanted;
 use crate::source::{Batch, EventKind, Kind};
 use crate::stop::Stop;
@@ -32,7 +31,7 @@ pub(super) struct Quiet;
 
 impl Subscriber for Quiet {
     fn carry(&self) {}
-    fn dropped(&self) {}
+    fn dropped(&self, _: u64) {}
     fn done(&self) -> u64 {
         u64::MAX
     }
@@ -46,7 +45,7 @@ pub(super) struct Rig {
     /// The largest batch so far.
     pub(super) batch_bytes_max: usize,
     watcher: Option<(Handle, JoinHandle<()>)>,
-    pub(super) queue: Receiver<Arc<Batch>>,
+    pub(super) queue: Queue,
 }
 
 /// A directory, and names in it.
@@ -367,7 +366,7 @@ impl Subscriber for Gate {
         state.passes = false;
     }
 
-    fn dropped(&self) {}
+    fn dropped(&self, _: u64) {}
 
     fn done(&self) -> u64 {
         u64::MAX
@@ -383,7 +382,7 @@ impl Subscriber for Unprivileged {
         nix::unistd::setfsuid(nix::unistd::Uid::from_raw(65534));
     }
 
-    fn dropped(&self) {}
+    fn dropped(&self, _: u64) {}
 
     fn done(&self) -> u64 {
         u64::MAX

@@ -8,12 +8,13 @@ use tungstenite::Message;
 use crate::limits::WS_READS_MAX;
 use crate::reader::Reader;
 use crate::serve::transport::socket::Backlog;
+use crate::source::Id;
 
 use super::{Ended, Stream};
 
 impl Stream<'_> {
     pub(super) fn note_progress(&mut self) -> bool {
-        let progress = self.peer.link.lock().progress();
+        let progress = self.peer.progress();
         let moved = progress != self.progress;
         if moved && self.blocked {
             self.sign = Instant::now();
@@ -39,7 +40,7 @@ impl Stream<'_> {
     }
 
     /// Ends where it is to end, hears what the peer says, pings.
-    pub(super) fn attend(&mut self, reader: Option<&Reader>) -> Result<(), Ended> {
+    pub(super) fn attend(&mut self) -> Result<(), Ended> {
         if self.peer.visitor.is_ended() {
             return Err(self.why_ended());
         }
@@ -53,29 +54,25 @@ impl Stream<'_> {
         self.note_progress();
         self.ping_due = now + self.shared.ping_interval;
         let owes = self.owes_a_sign(now);
-        let mut link = self.peer.link.lock();
-        if (link.is_websocket() || owes)
-            && now.duration_since(self.sign) >= 2 * self.shared.ping_interval
+        let (is_websocket, has_filter) = {
+            let link = self.peer.link.lock();
+            (link.is_websocket(), link.wire.filter().is_some())
+        };
+        if (is_websocket || owes) && now.duration_since(self.sign) >= 2 * self.shared.ping_interval
         {
             return Err(Ended::Silent);
         }
-        if link.is_websocket() {
+        // Through a filter a file can be as quiet as the stream: its id must not go stale, whatever other files say.
+        let quiet = self.progress == self.progress_at_ping || has_filter;
+        let standing = match has_filter {
+            true => self.standing()?,
+            false => Vec::new(),
+        };
+        let mut link = self.peer.link.lock();
+        if is_websocket {
             link.ping();
         }
-        // Through a filter a file can be as quiet as the stream: its id must not go stale, whatever other files say.
-        let quiet = self.progress == self.progress_at_ping || link.wire.filter().is_some();
         if quiet && link.is_idle() {
-            let standing: Vec<_> = match (reader.or(link.reader.as_ref()), link.wire.filter()) {
-                (Some(reader), Some(_)) => reader
-                    .ids()
-                    .into_iter()
-                    .filter_map(|(index, id)| {
-                        let state = self.shared.hub.source(index)?;
-                        Some((index, state.source.name.clone(), id))
-                    })
-                    .collect(),
-                _ => Vec::new(),
-            };
             let heartbeat = link.wire.heartbeat(&standing);
             link.push_raw(&heartbeat);
         }
@@ -87,6 +84,16 @@ impl Stream<'_> {
         self.note_progress();
         self.progress_at_ping = self.progress;
         Ok(())
+    }
+
+    /// The ids of the places where it stands, with the names of their sources. Reads the files.
+    fn standing(&self) -> Result<Vec<(u32, String, Id)>, Ended> {
+        let named = |(index, id)| {
+            let state = self.shared.hub.source(index)?;
+            Some((index, state.source.name.clone(), id))
+        };
+        let ids = self.with_life(|life| life.reader().map(Reader::ids))?;
+        Ok(ids.into_iter().flatten().filter_map(named).collect())
     }
 
     pub(super) fn why_ended(&self) -> Ended {
@@ -127,7 +134,7 @@ impl Stream<'_> {
                     return Err(Ended::PeerLeft);
                 }
                 Ok(0) => {
-                    self.peer.visitor.goes_deaf();
+                    self.deaf = true;
                     return Ok(());
                 }
                 Ok(n) if self.peer.visitor.asks_for_http(&buf[..n]) => {

@@ -7,6 +7,7 @@ use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::limits::DRAIN;
+use crate::reader::life::State;
 use crate::serve::delivery::link::Carried;
 
 use super::{Ended, Stream};
@@ -17,22 +18,19 @@ impl Stream<'_> {
             return;
         }
         let socket = Arc::clone(&self.peer.visitor.socket);
-        if let Some(key) = self.key.take() {
-            self.shared.hub.leave(key);
-        }
         let deadline = Instant::now() + DRAIN;
         let mut link = self.peer.link.lock();
         if matches!(ended, Ended::Stopping) {
             // What is queued is flushed, as far as the peer takes it in time.
-            while link.live && matches!(link.carry(true), Ok(Carried::Blocked)) {
+            link.tries();
+            while link.state() == State::Live && matches!(link.carry(true), Ok(Carried::Blocked)) {
                 if Instant::now() >= deadline || socket.wait_to_write(deadline).is_err() {
                     break;
                 }
             }
         }
         // Race: the end comes while a shared frame is half on the wire. Its rest goes before the close frame.
-        link.forsake();
-        link.live = false;
+        link.ends();
         match ended {
             Ended::Complete => {
                 let mut ending = link.wire.last_event();

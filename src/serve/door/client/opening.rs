@@ -14,7 +14,7 @@ use crate::limits::{
     CLIENT_MESSAGE_BYTES, FIRST_WORDS_WAIT, HALF_CLOSED_WAIT, WS_READ_BUFFER_BYTES,
     WS_WRITE_BUFFER_BYTES,
 };
-use crate::reader::{Reader, note};
+use crate::reader::{Reader, Subscription, note};
 use crate::serve::access::Pass;
 use crate::serve::delivery::link::{Link, Speaks};
 use crate::serve::delivery::peer::Peer;
@@ -324,14 +324,16 @@ impl Client<'_> {
                 Kind::Lines(_) => None,
             }));
         }
-        let mut link = Link::new(Arc::clone(&self.visitor.socket), speaks, wire);
+        let selection = reader.selection().clone();
+        let life = Subscription::new(reader);
+        let mut link = Link::new(Arc::clone(&self.visitor.socket), speaks, wire, life);
         link.push_raw(&head);
         let peer = Arc::new(Peer::new(Arc::clone(&self.visitor), link));
         // Also where pings tell that a peer is gone: what its socket still holds goes then, too.
         let interval = self.routes.shared.ping_interval;
         self.visitor.socket.keep_alive(interval);
         let shared = &self.routes.shared;
-        let stream = Box::new(Stream::new(shared, peer, reader, first, plan.follow()));
+        let stream = Box::new(Stream::new(shared, peer, &selection, first, plan.follow()));
         Some(Opened {
             stream,
             _place: place,

@@ -1,0 +1,165 @@
+//! One subscriber's life: it reads the files, joins, is carried live by its queue, is cut off from that when it is too
+//! slow, and reads again. Clients and publishers, and whoever comes later, live it by this one type.
+//!
+//! That every line comes once, in order, is argued here and nowhere else:
+//!
+//! - Who reads gets what stands between its place and the live edge, and its place moves with what it gets.
+//! - It joins in one step under the hub's lock: its queue is added, and the edges are noted. So what is published before
+//!   lies before those edges, and what is published later comes by the queue. It reads exactly up to the edges, and
+//!   takes nothing from the queue until then.
+//! - While it is live its place moves with what it *has*: what was taken from the queue and has gone out.
+//! - When it is cut, whatever came by the queue and is not out is thrown away. Its place is then the end of what is out,
+//!   as if it had read that, and it reads on from there.
+//!
+//! What it had *read* when it was cut is not thrown away: its place is behind that already.
+
+use std::io;
+use std::sync::Arc;
+
+use crossbeam_channel::TryRecvError;
+
+use crate::hub::{Hub, Queue, Stopping, Subscriber};
+use crate::source::{Batch, Chunk, Segment};
+
+use super::Reader;
+use super::life::{self, Deed, Happening, Life, State};
+
+/// A subscriber of the hub, wherever it is in its life.
+#[derive(Debug)]
+pub struct Subscription {
+    life: Life<Reader, Queue>,
+}
+
+/// What came by the queue.
+#[derive(Debug)]
+pub enum Came {
+    /// The next batch.
+    Batch(Arc<Batch>),
+    /// Nothing more for now.
+    Nothing,
+    /// It is not live: it has to read.
+    NotLive,
+}
+
+impl Subscription {
+    /// One that reads.
+    pub fn new(reader: Reader) -> Subscription {
+        Subscription {
+            life: Life::Reads(reader),
+        }
+    }
+
+    /// Where it is in its life.
+    pub fn state(&self) -> State {
+        self.life.state()
+    }
+
+    /// What it reads with, while it lives.
+    pub fn reader(&self) -> Option<&Reader> {
+        self.life.reader()
+    }
+
+    /// The same, where it has not got what was taken from it.
+    pub fn reader_mut(&mut self) -> Option<&mut Reader> {
+        self.life.reader_mut()
+    }
+
+    /// What is known of it while its queue may be carried.
+    pub fn live(&mut self) -> Option<(&mut Reader, &Queue)> {
+        match &mut self.life {
+            Life::Live(reader, queue) => Some((reader, queue)),
+            _ => None,
+        }
+    }
+
+    /// The key of its queue, while it is subscribed.
+    pub fn key(&self) -> Option<u64> {
+        self.life.queue().map(Queue::key)
+    }
+
+    /// Something happens to it. What that changes for its reader is done; the rest of the deed is the caller's.
+    pub fn happens(&mut self, what: Happening<Queue>) -> Deed {
+        let from = self.state();
+        let (life, deed) = std::mem::replace(&mut self.life, Life::Over).next(what);
+        self.life = life;
+        life::count(from, self.state());
+        if let (Life::Reads(reader), Deed::ReadOn | Deed::LetGo) = (&mut self.life, deed) {
+            reader.stop_nowhere();
+        }
+        deed
+    }
+
+    /// Whether the hub has dropped its sender, without having told it yet.
+    pub fn is_cut(&self) -> bool {
+        self.life.queue().is_some_and(Queue::is_cut)
+    }
+
+    /// Joins, if little is left to be read. `subscriber` is who is carried to.
+    pub fn join_if_close(
+        &mut self,
+        hub: &Arc<Hub>,
+        subscriber: impl FnOnce() -> Arc<dyn Subscriber>,
+        queue_batches: usize,
+    ) -> Result<(), Stopping> {
+        let Life::Reads(reader) = &mut self.life else {
+            return Ok(());
+        };
+        if !reader.is_close() {
+            return Ok(());
+        }
+        let (selection, awaited) = (reader.selection().clone(), reader.awaited());
+        let joined = hub.join(subscriber(), selection, awaited, queue_batches)?;
+        reader.stop_at(&joined.edges);
+        self.happens(Happening::Joined(joined.queue));
+        Ok(())
+    }
+
+    /// Leaves its queue, if it has one, and reads no further than to what is published now.
+    pub fn ends_here(&mut self) {
+        self.happens(Happening::Cut);
+        if let Life::Reads(reader) = &mut self.life {
+            reader.stop_here();
+        }
+    }
+
+    /// What it reads next (see [`Reader::next`]); `None` where it has read all: if it has joined, it is live then.
+    pub fn read(&mut self, chunk_bytes: usize) -> io::Result<Option<Chunk>> {
+        if self.is_cut() {
+            self.happens(Happening::Cut);
+        }
+        let (Life::Reads(reader) | Life::Joins(reader, _)) = &mut self.life else {
+            return Ok(None);
+        };
+        let chunk = reader.next(chunk_bytes)?;
+        if chunk.is_none() {
+            self.happens(Happening::ReadAll);
+        }
+        Ok(chunk)
+    }
+
+    /// What came next by its queue. Called when nothing waits that was taken from it before.
+    pub fn take(&mut self) -> Came {
+        let Life::Live(_, queue) = &self.life else {
+            return Came::NotLive;
+        };
+        match queue.try_recv() {
+            Ok(batch) => Came::Batch(batch),
+            Err(TryRecvError::Empty) => Came::Nothing,
+            Err(TryRecvError::Disconnected) => {
+                self.happens(Happening::Cut);
+                Came::NotLive
+            }
+        }
+    }
+
+    /// It has all of `segment`, which came by its queue.
+    pub fn has(&mut self, segment: &Segment) {
+        if let Some(reader) = self.life.reader_mut() {
+            reader.has(segment);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "subscription_tests.rs"]
+mod tests;

@@ -1,0 +1,204 @@
+//! Who is woken, and what a peer has got when the hub drops its sender.
+
+use std::io::Read;
+use std::ops::ControlFlow;
+use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::hub::tests::{Published, file};
+use crate::hub::{Hub, Selection, Shelf};
+use crate::reader::life::{Happening, State};
+use crate::reader::{Begin, From, Subscription};
+use crate::serve::delivery::filter::Sifted;
+use crate::serve::delivery::link::Speaks;
+use crate::serve::delivery::wire::{Framing, Shape, Wire};
+use crate::serve::transport::socket::Socket;
+
+/// Longer than what a socket of [`rig`] takes.
+const LINE_BYTES: usize = 64 * 1024;
+
+/// Lines in the file.
+const LINES: usize = 24;
+
+struct Rig {
+    published: Published,
+    peer: Arc<Peer>,
+    far: UnixStream,
+}
+
+/// A peer whose socket takes about one line, with `first` lines published.
+fn rig(first: usize) -> Rig {
+    let line = format!("{}\n", "x".repeat(LINE_BYTES - 1));
+    let hub = Hub::new(1 << 20).expect("a hub");
+    let shelf = Shelf::new(64 << 20, 1);
+    let mut published = Published::new(hub.shelving(shelf), &file(&line, LINES), &line);
+    published.publish(first);
+    let begin = Begin {
+        hub: &published.hub,
+        selection: Selection::All,
+        follow: true,
+        since: None,
+        until: None,
+        rotated: false,
+        passes: None,
+        pause: &mut |_| ControlFlow::Continue(()),
+    };
+    let noted = published.hub.sources();
+    let reader = begin.reader(noted, &|_| From::All).expect("readable");
+    let life = Subscription::new(reader.expect("not given up"));
+    let (near, far) = UnixStream::pair().expect("a pair");
+    near.set_nonblocking(true).expect("not blocking");
+    nix::sys::socket::setsockopt(&near, nix::sys::socket::sockopt::SndBuf, &LINE_BYTES)
+        .expect("an option");
+    let socket = Arc::new(Socket::Unix(near));
+    let wire = Wire::new(Shape::Text, Framing::Bare, false, None);
+    let link = Link::new(Arc::clone(&socket), Speaks::Http, wire, life);
+    let visitor = Arc::new(Visitor::new(0, socket, true));
+    visitor.runs_here();
+    Rig {
+        peer: Arc::new(Peer::new(visitor, link)),
+        published,
+        far,
+    }
+}
+
+impl Rig {
+    /// Reads and joins as the peer's thread does, and sends what comes as far as the socket takes it; false where there
+    /// was nothing.
+    fn reads(&self) -> bool {
+        let life = self.peer.link.lock().take_life();
+        let mut life = life.expect("it lives");
+        let subscriber = || Arc::clone(&self.peer) as Arc<dyn Subscriber>;
+        life.join_if_close(&self.published.hub, subscriber, 2)
+            .expect("not stopping");
+        let chunk = life.read(LINES * LINE_BYTES).expect("readable");
+        let mut link = self.peer.link.lock();
+        link.put_life(life);
+        let any = chunk.is_some();
+        if let Some(chunk) = chunk {
+            link.push_chunk(chunk, &Sifted::All);
+        }
+        drop(link);
+        self.peer.carry_here().expect("it is there");
+        any
+    }
+
+    fn is_live(mut self) -> Rig {
+        while self.reads() {
+            self.takes();
+        }
+        assert_eq!(self.state(), State::Live);
+        self
+    }
+
+    fn state(&self) -> State {
+        self.peer.link.lock().state()
+    }
+
+    /// Takes all that the peer's socket holds, and what it is sent on that; how many bytes.
+    fn takes(&mut self) -> usize {
+        self.far.set_nonblocking(true).expect("not blocking");
+        let (mut taken, mut buf) = (0, vec![0; LINE_BYTES]);
+        loop {
+            match self.far.read(&mut buf) {
+                Ok(n) => taken += n,
+                Err(_) => {
+                    let before = self.peer.progress();
+                    self.peer.carry_here().expect("it is there");
+                    if self.peer.progress() == before {
+                        return taken;
+                    }
+                }
+            }
+        }
+    }
+
+    /// All that comes until nothing more does.
+    fn takes_all(&mut self) -> usize {
+        let mut taken = self.takes();
+        loop {
+            let any = self.state() != State::Live && self.reads();
+            let more = self.takes();
+            taken += more;
+            if !any && more == 0 && self.state() == State::Live {
+                return taken;
+            }
+        }
+    }
+}
+
+/// Its own thread, which is this one, is woken from a park.
+fn is_woken() -> bool {
+    let begun = Instant::now();
+    thread::park_timeout(Duration::from_secs(10));
+    begun.elapsed() < Duration::from_secs(5)
+}
+
+#[test]
+fn whoever_finds_the_link_taken_wakes_the_thread_that_has_it() {
+    let mut rig = rig(1).is_live();
+    let link = rig.peer.link.lock();
+    rig.peer.carry();
+    assert!(is_woken(), "it may have looked into the queue already");
+    assert!(!rig.peer.carry_patiently());
+    assert!(is_woken());
+    rig.peer.dropped(0);
+    assert!(is_woken());
+    drop(link);
+    rig.published.publish(1);
+    rig.peer.carry();
+    assert_eq!(rig.takes(), LINE_BYTES);
+}
+
+#[test]
+fn who_is_cut_while_it_joins_gets_the_rest_of_what_it_has_read() {
+    let mut rig = rig(3);
+    // Its start, which has no form here, and a chunk that stands on the shelf, so that it is sent as it lies there.
+    while rig.peer.progress() == 0 {
+        assert!(rig.reads());
+    }
+    assert_eq!(rig.state(), State::Joins);
+    assert!(!rig.peer.link.lock().is_idle(), "a part of it waits");
+    (0..3).for_each(|_| rig.published.publish(1));
+    assert_eq!(rig.state(), State::Reads, "its queue was full");
+    assert_eq!(rig.takes_all(), 6 * LINE_BYTES);
+}
+
+#[test]
+fn who_is_cut_with_half_a_line_out_gets_its_rest_and_reads_on_from_there() {
+    for is_full in [false, true] {
+        let mut rig = rig(1).is_live();
+        rig.published.publish(4);
+        match is_full {
+            true => drop(rig.peer.carry_here()),
+            false => rig.peer.carry(),
+        }
+        let state = [State::Live, State::Full][usize::from(is_full)];
+        assert_eq!(rig.state(), state);
+        (0..3).for_each(|_| rig.published.publish(1));
+        assert_eq!(rig.state(), State::Reads);
+        assert_eq!(rig.takes_all(), 7 * LINE_BYTES);
+    }
+}
+
+#[test]
+fn who_is_cut_from_a_queue_that_is_not_its_own_any_more_goes_on() {
+    let mut rig = rig(1).is_live();
+    let key = rig.peer.link.lock().key().expect("it is subscribed");
+    rig.peer.dropped(key + 1);
+    assert_eq!(rig.state(), State::Live);
+    rig.published.publish(1);
+    assert_eq!(rig.takes(), LINE_BYTES);
+}
+
+#[test]
+fn who_ends_leaves_the_hub() {
+    let rig = rig(1).is_live();
+    let hub = Arc::clone(&rig.published.hub);
+    assert_eq!(hub.live_len(), 1);
+    let life = rig.peer.link.lock().take_life();
+    life.expect("it lives").happens(Happening::Ended);
+    assert_eq!(hub.live_len(), 0);
+}

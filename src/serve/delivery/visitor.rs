@@ -1,0 +1,149 @@
+//! One accepted connection as others see it: how to wake its thread, and to end it.
+
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::thread::Thread;
+
+use parking_lot::Mutex;
+
+use crate::serve::access::Pass;
+use crate::serve::transport::socket::Socket;
+use crate::serve::transport::words::FirstWords;
+
+const STAYS: u8 = 0;
+/// The daemon stops, or what was carried for it panicked.
+const ENDS: u8 = 1;
+/// Its token was withdrawn.
+const WITHDRAWN: u8 = 2;
+
+/// What is known of a connection outside its thread.
+#[derive(Debug)]
+pub struct Visitor {
+    /// Counts up over the daemon's life.
+    pub number: u64,
+    /// Its socket.
+    pub socket: Arc<Socket>,
+    thread: std::sync::OnceLock<Thread>,
+    /// The peer has said something since this was last taken.
+    said: AtomicBool,
+    /// Its thread waits in poll(2), where an unpark does not reach it.
+    waits: AtomicBool,
+    /// Whether it is to end, and why: one of the three below.
+    fate: AtomicU8,
+    /// A peer that shuts its sending side has not left (`tcp:`).
+    half_close: bool,
+    /// What a peer of `tcp:` says first.
+    words: Mutex<FirstWords>,
+    /// What it was let in with, to be asked again when the token file changes.
+    pass: std::sync::OnceLock<Pass>,
+}
+
+impl Visitor {
+    /// A connection whose thread does not run yet.
+    pub fn new(number: u64, socket: Arc<Socket>, half_close: bool) -> Visitor {
+        Visitor {
+            number,
+            socket,
+            thread: std::sync::OnceLock::new(),
+            said: AtomicBool::new(true),
+            waits: AtomicBool::new(false),
+            fate: AtomicU8::new(STAYS),
+            half_close,
+            words: Mutex::default(),
+            pass: std::sync::OnceLock::new(),
+        }
+    }
+
+    /// It was let in with this.
+    pub fn let_in_with(&self, pass: Pass) {
+        let _ = self.pass.set(pass);
+    }
+
+    /// What it was let in with, once it was.
+    pub fn pass(&self) -> Option<&Pass> {
+        self.pass.get()
+    }
+
+    /// Its thread is the current one.
+    pub fn runs_here(&self) {
+        let _ = self.thread.set(std::thread::current());
+    }
+
+    /// Wakes its thread from a park.
+    pub fn wake(&self) {
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+
+    /// The peer has said something.
+    pub fn hears(&self) {
+        self.said.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Whether the peer has said something since this was last asked.
+    pub fn take_said(&self) -> bool {
+        self.said.swap(false, Ordering::AcqRel)
+    }
+
+    /// The same, without taking it.
+    pub fn has_said(&self) -> bool {
+        self.said.load(Ordering::Acquire)
+    }
+
+    /// Whether a peer that shuts its sending side is served all the same.
+    pub fn may_half_close(&self) -> bool {
+        self.half_close
+    }
+
+    /// Whether the peer, which says `more`, takes a `tcp:` listener for one of HTTP: a web page may have sent it, and
+    /// would get lines that it could not ask for otherwise.
+    pub fn asks_for_http(&self, more: &[u8]) -> bool {
+        self.half_close && self.words.lock().are_http(more)
+    }
+
+    /// It is to end.
+    pub fn is_ended(&self) -> bool {
+        self.fate.load(Ordering::SeqCst) != STAYS
+    }
+
+    /// Its token was withdrawn.
+    pub fn is_withdrawn(&self) -> bool {
+        self.fate.load(Ordering::SeqCst) == WITHDRAWN
+    }
+
+    /// Ends it, politely: its thread is told, wherever it waits.
+    pub fn end(&self) {
+        self.meets(ENDS);
+    }
+
+    /// Ends it since its token was withdrawn.
+    pub fn withdraw(&self) {
+        self.meets(WITHDRAWN);
+    }
+
+    fn meets(&self, fate: u8) {
+        self.fate.fetch_max(fate, Ordering::SeqCst);
+        // Race: its thread is about to wait in poll. Either it sees its fate before, or `waits` is seen here, and the
+        // shutdown ends the wait.
+        if self.waits.load(Ordering::SeqCst) {
+            self.socket.shutdown(Shutdown::Read);
+        }
+        self.wake();
+    }
+
+    /// Its thread waits for its peer, which has not said anything yet that would end the wait.
+    pub fn is_kept_waiting(&self) -> bool {
+        self.waits.load(Ordering::SeqCst) && !self.socket.has_unread()
+    }
+
+    /// Runs `wait` (a poll of the socket), unless it is to end already.
+    pub fn wait<T>(&self, wait: impl FnOnce() -> T) -> Option<T> {
+        self.waits.store(true, Ordering::SeqCst);
+        let waited = if self.is_ended() { None } else { Some(wait()) };
+        self.waits.store(false, Ordering::SeqCst);
+        waited
+    }
+}
