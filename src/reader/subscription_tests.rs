@@ -38,7 +38,7 @@ const STEPS: [Step; 5] = [
 ];
 
 /// Steps in a history; there are 5 to the power of this.
-const LENGTH: u32 = 5;
+const LENGTH: u32 = 4;
 
 #[derive(Debug)]
 struct Quiet;
