@@ -201,8 +201,7 @@ impl Hub {
         let mut state = self.state.lock();
         let index = state.streams.next_index();
         let source = Source::new(index, name, spooled.path.clone(), spooled.origin);
-        let source =
-            Arc::new(source.spooled(spooled.given.clone(), Arc::clone(&spooled.rotations)));
+        let source = Arc::new(source.spooled(spooled.given.clone(), Arc::clone(&spooled.files)));
         state.streams.add(&source);
         source
     }

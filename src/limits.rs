@@ -133,10 +133,6 @@ pub const PLACES_FILE_BYTES: u64 = 64 * 1024;
 /// Pairs that are kept then: the newest may be one of bytes that a power cut has taken.
 pub const PLACES_KEPT: usize = 16;
 
-/// Rotations of a spool that are told apart until its follower has come to them; a follower that is further behind still
-/// knows how many bytes it has lost.
-pub const ROTATIONS_KEPT: usize = 64;
-
 /// While nothing can be written to a spool, clients are told that often how much was lost.
 pub const LOST_TOLD_EVERY: Duration = Duration::from_secs(30);
 

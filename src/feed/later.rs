@@ -62,7 +62,7 @@ impl Later {
             path: spool.path().to_owned(),
             given: path.to_owned(),
             origin: Origin::Fifo,
-            rotations: spool.rotations(),
+            files: spool.files(),
         };
         let feeder = Pipe::fifo(path.to_owned(), spool);
         self.threads.start(Box::new(feeder), &self.stop)?;

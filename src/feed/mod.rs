@@ -126,7 +126,7 @@ impl Feeders {
                 path: spool.path().to_owned(),
                 given: given(file),
                 origin: asked.origin,
-                rotations: spool.rotations(),
+                files: spool.files(),
             });
             match file {
                 Followed::Path(path) => feeders.add(Pipe::fifo(path.clone(), spool)),

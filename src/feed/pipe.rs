@@ -121,7 +121,7 @@ impl Pipe {
                     Ok(Opened::Fifo(next)) => fifo = Some(next),
                     Ok(Opened::File) => {
                         self.pause();
-                        self.spool.tell_of_file();
+                        self.spool.leave_to_file();
                         return Ok(());
                     }
                     Err(error) if !std::mem::replace(&mut away, true) => {

@@ -17,7 +17,7 @@ use memchr::memrchr;
 
 use crate::hub::{Hub, Notice, SpoolPlace};
 use crate::limits::LOST_TOLD_EVERY;
-use crate::source::{EventKind, Rotations};
+use crate::source::{EventKind, SpoolFile, SpoolFiles};
 
 use super::places::Places;
 
@@ -39,7 +39,7 @@ pub(super) struct Spool {
     /// What could not be written.
     lost: Option<Lost>,
     places: Places,
-    rotations: Arc<Rotations>,
+    files: Arc<SpoolFiles>,
     hub: Arc<Hub>,
 }
 
@@ -87,6 +87,8 @@ impl Spool {
         if stat.len() > 0 {
             file.read_exact_at(&mut last, stat.len() - 1)?;
         }
+        let files = Arc::new(SpoolFiles::default());
+        files.begin(SpoolFile::of(&file)?);
         Ok(Spool {
             name,
             inode: stat.ino(),
@@ -98,7 +100,7 @@ impl Spool {
             lost: None,
             places: Places::open(directory),
             path,
-            rotations: Arc::new(Rotations::from(stat.ino())),
+            files,
             hub: Arc::clone(hub),
         })
     }
@@ -108,9 +110,9 @@ impl Spool {
         &self.path
     }
 
-    /// What it tells its follower of files that it leaves.
-    pub(super) fn rotations(&self) -> Arc<Rotations> {
-        Arc::clone(&self.rotations)
+    /// What it hands over to its follower.
+    pub(super) fn files(&self) -> Arc<SpoolFiles> {
+        Arc::clone(&self.files)
     }
 
     /// The source's name.
@@ -135,6 +137,7 @@ impl Spool {
         let rotated = fs::metadata(self.rotated()).is_ok_and(|stat| stat.len() > 0);
         if rotated || self.length > 0 {
             self.rotate()?;
+            self.files.skip_to_newest();
             fs::remove_file(self.rotated())?;
         }
         Ok(None)
@@ -144,14 +147,15 @@ impl Spool {
     pub(super) fn begin_anew(&mut self) -> io::Result<()> {
         if self.length > 0 {
             self.rotate()?;
-            self.rotations.go_on(None, self.inode);
+            self.files.skip_to_newest();
         }
         Ok(())
     }
 
     /// Where the FIFO stood that it was fed from stands a file now.
-    pub(super) fn tell_of_file(&self) {
-        self.hub.notify(Notice::File(self.path.clone()));
+    pub(super) fn leave_to_file(&self) {
+        self.files.end();
+        self.tell_of_files();
     }
 
     /// What the spool holds behind a place is said again: it is compared. False where it does not hold that place.
@@ -381,20 +385,24 @@ impl Spool {
             .truncate(false)
             .mode(0o600);
         let file = options.open(&next)?;
-        let inode = file.metadata()?.ino();
-        self.rotations.leave(self.inode, self.length, inode);
+        let begun = SpoolFile::of(&file)?;
         let renamed = match fs::rename(&self.path, self.rotated()) {
             // It was renamed by an attempt that failed after that.
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             renamed => renamed,
         };
-        let renamed = renamed.and_then(|()| fs::rename(&next, &self.path));
-        renamed.inspect_err(|_| self.rotations.stay())?;
+        renamed.and_then(|()| fs::rename(&next, &self.path))?;
         self.file = file;
-        self.inode = inode;
+        self.inode = begun.identity.inode;
         self.length = 0;
         self.ends_line = true;
+        self.files.begin(begun);
+        self.tell_of_files();
         Ok(())
+    }
+
+    fn tell_of_files(&self) {
+        self.hub.notify(Notice::Files(self.path.clone()));
     }
 
     fn rotated(&self) -> PathBuf {

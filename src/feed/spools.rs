@@ -196,7 +196,7 @@ impl<F: Fed> Spools<F> {
             path: fed.spool().path().to_owned(),
             given: self.owner.given.clone(),
             origin: self.owner.origin,
-            rotations: fed.spool().rotations(),
+            files: fed.spool().files(),
         }
     }
 }

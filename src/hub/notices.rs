@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::source::{EventKind, Origin, Rotations};
+use crate::source::{EventKind, Origin, SpoolFiles};
 
 /// A spool that is followed under a name of its own.
 #[derive(Clone, Debug)]
@@ -21,8 +21,8 @@ pub struct Spooled {
     pub given: PathBuf,
     /// Where its lines come from.
     pub origin: Origin,
-    /// What its feeder has left behind.
-    pub rotations: Arc<Rotations>,
+    /// The files that its feeder hands over.
+    pub files: Arc<SpoolFiles>,
 }
 
 /// A place in a spool, as its feeder knows it.
@@ -42,8 +42,8 @@ pub type OnFifo = Box<dyn FnMut(&Path, &str) -> io::Result<Spooled> + Send>;
 pub enum Notice {
     /// There is one more spool to follow.
     New(Spooled),
-    /// The FIFO that has fed the spool at this path is a file now, to be followed by its own name. The feeder has ended.
-    File(PathBuf),
+    /// What the feeder of the spool at this path hands over has changed.
+    Files(PathBuf),
     /// The spool of this path is no more.
     Gone(PathBuf),
     /// Something happened to what a spool is fed from.
@@ -65,7 +65,15 @@ pub(super) struct Notices {
 
 impl Notices {
     pub(super) fn push(&self, notice: Notice) {
-        self.waiting.lock().push(notice);
+        let mut waiting = self.waiting.lock();
+        // Told once is enough: whoever looks sees all that has changed.
+        let is_there = match (waiting.last(), &notice) {
+            (Some(Notice::Files(last)), Notice::Files(path)) => last == path,
+            _ => false,
+        };
+        if !is_there {
+            waiting.push(notice);
+        }
     }
 
     pub(super) fn take_events(&self, spool: &Path) -> Vec<(SpoolPlace, EventKind)> {

@@ -10,7 +10,7 @@ use crate::limits::{
     ASIDES_MAX, GENERATION_KEPT, GENERATIONS_BEHIND_MAX, GENERATIONS_REMEMBERED_MAX,
 };
 use crate::source::{
-    Began, Event, EventKind, Former, Generation, Id, IdMaker, Kind, Position, Segment, Source,
+    Began, End, Event, EventKind, Former, Generation, Id, IdMaker, Kind, Position, Segment, Source,
 };
 
 use super::{Change, Condition, SourceCounts, SourceState};
@@ -263,7 +263,10 @@ impl Stream {
             if generation.began == Began::Remade {
                 last.set_parts_end();
             }
-            last.seal(self.edge.offset);
+            last.seal(End {
+                length: self.edge.offset,
+                id: self.edge_id,
+            });
             last.touch();
             if generation.began == Began::Truncated {
                 // The file is the same one: nothing of what it held before can be read any more, of any generation

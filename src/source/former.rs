@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::limits::SIBLING_SCANS_MAX;
 
+use super::forward::Footing;
+use super::generation::End;
 use super::record::Before;
 use super::siblings::Reach;
 use super::{Began, Gap, Generation, Identity, Source, identity, siblings};
@@ -29,6 +31,8 @@ pub struct Former {
     pub start: u64,
     /// Its length.
     pub sealed: u64,
+    /// Where it ended; `None` where it was given up before.
+    end: Option<End>,
     gone: AtomicBool,
     /// The lines of records that go on in it, and whether its own end with it.
     before: Before,
@@ -46,6 +50,7 @@ impl Former {
             base: generation.base(),
             start: generation.start(),
             sealed: generation.sealed().unwrap_or(generation.start()),
+            end: generation.end(),
             gone: AtomicBool::new(generation.is_gone()),
             before: generation.before(),
             parts_end: generation.parts_end(),
@@ -86,11 +91,17 @@ impl Former {
         if self.parts_end {
             generation.set_parts_end();
         }
-        generation.seal(self.sealed);
+        if let Some(end) = self.end {
+            generation.seal(end);
+        }
         Ok(Some(Arc::new(generation)))
     }
 
-    /// By birth as well, for its inode may be another file's by now: where births are unknown it is not looked for.
+    /// By birth as well, for its inode may be another file's by now: where births are unknown it is not looked for. And
+    /// by content, for births are told by a clock that ticks every few milliseconds.
+    ///
+    /// Race: a file is deleted and the next made with its inode within one tick (ext4 does that at once). By inode and
+    /// birth it would be the same, and its lines would be read twice: as those of the former one, and as its own.
     fn find(&self, source: &Source) -> io::Result<Option<File>> {
         if self.identity.born.is_none() {
             return Ok(None);
@@ -100,10 +111,21 @@ impl Former {
             return Ok(None);
         };
         match identity::open_beside(&path) {
-            Ok((file, identity)) => Ok((identity == self.identity).then_some(file)),
+            Ok((file, identity)) => {
+                let is_it = identity == self.identity && self.holds(&file)?;
+                Ok(is_it.then_some(file))
+            }
             // Renamed just now.
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e),
         }
+    }
+
+    /// Whether the file holds what was read of this one at its end.
+    fn holds(&self, file: &File) -> io::Result<bool> {
+        let Some(End { id, .. }) = self.end else {
+            return Ok(false);
+        };
+        Ok(Footing::take(file, id.offset)?.is_at(&self.identity, &id))
     }
 }

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::arrivals::Arrivals;
 use super::record::{self, Before, Grammar, Reading};
-use super::{Identity, Source};
+use super::{Id, Identity, Source};
 
 /// How a generation began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,15 @@ pub struct Gap {
     pub reason: &'static str,
 }
 
+/// Where a generation ends of which nothing more is taken.
+#[derive(Clone, Copy, Debug)]
+pub struct End {
+    /// Its length, in bytes.
+    pub length: u64,
+    /// The place where its last line ends, by content.
+    pub id: Id,
+}
+
 /// One generation of a source. It never knows its successor: a chain would be kept whole by one straggler, and its
 /// release recurses.
 #[derive(Debug)]
@@ -56,8 +65,8 @@ pub struct Generation {
     /// Where its first line begins: 0, or the end of a run of NULs that a writer without O_APPEND left after a
     /// truncation.
     start: AtomicU64,
-    /// Its length once nothing more of it is taken.
-    sealed: OnceLock<u64>,
+    /// Where it ends, once nothing more of it is taken.
+    sealed: OnceLock<End>,
     /// Its bytes were overwritten or cut off: whoever has not read them can't any more.
     gone: AtomicBool,
     last_read: Mutex<Instant>,
@@ -188,12 +197,17 @@ impl Generation {
 
     /// Its length, once it is known that nothing more of it is taken.
     pub fn sealed(&self) -> Option<u64> {
+        self.end().map(|end| end.length)
+    }
+
+    /// Where it ends, once nothing more of it is taken.
+    pub fn end(&self) -> Option<End> {
         self.sealed.get().copied()
     }
 
-    /// Nothing beyond `length` is taken of it. Said by the hub, once.
-    pub fn seal(&self, length: u64) {
-        let first = self.sealed.set(length);
+    /// Nothing beyond `end` is taken of it. Said by the hub, once.
+    pub fn seal(&self, end: End) {
+        let first = self.sealed.set(end);
         debug_assert!(first.is_ok(), "a generation is sealed once");
     }
 

@@ -14,10 +14,10 @@ pub mod lines;
 pub mod mark;
 pub mod nuls;
 pub mod record;
-pub mod rotations;
 pub mod seal;
 pub mod siblings;
 pub mod since;
+pub mod spool_files;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,12 +27,12 @@ use parking_lot::Mutex;
 
 pub use batch::{Batch, Chunk, Event, EventKind, Kind, Segment};
 pub use former::Former;
-pub use generation::{Began, Gap, Generation};
+pub use generation::{Began, End, Gap, Generation};
 pub use id::{Id, IdMaker};
 pub use identity::Identity;
 pub use lines::Lines;
 pub use record::Grammar;
-pub use rotations::Rotations;
+pub use spool_files::{SpoolFile, SpoolFiles};
 
 /// A place in a source: a generation by number, and a byte offset in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,14 +119,14 @@ pub struct Source {
 struct Leads {
     path: Arc<Path>,
     origin: Origin,
-    /// What its feeder has left behind, where it is a spool.
-    rotations: Option<Arc<Rotations>>,
+    /// The files that its feeder hands over, where it is a spool.
+    spool: Option<Arc<SpoolFiles>>,
 }
 
 impl Source {
     /// The same as a spool: known to people by what it is fed from, and to its feeder.
-    pub fn spooled(self, given: PathBuf, rotations: Arc<Rotations>) -> Source {
-        self.leads.lock().rotations = Some(rotations);
+    pub fn spooled(self, given: PathBuf, spool: Arc<SpoolFiles>) -> Source {
+        self.leads.lock().spool = Some(spool);
         Source { given, ..self }
     }
 
@@ -140,7 +140,7 @@ impl Source {
             leads: Mutex::new(Leads {
                 path: Arc::from(path),
                 origin,
-                rotations: None,
+                spool: None,
             }),
             grammar: origin.grammar(),
             name_hash,
@@ -168,9 +168,9 @@ impl Source {
         self.leads.lock().origin
     }
 
-    /// What its feeder has left behind, where it is a spool.
-    pub fn rotations(&self) -> Option<Arc<Rotations>> {
-        self.leads.lock().rotations.clone()
+    /// The files that its feeder hands over, where it is a spool.
+    pub fn spool(&self) -> Option<Arc<SpoolFiles>> {
+        self.leads.lock().spool.clone()
     }
 
     /// From now on the name stands for the file at `path`.
@@ -179,11 +179,11 @@ impl Source {
     }
 
     /// Under the name stands a FIFO now: its lines come by way of the spool at `path`.
-    pub fn feed_from_fifo(&self, path: &Path, rotations: Arc<Rotations>) {
+    pub fn feed_from_fifo(&self, path: &Path, spool: Arc<SpoolFiles>) {
         *self.leads.lock() = Leads {
             path: Arc::from(path),
             origin: Origin::Fifo,
-            rotations: Some(rotations),
+            spool: Some(spool),
         };
     }
 
@@ -192,7 +192,7 @@ impl Source {
         *self.leads.lock() = Leads {
             path: Arc::from(&*self.given),
             origin: Origin::File,
-            rotations: None,
+            spool: None,
         };
     }
 

@@ -16,7 +16,7 @@ pub(super) use goal::Goal;
 use stints::Stints;
 
 use std::collections::VecDeque;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
@@ -171,7 +171,9 @@ impl Follower {
 
     /// The first look, before anybody is served: what stands there is history. Blocks on the disk.
     pub(super) fn start(&mut self, turn: &mut Turn) {
-        self.arm(turn.watches);
+        if self.source.spool().is_none() {
+            self.arm(turn.watches);
+        }
         match self.found_at_start(turn) {
             Ok(()) => turn.hub.set_leads(&self.source, Condition::Ok),
             Err(e) => {
@@ -184,14 +186,8 @@ impl Follower {
     }
 
     fn found_at_start(&mut self, turn: &mut Turn) -> io::Result<()> {
-        let path = &self.source.path();
         let before = stamp_now();
-        let stat = fs::metadata(path)?;
-        if !stat.is_file() {
-            return Err(not_regular(&stat));
-        }
-        let (file, identity) = lookup::open(path)?;
-        let file = Arc::new(file);
+        let (file, identity) = self.file_at_start()?;
         let mut held = Held::new(Arc::clone(&file), identity, 0, true);
         let begin = held.skip_holes(turn.buf)?;
         let length = nuls::content_end(&file, begin, file.metadata()?.len())?;
@@ -207,10 +203,6 @@ impl Follower {
         if edge > 0 {
             held.stand_at(edge, Footing::take(&file, edge)?);
         }
-        if let Some(rotations) = self.source.rotations() {
-            // What was left before is history.
-            rotations.go_on(None, identity.inode);
-        }
         turn.hub.found_at_start(
             &self.source,
             generation,
@@ -222,6 +214,22 @@ impl Follower {
         self.hold(held, turn);
         self.look_at = turn.now;
         Ok(())
+    }
+
+    /// The file that the name leads to at the start. What a spool's feeder has left before is history.
+    fn file_at_start(&self) -> io::Result<(Arc<File>, Identity)> {
+        if let Some(spool) = self.source.spool() {
+            spool.skip_to_newest();
+            let newest = spool.next().ok_or(ErrorKind::NotFound)?;
+            return Ok((newest.file, newest.identity));
+        }
+        let path = &self.source.path();
+        let stat = fs::metadata(path)?;
+        if !stat.is_file() {
+            return Err(not_regular(&stat));
+        }
+        let (file, identity) = lookup::open(path)?;
+        Ok((Arc::new(file), identity))
     }
 
     /// Where the last line ends of what a file holds at the start.
@@ -251,18 +259,19 @@ impl Follower {
     /// Looks; whether there is more to be had at once.
     pub(super) fn look(&mut self, turn: &mut Turn) -> bool {
         self.look_at = turn.now + self.safety();
+        if let Some(spool) = self.source.spool() {
+            return self.look_at_spool(&spool, turn);
+        }
         if std::mem::take(&mut self.rearm) || turn.now >= self.arm_at {
             self.arm(turn.watches);
             self.arm_at = turn.now + self.safety();
         }
-        self.tell_events_of_held(turn);
         self.give_up(turn);
         let mut more = self.read(turn);
         self.notice(turn);
         if !more {
             more = self.advance(turn);
         }
-        more |= self.tell_events(turn);
         if !more {
             self.let_go_of_deleted(turn);
         }
@@ -295,7 +304,7 @@ impl Follower {
             return true;
         }
         let before = held.scanned();
-        let room = match self.source.origin().is_spooled() {
+        let room = match self.source.spool().is_some() {
             true => match feed::readable(held, &self.noticed, &self.source.path(), turn.hub) {
                 // Nothing more, or something is to be told before the lines behind it.
                 0 => return false,
@@ -392,7 +401,12 @@ impl Follower {
             held.watch = turn
                 .watches
                 .file(User::File(self.index), &held.file, &self.source.path());
-            self.sight = self.sight.with(held.watch.is_some());
+            let sight = match self.source.spool().is_some() {
+                // Its feeder tells of what happens to its name.
+                true => Sight::Watches,
+                false => self.sight,
+            };
+            self.sight = sight.with(held.watch.is_some());
             turn.known.add(held.identity, self.index);
         }
         self.trusted = trust::sends_events(&held.file);

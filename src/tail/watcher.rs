@@ -316,10 +316,10 @@ impl Watcher {
         let now = Instant::now();
         self.listings.clear();
         self.take_events();
-        let mut changes = Vec::new();
-        self.take_notices(&mut changes);
+        self.take_notices();
         self.take_asked(now);
         self.take_times(now);
+        let mut changes = Vec::new();
         self.scan_globs(now, &mut changes);
         self.scan_containers(now, false, &mut changes);
         let mut read = 0;

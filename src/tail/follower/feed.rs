@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::hub::{Change, Hub, SpoolPlace};
-use crate::source::{EventKind, Gap, Rotations, Source};
+use crate::source::{Began, EventKind, Gap, Source, SpoolFiles};
 
 use super::{Follower, Turn};
 use crate::tail::held::Held;
-use crate::tail::sealed::Sealed;
+use crate::tail::identity::stamp_now;
 use crate::tail::watches::User;
 
 /// How many bytes of a spool may be read now: what stands there, up to the next thing that its feeder tells.
@@ -32,45 +32,87 @@ pub(super) fn readable(
 }
 
 impl Follower {
-    /// Puts the files of a spool that are to come in the order in which its feeder has written them: births within one
-    /// tick of the clock tell nothing, and by the time that names are looked at they may have moved on. One that the feeder
-    /// left before the held one was passed already.
-    pub(super) fn sort_as_fed(&mut self, rotations: &Rotations, turn: &mut Turn) {
-        let held = self.held.as_ref().map(|held| held.identity.inode);
-        let is_in_spool = held.is_some_and(|inode| rotations.place(inode).is_some());
-        let passed = self
-            .successors
-            .sort_by_place(|inode| rotations.place(inode), is_in_spool);
-        for old in passed {
-            if let Some(watch) = old.watch {
-                turn.watches.release(watch, &User::File(self.index));
-            }
-            self.keep_sealed(Sealed::unread(old.identity, turn.now), turn);
-        }
-    }
-
-    /// Whether its feeder has told something that is to come before the rest of the held file.
-    pub(super) fn is_held_back(&self, hub: &Hub) -> bool {
-        let is_held_back = |held: &Held| {
-            let size = held.file.metadata().map_or(0, |stat| stat.len());
-            let readable = readable(held, &self.noticed, &self.source.path(), hub);
-            readable == 0 && size > held.scanned()
-        };
-        self.source.origin().is_spooled() && self.held.as_ref().is_some_and(is_held_back)
-    }
-
     /// The path that is followed.
     pub(in crate::tail) fn path(&self) -> Arc<Path> {
         self.source.path()
     }
 
-    /// What is lost of a spool between the held file and the one with the inode `next`.
-    pub(super) fn left_behind(&self, rotations: &Rotations, next: u64) -> Option<Gap> {
-        let held = self.held.as_ref().map(|held| held.identity.inode);
-        rotations.go_on(held, next).map(|bytes| Gap {
-            lost_bytes: Some(bytes),
+    /// A look at a spool: its feeder says which file comes next, so its name tells nothing.
+    pub(super) fn look_at_spool(&mut self, spool: &SpoolFiles, turn: &mut Turn) -> bool {
+        self.tell_events_of_held(turn);
+        let mut more = self.read(turn);
+        if !more {
+            more = self.go_on_in_spool(spool, turn);
+        }
+        more | self.tell_events(turn)
+    }
+
+    /// Goes on to the file that the feeder has gone on to, when the held one is read to its end. Whether there is more to
+    /// be had at once.
+    fn go_on_in_spool(&mut self, spool: &SpoolFiles, turn: &mut Turn) -> bool {
+        // Asked before the files are: once it has ended no more of them come.
+        let ended = spool.has_ended();
+        if !spool.has_next() && !ended {
+            return false;
+        }
+        if let Some(held) = &self.held {
+            let inode = held.identity.inode;
+            // Race: what the feeder appended and told between the last read and its leaving the file. It is read and
+            // told first; what the watcher has not taken yet is there at the next look.
+            if self.tell_events(turn) || self.read(turn) {
+                return true;
+            }
+            let untold = turn.hub.next_notice(&self.source.path());
+            if untold.is_some_and(|at| at.inode == inode) {
+                return true;
+            }
+            if self.read_failed {
+                return false;
+            }
+        }
+        let Some(next) = spool.next() else {
+            if ended {
+                self.leave_spool(turn);
+            }
+            return ended;
+        };
+        let began = match self.has_begun() {
+            true if std::mem::take(&mut self.remade) => Began::Remade,
+            true => Began::Continued,
+            false => Began::First,
+        };
+        if let Some(mut old) = self.held.take() {
+            self.seal(&mut old, began, turn);
+            turn.known.remove(&old.identity, self.index);
+            if let Some(watch) = old.watch {
+                turn.watches.release(watch, &User::File(self.index));
+            }
+        }
+        let held = Held::new(next.file, next.identity, self.next_number, false)
+            .behind(std::mem::take(&mut self.before));
+        let gap = (next.lost_bytes > 0).then_some(Gap {
+            lost_bytes: Some(next.lost_bytes),
             reason: "the spool rotated before it was read",
-        })
+        });
+        self.begin(&held, began, gap, turn);
+        self.hold(held, turn);
+        self.name.found(&self.source, true);
+        self.missing_told = false;
+        if self.name.changed() {
+            turn.hub.set_leads(&self.source, self.name.condition());
+        }
+        true
+    }
+
+    /// A file stands where the origin of the spool stood, and all that the spool holds is read: the file is followed by
+    /// its own name from here on.
+    fn leave_spool(&mut self, turn: &mut Turn) {
+        self.source.feed_from_file();
+        // What the kernel has told of the name since then was about FIFOs.
+        self.stints.reset(turn.watches, self.index);
+        self.verified = stamp_now();
+        self.remade = true;
+        self.stir();
     }
 
     pub(in crate::tail) fn source(&self) -> &Arc<Source> {
@@ -80,6 +122,11 @@ impl Follower {
     /// A pattern has brought it in.
     pub(in crate::tail) fn is_by_pattern(&self) -> bool {
         self.by_pattern
+    }
+
+    /// There are files that it has not come to yet.
+    pub(in crate::tail) fn has_more(&self) -> bool {
+        !self.successors.is_empty()
     }
 
     /// Its name was last seen to lead to no file that can be followed.
@@ -118,7 +165,10 @@ impl Follower {
         while let Some((at, _)) = self.noticed.front() {
             let is_due = match &self.held {
                 Some(held) if held.identity.inode == at.inode => held.scanned() >= at.offset,
-                _ => !self.successors.has_inode(at.inode),
+                _ => {
+                    let spool = self.source.spool();
+                    !spool.is_some_and(|spool| spool.has_inode(at.inode))
+                }
             };
             if !is_due {
                 break;

@@ -33,6 +33,9 @@ impl Follower {
         if held.identity.is_inode(file) {
             return held.at_end() || held.scanned() >= goal.bytes || self.read_failed;
         }
+        if let Some(spool) = self.source.spool() {
+            return !spool.has_inode(file.inode) || self.read_failed;
+        }
         // Either it was left behind, or its turn comes when the held file is quiet; nobody waits for empty ones.
         !self.successors.has(file)
             || (held.at_end() && (follows || self.successors.nonempty_since(now).is_none()))

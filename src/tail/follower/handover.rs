@@ -26,11 +26,7 @@ impl Follower {
             let Some(since) = self.successors.nonempty_since(turn.now) else {
                 return false;
             };
-            let quiet_at = match self.source.origin().is_spooled() {
-                // Its feeder writes to one file at a time.
-                true => turn.now,
-                false => self.quiet_at(turn.now).min(since + QUIET_MAX),
-            };
+            let quiet_at = self.quiet_at(turn.now).min(since + QUIET_MAX);
             if turn.now < quiet_at {
                 self.wait_until(quiet_at);
                 return false;
@@ -43,29 +39,15 @@ impl Follower {
             if self.read(turn) {
                 return true;
             }
-            if self.is_held_back(turn.hub) {
-                return false;
-            }
-        }
-        let rotations = self.source.rotations();
-        if let Some(rotations) = &rotations {
-            self.sort_as_fed(rotations, turn);
         }
         let Some(mut next) = self.successors.pop(&self.source.path()) else {
             return false;
         };
-        let lost = self.stints.take_lost();
-        match &rotations {
-            // Its feeder knows better than the kernel's events.
-            Some(rotations) => next.gap = self.left_behind(rotations, next.identity.inode),
-            None if lost => {
-                next.gap.get_or_insert(GONE_UNSEEN);
-            }
-            None => {}
+        if self.stints.take_lost() {
+            next.gap.get_or_insert(GONE_UNSEEN);
         }
         let began = match self.has_begun() {
             true if std::mem::take(&mut self.remade) => Began::Remade,
-            true if self.source.origin().is_spooled() => Began::Continued,
             true => Began::Rotated,
             false => Began::First,
         };

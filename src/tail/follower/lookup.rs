@@ -130,8 +130,8 @@ impl Follower {
         stints.settle(turn.now, turn.watches, self.index, &mut |order| {
             successors.lost_before(order, GONE_UNSEEN)
         });
-        // Nothing can be lost before the first file; and a feeder knows better what is lost of its spool.
-        if !self.has_begun() || self.source.rotations().is_some() {
+        // Nothing can be lost before the first file.
+        if !self.has_begun() {
             stints.nothing_lost();
         }
         // With another file to come it is told before that one.
@@ -214,6 +214,9 @@ impl Follower {
 
     /// The newest file that the name is known to have led to, and its length.
     pub(super) fn newest(&self) -> Option<(u64, Identity)> {
+        if let Some(newest) = self.source.spool().and_then(|spool| spool.newest()) {
+            return Some(newest);
+        }
         let successor = self.successors.newest();
         successor
             .map(|next| (next.bytes(), next.identity))

@@ -57,13 +57,6 @@ impl Successors {
             .any(|successor| successor.identity.is_inode(identity))
     }
 
-    /// Whether the file with this inode is to come.
-    pub(in crate::tail) fn has_inode(&self, inode: u64) -> bool {
-        self.queue
-            .iter()
-            .any(|successor| successor.identity.inode == inode)
-    }
-
     /// Takes one in, after the others.
     pub(in crate::tail) fn push(&mut self, successor: Successor) {
         self.queue.push_back(successor);
@@ -230,22 +223,6 @@ impl Successors {
                 sort_by_name(tied, &siblings::place(path), held);
             }
         }
-    }
-
-    /// Puts them in the order of their places. Where `all_have_places`, those without one are taken off.
-    pub(in crate::tail) fn sort_by_place(
-        &mut self,
-        place: impl Fn(u64) -> Option<usize>,
-        all_have_places: bool,
-    ) -> Vec<Successor> {
-        let queue = self.queue.make_contiguous();
-        queue.sort_by_key(|successor| place(successor.identity.inode));
-        let has_none = |next: &&Successor| place(next.identity.inode).is_none();
-        let without = match all_have_places {
-            true => self.queue.iter().take_while(has_none).count(),
-            false => 0,
-        };
-        self.queue.drain(..without).collect()
     }
 }
 

@@ -1,15 +1,14 @@
 //! Names that are gone are let go of; nobody waits for the files of others.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::rig::*;
 use crate::hub::{Notice, Selection, Spooled};
-use crate::source::{EventKind, Origin, Rotations};
+use crate::source::{EventKind, Origin, SpoolFile, SpoolFiles};
 use crate::tail::Options;
 
 /// A pattern's names are forgotten as soon as they are gone.
@@ -163,13 +162,15 @@ fn a_spool_that_is_no_more_is_forgotten_and_its_follower_is_let_go_of() {
     let mut rig = Rig::following("");
     let path = rig.path("log");
     append(&path, "one\n");
-    let inode = fs::metadata(&path).expect("it is there").ino();
+    let files = Arc::new(SpoolFiles::default());
+    let file = File::open(&path).expect("it is there");
+    files.begin(SpoolFile::of(&file).expect("open"));
     rig.hub.notify(Notice::New(Spooled {
         name: "web1/a.log".to_owned(),
         path: path.clone(),
         given: "web1=http://h/".into(),
         origin: Origin::Upstream,
-        rotations: Arc::new(Rotations::from(inode)),
+        files,
     }));
     rig.expect_line("one");
     fs::remove_file(&path).expect("unlink");

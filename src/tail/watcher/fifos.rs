@@ -1,9 +1,8 @@
-//! Names under which a FIFO comes to stand, or a file where a FIFO stood: they keep their name and their clients, and are
-//! followed by way of a spool, or by themselves.
+//! Names under which a FIFO comes to stand: they keep their name and their clients, and are followed by way of a spool from
+//! then on.
 
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::Watcher;
@@ -28,28 +27,18 @@ impl Watcher {
         match on_fifo(&path, &source.name) {
             Ok(spooled) => {
                 self.lead_to(index, &spooled.path, false, changes);
-                source.feed_from_fifo(&spooled.path, spooled.rotations);
+                source.feed_from_fifo(&spooled.path, spooled.files);
             }
             // Its follower says what stands there.
             Err(error) => log::debug!("make a spool for {path:?}: {error}"),
         }
     }
-
-    /// Where the FIFO stood that has fed the spool at `path` stands a file now.
-    pub(super) fn feed_by_file(&mut self, path: &Path, changes: &mut Vec<(Arc<Source>, Change)>) {
-        let mut all = self.followers.iter();
-        let Some((&index, follower)) = all.find(|(_, other)| *other.path() == *path) else {
-            return;
-        };
-        let source = Arc::clone(follower.source());
-        self.lead_to(index, &source.shown_path(), false, changes);
-        source.feed_from_file();
-    }
 }
 
 impl Follower {
-    /// Its name is its own, and leads to no file that could be opened.
+    /// Its name is its own and leads to no file that could be opened, and those that it has led to are begun.
     fn lacks_a_file(&self) -> bool {
-        !self.is_by_pattern() && self.is_lost() && !self.source().origin().is_spooled()
+        let is_own = !self.is_by_pattern() && !self.source().origin().is_spooled();
+        is_own && self.is_lost() && !self.has_more()
     }
 }

@@ -145,31 +145,41 @@ impl Watcher {
     }
 
     /// What feeders tell.
-    pub(super) fn take_notices(&mut self, changes: &mut Vec<(Arc<Source>, Change)>) {
+    pub(super) fn take_notices(&mut self) {
         for notice in self.hub.take_notices() {
             match notice {
                 Notice::New(spooled) => {
                     let source = self.names.add_spool(&spooled, &self.hub);
                     self.follow(source, false, false);
                 }
-                Notice::File(path) => self.feed_by_file(&path, changes),
+                Notice::Files(path) => {
+                    self.stir_spool(&path);
+                }
                 Notice::Gone(path) => {
-                    let mut all = self.followers.iter();
-                    let gone = all.find(|(_, follower)| *follower.path() == *path);
-                    if let Some(index) = gone.map(|(&index, _)| index) {
+                    if let Some(index) = self.spool_follower(&path) {
                         self.part_with(index);
                     }
                 }
                 Notice::Event { path, at, kind } => {
-                    let mut all = self.followers.iter_mut();
-                    if let Some((&index, follower)) = all.find(|(_, other)| *other.path() == *path)
-                    {
+                    if let Some(follower) = self.stir_spool(&path) {
                         follower.notice_event(at, kind);
-                        self.ready.stir(index);
                     }
                 }
             }
         }
+    }
+
+    /// The follower of the spool at `path`, which is to look.
+    fn stir_spool(&mut self, path: &Path) -> Option<&mut Follower> {
+        let index = self.spool_follower(path)?;
+        self.ready.stir(index);
+        self.followers.get_mut(&index)
+    }
+
+    fn spool_follower(&self, path: &Path) -> Option<usize> {
+        let mut all = self.followers.iter();
+        let found = all.find(|(_, follower)| *follower.path() == *path);
+        found.map(|(&index, _)| index)
     }
 
     pub(super) fn take_times(&mut self, now: Instant) {
