@@ -90,7 +90,7 @@ fn number(variable: &str) -> Option<u64> {
 
 /// The same where all comes by FIFOs: the spool holds all of it, or only the last.
 fn stored_by_fifo(seed: u64) -> Stored {
-    let small = seed / 4 % 2 == 0;
+    let small = (seed / 4).is_multiple_of(2);
     Stored::Fifo { small }
 }
 
