@@ -40,6 +40,7 @@ test: ## all tests; those that want a program that is not installed leave it out
 	@mkdir -p target && rm -f "$(LEFT_OUT)"
 	$(CARGO) test
 	$(CARGO) test --no-default-features --test it command::
+	$(CARGO) test --features webrtc --lib --test it rtc::
 	@if [ -s "$(LEFT_OUT)" ]; then sort -u "$(LEFT_OUT)"; \
 	  echo "apt-get install curl netcat-openbsd openssl logrotate systemd nginx caddy mosquitto chromium nodejs" \
 	    "brings in what they want"; fi
@@ -60,6 +61,7 @@ check: ## format, lints, documentation, no async runtime, and what the dependenc
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) clippy --test brokers -- -D warnings
 	$(CARGO) clippy --no-default-features -- -D warnings
+	$(CARGO) clippy --features webrtc --lib --test it -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps
 	scripts/check-no-async.sh
 	scripts/check-dependencies.sh

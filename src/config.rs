@@ -31,6 +31,8 @@ use arguments::Arguments;
 pub use arguments::command;
 pub use cat::cat_command;
 use followed::Followed;
+#[cfg(feature = "webrtc")]
+use value::HostPort;
 use value::{AllowOrigin, BasePath, Lines, Listen};
 
 /// Every setting, checked.
@@ -48,6 +50,9 @@ pub struct Config {
     pub credentials_file: Option<PathBuf>,
     /// Where to listen, at least one.
     pub listen: Vec<Listen>,
+    /// Where datagrams of data channels come in: `HOST:PORT`.
+    #[cfg(feature = "webrtc")]
+    pub rtc_listen: Option<HostPort>,
     /// History of a client that does not say.
     pub lines: Lines,
     /// Where the history of such a client begins.
@@ -173,6 +178,8 @@ fn check(asked: Arguments, env: Environment<'_>) -> Result<Config, String> {
         spool_size: asked.spool_size,
         credentials_file: asked.credentials_file,
         listen: asked.listen,
+        #[cfg(feature = "webrtc")]
+        rtc_listen: asked.rtc_listen,
         lines: match (asked.lines, asked.since) {
             (Some(lines), _) => lines,
             (None, Some(_)) => Lines::All,

@@ -18,6 +18,8 @@ use crate::pattern::Wanted;
 #[cfg(feature = "mqtt")]
 use crate::publish::Publishers;
 use crate::reader::life;
+#[cfg(feature = "webrtc")]
+use crate::rtc::Peers;
 use crate::serve::access::Access;
 use crate::serve::access::guard::Guard;
 use crate::serve::access::token::Tokens;
@@ -52,6 +54,8 @@ pub struct Daemon {
     couriers: Vec<JoinHandle<()>>,
     #[cfg(feature = "mqtt")]
     publishers: Publishers,
+    #[cfg(feature = "webrtc")]
+    peers: Option<Arc<Peers>>,
     /// Removes the Unix sockets at the end.
     _sockets: Vec<SocketFile>,
 }
@@ -156,6 +160,12 @@ impl Daemon {
         let mut routes = routes(config, shared, access, &rounds, tallies, watcher.handle());
         routes.via = via;
         routes.upstreams = Arc::clone(&feeders.upstreams);
+        #[cfg(feature = "webrtc")]
+        let peers = peers(config, stop)?;
+        #[cfg(feature = "webrtc")]
+        if let Some(peers) = &peers {
+            routes.offers = Some(Arc::clone(peers) as _);
+        }
         let routes = Arc::new(routes);
         let door = Door::new(Arc::clone(&routes), certificate).map_err(failed("make an epoll"))?;
         let daemon = Daemon {
@@ -170,6 +180,8 @@ impl Daemon {
             couriers: Vec::new(),
             #[cfg(feature = "mqtt")]
             publishers,
+            #[cfg(feature = "webrtc")]
+            peers,
             _sockets: sockets,
         };
         Ok((daemon, watcher, listeners))
@@ -194,6 +206,10 @@ impl Daemon {
         self.door.end_all();
         self.hub.close();
         self.door.say_goodbye();
+        #[cfg(feature = "webrtc")]
+        if let Some(peers) = &self.peers {
+            peers.stop();
+        }
         #[cfg(feature = "mqtt")]
         self.publishers.join();
         log::debug!("subscribers moved: {}", life::told());
@@ -286,7 +302,17 @@ fn routes(
         stopping: AtomicBool::new(false),
         alive: Alive(Box::new(move || watcher.is_alive())),
         access,
+        #[cfg(feature = "webrtc")]
+        offers: None,
     }
+}
+
+/// What takes offers of data channels, where that is asked for.
+#[cfg(feature = "webrtc")]
+fn peers(config: &Config, stop: &Arc<Stop>) -> Result<Option<Arc<Peers>>, StartError> {
+    let at = config.rtc_listen.as_ref();
+    let peers = at.map(|at| Peers::open(at, config.ping_interval, stop));
+    Ok(peers.transpose()?.map(Arc::new))
 }
 
 /// What is told to systemd.

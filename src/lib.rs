@@ -49,6 +49,7 @@
 //! | `door` | accepts, starts client threads, tells them that their peers have said something | epoll(7) | an eventfd |
 //! | `client-N`, one a connection | request head, answer, history, slow writes, pings, goodbye | park; poll(2) while its peer is slow | unpark, `shutdown(SHUT_RD)` |
 //! | `publisher-N`, one a broker | the same, in MQTT | poll(2) | its bell, an eventfd |
+//! | `rtc`, and one for each data channel (feature `webrtc`) | datagrams; what a stream is sent into its data channel | poll(2) | an eventfd |
 //! | feeders, one an origin (`upstream-N`, …) | append what comes to a spool | poll(2) | the bell, an eventfd |
 //!
 //! Two kinds of thread live for a moment: `filter` compiles a client's patterns on a stack of its own, `resolver` looks
@@ -171,6 +172,10 @@ pub mod cat;
 
 // From what is no file to files.
 pub mod feed;
+
+// From the hub to browsers by data channels.
+#[cfg(feature = "webrtc")]
+pub mod rtc;
 
 // From the hub to a broker.
 #[cfg(feature = "mqtt")]

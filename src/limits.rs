@@ -161,6 +161,60 @@ pub const SUBSCRIBED_PACKET_BYTES: usize = 16 * 1024 * 1024;
 /// How often it is looked whether another FIFO stands under the name.
 pub const FIFO_LOOK: Duration = Duration::from_secs(1);
 
+// -- Data channels
+
+/// An offer is some kilobytes.
+#[cfg(feature = "webrtc")]
+pub const OFFER_BYTES_MAX: usize = 64 * 1024;
+
+/// Peers whose data channel is not open yet; each costs two threads.
+#[cfg(feature = "webrtc")]
+pub const RTC_UNOPENED_MAX: usize = 64;
+
+/// A peer whose data channel is not open yet, and from which nothing was heard for so long, makes room for another one.
+#[cfg(feature = "webrtc")]
+pub const RTC_SILENT: Duration = Duration::from_secs(2);
+
+/// How long a data channel may take to open. A browser gives up after some 15 s.
+#[cfg(feature = "webrtc")]
+pub const RTC_OPENING: Duration = Duration::from_secs(20);
+
+/// Datagrams that wait for one peer's thread: a burst of acknowledgements. More are lost, and sent again.
+#[cfg(feature = "webrtc")]
+pub const RTC_WAITING: usize = 256;
+
+/// The largest datagram that is read: more than an Ethernet frame holds.
+#[cfg(feature = "webrtc")]
+pub const RTC_DATAGRAM_BYTES: usize = 2048;
+
+/// Bytes of messages that wait in a data channel: two of the longest parts.
+#[cfg(feature = "webrtc")]
+pub const RTC_BUFFER_BYTES: usize = 512 * 1024;
+
+/// A longer message comes in parts, whatever the peer takes.
+#[cfg(feature = "webrtc")]
+pub const RTC_PART_BYTES: usize = 256 * 1024;
+
+/// The send and receive buffers of the one socket.
+#[cfg(feature = "webrtc")]
+pub const RTC_SOCKET_BYTES: usize = 2 * 1024 * 1024;
+
+/// Addresses of this machine that are offered to a peer.
+#[cfg(feature = "webrtc")]
+pub const RTC_CANDIDATES_MAX: usize = 8;
+
+/// Addresses of one peer whose datagrams are handed to it: it may have several ways here.
+#[cfg(feature = "webrtc")]
+pub const RTC_ADDRESSES_MAX: usize = 8;
+
+/// How long a peer that is done may take to have the last of its messages, and then the goodbye.
+#[cfg(feature = "webrtc")]
+pub const RTC_GOODBYE: Duration = Duration::from_secs(1);
+
+/// What is read at a time of the stream that goes into a data channel.
+#[cfg(feature = "webrtc")]
+pub const RTC_READ_BYTES: usize = 32 * 1024;
+
 // -- The hub
 
 /// Generations behind the live edge that are kept open for readers that lag.

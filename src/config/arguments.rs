@@ -127,6 +127,11 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "SIZE", default_value = SPOOL_DEFAULT, value_parser = spool_size, allow_negative_numbers = true)]
     pub(super) spool_size: u64,
 
+    /// HOST:PORT of the UDP socket of all data channels [default: off]
+    #[cfg(feature = "webrtc")]
+    #[arg(long, value_name = "ADDR", value_parser = rtc_listen)]
+    pub(super) rtc_listen: Option<super::value::HostPort>,
+
     /// File of what other tailcasts and brokers ask for, a line HOST[:PORT] SECRET each
     #[arg(long, value_name = "PATH", value_parser = path())]
     pub(super) credentials_file: Option<PathBuf>,
@@ -231,6 +236,11 @@ fn count(text: &str, most: usize, right: Right) -> Result<usize, Right> {
     number
         .filter(|number| (1..=most).contains(number))
         .ok_or(right)
+}
+
+#[cfg(feature = "webrtc")]
+fn rtc_listen(text: &str) -> Result<super::value::HostPort, Right> {
+    super::value::HostPort::parse(text).ok_or("HOST:PORT or [IPV6]:PORT")
 }
 
 fn spool_size(text: &str) -> Result<u64, Right> {

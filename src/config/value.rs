@@ -83,7 +83,7 @@ impl Listen {
 }
 
 impl HostPort {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let Authority { host, port } = Authority::parse(text)?;
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[:]".contains(&byte);
         host.bytes()

@@ -33,6 +33,8 @@ mod refusals;
 mod requests;
 mod resume;
 mod rotators;
+#[cfg(feature = "webrtc")]
+mod rtc;
 mod since;
 mod slow;
 mod spools;

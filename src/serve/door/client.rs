@@ -1,6 +1,8 @@
 //! The thread of one accepted connection: reads the request head, lets the guard decide, and answers, or becomes a
 //! stream.
 
+#[cfg(feature = "webrtc")]
+mod offer;
 mod opening;
 mod places;
 
@@ -27,6 +29,9 @@ pub(crate) struct Client<'a> {
     pub visitor: Arc<Visitor>,
     /// Called when it becomes a stream: it is no head any more, and the door listens to its peer.
     pub becomes_stream: &'a (dyn Fn(&Arc<Visitor>) + Sync),
+    /// Takes in one more who asks for a stream, within the program: the stream of a data channel.
+    #[cfg(feature = "webrtc")]
+    pub takes_in: &'a (dyn Fn(std::os::unix::net::UnixStream) + Sync),
 }
 
 impl Client<'_> {
@@ -154,6 +159,11 @@ impl Client<'_> {
         match route {
             Route::Answer(answer) => {
                 self.answer(&answer.with_cors(cors.as_ref()), request.method);
+                None
+            }
+            #[cfg(feature = "webrtc")]
+            Route::Offer => {
+                self.take_offer(request, rest, cors.as_ref());
                 None
             }
             Route::Stream(kind, pass) => {

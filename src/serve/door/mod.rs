@@ -11,6 +11,9 @@ mod client;
 
 pub mod listener;
 
+#[cfg(feature = "webrtc")]
+pub mod offers;
+
 mod visitors;
 
 use std::io;
@@ -205,7 +208,7 @@ impl Door {
                 return Ok(false);
             }
             match listener.accept(self.certificate.as_ref()) {
-                Ok(socket) => self.take_in(socket, listener),
+                Ok(socket) => self.take_in(socket, matches!(listener, Listener::Plain(_))),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
                 Err(error) => {
                     let errno = error.raw_os_error().map(Errno::from_raw);
@@ -221,12 +224,11 @@ impl Door {
         Ok(true)
     }
 
-    fn take_in(self: &Arc<Self>, socket: Socket, listener: &Listener) {
+    fn take_in(self: &Arc<Self>, socket: Socket, plain: bool) {
         if socket.prepare().is_err() {
             return;
         }
         let socket = Arc::new(socket);
-        let plain = matches!(listener, Listener::Plain(_));
         let visitor = self.visitors.comes(Arc::clone(&socket), plain);
         let number = visitor.number;
         let door = Arc::clone(self);
@@ -241,6 +243,8 @@ impl Door {
                     routes: &door.routes,
                     visitor,
                     becomes_stream: &becomes_stream,
+                    #[cfg(feature = "webrtc")]
+                    takes_in: &|stream| door.take_in(Socket::Unix(stream), false),
                 };
                 if plain {
                     client.serve_plain()

@@ -73,6 +73,9 @@ pub struct Routes {
     pub access: Access,
     /// Whether the watcher runs.
     pub alive: Alive,
+    /// What takes offers of data channels, where somebody asked for it.
+    #[cfg(feature = "webrtc")]
+    pub offers: Option<Arc<dyn super::offers::Offers>>,
 }
 
 /// Asks whether the watcher runs; where it doesn't, for how long it has made no pass.
@@ -91,6 +94,9 @@ pub enum Route {
     Answer(Answer),
     /// A stream, for as long as the pass is good.
     Stream(Endpoint, Pass),
+    /// An offer of a data channel.
+    #[cfg(feature = "webrtc")]
+    Offer,
 }
 
 impl Routes {
@@ -116,17 +122,33 @@ impl Routes {
             _ => None,
         };
         let is_healthz = path == Some("/healthz");
+        let is_rtc = path.is_some_and(|path| self.is_rtc(path));
         let cors = self
             .guard
-            .check(request, by == Transport::Unix, kind.is_some(), is_healthz)
+            .check(
+                request,
+                by == Transport::Unix,
+                kind.is_some() || is_rtc,
+                is_healthz,
+            )
             .map_err(|refusal| (refusal, None))?;
         let refused = |refusal: Refusal| (refusal, cors.clone());
         match request.method {
-            Method::Get | Method::Head => {}
+            Method::Get | Method::Head if !is_rtc => {}
             Method::Options => {
                 let answer = self.guard.preflight(request).map_err(refused)?;
+                let answer = match is_rtc {
+                    true => answer
+                        .with("Access-Control-Allow-Methods", "POST, DELETE")
+                        .with(
+                            "Access-Control-Allow-Headers",
+                            "Authorization, Content-Type",
+                        ),
+                    false => answer,
+                };
                 return Ok((cors, Route::Answer(answer)));
             }
+            Method::Post | Method::Delete if is_rtc => {}
             _ => return Err(refused(Refusal::method_not_allowed())),
         }
         let pass = if is_healthz {
@@ -136,6 +158,20 @@ impl Routes {
         };
         if let Some(kind) = kind {
             return Ok((cors, Route::Stream(kind, pass)));
+        }
+        #[cfg(feature = "webrtc")]
+        if let (Some(offers), Some(path)) = (&self.offers, path.filter(|_| is_rtc)) {
+            return match (request.method, path.strip_prefix("/rtc/")) {
+                (Method::Post, None) => Ok((cors, Route::Offer)),
+                (Method::Delete, Some(id)) if offers.end(id) => {
+                    Ok((cors, Route::Answer(Answer::no_content())))
+                }
+                (Method::Delete, Some(_)) => {
+                    let line = "no data channel of that Location is there (any more)";
+                    Err(refused(Refusal::not_found(line)))
+                }
+                _ => Err(refused(Refusal::method_not_allowed())),
+            };
         }
         if path == Some("/")
             && let Some(answer) = self.access.sign_in(request, &pass, by == Transport::Tls)
@@ -176,6 +212,21 @@ impl Routes {
         Ok((cors, Route::Answer(answer)))
     }
 
+    /// Whether that path is one of data channels, where there are any.
+    #[cfg(feature = "webrtc")]
+    fn is_rtc(&self, path: &str) -> bool {
+        self.offers.is_some() && (path == "/rtc" || path.starts_with("/rtc/"))
+    }
+
+    #[cfg(not(feature = "webrtc"))]
+    #[expect(
+        clippy::unused_self,
+        reason = "where there are data channels it asks whether they are on"
+    )]
+    fn is_rtc(&self, _: &str) -> bool {
+        false
+    }
+
     fn has_base(&self) -> bool {
         !self.base_path.as_str().is_empty()
     }
@@ -198,7 +249,14 @@ impl Routes {
         if refusal.status == StatusCode::UNAUTHORIZED && is_page && browser {
             return Access::ask(refusal);
         }
-        Answer::refusal(refusal)
+        let answer = Answer::refusal(refusal);
+        match self.base_path.strip(&request.path) {
+            Some(path) if refusal.status == StatusCode::METHOD_NOT_ALLOWED && self.is_rtc(path) => {
+                let methods = if path == "/rtc" { "POST" } else { "DELETE" };
+                answer.with("Allow", methods)
+            }
+            _ => answer,
+        }
     }
 
     fn health(&self) -> Answer {

@@ -214,6 +214,8 @@ fn method(name: &[u8]) -> Method {
         b"GET" => Method::Get,
         b"HEAD" => Method::Head,
         b"OPTIONS" => Method::Options,
+        b"POST" => Method::Post,
+        b"DELETE" => Method::Delete,
         _ => Method::Other,
     }
 }

@@ -13,6 +13,10 @@ pub enum Method {
     Head,
     /// Perhaps a CORS preflight.
     Options,
+    /// An offer of a data channel.
+    Post,
+    /// The end of a data channel.
+    Delete,
     /// Whatever else; nothing here serves it.
     Other,
 }
