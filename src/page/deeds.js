@@ -107,6 +107,7 @@ export function deeds(page) {
     open: (seq = page.cursor) => {
       if (seq === null || !ring.has(seq)) return;
       list.stop();
+      if (ring.text(seq).event === "between") return all.around(seq);
       if (drawing.isFolded(seq)) return page.unfold(seq, true);
       if (!json.isLikely(String(ring.text(seq))) && ring.text(seq).length <= CHARS_MAX && ring.size(seq) > 1) return page.unfold(seq, false);
       if (!drawing.opened.has(seq)) drawing.opened.add(seq);
@@ -319,7 +320,7 @@ function wire(page, all) {
     if (fieldDeed(event.target)) return list.invalidate();
     page.point(seq);
     if (event.pointerType !== "mouse" && event.detail === 1 && !event.target.closest("button")) menu.show(seq);
-    if (event.target.closest(".around-button")) all.around(seq);
+    if (event.target.closest(".around-button, .between")) all.around(seq);
     else if (event.target.closest(".long, .unfold") || (row.querySelector("button.fold") && event.target.closest(".gutter"))) all.open(seq);
   });
   // A key of a tree offers four deeds, each once.

@@ -1,7 +1,8 @@
 // Far back: the lines before those that are held, looked through by the daemon for what passes the filter.
 //
 // What it finds stands in front of the held lines, in the order of time, with lines missing between; it goes when
-// another filter is set.
+// another filter is set. The lines around a hit can be asked for: where they end, and before the held lines, a row
+// stands for those that are missing, and fetches some of them.
 
 import { asked } from "./filter.js";
 import { ask, askSome, byFile } from "./history.js";
@@ -12,6 +13,7 @@ const LINES = 200;
 const ROWS_ENOUGH = 200;
 const HITS_MAX = 4000;
 const AROUND = 5;
+const BETWEEN = 50;
 
 export class Far {
   #ring;
@@ -20,7 +22,10 @@ export class Far {
   #view;
   #changed;
   #run = 0; // counts questions: an answer to an earlier one is thrown away
-  #items = []; // {number, item}: the hits, and what was fetched around them, oldest first
+  // {number, item, hit, follows}: the hits, and what was fetched around them, oldest first. `follows` is the id of the
+  // line before it in its file, where that is known.
+  #items = [];
+  #entries = []; // the same as they are shown: with {gap: [item, item or null]} where lines are missing
   #query = null; // what the daemon is asked, or null: it can't be, or needn't
   #stop = null;
   #ended = false;
@@ -43,7 +48,7 @@ export class Far {
     this.#ended = false;
     this.error = null;
     this.hits = 0;
-    this.#items = [];
+    this.#items = this.#entries = [];
     this.#past.forget();
     if (this.#ring.near > this.#ring.first) {
       this.#ring.dropFar();
@@ -127,36 +132,73 @@ export class Far {
     this.#show([...passing, ...this.#items]);
   }
 
-  // The lines around one from far back: asked for, and put beside it.
+  // The lines around one from far back, or of a gap those beside it: asked for, and put there.
   async around(seq) {
-    const at = seq - this.#ring.first;
-    const own = this.#items[at];
+    const own = this.#entries[seq - this.#ring.first];
     if (own === undefined) return;
+    if (own.gap === undefined) await Promise.all([this.#before(own, AROUND), this.#after(own, AROUND)]);
+    else if (own.gap[1] === null) await this.#before(this.#edge(own.gap[0].number), BETWEEN, own.gap);
+    else if (own.gap[1].hit) await this.#after(own.gap[0], BETWEEN, own.gap);
+    else await this.#before(own.gap[1], BETWEEN, own.gap);
+  }
+
+  // Where the held lines of a file begin, as an entry behind all others.
+  #edge(number) {
+    return { number, item: null, place: this.#ring.oldest(number).id };
+  }
+
+  // Fetches lines that stand before an entry, those of a gap alone where one is given.
+  async #before(own, lines, gap = null) {
+    const place = own.item === null ? own.place : own.item.id;
+    if (place === null) return;
+    // Its own line is the last of the answer.
+    const more = own.item === null ? 0 : 1;
+    await this.#fetch(own.number, gap, (file) => ask({ file, before: place, lines: String(lines + more) }));
+  }
+
+  async #after(own, lines, gap = null) {
+    await this.#fetch(own.number, gap, (file) => askSome({ file, after: own.item.id }, lines), lines, own);
+  }
+
+  // Puts in what an answer has of a file: a piece without a hole in it, behind the entry `own` where one is given.
+  async #fetch(number, gap, request, lines = Infinity, own = null) {
     const run = this.#run;
-    const name = this.#files.name(own.number);
-    const [before, after] = await Promise.all([
-      ask({ file: name, before: own.item.id, lines: String(AROUND + 1) }),
-      askSome({ file: name, after: own.item.id }, AROUND),
-    ]);
+    const name = this.#files.name(number);
+    const answer = byFile(await request(name), 0).get(name)?.items ?? [];
     if (run !== this.#run) return;
-    const held = new Set(this.#items.map(({ number, item }) => `${number} ${item.id}`));
-    const lines = (answer) => byFile(answer, 0).get(name)?.items.filter(({ text, id }) => text !== undefined && !held.has(`${own.number} ${id}`)) ?? [];
-    const reader = this.#files.reader(own.number);
-    const entry = (item) => ({ number: own.number, item: { ...item, ...reader.read(item.text, item.time) }, hit: false });
-    const place = this.#items.indexOf(own);
-    this.#show([
-      ...this.#items.slice(0, place), ...lines(before).map(entry), own, ...lines(after).slice(0, AROUND).map(entry), ...this.#items.slice(place + 1),
-    ]);
+    const reader = this.#files.reader(number);
+    const held = this.#ring.oldest(number).id;
+    const items = [...this.#items];
+    const here = new Map(items.filter((one) => one.number === number).map((one) => [one.item.id, one]));
+    let piece = answer.filter(({ text }) => text !== undefined).slice(0, lines);
+    for (const end of gap ?? []) {
+      const edge = piece.findIndex(({ id }) => end?.number === number && id === end.item.id);
+      if (edge >= 0) piece = end === gap[0] ? piece.slice(edge) : piece.slice(0, edge + 1);
+    }
+    const first = own ?? here.get(piece.find(({ id }) => here.has(id))?.id);
+    let at = first === undefined ? items.length : items.indexOf(first) + (own === null ? 0 : 1);
+    for (const item of own?.item.id === held ? [] : piece) {
+      let one = here.get(item.id);
+      if (one === undefined) {
+        one = { number, item: { ...item, ...reader.read(item.text, item.time) }, hit: false, follows: null };
+        items.splice(at, 0, one);
+      }
+      one.follows = item.from;
+      at = items.indexOf(one) + 1;
+      // What stands behind that is held.
+      if (item.id === held) break;
+    }
+    this.#show(items);
   }
 
   // The id and file of an entry from far back.
   place(seq) {
-    const own = this.#items[seq - this.#ring.first];
-    return own === undefined || seq >= this.#ring.near ? null : { name: this.#files.name(own.number), id: own.item.id, time: own.item.time };
+    const own = seq < this.#ring.near ? this.#entries[seq - this.#ring.first] : undefined;
+    return own?.item ? { name: this.#files.name(own.number), id: own.item.id, time: own.item.time } : null;
   }
 
   isHit(seq) {
-    return this.#items[seq - this.#ring.first]?.hit === true;
+    return this.#entries[seq - this.#ring.first]?.hit === true;
   }
 
   #shown() {
@@ -164,13 +206,25 @@ export class Far {
   }
 
   #show(items) {
-    const more = items.length - this.#items.length;
     this.#items = items;
     this.#ring.dropFar();
-    for (const { number, item } of [...items].reverse()) {
+    const more = -this.#entries.length;
+    this.#entries = items.flatMap((one, at) => (this.#isGap(one, items[at + 1]) ? [one, { gap: [one, items[at + 1] ?? null] }] : [one]));
+    for (const { number, item, gap } of [...this.#entries].reverse()) {
+      if (gap !== undefined) {
+        this.#ring.putFar(gap[0].number, [{ event: "between" }]);
+        continue;
+      }
       const weight = /[^\x00-\xff]/.test(item.text) ? 2 : 1;
       this.#ring.putFar(number, [item.text], { weight, traits: { times: [item.time], levels: [item.level], stderr: [item.stderr] } });
     }
-    this.#changed(more);
+    this.#changed(more + this.#entries.length);
+  }
+
+  // Whether lines are missing behind an entry that a row is to stand for: where fetched lines end, and before the held.
+  #isGap(one, next) {
+    if (next === undefined) return one.item.id !== this.#ring.oldest(one.number).id;
+    if (one.hit && next.hit) return false;
+    return one.number !== next.number || next.follows !== one.item.id;
   }
 }

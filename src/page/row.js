@@ -260,6 +260,10 @@ export class Drawing {
 
   #event(row, seq, event) {
     row.classList.add("event", `event-${event.event}`);
+    if (event.event === "between") {
+      row.append(button("between", "⋯ fetch what is between", "Show the lines that are missing here (c)"));
+      return;
+    }
     const label = part("label", sentence(event, this.#files.subject(this.#ring.file(seq), event)));
     row.append(label);
     if (this.#ring.arrival(seq) === 0) return;

@@ -8,7 +8,7 @@ import { plain } from "./ansi.js";
 import { Numbers } from "./rows.js";
 
 const SLICE_MS = 6;
-const WORKER_LINES = 2048;
+const WORKER_LINES = 8192;
 const WORKER_CHARS = 1 << 20;
 const WORKER_TIMEOUT_MS = 2000;
 // It is loaded over the network first.

@@ -53,6 +53,8 @@ export function sentence(event, name) {
       if (typeof event.lost !== "number") return `lines of ${name} are gone for good, nobody knows how many${why}`;
       return `${size(event.lost)} of ${name} ${event.lost === 1 ? "is" : "are"} gone for good${why}`;
     }
+    case "between":
+      return "lines are missing here: c fetches them";
     case "note":
       return String(event.text);
     default:

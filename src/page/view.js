@@ -152,7 +152,8 @@ export class View {
 
   // The lines that the filter lets through, and all that are held: "87 of 104,213".
   get counts() {
-    const far = this.#ring.near - this.#ring.first;
+    const gaps = this.#ring.events.filter((seq) => seq < this.#ring.near).length;
+    const far = this.#ring.near - this.#ring.first - gaps;
     const lines = this.#ring.lines - far;
     if (this.marking && !isEmpty(this.filter)) return { some: this.marked.found.length, all: lines };
     if (!this.#filtered) return { some: lines, all: lines };

@@ -51,6 +51,23 @@ fn a_filter_goes_on_in_the_file_and_shows_what_it_finds_in_order() {
         near,
         json!("4995,4996,4997,4998,4999,5000,5001,5002,5003,5004,5005")
     );
+    // Where lines are missing beside them, and before those that are held, a row fetches some, by a tap or by its key.
+    let gaps = "document.querySelectorAll('.between').length";
+    browser.until(&format!("{gaps} === 3"));
+    let told = "[...document.querySelectorAll('.row')].map((row) => row.querySelector('.between') ? '-' : row.textContent.split(' ').at(-1)).join()";
+    let parts: Vec<String> = (4995..5006).map(|n: i32| n.to_string()).collect();
+    let wanted = format!("needle,-,{},-,9000,-", parts.join(","));
+    assert_eq!(browser.eval(told), json!(wanted));
+    browser.click("document.querySelectorAll('.between')[1]", 0);
+    browser.until(&format!(
+        "page.far.place(page.ring.first + 2 + 11 + 49) !== null && {gaps} > 0"
+    ));
+    let last = browser.eval("page.ring.text(page.ring.first + 2 + 11 + 49)");
+    assert_eq!(last, json!("2026-11-28T01:24:15Z INFO hay 5055"));
+    browser.eval("page.deeds.around(page.ring.first + 1)");
+    browser.until("page.ring.text(page.ring.first + 2).endsWith(' 4945')");
+    // The last one leads to the lines that are held, in as many steps as it takes, and is gone then.
+    until_says(&mut browser, "#count", "0 of 500 held · 3 further back");
     // What comes is shown behind them, and another filter begins anew.
     append(&log, "2026-11-28T20:00:00Z INFO a new needle\n");
     browser.until(&format!("{SHOWN}.at(-1)?.endsWith('a new needle')"));
@@ -62,6 +79,34 @@ fn a_filter_goes_on_in_the_file_and_shows_what_it_finds_in_order() {
         browser.eval("page.ring.near === page.ring.first"),
         json!(true)
     );
+}
+
+#[test]
+fn what_is_between_a_hit_and_the_lines_held_is_fetched_without_a_hole() {
+    let logs = Logs::new();
+    let mut text = haystack();
+    text += "2026-11-28T17:00:00Z INFO a needle, near\n";
+    for number in 0..570 {
+        let _ = writeln!(text, "behind {number}");
+    }
+    let log = logs.file("app.log", text);
+    let Some((mut browser, _daemon)) = open(&[&log]) else {
+        return;
+    };
+    browser.until("page.ring.lines === 500");
+    filter(&mut browser, "\"needle, near\"");
+    until_says(&mut browser, "#count", "0 of 500 held · 1 further back");
+    // 70 lines are missing: 50 of them, then the rest.
+    browser.until("document.querySelectorAll('.between').length === 1");
+    browser.click("document.querySelector('.between')", 0);
+    browser.until("page.ring.near - page.ring.first === 52");
+    focus_log(&mut browser);
+    browser.eval("page.point(page.ring.first + 1)");
+    browser.press("c", 0);
+    browser.until("page.ring.near - page.ring.first === 71");
+    let far = "Array.from({length: 71}, (_, i) => page.ring.text(page.ring.first + i)).slice(1).map((text) => Number(text.slice(7)))";
+    let wanted: Vec<u32> = (0..70).collect();
+    assert_eq!(browser.eval(far), json!(wanted));
 }
 
 #[test]
