@@ -39,7 +39,7 @@ export class Chips {
     const [file] = all;
     const name = group.host === "" ? file.name : group.host;
     const chip = this.#bar.children[at] ?? this.#bar.appendChild(chipElement());
-    const [dot, button, unread, more] = chip.children;
+    const [dot, button, unread, behind] = chip.children;
     const words = files.groupWords(group);
     const isShown = group.numbers.some((number) => files.isShown(number));
     chip.className = `chip ${files.colour(group.numbers[0])}`;
@@ -62,8 +62,8 @@ export class Chips {
     unread.textContent = news > 0 ? (news > UNREAD_MAX ? `${count(UNREAD_MAX)}+` : count(news)) : "";
     unread.hidden = news === 0;
     unread.classList.toggle("error", all.some((one) => one.erred));
-    more.hidden = group.host === "";
-    more.setAttribute("aria-label", `The files of ${name}`);
+    behind.hidden = group.host === "";
+    behind.setAttribute("aria-label", `The files of ${name}`);
   }
 
   // What there is to know of a file.
@@ -80,7 +80,7 @@ export class Chips {
     const chip = event.target.closest(".chip");
     if (chip === null) return;
     const group = Number(chip.dataset.group);
-    if (event.target.closest(".more") !== null) return this.#list(this.#files.groups[group].host);
+    if (event.target.closest(".behind") !== null) return this.#list(this.#files.groups[group].host);
     if (event.target.closest(".dot") !== null || event.ctrlKey || event.metaKey || event.shiftKey) this.#files.merge(group);
     else this.#files.alone(group);
   }
@@ -113,6 +113,6 @@ function chipElement() {
   part("button", "dot");
   part("button", "name");
   part("span", "unread");
-  part("button", "more").textContent = "▾";
+  part("button", "behind").textContent = "▾";
   return chip;
 }

@@ -156,6 +156,7 @@ export class Panel {
   #tellCount(text) {
     if (element("count").textContent === text) return;
     write(element("count"), text);
+    element("count").title = text;
     clearTimeout(this.#spoken);
     if (!this.#page.view.isNarrowed || !text.includes(" of ")) return;
     const { filter } = this.#page.settings;

@@ -68,7 +68,7 @@ fn twenty_hosts_are_a_chip_each_and_one_that_is_away_is_grey_and_says_since_when
     filter(&mut browser, "");
 
     // The files behind a chip.
-    browser.click(&chip("db01", ".more"), 0);
+    browser.click(&chip("db01", ".behind"), 0);
     browser
         .until("document.querySelector('#picker').open && document.activeElement.id === 'picked'");
     let listed =
