@@ -13,7 +13,7 @@ use crate::limits::{
     CLIENT_MESSAGE_BYTES, HEAD_BYTES, HEAD_FIELDS, UPSTREAM_ANSWER_WAIT, UPSTREAM_HEAD_IDS_BYTES,
     UPSTREAM_MESSAGE_BYTES, UPSTREAM_REFUSAL_BYTES,
 };
-use crate::outward::{Bell, Connection, Lookup, Trust, Unreached, is_not_yet};
+use crate::outward::{Bell, Connection, Lookup, Trust, is_not_yet};
 use crate::percent;
 use crate::via;
 
@@ -261,7 +261,7 @@ impl Opening<'_> {
     fn failed(&self, error: io::Error) -> Trouble {
         #[cfg(feature = "tls")]
         if error.kind() == io::ErrorKind::InvalidData && self.connection.is_tls() {
-            return Unreached::Tls(error).into();
+            return crate::outward::Unreached::Tls(error).into();
         }
         Trouble::Broken(error)
     }

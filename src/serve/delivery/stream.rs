@@ -113,7 +113,7 @@ impl<'a> Stream<'a> {
     }
 
     /// Runs it to its end, goodbye included. Blocks for as long as the client stays.
-    pub fn run(mut self: Box<Self>) -> Ended {
+    pub fn run(&mut self) -> Ended {
         let ended = loop {
             match self.catch_up() {
                 Ok(()) => {}

@@ -63,7 +63,7 @@ pub(super) struct Opened<'a> {
 
 impl Opened<'_> {
     /// Runs it to its end. Blocks for as long as the client stays.
-    pub(super) fn run(self) {
+    pub(super) fn run(mut self) {
         self.stream.run();
     }
 }
