@@ -5,6 +5,8 @@
 // daemon sends what is missing and nothing twice, or says with a `gap` what is gone. What an abandoned socket
 // still delivers is thrown away, for its lines come again.
 
+import { DataChannel } from "./rtc.js";
+
 const DELAY_FIRST_MS = 500;
 const DELAY_MAX_MS = 30_000;
 // A socket that doesn't open by then is given up: a proxy may hold it for ever.
@@ -54,6 +56,8 @@ export function address(page, ids, files = null) {
 export class Connection {
   #ids;
   #files;
+  #via;
+  #way = {}; // {via} of a data channel, or {without}: why there is none
   #prepare;
   #said;
   #stated;
@@ -67,12 +71,13 @@ export class Connection {
 
   state = { name: "connecting" };
 
-  // `ids()` gives the ids to resume from, `files()` the names to ask for, `prepare(signal)` brings the history where
+  // `ids()` gives the ids to resume from, `files()` the names to ask for, `via()` the way ("ws" or "rtc"), `prepare(signal)` brings the history where
   // there are no ids yet, `said(message, weight)` takes each message, `stated(state)` each
   // change of state.
-  constructor({ ids, files, prepare, said, stated }) {
+  constructor({ ids, files, via = () => "ws", prepare, said, stated }) {
     this.#ids = ids;
     this.#files = files;
+    this.#via = via;
     this.#prepare = prepare;
     this.#said = said;
     this.#stated = stated;
@@ -89,7 +94,7 @@ export class Connection {
     const resumed = this.#ids().length > 0;
     if (!resumed && !(await this.#prepared())) return;
     const ids = this.#ids();
-    const socket = new WebSocket(address(location.href, ids, this.#files()));
+    const socket = this.#call(address(location.href, ids, this.#files()));
     this.#socket = socket;
     this.#timer = setTimeout(() => socket === this.#socket && this.#ended({ code: 1006 }, false), OPEN_TIMEOUT_MS);
     let opened = false;
@@ -105,7 +110,21 @@ export class Connection {
       if (resumed) this.#timer = setTimeout(() => this.#settle(), RESUMED_MS);
     };
     socket.onmessage = ({ data }) => socket === this.#socket && this.#take(data);
-    socket.onclose = (event) => socket === this.#socket && this.#ended(event, opened);
+    socket.onclose = (event) => {
+      if (socket !== this.#socket) return;
+      if (opened || this.#way.via === undefined || socket.isLater) return this.#ended(event, opened);
+      // A way that was asked for and leads nowhere is no reason to show nothing.
+      this.#way = { without: socket.why };
+      this.open();
+    };
+  }
+
+  // Where a data channel was asked for and has failed, it is a WebSocket from then on.
+  #call(url) {
+    const byChannel = this.#via() === "rtc" && this.#way.without === undefined;
+    if (this.#via() !== "rtc") this.#way = {};
+    else if (byChannel) this.#way = { via: "rtc" };
+    return byChannel ? new DataChannel(url) : new WebSocket(url);
   }
 
   // The machine has no network: nothing comes until the browser says otherwise.
@@ -226,8 +245,8 @@ export class Connection {
   }
 
   #become(state) {
-    this.state = state;
-    this.#stated(state);
+    this.state = state.name === "live" ? { ...state, ...this.#way } : state;
+    this.#stated(this.state);
   }
 }
 

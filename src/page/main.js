@@ -121,6 +121,7 @@ class Page {
     this.connection = new Connection({
       ids: () => [...this.ring.ids.values()],
       files: () => this.asked,
+      via: () => this.settings.via,
       prepare: (signal) => this.#begin(signal),
       said: (message, weight) => this.intake.take(message, weight),
       stated: (state) => this.#stated(state),

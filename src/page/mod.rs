@@ -79,6 +79,7 @@ const FILES: &[(&str, &[u8])] = files![
     "ring.js",
     "row.js",
     "rows.js",
+    "rtc.js",
     "scan-worker.js",
     "scan.js",
     "settings.js",

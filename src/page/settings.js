@@ -12,6 +12,7 @@ export const SIZES = [10, 11, 12, 13, 14, 16, 18, 20];
 export const DEFAULTS = Object.freeze({
   filter: "", marking: false, levels: ALL_LEVELS, files: null, find: "", time: "off", wrap: null, colours: true,
   arrival: false, fold: true, raw: false, columns: [], from: null, to: null, place: null, watch: false,
+  via: "ws",
 });
 
 // What stays as the reader had it at the last visit, where the address says nothing else.
@@ -41,6 +42,7 @@ export function write(view) {
   if (view.from !== null) out.set("from", new Date(view.from).toISOString());
   if (view.to !== null) out.set("to", new Date(view.to).toISOString());
   if (view.watch) out.set("watch", "1");
+  if (view.via !== "ws") out.set("via", view.via);
   if (view.place?.id !== undefined) {
     out.set("line", view.place.id);
     out.set("of", view.place.name);
@@ -75,6 +77,7 @@ export function read(fragment, kept = {}) {
   view.columns = [...new Set(columns)].slice(0, COLUMNS_MAX);
   [view.from, view.to] = ["from", "to"].map((name) => (asked.has(name) ? moment(asked.get(name)) : NaN)).map((t) => (Number.isNaN(t) ? null : t));
   view.watch = asked.get("watch") === "1";
+  view.via = asked.get("via") === "rtc" ? "rtc" : "ws";
   const time = moment(asked.get("t") ?? "");
   if (/^[\w.-]{1,64}$/.test(asked.get("line") ?? "") && asked.has("of")) view.place = { name: asked.get("of"), id: asked.get("line") };
   else if (!Number.isNaN(time)) view.place = { time };

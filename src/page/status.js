@@ -9,7 +9,7 @@ const ANNOUNCE_MS = 5000;
 export function words(state, now = Date.now()) {
   switch (state.name) {
     case "live":
-      if (state.resumed === undefined) return { text: "live", kind: "good" };
+      if (state.resumed === undefined) return { text: `live${way(state)}`, kind: "good" };
       if (state.resumed.unknown) return { text: "resumed, an unknown number of bytes missed", kind: "bad" };
       if (state.resumed.bytes > 0) {
         const { bytes } = state.resumed;
@@ -30,6 +30,12 @@ export function words(state, now = Date.now()) {
     default:
       return { text: "connecting", kind: "wait" };
   }
+}
+
+// By what the lines come, where that was asked for.
+function way({ via, without }) {
+  if (without !== undefined) return ` by WebSocket, for the data channel failed: ${without}`;
+  return via === "rtc" ? " by a data channel" : "";
 }
 
 // What an event says to a reader.

@@ -30,4 +30,5 @@ mod pictures;
 mod places;
 mod pure;
 mod reading;
+mod rtc;
 mod small;

@@ -252,3 +252,15 @@ test("a time since when is as short as it can be read", async () => {
   assert.equal(when(new Date(2026, 10, 28, 10, 42).getTime(), now), "10:42");
   assert.equal(when(new Date(2026, 10, 27, 23, 5).getTime(), now), "27 Nov 23:05");
 });
+
+test("the parts of a message are put together, and a message that comes whole is itself", async () => {
+  const { joiner, offerAddress } = await page("rtc");
+  const bytes = (text) => new TextEncoder().encode(text).buffer;
+  const join = joiner();
+  assert.equal(join("whole"), "whole");
+  assert.equal(join(bytes('{"lines":["\u20ac')), null);
+  assert.equal(join(bytes("\u20ac")), null);
+  assert.equal(join('"]}'), '{"lines":["\u20ac\u20ac"]}');
+  assert.equal(join("again"), "again");
+  assert.equal(String(offerAddress("wss://host/logs/ws?format=batch")), "https://host/logs/rtc?format=batch");
+});
