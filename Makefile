@@ -40,7 +40,7 @@ test: ## all tests; those that want a program that is not installed leave it out
 	@mkdir -p target && rm -f "$(LEFT_OUT)"
 	$(CARGO) test
 	$(CARGO) test --no-default-features --test it command::
-	$(CARGO) test --features webrtc --lib --test it rtc::
+	$(CARGO) test --features webrtc --lib --test it --test page rtc::
 	@if [ -s "$(LEFT_OUT)" ]; then sort -u "$(LEFT_OUT)"; \
 	  echo "apt-get install curl netcat-openbsd openssl logrotate systemd nginx caddy mosquitto chromium nodejs" \
 	    "brings in what they want"; fi

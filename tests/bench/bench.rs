@@ -24,6 +24,10 @@ mod peers;
 mod process;
 mod subject;
 
+#[cfg(feature = "webrtc")]
+#[path = "../it/rtc/client.rs"]
+mod rtc_client;
+
 mod compare;
 mod run;
 mod session;

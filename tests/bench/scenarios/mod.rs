@@ -9,6 +9,8 @@ mod idle;
 mod peers;
 mod pipe;
 mod records;
+#[cfg(feature = "webrtc")]
+mod rtc;
 mod start;
 
 use crate::session::Session;
@@ -90,6 +92,12 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         "growth",
         "cost over clients, line rate and line size; writes plots",
         growth::run,
+    ),
+    #[cfg(feature = "webrtc")]
+    usual(
+        "rtc",
+        "CPU a line by a data channel beside /ws (of a build with the feature webrtc)",
+        rtc::run,
     ),
     asked(
         "peers-1",

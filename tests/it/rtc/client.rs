@@ -9,8 +9,8 @@ use str0m::channel::ChannelId;
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
-use crate::support::http::Answer;
-use crate::support::{DEADLINE, Daemon};
+/// Nothing waits that long when it works.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Who offers a data channel, and then gets lines by it.
 pub(crate) struct Peer {
@@ -50,16 +50,6 @@ impl Peer {
             parts_len: 0,
             is_closed: false,
         }
-    }
-
-    /// One whose offer was accepted at `target`; and the Location.
-    pub(crate) fn at(daemon: &Daemon, target: &str) -> (Peer, String) {
-        let mut peer = Peer::new();
-        let answer = offer(daemon, target, &peer.offer, &[]);
-        assert_eq!(answer.status, 201, "{}", answer.text());
-        peer.accept(&answer.text());
-        let location = answer.field("location").expect("a Location").to_owned();
-        (peer, location)
     }
 
     pub(crate) fn accept(&mut self, answer: &str) {
@@ -113,9 +103,18 @@ impl Peer {
         self.rtc.handle_input(input).expect("taken in");
     }
 
+    /// Until the data channel is open.
+    pub(crate) fn opens(&mut self) {
+        let end = Instant::now() + PATIENCE;
+        while self.channel.is_none() {
+            assert!(Instant::now() < end, "no data channel in time");
+            self.step(Duration::from_millis(50));
+        }
+    }
+
     /// The next message; `None` where the data channel was closed.
     pub(crate) fn next(&mut self) -> Option<String> {
-        let end = Instant::now() + 3 * DEADLINE;
+        let end = Instant::now() + PATIENCE;
         while self.got.is_empty() && !self.is_closed {
             assert!(Instant::now() < end, "no message in time");
             self.step(Duration::from_millis(50));
@@ -126,20 +125,4 @@ impl Peer {
     pub(crate) fn text(&mut self) -> String {
         self.next().expect("a message")
     }
-}
-
-/// What an offer is answered with.
-pub(crate) fn offer(daemon: &Daemon, target: &str, offer: &str, fields: &[&str]) -> Answer {
-    let mut request = format!(
-        "POST {target} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n",
-        daemon.port,
-        offer.len()
-    );
-    for field in fields {
-        request.push_str(field);
-        request.push_str("\r\n");
-    }
-    request.push_str("\r\n");
-    request.push_str(offer);
-    daemon.send(request.as_bytes())
 }

@@ -10,10 +10,37 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::support::http::Answer;
 use crate::support::{DEADLINE, Daemon, Logs, append, wait_until};
-use client::{Peer, offer};
+use client::Peer;
 
 const LISTEN: [&str; 2] = ["--rtc-listen", "127.0.0.1:0"];
+
+/// A peer whose offer was accepted at `target`; and the Location.
+fn connect(daemon: &Daemon, target: &str) -> (Peer, String) {
+    let mut peer = Peer::new();
+    let answer = offer(daemon, target, &peer.offer, &[]);
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    peer.accept(&answer.text());
+    let location = answer.field("location").expect("a Location").to_owned();
+    (peer, location)
+}
+
+/// What an offer is answered with.
+fn offer(daemon: &Daemon, target: &str, offer: &str, fields: &[&str]) -> Answer {
+    let mut request = format!(
+        "POST {target} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n",
+        daemon.port,
+        offer.len()
+    );
+    for field in fields {
+        request.push_str(field);
+        request.push_str("\r\n");
+    }
+    request.push_str("\r\n");
+    request.push_str(offer);
+    daemon.send(request.as_bytes())
+}
 
 fn json(peer: &mut Peer) -> Value {
     serde_json::from_str(&peer.text()).expect("JSON")
@@ -43,7 +70,8 @@ fn a_data_channel_gets_what_ws_gets_and_ends_by_its_location() {
     let logs = Logs::new();
     let log = logs.file("app.log", "one\ntwo\nthree\n");
     let daemon = Daemon::with(&LISTEN, &[&log]);
-    let (mut peer, location) = Peer::at(&daemon, "/rtc?lines=2");
+    let (mut peer, location) = connect(&daemon, "/rtc?lines=2");
+    peer.opens();
     assert_eq!([peer.text(), peer.text()], ["two", "three"]);
     append(&log, "four\n");
     assert_eq!(peer.text(), "four");
@@ -55,7 +83,7 @@ fn a_data_channel_gets_what_ws_gets_and_ends_by_its_location() {
         == 404));
     assert!(wait_until(DEADLINE, || streams(&daemon) == 0));
     // At its end a stream without `follow` has been taken whole.
-    let (mut peer, _) = Peer::at(&daemon, "/rtc?lines=all&follow=false&format=json&grep=o");
+    let (mut peer, _) = connect(&daemon, "/rtc?lines=all&follow=false&format=json&grep=o");
     let all: Vec<String> = std::iter::from_fn(|| peer.next()).collect();
     let lines: Vec<Value> = all
         .iter()
@@ -94,7 +122,7 @@ fn two_hundred_thousand_lines_come_once_in_order_over_a_rotation_and_a_restart()
     let logs = Logs::new();
     let log = logs.file("app.log", "");
     let daemon = Daemon::with(&LISTEN, &[&log]);
-    let (mut peer, _) = Peer::at(&daemon, "/rtc?format=batch&lines=all");
+    let (mut peer, _) = connect(&daemon, "/rtc?format=batch&lines=all");
     let lines =
         |from: usize, to: usize| -> String { (from..to).map(|n| format!("line {n}\n")).collect() };
     let mut next = 0;
@@ -106,7 +134,7 @@ fn two_hundred_thousand_lines_come_once_in_order_over_a_rotation_and_a_restart()
     drop(daemon);
     append(&log, lines(150_000, 200_000));
     let daemon = Daemon::with(&LISTEN, &[&log]);
-    let (mut peer, _) = Peer::at(&daemon, &format!("/rtc?format=batch&after={id}"));
+    let (mut peer, _) = connect(&daemon, &format!("/rtc?format=batch&after={id}"));
     reads(&mut peer, &mut next, 200_000);
     assert_eq!(next, 200_000);
 }
@@ -116,7 +144,7 @@ fn a_peer_that_stalls_falls_back_to_the_file_and_delays_nobody() {
     let logs = Logs::new();
     let log = logs.file("app.log", "");
     let daemon = Daemon::with(&LISTEN, &[&log]);
-    let (mut peer, _) = Peer::at(&daemon, "/rtc?format=batch&lines=all");
+    let (mut peer, _) = connect(&daemon, "/rtc?format=batch&lines=all");
     let mut other = daemon.websocket("/ws?format=batch&lines=all");
     let mut next = 0;
     append(&log, "line 0\n");
@@ -194,7 +222,7 @@ fn who_may_not_ask_is_told_so_as_by_ws() {
     assert_eq!((get.status, get.field("allow")), (405, Some("POST")));
     assert_eq!(daemon.ask("DELETE", "/rtc/nobody", &[]).status, 404);
     // A place is a place, by whatever way.
-    let (_peer, _) = Peer::at(&daemon, "/rtc");
+    let (_peer, _) = connect(&daemon, "/rtc");
     let (code, text) = status("/rtc", &sdp, &[]);
     assert_eq!(code, 503, "{text}");
     assert!(text.contains("--max-clients is 1"), "{text}");
@@ -208,7 +236,7 @@ fn who_may_not_ask_is_told_so_as_by_ws() {
         &[&log],
     );
     assert_eq!(offer(&daemon, "/rtc", &sdp, &[]).status, 401);
-    let (mut peer, _) = Peer::at(&daemon, "/rtc?lines=all&token=0123456789abcdef");
+    let (mut peer, _) = connect(&daemon, "/rtc?lines=all&token=0123456789abcdef");
     assert_eq!(peer.text(), "one");
 }
 
@@ -225,7 +253,7 @@ fn a_peer_that_vanishes_is_noticed_within_two_ping_intervals() {
     let logs = Logs::new();
     let log = logs.file("app.log", "one\n");
     let daemon = Daemon::with(&[&LISTEN[..], &["--ping-interval", "1"]].concat(), &[&log]);
-    let (mut peer, _) = Peer::at(&daemon, "/rtc?lines=all");
+    let (mut peer, _) = connect(&daemon, "/rtc?lines=all");
     assert_eq!(peer.text(), "one");
     assert_eq!(streams(&daemon), 1);
     drop(peer);
@@ -243,7 +271,7 @@ fn garbage_strangers_and_offers_that_nobody_follows_up_cost_nobody_anything() {
     let logs = Logs::new();
     let log = logs.file("app.log", "one\n");
     let daemon = Daemon::with(&LISTEN, &[&log]);
-    let (mut peer, _) = Peer::at(&daemon, "/rtc?lines=all");
+    let (mut peer, _) = connect(&daemon, "/rtc?lines=all");
     assert_eq!(peer.text(), "one");
     // Strangers.
     let stranger = UdpSocket::bind("127.0.0.1:0").expect("a socket");
