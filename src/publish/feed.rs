@@ -158,9 +158,7 @@ mod tests {
         let mut out = Vec::new();
         // One line at a time, as where a message is a line.
         let mut next = |feed: &mut Feed| {
-            let Some((segment, line)) = feed.next().expect("readable") else {
-                return None;
-            };
+            let (segment, line) = feed.next().expect("readable")?;
             let (at, ends) = match &segment.kind {
                 Kind::Lines(lines) => (lines.after(line).offset, line + 1 == lines.len()),
                 Kind::Event(_) => (0, true),

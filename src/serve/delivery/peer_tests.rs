@@ -85,7 +85,7 @@ impl Rig {
         any
     }
 
-    fn is_live(mut self) -> Rig {
+    fn live(mut self) -> Rig {
         while self.reads() {
             self.takes();
         }
@@ -138,7 +138,7 @@ fn is_woken() -> bool {
 
 #[test]
 fn whoever_finds_the_link_taken_wakes_the_thread_that_has_it() {
-    let mut rig = rig(1).is_live();
+    let mut rig = rig(1).live();
     let link = rig.peer.link.lock();
     rig.peer.carry();
     assert!(is_woken(), "it may have looked into the queue already");
@@ -169,7 +169,7 @@ fn who_is_cut_while_it_joins_gets_the_rest_of_what_it_has_read() {
 #[test]
 fn who_is_cut_with_half_a_line_out_gets_its_rest_and_reads_on_from_there() {
     for is_full in [false, true] {
-        let mut rig = rig(1).is_live();
+        let mut rig = rig(1).live();
         rig.published.publish(4);
         match is_full {
             true => drop(rig.peer.carry_here()),
@@ -185,7 +185,7 @@ fn who_is_cut_with_half_a_line_out_gets_its_rest_and_reads_on_from_there() {
 
 #[test]
 fn who_is_cut_from_a_queue_that_is_not_its_own_any_more_goes_on() {
-    let mut rig = rig(1).is_live();
+    let mut rig = rig(1).live();
     let key = rig.peer.link.lock().key().expect("it is subscribed");
     rig.peer.dropped(key + 1);
     assert_eq!(rig.state(), State::Live);
@@ -195,7 +195,7 @@ fn who_is_cut_from_a_queue_that_is_not_its_own_any_more_goes_on() {
 
 #[test]
 fn who_ends_leaves_the_hub() {
-    let rig = rig(1).is_live();
+    let rig = rig(1).live();
     let hub = Arc::clone(&rig.published.hub);
     assert_eq!(hub.live_len(), 1);
     let life = rig.peer.link.lock().take_life();
