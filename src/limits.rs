@@ -746,8 +746,21 @@ pub const PUBLISH_GOODBYE: Duration = Duration::from_millis(300);
 /// A compressed sibling, inflated: it takes as much room in the directory for temporary files while it is read.
 pub const INFLATED_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
-/// Inflated files that are kept at once.
-pub const INFLATED_FILES_MAX: usize = 16;
+/// Inflated files that are kept at once, and words why one can't be.
+pub const INFLATED_FILES_MAX: usize = 64;
+
+/// Room that inflated files take which nobody reads just now: two of the largest, or ten that are rotated at 200 MB.
+pub const INFLATED_KEPT_BYTES_MAX: u64 = 2 * INFLATED_BYTES_MAX;
+
+/// One read of a compressed file, and one write of what it holds.
+pub const INFLATING_READ_BYTES: usize = 64 * 1024;
+
+/// How long a turn at reading is held while another file is inflated: as long as a turn lasts.
+pub const INFLATING_WAIT: Duration = PERMIT_TURN;
+
+/// What a frame of zstd may ask for to be inflated: what the format wants every reader to have (RFC 8878, 3.1.1.1.2), and
+/// what `zstd -19` takes at most.
+pub const ZSTD_WINDOW_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// How long an inflated file is kept after its last reader: as long as somebody may page back in it.
 pub const INFLATED_KEPT: Duration = Duration::from_secs(60);

@@ -6,11 +6,12 @@
 
 use std::fs::File;
 use std::io;
+use std::mem;
 use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use memchr::memchr;
+use memchr::memchr_iter;
 
 use crate::limits::{
     DATED_LINE_BYTES_MAX, HALVED_BYTES_MIN, HALVING_READ_BYTES, SINCE_READ_BYTES, TIME_VOTE_BYTES,
@@ -44,6 +45,8 @@ struct Lines<'s, 'a> {
     of: &'s mut Since<'a>,
     form: Option<Form>,
     hints: Hints,
+    /// What is read, in a buffer that is used again.
+    block: Vec<u8>,
 }
 
 /// A line's time, and whether it goes on in the next record.
@@ -60,10 +63,7 @@ impl Since<'_> {
         let written = self.file.metadata()?.modified();
         let written = written.ok().and_then(|at| Timestamp::try_from(at).ok());
         let latest = written.map_or(i64::MAX, nanoseconds);
-        let hints = Hints {
-            zone: TimeZone::system(),
-            latest,
-        };
+        let hints = Hints::new(TimeZone::system(), latest);
         let mut head = vec![0; TIME_VOTE_BYTES.min((self.end - self.start) as usize)];
         read_exact(self.file, &mut head, self.start)?;
         let first = || head.split_inclusive(|&byte| byte == b'\n');
@@ -92,6 +92,7 @@ impl Since<'_> {
             of: &mut self,
             form,
             hints,
+            block: Vec::new(),
         }
         .place(moment)
     }
@@ -104,13 +105,21 @@ impl Lines<'_, '_> {
             let middle = low + (high - low) / 2;
             let mut older = None;
             // The line that begins at the middle counts: one is skipped from the byte before.
-            let whole = self.each(middle - 1, true, high, &mut |place, dated| match dated.at {
-                Some(at) => {
-                    older = (at < moment).then_some(place);
-                    ControlFlow::Break(())
-                }
-                None => ControlFlow::Continue(()),
-            })?;
+            let read_bytes = HALVING_READ_BYTES;
+            let whole =
+                self.each(
+                    middle - 1,
+                    true,
+                    high,
+                    read_bytes,
+                    &mut |place, dated| match dated.at {
+                        Some(at) => {
+                            older = (at < moment).then_some(place);
+                            ControlFlow::Break(())
+                        }
+                        None => ControlFlow::Continue(()),
+                    },
+                )?;
             if !whole {
                 return Ok(None);
             }
@@ -128,7 +137,8 @@ impl Lines<'_, '_> {
         let mut first = !inside;
         let mut found = None;
         let mut open = Vec::new();
-        let whole = self.each(from, inside, self.of.end, &mut |place, dated| {
+        let (to, read_bytes) = (self.of.end, SINCE_READ_BYTES);
+        let whole = self.each(from, inside, to, read_bytes, &mut |place, dated| {
             // The time of a line is that of its first part.
             let goes_on = open.contains(&dated.outlet);
             open.retain(|outlet| *outlet != dated.outlet);
@@ -149,30 +159,47 @@ impl Lines<'_, '_> {
     }
 
     /// Calls `seen` with the lines that begin from `from` on and before `to`, and where they begin; `inside`, where the
-    /// first of them begins behind the next newline. False where `pause` gave up.
+    /// first of them begins behind the next newline. Reads so many bytes first, then more. False where `pause` gave up.
     fn each(
         &mut self,
         from: u64,
         inside: bool,
         to: u64,
+        read_bytes: u64,
         seen: &mut dyn FnMut(u64, Dated) -> ControlFlow<()>,
     ) -> io::Result<bool> {
-        let (mut at, mut inside, mut want) = (from, inside, HALVING_READ_BYTES);
-        let mut block = Vec::new();
+        let mut buffer = mem::take(&mut self.block);
+        let whole = self.each_in(&mut buffer, from, inside, to, read_bytes, seen);
+        self.block = buffer;
+        whole
+    }
+
+    fn each_in(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        from: u64,
+        inside: bool,
+        to: u64,
+        read_bytes: u64,
+        seen: &mut dyn FnMut(u64, Dated) -> ControlFlow<()>,
+    ) -> io::Result<bool> {
+        let (mut at, mut inside, mut want) = (from, inside, read_bytes);
         while at < to {
             let got = want.min(self.of.end - at);
-            block.resize(got as usize, 0);
-            read_exact(self.of.file, &mut block, at)?;
+            if buffer.len() < got as usize {
+                buffer.resize(got as usize, 0);
+            }
+            let block = &mut buffer[..got as usize];
+            read_exact(self.of.file, block, at)?;
             let mut begin = 0;
-            while let Some(length) = memchr(b'\n', &block[begin..]) {
-                let next = begin + length + 1;
+            for end in memchr_iter(b'\n', block) {
                 let place = at + begin as u64;
                 if inside {
                     inside = false;
-                } else if place >= to || seen(place, self.dated(&block[begin..next])).is_break() {
+                } else if place >= to || seen(place, self.dated(&block[begin..=end])).is_break() {
                     return Ok(true);
                 }
-                begin = next;
+                begin = end + 1;
             }
             if (self.of.pause)(got).is_break() {
                 return Ok(false);
@@ -184,7 +211,7 @@ impl Lines<'_, '_> {
                 at += got;
             } else if is_last || got >= DATED_LINE_BYTES_MAX {
                 // A piece of a long line, whose time stands in what is read of it.
-                if seen(at, self.dated(&block)).is_break() {
+                if seen(at, self.dated(block)).is_break() {
                     return Ok(true);
                 }
                 (at, inside) = (at + got, true);
@@ -198,10 +225,18 @@ impl Lines<'_, '_> {
     }
 
     fn dated(&self, raw: &[u8]) -> Dated {
+        let in_text = |text| self.form?.read(text, &self.hints);
+        if self.of.grammar == Grammar::Plain {
+            return Dated {
+                at: in_text(content(raw)),
+                outlet: None,
+                part: false,
+            };
+        }
         let record = self.of.grammar.read(raw);
         let text = record.map_or_else(|| content(raw), |record| record.text);
         let own = record.and_then(|record| record.note.time);
-        let at = own.or_else(|| self.form?.read(text, &self.hints));
+        let at = own.or_else(|| in_text(text));
         Dated {
             at,
             outlet: record.and_then(|record| record.note.outlet),

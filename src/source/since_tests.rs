@@ -112,7 +112,7 @@ fn a_long_line_is_passed_over() {
     assert_eq!(place(&log, TEN + 10), log.len());
 }
 
-/// Lines of these lengths, some of them without a time, moved from their places by at most `UNSORTED_BYTES_MAX`.
+/// Lines of these lengths, some of them without a time, moved from their places by up to `UNSORTED_BYTES_MAX`.
 fn shuffled(lines: Vec<(u8, u16, u32)>) -> Vec<(Option<i64>, String)> {
     let (mut second, mut at) = (TEN, 0_u64);
     let mut keyed = Vec::new();
@@ -123,11 +123,9 @@ fn shuffled(lines: Vec<(u8, u16, u32)>) -> Vec<(Option<i64>, String)> {
             0 => (None, format!("  at {fill}\n")),
             _ => (Some(second), format!("{second} {fill}\n")),
         };
-        // Sorted by places that are moved by less than half of the bound, no line is further than that from its own.
-        keyed.push((
-            at + u64::from(moved) % (UNSORTED_BYTES_MAX / 2),
-            line.clone(),
-        ));
+        // Sorted by places that are moved on by up to the bound, no line passes another that is further away than that.
+        let bound = UNSORTED_BYTES_MAX - LINE_BYTES_MAX;
+        keyed.push((at + u64::from(moved) % bound, line.clone()));
         at += line.1.len() as u64;
     }
     keyed.sort_by_key(|line| line.0);
@@ -137,11 +135,38 @@ fn shuffled(lines: Vec<(u8, u16, u32)>) -> Vec<(Option<i64>, String)> {
     std::iter::once(first).chain(moved).collect()
 }
 
+/// No line of the shuffled ones is longer.
+const LINE_BYTES_MAX: u64 = 16 * 1024;
+
+#[test]
+fn a_line_that_stands_as_far_from_its_place_as_it_may_is_found() {
+    let line = |second: i64| format!("{second} {}\n", "x".repeat(88));
+    let bytes = line(TEN).len() as u64;
+    let block = (UNSORTED_BYTES_MAX / bytes) as i64;
+    let lines = |from: i64, to: i64| (from..to).map(|n| line(TEN + n)).collect::<String>();
+    // Two neighbouring blocks of that size have changed places, in a file that goes on on both sides.
+    let before = lines(0, 3 * block);
+    let (first, second) = (lines(3 * block, 4 * block), lines(4 * block, 5 * block));
+    let after = lines(5 * block, 8 * block);
+    let log = [&before[..], &second, &first, &after].concat();
+    for (moment, want) in [
+        (3 * block, before.len()),
+        (3 * block + 1, before.len()),
+        (4 * block, before.len()),
+        (5 * block - 1, before.len() + second.len() - bytes as usize),
+        (5 * block, before.len() + first.len() + second.len()),
+    ] {
+        let (found, reads) = found(log.as_bytes(), Grammar::Plain, TEN + moment);
+        assert_eq!(found as usize, want, "{moment}");
+        assert!(reads < 40, "{reads} reads");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
     #[test]
     fn a_moment_is_found_as_by_reading_every_line(
-        lines in proptest::collection::vec((any::<u8>(), 0u16..8_000, any::<u32>()), 1..1000),
+        lines in proptest::collection::vec((any::<u8>(), 0u16..16_000, any::<u32>()), 1..1000),
         moments in proptest::collection::vec(0.0..1.05, 4),
     ) {
         let lines = shuffled(lines);

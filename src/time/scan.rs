@@ -72,25 +72,38 @@ impl Scan<'_> {
 
     /// `10:00`, `10:00:00`, with a fraction behind `.` or `,`; `colons` where they are written.
     pub(super) fn clock(&mut self, colons: bool) -> Option<Clock> {
-        let colon = |scan: &mut Self| !colons || scan.take(b':');
+        let minute = self.minute(colons)?;
+        let (second, nanosecond) = self.seconds(colons)?;
+        Some(Clock {
+            second: second as i8,
+            nanosecond: nanosecond as i32,
+            ..minute
+        })
+    }
+
+    /// The time of day up to its minute.
+    pub(super) fn minute(&mut self, colons: bool) -> Option<Clock> {
         let hour = self.digits(2)?;
-        let minute = colon(self).then(|| self.digits(2))??;
+        let minute = (!colons || self.take(b':')).then(|| self.digits(2))??;
+        let is_one = hour < 24 && minute < 60;
+        is_one.then_some(Clock {
+            hour: hour as i8,
+            minute: minute as i8,
+            ..Clock::START
+        })
+    }
+
+    /// What stands behind the minute: seconds (60 in a leap second) and nanoseconds, or nothing.
+    pub(super) fn seconds(&mut self, colons: bool) -> Option<(i64, i64)> {
         let has_seconds = match colons {
             true => self.take(b':'),
             false => self.run() > 0,
         };
-        let (mut second, mut nanosecond) = (0, 0);
-        if has_seconds {
-            second = self.digits(2)?;
-            nanosecond = self.fraction();
-        }
-        let is_one = hour < 24 && minute < 60 && second <= 60 && self.run() == 0;
-        is_one.then_some(Clock {
-            hour: hour as i8,
-            minute: minute as i8,
-            second: second as i8,
-            nanosecond: nanosecond as i32,
-        })
+        let seconds = match has_seconds {
+            true => (self.digits(2)?, self.fraction()),
+            false => (0, 0),
+        };
+        (seconds.0 <= 60 && self.run() == 0).then_some(seconds)
     }
 
     /// Nanoseconds of a fraction, if there is one; digits beyond them are dropped.

@@ -3,6 +3,9 @@
 //! A file's form is settled by a vote of its first lines, so that a number that happens to look like a time in one line
 //! dates no other.
 
+use std::cell::Cell;
+
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::scan::{Clock, Scan, date};
@@ -75,6 +78,63 @@ pub struct Hints {
     pub zone: TimeZone,
     /// No line is younger: when the file was last written to, in nanoseconds since 1970.
     pub latest: i64,
+    /// The minute that was read last: most lines of a log are of the one that the line before is of, and the calendar and
+    /// the zone cost more than all the rest.
+    minute: Cell<Option<Minute>>,
+}
+
+/// How a date and a time of day are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    Iso,
+    /// Without separators.
+    Basic,
+    Slashed,
+    Syslog,
+    Common,
+}
+
+/// A date and a time of day up to the minute, as it stands in a line, and which moment that is.
+#[derive(Clone, Copy, Debug)]
+struct Minute {
+    style: Style,
+    text: [u8; MINUTE_BYTES_MAX],
+    length: usize,
+    /// The offset that stands behind the seconds.
+    offset: Option<i32>,
+    at: i64,
+}
+
+/// Bytes of a longer one are read anew each time: `2026-11-28T10:00` has 16.
+const MINUTE_BYTES_MAX: usize = 24;
+
+impl Minute {
+    fn of(style: Style, text: &[u8], offset: Option<i32>, at: i64) -> Option<Minute> {
+        let mut kept = [0; MINUTE_BYTES_MAX];
+        kept.get_mut(..text.len())?.copy_from_slice(text);
+        Some(Minute {
+            style,
+            text: kept,
+            length: text.len(),
+            offset,
+            at,
+        })
+    }
+
+    fn text(&self) -> &[u8] {
+        &self.text[..self.length]
+    }
+}
+
+impl Hints {
+    /// Of a file that was last written to at `latest`, with times in `zone` where they name none.
+    pub fn new(zone: TimeZone, latest: i64) -> Hints {
+        Hints {
+            zone,
+            latest,
+            minute: Cell::new(None),
+        }
+    }
 }
 
 impl Form {
@@ -121,6 +181,9 @@ impl Form {
 
 /// Where a time would stand: behind blanks, brackets, colours, a syslog priority and level words.
 fn at_time(line: &[u8]) -> Scan<'_> {
+    if line.first().is_some_and(u8::is_ascii_digit) {
+        return Scan(line);
+    }
     let mut rest = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
     while line.len() - rest.len() < LOOKED_AT_BYTES {
         let before = rest.len();
@@ -173,35 +236,79 @@ fn level(rest: &[u8]) -> Option<&[u8]> {
 
 /// `2026-11-28T10:00:00`, with `T` or a space, also without any separators (`20261128T100000`).
 fn iso(scan: &mut Scan<'_>, hints: &Hints) -> Option<i64> {
-    let is_basic = scan.run() == 8;
-    let day = match is_basic {
-        true => date(scan.digits(4)?, scan.digits(2)?, scan.digits(2)?)?,
-        false => scan.date(b'-')?,
-    };
-    let between = scan.take(b'T') || scan.take(b't') || (!is_basic && scan.take(b' '));
-    let clock = between.then(|| scan.clock(!is_basic))??;
-    let offset = scan.offset();
-    Some(clock.on(day, offset, &hints.zone))
+    if scan.run() == 8 {
+        return at_minute(scan, hints, Style::Basic, |scan| {
+            let day = date(scan.digits(4)?, scan.digits(2)?, scan.digits(2)?)?;
+            let between = scan.take(b'T') || scan.take(b't');
+            Some((day, between.then(|| scan.minute(false))??))
+        });
+    }
+    at_minute(scan, hints, Style::Iso, |scan| {
+        let day = scan.date(b'-')?;
+        let between = scan.take(b'T') || scan.take(b't') || scan.take(b' ');
+        Some((day, between.then(|| scan.minute(true))??))
+    })
 }
 
 fn slashed(scan: &mut Scan<'_>, hints: &Hints) -> Option<i64> {
-    let day = scan.date(b'/')?;
-    let clock = (scan.take(b' ') || scan.take(b'T')).then(|| scan.clock(true))??;
-    let offset = scan.offset();
-    Some(clock.on(day, offset, &hints.zone))
+    at_minute(scan, hints, Style::Slashed, |scan| {
+        let day = scan.date(b'/')?;
+        let between = scan.take(b' ') || scan.take(b'T');
+        Some((day, between.then(|| scan.minute(true))??))
+    })
 }
 
 /// The year is the last one in which that is no later than the file.
 fn syslog(scan: &mut Scan<'_>, hints: &Hints) -> Option<i64> {
-    let (month, day) = (scan.month()?, scan.day()?);
-    let clock = scan.take(b' ').then(|| scan.clock(true))??;
-    let latest = hints.latest.saturating_add(YEAR_SLACK_NANOSECONDS);
-    let youngest = jiff::Timestamp::from_nanosecond(i128::from(latest)).ok()?;
-    let year = i64::from(hints.zone.to_datetime(youngest).year());
-    (0..=YEARS_WITHOUT_LEAP_MAX)
-        .filter_map(|ago| date(year - ago, month, day))
-        .map(|day| clock.on(day, None, &hints.zone))
-        .find(|&at| at <= latest)
+    at_minute(scan, hints, Style::Syslog, |scan| {
+        let (month, day) = (scan.month()?, scan.day()?);
+        let clock = scan.take(b' ').then(|| scan.minute(true))??;
+        let latest = hints.latest.saturating_add(YEAR_SLACK_NANOSECONDS);
+        let youngest = jiff::Timestamp::from_nanosecond(i128::from(latest)).ok()?;
+        let year = i64::from(hints.zone.to_datetime(youngest).year());
+        let day = (0..=YEARS_WITHOUT_LEAP_MAX)
+            .filter_map(|ago| date(year - ago, month, day))
+            .find(|&day| clock.on(day, None, &hints.zone) <= latest)?;
+        Some((day, clock))
+    })
+}
+
+/// The moment of the minute that `minute` reads, of the seconds behind it, and of the offset behind those. A minute that was
+/// read last is not read again. (Zones change by whole minutes, since 1972.)
+fn at_minute(
+    scan: &mut Scan<'_>,
+    hints: &Hints,
+    style: Style,
+    minute: impl Fn(&mut Scan<'_>) -> Option<(Date, Clock)>,
+) -> Option<i64> {
+    let text = scan.0;
+    let is_it = |known: &Minute| known.style == style && text.starts_with(known.text());
+    let known = hints.minute.get().filter(is_it);
+    let read = match &known {
+        Some(known) => {
+            scan.0 = &text[known.length..];
+            None
+        }
+        None => Some(minute(scan)?),
+    };
+    let length = text.len() - scan.0.len();
+    let (seconds, nanoseconds) = scan.seconds(style != Style::Basic)?;
+    let offset = match style {
+        Style::Syslog => None,
+        _ => scan.offset(),
+    };
+    let at = match (known, read) {
+        (Some(known), _) if known.offset == offset => known.at,
+        (_, read) => {
+            let (day, clock) = read.or_else(|| minute(&mut Scan(text)))?;
+            let at = clock.on(day, offset, &hints.zone);
+            if let Some(known) = Minute::of(style, &text[..length], offset, at) {
+                hints.minute.set(Some(known));
+            }
+            at
+        }
+    };
+    Some(at.saturating_add(seconds * 1_000_000_000 + nanoseconds))
 }
 
 /// 10, 13, 16 or 19 digits of a time between 2001 and 2100.
@@ -234,12 +341,13 @@ fn brackets(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn clf(scan: &mut Scan<'_>, hints: &Hints) -> Option<i64> {
-    let day = scan.digits(2)?;
-    let month = scan.take(b'/').then(|| scan.month())??;
-    let year = scan.take(b'/').then(|| scan.digits(4))??;
-    let clock: Clock = scan.take(b':').then(|| scan.clock(true))??;
-    let offset = scan.offset();
-    Some(clock.on(date(year, month, day)?, offset, &hints.zone))
+    at_minute(scan, hints, Style::Common, |scan| {
+        let day = scan.digits(2)?;
+        let month = scan.take(b'/').then(|| scan.month())??;
+        let year = scan.take(b'/').then(|| scan.digits(4))??;
+        let clock = scan.take(b':').then(|| scan.minute(true))??;
+        Some((date(year, month, day)?, clock))
+    })
 }
 
 /// The value of a field, in quotes or without.

@@ -12,10 +12,8 @@ fn hints() -> Hints {
 }
 
 fn written_at(text: &str) -> Hints {
-    Hints {
-        zone: TimeZone::get("Europe/Berlin").expect("the machine has time zones"),
-        latest: moment(text),
-    }
+    let berlin = TimeZone::get("Europe/Berlin").expect("the machine has time zones");
+    Hints::new(berlin, moment(text))
 }
 
 fn moment(text: &str) -> i64 {
@@ -311,6 +309,31 @@ proptest! {
         torn.splice(at..(at + 2).min(torn.len()), bytes.iter().copied().take(3));
         for form in Form::ALL {
             form.read(&torn, &hints());
+        }
+    }
+
+    #[test]
+    fn what_was_read_before_changes_no_time(
+        seconds in proptest::collection::vec((0..4_i64, 0..4_i64, 0..70_i64, 0..6_usize), 1..40),
+    ) {
+        let remembering = hints();
+        for (hour, minute, second, zone) in seconds {
+            let zone = ["Z", "", "+01:00", " -0500", ".5Z", ".25"][zone];
+            let clock = format!("{:02}:{:02}:{second:02}", 23 + hour % 2, 58 + minute % 2);
+            for line in [
+                format!("2026-03-29 {:02}:{minute:02}:{second:02}{zone} x", hour),
+                format!("2026-10-25T{:02}:{minute:02}:{second:02}{zone} x", hour),
+                format!("2026/11/28 {clock}{zone} x"),
+                format!("Dec 31 {clock} x"),
+                format!("h [31/Dec/2025:{clock} +0{hour}00] x"),
+                format!("2026-11-28T10:0{minute}"),
+                format!("20261128T1{hour}0{minute}{second:02}{zone}"),
+            ] {
+                for form in Form::ALL {
+                    let fresh = form.read(line.as_bytes(), &hints());
+                    prop_assert_eq!(form.read(line.as_bytes(), &remembering), fresh, "{}", line);
+                }
+            }
         }
     }
 
