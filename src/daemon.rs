@@ -34,6 +34,7 @@ use crate::serve::door::shortage::Shortage;
 use crate::serve::http::refusal::Refused;
 use crate::serve::transport::tls::Certificate;
 use crate::source::id;
+use crate::source::inflate;
 use crate::source::seal::Key;
 use crate::stop::Stop;
 use crate::systemd::{self, Notifier, Status};
@@ -135,6 +136,10 @@ impl Daemon {
         let tallies = Vec::new();
         let via = Arc::default();
         let mut feeders = Feeders::open(config, &hub, &via)?;
+        let places = [&config.spool_dir, &config.state_dir].into_iter().flatten();
+        if let Some(place) = places.into_iter().find(|place| place.is_dir()) {
+            inflate::place_in(place);
+        }
         let paths = paths(config, &feeders);
         feeders.start(stop).map_err(failed("start a feeder"))?;
         let options = tail::Options {

@@ -40,6 +40,9 @@ pub const CARRY_FILES_MAX: usize = 32;
 /// A larger compressed file is not inflated for the end of its last line: the watcher waits for that, some 30 ms.
 pub const CARRY_COMPRESSED_BYTES_MAX: u64 = 1024 * 1024;
 
+/// And so much of what it holds: ratios over 64 are those of bombs.
+pub const CARRY_INFLATED_BYTES_MAX: u64 = 64 * CARRY_COMPRESSED_BYTES_MAX;
+
 /// Block in which a file is read backwards to find its last lines.
 pub const BACK_BLOCK_BYTES: usize = 64 * 1024;
 

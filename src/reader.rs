@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use crate::hub::{Edge, Hub, Selection};
 use crate::limits::JOIN_BYTES_MAX;
+use crate::source::inflate::Pause;
 use crate::source::{Chunk, Event, EventKind, Kind, Position, Segment};
 
 use cursor::Cursor;
@@ -109,6 +110,14 @@ impl Reader {
         self.turn_until = None;
         for cursor in self.cursors.iter_mut().flatten() {
             cursor.until = None;
+        }
+    }
+
+    /// Goes on to the next file where one beside a followed one is read to its end, as `next` would. That may take seconds
+    /// where the next one has to be inflated: whoever has a turn at reading calls this before it.
+    pub fn cross_seams(&mut self, pause: Pause<'_>) {
+        for cursor in self.cursors.iter_mut().flatten() {
+            cursor.cross_seam(&self.hub, pause);
         }
     }
 

@@ -1,16 +1,19 @@
 //! Where a stream stands in one source, and its next step from there.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread;
 
 use crate::hub::{Edge, Found, Hub, Selection, Stand, Standing};
 use crate::limits::{OVERLAP_BYTES, READ_AGAIN, READ_TRIES_MAX};
 use crate::source::forward::{Footing, Overlap, Read, Stretch, read_lines};
+use crate::source::inflate::Pause;
 use crate::source::{
     Chunk, Event, EventKind, Former, Generation, Id, Kind, Lines, Position, Segment, Source,
 };
 
+use super::history::OlderEnd;
 use super::past::Past;
 use super::resume;
 
@@ -132,7 +135,8 @@ impl Cursor {
                 let segment = Segment::new(Arc::clone(&self.source), Kind::Lines(lines));
                 return Ok(Some(Chunk::read(segment)));
             }
-            return Ok(self.leave_past(hub).map(Chunk::read));
+            self.leave_past(hub, &mut |_| ControlFlow::Continue(()));
+            return Ok(self.next_pending().map(Chunk::read));
         }
         let (mut looks, mut failures) = (0, 0);
         loop {
@@ -240,7 +244,7 @@ impl Cursor {
         let Some((wait, state)) = wait.zip(state) else {
             return Ok(());
         };
-        let (found, _) = resume::after(hub, state, &wait.id)?;
+        let (found, _) = resume::after(hub, state, &wait.id, &mut |_| ControlFlow::Continue(()))?;
         let (until, aside) = (self.until, self.standing.aside);
         *self = Cursor { until, ..found };
         if wait.begun {
@@ -329,26 +333,52 @@ impl Cursor {
         Segment::new(Arc::clone(&self.source), Kind::Event(event))
     }
 
-    /// All of a file beside the followed one is read: to the next one, or to what the hub holds.
-    #[inline(never)]
-    fn leave_past(&mut self, hub: &Hub) -> Option<Segment> {
-        let past = self.past.take()?;
-        if past.ends_here() {
-            return None;
+    /// Ends the stream at `end`, which is in a file older than the current one, or where it stands if that is behind; the
+    /// edge that says so, where the end is in what the hub knows.
+    pub(super) fn end_in_older(&mut self, end: OlderEnd) -> Option<Edge> {
+        match (&mut self.past, end) {
+            (Some(_), OlderEnd::Known(_, edge)) => Some(edge),
+            (Some(past), OlderEnd::Past(last)) => {
+                past.ends_at(&self.source, &last);
+                None
+            }
+            (Some(past), OlderEnd::Nowhere) => {
+                past.ends_at_offset(0);
+                None
+            }
+            (None, OlderEnd::Known(_, edge)) => Some(edge),
+            // The stream stands behind it.
+            (None, OlderEnd::Past(_) | OlderEnd::Nowhere) => None,
         }
-        let Some((past, mut events)) = past.onwards(&self.source, hub) else {
+    }
+
+    /// Goes on behind a file beside the followed one, where all of that is read, before the next step does: the next file
+    /// may have to be inflated.
+    pub(super) fn cross_seam(&mut self, hub: &Hub, pause: Pause<'_>) {
+        let is_read = self.past.as_ref().is_some_and(|past| past.is_read());
+        if is_read && self.pending.is_empty() {
+            self.leave_past(hub, pause);
+        }
+    }
+
+    /// All of a file beside the followed one is read: to the next one, or to what the hub holds. The events that tell of it
+    /// are pending then.
+    #[inline(never)]
+    fn leave_past(&mut self, hub: &Hub, pause: Pause<'_>) {
+        let Some(past) = self.past.take_if(|past| !past.ends_here()) else {
+            return;
+        };
+        let Some((past, mut events)) = past.onwards(&self.source, hub, pause) else {
             let id = past.id(&self.source);
             self.waits = id.map(|id| Wait { id, begun: true });
             self.standing.position = None;
-            return None;
+            return;
         };
         self.past = past.map(Box::new);
         for event in &mut events {
             event.aside = self.standing.aside;
         }
         self.pending = events.into_iter().rev().collect();
-        let event = self.pending.pop()?;
-        Some(self.event(event))
     }
 
     /// The stream has the event.

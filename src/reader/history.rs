@@ -11,10 +11,11 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::hub::Edge;
-use crate::limits::{COPY_CHECKED_BYTES, HISTORY_FILES_MAX};
+use crate::limits::{COPY_CHECKED_BYTES, HISTORY_FILES_MAX, NAME_READS_MAX};
 use crate::source::forward::Footing;
-use crate::source::siblings::{self, Sibling};
-use crate::source::{Generation, Position, Source, inflate};
+use crate::source::inflate::{self, Pause};
+use crate::source::siblings::{self, Sibling, Unreadable};
+use crate::source::{Generation, Identity, Position, Source};
 
 use super::past::Past;
 use super::start::Begin;
@@ -54,6 +55,47 @@ impl Found {
     }
 }
 
+/// Where lines end that are older than all that the current file holds.
+#[derive(Debug)]
+pub(super) enum OlderEnd {
+    /// In a generation that the hub knows.
+    Known(Arc<Generation>, Edge),
+    /// Where this file beside the followed one stands.
+    Past(Box<Past>),
+    /// All that can be read is later.
+    Nowhere,
+}
+
+/// What a walk through the files beside the followed one has come from.
+#[derive(Debug)]
+enum Younger<'k> {
+    /// Generations that the hub knows, oldest first.
+    Known(&'k [Arc<Generation>]),
+    /// One of these files, and when that was last written to.
+    File(Identity, SystemTime),
+    /// Nothing.
+    Nothing,
+}
+
+impl Younger<'_> {
+    /// The files that are older, oldest first.
+    fn older(&self, source: &Source, pause: Pause<'_>) -> Vec<Sibling> {
+        let (identity, modified) = match self {
+            Younger::Known(known) => return older_than(source, known, pause),
+            Younger::File(identity, modified) => (identity, *modified),
+            Younger::Nothing => return siblings::each_once(siblings::rotated(&source.path())),
+        };
+        let mut all = siblings::each_once(siblings::rotated(&source.path()));
+        let is_it = |sibling: &Sibling| sibling.identity.is_inode(identity);
+        match all.iter().position(is_it) {
+            Some(own) => all.truncate(own),
+            // Compressed or removed since it was read.
+            None => all.retain(|sibling| sibling.modified < modified),
+        }
+        all
+    }
+}
+
 impl Begin<'_> {
     /// Where the last `wanted` lines before `end` in `generation` begin, in older files where that one has fewer; `None`
     /// where `pause` gave up. Blocks on the disk.
@@ -78,19 +120,17 @@ impl Begin<'_> {
             let Some(begin) = self.back(source, &older, end, &mut wanted)? else {
                 return Ok(None);
             };
-            if self.is_within(begin, older.start()) && begin == end {
+            let is_last = wanted == 0 || self.is_within(begin, older.start());
+            if begin < end || !is_last {
+                found.beginning = Beginning::Known(Arc::clone(&older), begin);
+            }
+            if is_last {
                 return Ok(Some(found));
             }
-            found.beginning = Beginning::Known(Arc::clone(&older), begin);
-            let start = older.start();
             known.insert(0, older);
-            if wanted == 0 || self.is_within(begin, start) {
-                return Ok(Some(found));
-            }
         }
         let enter = known[0].number;
-        let siblings = older_than(source, &known);
-        self.in_siblings(source, siblings, Some(enter), found, wanted)
+        self.in_siblings(source, Younger::Known(&known), Some(enter), found, wanted)
     }
 
     /// The same where the name leads nowhere and the hub holds nothing of it; `Ok(None)` also where there is none.
@@ -100,16 +140,17 @@ impl Begin<'_> {
         wanted: u64,
     ) -> io::Result<Option<Found>> {
         let siblings = siblings::each_once(siblings::rotated(&source.path()));
-        let Some(youngest) = siblings.last() else {
-            return Ok(None);
-        };
-        let Ok(mut past) = Past::open_sibling(youngest, None) else {
-            return Ok(None);
-        };
-        // Nothing of it is counted yet: the walk begins with it. Where all of it is too old, the stream begins at its end.
-        let (_, end) = past.whole();
-        past.begin_at(end);
-        self.in_siblings(source, siblings, None, Found::in_past(past), wanted)
+        for youngest in siblings.iter().rev() {
+            let Ok(mut past) = Past::open_sibling(youngest, None, self.pause) else {
+                continue;
+            };
+            // Nothing of it is counted yet: the walk begins with it. Where all of it is too old, the stream begins at its
+            // end.
+            let (_, end) = past.whole();
+            past.begin_at(end);
+            return self.in_siblings(source, Younger::Nothing, None, Found::in_past(past), wanted);
+        }
+        Ok(None)
     }
 
     /// The same before a place in a file beside the followed one; the stream ends at that place.
@@ -121,7 +162,7 @@ impl Begin<'_> {
     ) -> io::Result<Option<Found>> {
         let mut wanted = wanted;
         let (generation, end) = past.place();
-        let last = generation.identity;
+        let (last, modified) = (generation.identity, past.modified());
         let Some(begin) = self.back(source, generation, end, &mut wanted)? else {
             return Ok(None);
         };
@@ -129,12 +170,8 @@ impl Begin<'_> {
         if wanted == 0 || !self.rotated {
             return Ok(Some(Found::in_past(past)));
         }
-        let mut siblings = siblings::each_once(siblings::rotated(&source.path()));
-        let own = siblings
-            .iter()
-            .position(|sibling| past.is_of(&sibling.identity));
-        siblings.truncate(own.unwrap_or(0));
-        let mut found = self.in_siblings(source, siblings, None, Found::in_past(past), wanted)?;
+        let younger = Younger::File(last, modified);
+        let mut found = self.in_siblings(source, younger, None, Found::in_past(past), wanted)?;
         if let Some(Found {
             beginning: Beginning::Past(older),
             ..
@@ -156,6 +193,28 @@ impl Begin<'_> {
         moment: i64,
         wanted: u64,
     ) -> io::Result<Option<(Found, Option<Edge>)>> {
+        Ok(match self.older_end(source, current, moment)? {
+            None => None,
+            Some(OlderEnd::Known(generation, edge)) => self
+                .last_of_all(source, &generation, edge.position.offset, wanted)?
+                .map(|found| (found, Some(edge))),
+            Some(OlderEnd::Past(past)) => self
+                .last_before(source, *past, wanted)?
+                .map(|found| (found, None)),
+            // The stream has no line.
+            Some(OlderEnd::Nowhere) => {
+                current.map(|current| (Found::at(current, current.start()), None))
+            }
+        })
+    }
+
+    /// Where the lines before `moment` end, which is before all that `current` holds. `None` where `pause` gave up.
+    pub(super) fn older_end(
+        &mut self,
+        source: &Source,
+        current: Option<&Arc<Generation>>,
+        moment: i64,
+    ) -> io::Result<Option<OlderEnd>> {
         let mut known: Vec<_> = current.cloned().into_iter().collect();
         let before = current.map(|current| self.known_before(source, current.number));
         for older in before.into_iter().flatten() {
@@ -164,28 +223,28 @@ impl Begin<'_> {
                 return Ok(None);
             };
             if place > older.start() {
-                let found = self.last_of_all(source, &older, place, wanted)?;
-                let position = Position {
-                    generation: older.number,
-                    offset: place,
-                };
                 let footing = Footing::take(&older.file, place)?;
-                let end = Edge {
-                    position,
+                let edge = Edge {
+                    position: Position {
+                        generation: older.number,
+                        offset: place,
+                    },
                     id: footing.id(source, &older.identity, place),
                     aside: 0,
                 };
-                return Ok(found.map(|found| (found, Some(end))));
+                return Ok(Some(OlderEnd::Known(older, edge)));
             }
             known.insert(0, older);
         }
-        for sibling in older_than(source, &known)
+        for sibling in older_than(source, &known, self.pause)
             .iter()
             .rev()
             .take(HISTORY_FILES_MAX)
         {
-            let Ok(mut past) = Past::open_sibling(sibling, None) else {
-                continue;
+            let mut past = match Past::open_sibling(sibling, None, self.pause) {
+                Ok(past) => past,
+                Err(Unreadable::GivenUp) => return Ok(None),
+                Err(_) => continue,
             };
             let (generation, end) = past.whole();
             let Some(place) = self.place_of(source, generation, end, moment)? else {
@@ -193,12 +252,10 @@ impl Begin<'_> {
             };
             if place > 0 {
                 past.begin_at(place);
-                let found = self.last_before(source, past, wanted)?;
-                return Ok(found.map(|found| (found, None)));
+                return Ok(Some(OlderEnd::Past(Box::new(past))));
             }
         }
-        // All that can be read is later: the stream has no line.
-        Ok(current.map(|current| (Found::at(current, current.start()), None)))
+        Ok(Some(OlderEnd::Nowhere))
     }
 
     /// Whether the moment at which history begins is in the file that starts at `start`: no older one is needed.
@@ -206,50 +263,55 @@ impl Begin<'_> {
         self.since.is_some() && begin > start
     }
 
-    /// Goes on through `siblings`, which are given oldest first; the hub's generation `enter` comes after them.
+    /// Goes on through the files that come before `younger`; the hub's generation `enter` comes after them.
     fn in_siblings(
         &mut self,
         source: &Source,
-        siblings: Vec<Sibling>,
+        mut younger: Younger<'_>,
         enter: Option<u64>,
         mut found: Found,
         mut wanted: u64,
     ) -> io::Result<Option<Found>> {
-        for sibling in siblings.iter().rev().take(HISTORY_FILES_MAX) {
-            // Nothing in it is as late as what is asked for: it is not even opened, which spares inflating it.
-            if self
-                .since
-                .is_some_and(|moment| nanoseconds(sibling.modified) < moment)
-            {
-                break;
-            }
-            let mut past = match Past::open_sibling(sibling, enter) {
-                Ok(past) => past,
-                Err(why) => {
-                    found.lost = Some(why.reason());
-                    continue;
+        let (mut listings, mut files) = (0, 0);
+        'listing: loop {
+            listings += 1;
+            for sibling in younger.older(source, self.pause).iter().rev() {
+                files += 1;
+                // Nothing in it is as late as what is asked for: it is not even opened, which spares inflating it.
+                let is_too_old = |moment| nanoseconds(sibling.modified) < moment;
+                if files > HISTORY_FILES_MAX || self.since.is_some_and(is_too_old) {
+                    return Ok(Some(found));
                 }
-            };
-            let (generation, end) = past.whole();
-            let begin = match self.back(source, generation, end, &mut wanted) {
-                Ok(Some(begin)) => begin,
-                Ok(None) => return Ok(None),
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
-                Err(error) => return Err(error),
-            };
-            if self.is_within(begin, 0) && begin == end {
-                break;
+                let mut past = match Past::open_sibling(sibling, enter, self.pause) {
+                    Ok(past) => past,
+                    Err(Unreadable::GivenUp) => return Ok(None),
+                    // Race: it stands under another name now, or compressed.
+                    Err(Unreadable::Renamed) if listings <= NAME_READS_MAX => continue 'listing,
+                    Err(why) => {
+                        found.lost = Some(why.reason());
+                        younger = Younger::File(sibling.identity, sibling.modified);
+                        continue;
+                    }
+                };
+                younger = Younger::File(sibling.identity, sibling.modified);
+                let (generation, end) = past.whole();
+                let begin = match self.back(source, generation, end, &mut wanted) {
+                    Ok(Some(begin)) => begin,
+                    Ok(None) => return Ok(None),
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
+                    Err(error) => return Err(error),
+                };
+                let is_last = wanted == 0 || self.is_within(begin, 0);
+                if begin < end || !is_last {
+                    past.begin_at(begin);
+                    found = Found::in_past(past);
+                }
+                if is_last {
+                    return Ok(Some(found));
+                }
             }
-            past.begin_at(begin);
-            found = Found::in_past(past);
-            if self.is_within(begin, 0) {
-                break;
-            }
-            if wanted == 0 {
-                break;
-            }
+            return Ok(Some(found));
         }
-        Ok(Some(found))
     }
 
     /// The generations of the source before number `number` that can still be read without a gap, youngest first.
@@ -270,7 +332,11 @@ impl Begin<'_> {
 ///
 /// What the hub knows may stand there as well, under its own inode, or compressed since, with the time of the last write cut
 /// to a second: only what it holds tells that one.
-pub(super) fn older_than(source: &Source, known: &[Arc<Generation>]) -> Vec<Sibling> {
+pub(super) fn older_than(
+    source: &Source,
+    known: &[Arc<Generation>],
+    pause: Pause<'_>,
+) -> Vec<Sibling> {
     let mut all = siblings::each_once(siblings::rotated(&source.path()));
     let (Some(oldest), Some(youngest)) = (known.first(), known.last()) else {
         return all;
@@ -291,10 +357,10 @@ pub(super) fn older_than(source: &Source, known: &[Arc<Generation>]) -> Vec<Sibl
         modified.is_none_or(|modified| made <= modified)
     });
     while let Some(last) = all.last() {
-        let is_known = |known: &Arc<Generation>| {
-            last.identity.is_inode(&known.identity) || is_copy(last, known)
+        let mut is_known = |known: &Arc<Generation>| {
+            last.identity.is_inode(&known.identity) || is_copy(last, known, pause)
         };
-        if !known.iter().any(is_known) {
+        if !known.iter().any(&mut is_known) {
             break;
         }
         all.pop();
@@ -308,11 +374,18 @@ fn nanoseconds(time: SystemTime) -> i64 {
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
+/// Whether the two are of one second: what compresses a file may keep no more of its time.
+pub(super) fn is_same_second(one: SystemTime, other: SystemTime) -> bool {
+    nanoseconds(one) / 1_000_000_000 == nanoseconds(other) / 1_000_000_000
+}
+
 /// Whether `sibling` holds what `known` begins with: a copy that was made while the file stayed (logrotate's `copy`), or its
 /// own compressed file. Its lines stand in the generation itself.
-fn is_copy(sibling: &Sibling, known: &Generation) -> bool {
+pub(super) fn is_copy(sibling: &Sibling, known: &Generation, pause: Pause<'_>) -> bool {
     let file = match sibling.compressed {
-        true => inflate::open(&sibling.path).ok().map(|(file, _)| file),
+        true => inflate::open(&sibling.path, pause)
+            .ok()
+            .map(|(file, _)| file),
         false => fs::File::open(&sibling.path).ok().map(Arc::new),
     };
     let Some(file) = file else {

@@ -12,35 +12,17 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::hub::Hub;
+use crate::limits::NAME_READS_MAX;
 use crate::source::forward::{Footing, Read, Stretch, read_lines};
-use crate::source::inflate;
+use crate::source::inflate::{self, Pause};
 use crate::source::record::Before;
-use crate::source::siblings::{self, Reach, Sibling};
+use crate::source::siblings::{self, Reach, Sibling, Unreadable};
 use crate::source::{
     Began, Event, EventKind, Generation, Id, IdMaker, Identity, Lines, Position, Source, identity,
     nuls,
 };
 
 use super::history;
-
-/// Why a file of history can't be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unreadable {
-    /// Race: it was renamed since it was listed, and another one stands there.
-    Renamed,
-    /// What it holds is lost for the stream, for this reason, in a few words for the user.
-    Lost(&'static str),
-}
-
-impl Unreadable {
-    /// The reason, in a few words for the user.
-    pub(super) fn reason(self) -> &'static str {
-        match self {
-            Unreadable::Renamed => "renamed meanwhile",
-            Unreadable::Lost(reason) => reason,
-        }
-    }
-}
 
 /// Where a stream stands in a file beside the followed one, and where it leaves that.
 #[derive(Debug)]
@@ -66,7 +48,7 @@ impl Past {
     /// Ids come from whoever may connect, and anyone can make one up that names the first byte of any inode: for those that
     /// are not sealed, only files that a rotation of this one can have left are opened, or the whole directory could be
     /// read.
-    pub(super) fn find(source: &Source, id: &Id) -> Option<Past> {
+    pub(super) fn find(source: &Source, id: &Id, pause: Pause<'_>) -> Option<Past> {
         let reach = match id.own {
             true => Reach::Any,
             false => Reach::Known,
@@ -75,8 +57,8 @@ impl Past {
         let opened = by_inode
             .ok()
             .flatten()
-            .and_then(|path| match inflate::is_gzip(&path) {
-                true => Past::inflated(&path).ok(),
+            .and_then(|path| match inflate::is_inflatable(&path) {
+                true => Past::inflated(&path, pause).ok(),
                 false => Past::open(&path, id.offset).ok(),
             });
         let at_id = |mut past: Past| {
@@ -96,7 +78,8 @@ impl Past {
         // Compressed since, it is another file: what it holds tells that it is the one.
         let siblings = siblings::each_once(siblings::rotated(&source.path()));
         let compressed = siblings.iter().rev().filter(|sibling| sibling.compressed);
-        let mut inflated = compressed.filter_map(|sibling| Past::inflated(&sibling.path).ok());
+        let mut inflated =
+            compressed.filter_map(|sibling| Past::inflated(&sibling.path, pause).ok());
         inflated.find_map(|past| {
             let past = at_id(past)?;
             past.footing
@@ -120,10 +103,18 @@ impl Past {
 
     /// A file of history, to be read from its first byte; the hub's generation `enter` comes after the last of them. Blocks
     /// on the disk, and for as long as inflating takes.
-    pub(super) fn open_sibling(sibling: &Sibling, enter: Option<u64>) -> Result<Past, Unreadable> {
+    pub(super) fn open_sibling(
+        sibling: &Sibling,
+        enter: Option<u64>,
+        pause: Pause<'_>,
+    ) -> Result<Past, Unreadable> {
         let mut past = match sibling.compressed {
-            true => Past::inflated(&sibling.path).map_err(Unreadable::Lost)?,
-            false => Past::open(&sibling.path, 0).map_err(|_| Unreadable::Lost("can't be read"))?,
+            true => Past::inflated(&sibling.path, pause)?,
+            false => Past::open(&sibling.path, 0).map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => Unreadable::Renamed,
+                io::ErrorKind::PermissionDenied => Unreadable::Lost("no permission"),
+                _ => Unreadable::Lost("can't be read"),
+            })?,
         };
         if !past.generation.identity.is_inode(&sibling.identity) {
             return Err(Unreadable::Renamed);
@@ -132,9 +123,10 @@ impl Past {
         Ok(past)
     }
 
-    fn inflated(path: &Path) -> Result<Past, &'static str> {
-        let (file, stat) = inflate::open(path)?;
-        let limit = file.metadata().map_err(|_| "can't be read")?.len();
+    fn inflated(path: &Path, pause: Pause<'_>) -> Result<Past, Unreadable> {
+        let (file, stat) = inflate::open(path, pause)?;
+        let limit = file.metadata();
+        let limit = limit.map_err(|_| Unreadable::Lost("can't be read"))?.len();
         Ok(Past::new(path, file, &stat, limit))
     }
 
@@ -168,6 +160,36 @@ impl Past {
     /// The stream that begins here ends in the file `last`, at this offset.
     pub(super) fn ends_in(&mut self, last: &Identity, offset: u64) {
         self.ends_at = Some((last.inode, offset));
+    }
+
+    /// The stream ends where `last` stands, which is of the same file or another one of these, or here if that is older.
+    pub(super) fn ends_at(&mut self, source: &Source, last: &Past) {
+        let (file, offset) = last.place();
+        if self.is_of(&file.identity) {
+            return self.ends_at_offset(offset);
+        }
+        let all = siblings::rotated(&source.path());
+        let place = |past: &Past| all.iter().position(|sibling| past.is_of(&sibling.identity));
+        match place(self) < place(last) {
+            true => self.ends_in(&file.identity, offset),
+            false => self.ends_at_offset(0),
+        }
+    }
+
+    /// The stream ends at this offset of this file, or where it stands if that is behind.
+    pub(super) fn ends_at_offset(&mut self, offset: u64) {
+        self.limit = self.limit.min(offset.max(self.at));
+        self.ends_here = true;
+    }
+
+    /// When it was last written to.
+    pub(super) fn modified(&self) -> SystemTime {
+        self.modified
+    }
+
+    /// All of it is read.
+    pub(super) fn is_read(&self) -> bool {
+        self.at >= self.limit
     }
 
     /// Whether both are of one file.
@@ -282,8 +304,13 @@ impl Past {
     }
 
     /// What comes after this file: the next younger one, or what the hub holds; with the events that say so. `None`
-    /// where the hub holds nothing.
-    pub(super) fn onwards(&self, source: &Source, hub: &Hub) -> Option<(Option<Past>, Vec<Event>)> {
+    /// where the hub holds nothing. Blocks for as long as inflating takes.
+    pub(super) fn onwards(
+        &self,
+        source: &Source,
+        hub: &Hub,
+        pause: Pause<'_>,
+    ) -> Option<(Option<Past>, Vec<Event>)> {
         let held = hub.generations(source.index);
         let next = self.next_known(source, hub, &held);
         let at = next.map_or_else(Position::default, |(at, _)| at);
@@ -302,6 +329,54 @@ impl Past {
             lost_bytes: Some(rest),
             reason: "overwritten".into(),
         });
+        let mut listings = 0;
+        'listing: loop {
+            listings += 1;
+            for sibling in self.younger(source, hub, &held, pause) {
+                let mut next = match Past::open_sibling(&sibling, self.enter, pause) {
+                    Ok(next) => next,
+                    // It stands under another name now, or compressed.
+                    Err(Unreadable::Renamed) if listings <= NAME_READS_MAX => continue 'listing,
+                    Err(why) => {
+                        gap = Some(EventKind::Gap {
+                            lost_bytes: None,
+                            reason: why.reason().into(),
+                        });
+                        continue;
+                    }
+                };
+                next.ends_at = self.ends_at;
+                if let Some((_, end)) = self.ends_at.filter(|at| at.0 == sibling.identity.inode) {
+                    next.ends_at_offset(end);
+                }
+                next.generation = next.generation.behind(self.unfinished_parts());
+                let identity = next.generation.identity;
+                let gap = gap.map(|kind| event(kind, &identity));
+                let mut events: Vec<Event> = gap.into_iter().collect();
+                events.push(event(seam.clone(), &identity));
+                return Some((Some(next), events));
+            }
+            break;
+        }
+        if self.ends_at.is_some() {
+            // The file in which it was to end is gone.
+            return None;
+        }
+        let (_, identity) = next?;
+        let gap = gap.map(|kind| event(kind, &identity));
+        let mut events: Vec<Event> = gap.into_iter().collect();
+        events.push(event(seam.clone(), &identity));
+        Some((None, events))
+    }
+
+    /// The files that come after this one and before what the hub holds, oldest first.
+    fn younger(
+        &self,
+        source: &Source,
+        hub: &Hub,
+        held: &[Arc<Generation>],
+        pause: Pause<'_>,
+    ) -> Vec<Sibling> {
         let is_held = |sibling: &Sibling| {
             held.iter()
                 .any(|held| held.identity.is_inode(&sibling.identity))
@@ -319,7 +394,7 @@ impl Past {
             Some(enter) => {
                 let known = held.iter().filter(|held| held.number >= enter);
                 let known: Vec<_> = known.map(Arc::clone).collect();
-                history::older_than(source, &known)
+                history::older_than(source, &known, pause)
             }
             // What has come to a name that is not known has brothers that are called alike.
             None => {
@@ -329,10 +404,19 @@ impl Past {
         };
         // Younger is what comes after it on the list: by time alone, two files that were last written within one tick
         // of the kernel's clock would each be the successor of the other.
-        match younger
+        let own = younger
             .iter()
-            .position(|sibling| sibling.identity.is_inode(&self.generation.identity))
-        {
+            .position(|sibling| sibling.identity.is_inode(&self.generation.identity));
+        // Compressed since it was opened, it is another file that holds the same.
+        let own = own.or_else(|| {
+            let is_own = |sibling: &Sibling| {
+                sibling.compressed
+                    && history::is_same_second(sibling.modified, self.modified)
+                    && history::is_copy(sibling, &self.generation, pause)
+            };
+            younger.iter().rposition(is_own)
+        });
+        match own {
             Some(own) => drop(younger.drain(..=own)),
             None => younger.retain(|sibling| sibling.modified > self.modified),
         }
@@ -351,39 +435,6 @@ impl Past {
         younger.retain(|sibling| {
             !is_held(sibling) && (is_settled || !is_copy(sibling)) && !is_other(sibling)
         });
-        for sibling in younger {
-            let mut next = match Past::open_sibling(&sibling, self.enter) {
-                Ok(next) => next,
-                // It is found again under its next name, or known to the hub.
-                Err(Unreadable::Renamed) => continue,
-                Err(Unreadable::Lost(reason)) => {
-                    gap = Some(EventKind::Gap {
-                        lost_bytes: None,
-                        reason: reason.into(),
-                    });
-                    continue;
-                }
-            };
-            next.ends_at = self.ends_at;
-            if let Some((_, end)) = self.ends_at.filter(|at| at.0 == sibling.identity.inode) {
-                next.limit = next.limit.min(end);
-                next.ends_here = true;
-            }
-            next.generation = next.generation.behind(self.unfinished_parts());
-            let identity = next.generation.identity;
-            let gap = gap.map(|kind| event(kind, &identity));
-            let mut events: Vec<Event> = gap.into_iter().collect();
-            events.push(event(seam.clone(), &identity));
-            return Some((Some(next), events));
-        }
-        if self.ends_at.is_some() {
-            // The file in which it was to end is gone.
-            return None;
-        }
-        let (_, identity) = next?;
-        let gap = gap.map(|kind| event(kind, &identity));
-        let mut events: Vec<Event> = gap.into_iter().collect();
-        events.push(event(seam.clone(), &identity));
-        Some((None, events))
+        younger
     }
 }

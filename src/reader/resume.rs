@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::hub::{Edge, Hub, SourceState, Standing};
 use crate::source::forward::Footing;
+use crate::source::inflate::Pause;
 use crate::source::{Event, EventKind, Generation, Id, IdMaker, Position, Source};
 
 use super::cursor::Cursor;
@@ -12,7 +13,12 @@ use super::past::Past;
 
 /// The cursor of a source that is resumed after the line `id`.
 #[inline(never)]
-pub(super) fn after(hub: &Hub, state: SourceState, id: &Id) -> io::Result<(Cursor, Option<Edge>)> {
+pub(super) fn after(
+    hub: &Hub,
+    state: SourceState,
+    id: &Id,
+    pause: Pause<'_>,
+) -> io::Result<(Cursor, Option<Edge>)> {
     let source = Arc::clone(&state.source);
     let aside = state.edge.aside;
     let edge = state.generation.is_some().then_some(state.edge);
@@ -47,7 +53,7 @@ pub(super) fn after(hub: &Hub, state: SourceState, id: &Id) -> io::Result<(Curso
         };
         return Ok((Cursor::at(source, standing, None, vec![start]), Some(edge)));
     }
-    if let Some(past) = Past::find(&source, id) {
+    if let Some(past) = Past::find(&source, id, pause) {
         let at = Position::default();
         let start = Event {
             kind: EventKind::Start,

@@ -130,7 +130,7 @@ impl Begin<'_> {
                 aside,
             };
             (found, vec![(index, end)])
-        } else if let Some(past) = Past::find(&source, id) {
+        } else if let Some(past) = Past::find(&source, id, self.pause) {
             let found = match wanted {
                 Some(wanted) => self.last_before(&source, past, wanted)?,
                 None => {
@@ -177,7 +177,7 @@ impl Begin<'_> {
     ) -> io::Result<Option<(Cursor, Option<Edge>)>> {
         let source = Arc::clone(&state.source);
         let wanted = match from {
-            From::After(id) => return resume::after(self.hub, state, &id).map(Some),
+            From::After(id) => return self.after(state, &id),
             From::Last(wanted) => Some(wanted),
             // All that is kept of a spool, and all that is not older than a moment.
             From::All => {
@@ -269,6 +269,26 @@ impl Begin<'_> {
         };
         let events = std::iter::once(start).chain(gap).collect();
         Ok(Cursor::at(source, standing, past.map(|past| *past), events))
+    }
+
+    /// The cursor of a source that is resumed after the line `id`, and where it ends; `None` where `pause` gave up.
+    #[inline(never)]
+    fn after(&mut self, state: SourceState, id: &Id) -> io::Result<Option<(Cursor, Option<Edge>)>> {
+        let current = state.generation.clone();
+        let (mut cursor, edge) = resume::after(self.hub, state, id, self.pause)?;
+        let is_older = |current: &Arc<Generation>| {
+            edge.is_none_or(|edge| edge.position.offset <= current.start())
+        };
+        let Some(moment) = self.until.filter(|_| current.as_ref().is_none_or(is_older)) else {
+            return Ok(Some((cursor, edge)));
+        };
+        // It ends before all that the current file holds, and so in an older one.
+        let source = cursor.source();
+        let Some(end) = self.older_end(&source, current.as_ref(), moment)? else {
+            return Ok(None);
+        };
+        let edge = cursor.end_in_older(end);
+        Ok(Some((cursor, edge)))
     }
 
     /// Where the last `wanted` lines before `end` begin in one file; `wanted` is then what is still missing.

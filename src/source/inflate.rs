@@ -1,28 +1,59 @@
 //! Compressed siblings: each is inflated once, into a file without a name, and then read like any other.
 //!
 //! One is inflated at a time, bounded, and only what is whole counts: its length and check sums are right. The file is
-//! kept for a while after its last reader, so that a client that pages back doesn't pay for it each time.
+//! kept for a while after its last reader, so that a client that pages back doesn't pay for it each time; so is the word
+//! that one can't be inflated, which a bomb would make as dear each time.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, Read, Write};
+mod gzip;
+#[cfg(feature = "zstd")]
+mod zstd;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, Write};
+use std::ops::ControlFlow;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use flate2::read::MultiGzDecoder;
 use nix::fcntl::OFlag;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
-use crate::limits::{INFLATED_BYTES_MAX, INFLATED_FILES_MAX, INFLATED_KEPT};
+use crate::limits::{
+    INFLATED_BYTES_MAX, INFLATED_FILES_MAX, INFLATED_KEPT, INFLATED_KEPT_BYTES_MAX,
+    INFLATING_READ_BYTES, INFLATING_WAIT,
+};
 
-/// What is inflated now.
+use super::siblings::Unreadable;
+
+/// What was inflated lately. Never held while one is inflated.
 static INFLATED: Mutex<Vec<Inflated>> = Mutex::new(Vec::new());
+
+/// Held while one is inflated: that bounds the work to one file at a time.
+static INFLATING: Mutex<()> = Mutex::new(());
+
+/// The directory for inflated files, where it is not that for temporary ones.
+static PLACE: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// Files that were given a name for a moment.
+static NAMED: AtomicU64 = AtomicU64::new(0);
+
+/// Called now and then while a file is inflated, with the bytes that were just written: it lets others have their turn, or
+/// gives up.
+pub type Pause<'a> = &'a mut dyn FnMut(u64) -> ControlFlow<()>;
+
+const NOT_OPENED: Unreadable = Unreadable::Lost("can't be opened");
+const NO_ROOM: Unreadable = Unreadable::Lost("there is no room to inflate it");
+const DAMAGED: Unreadable = Unreadable::Lost("damaged, or not whole yet");
+const TOO_LARGE: Unreadable = Unreadable::Lost("too large to be inflated");
 
 #[derive(Debug)]
 struct Inflated {
     of: Of,
-    file: Arc<File>,
+    /// The file, or why there is none.
+    made: Result<Arc<File>, Unreadable>,
+    bytes: u64,
     used: Instant,
 }
 
@@ -35,21 +66,73 @@ struct Of {
     modified: (i64, i64),
 }
 
-/// What the compressed file at `path` holds, whose name says that it is compressed. Blocks for as long as inflating takes,
-/// and while another file is inflated. Fails with the reason, in a few words for the user.
-pub fn open(path: &Path) -> Result<(Arc<File>, std::fs::Metadata), &'static str> {
-    if !is_gzip(path) {
-        return Err("compressed in a way that can't be read: gzip alone can");
+/// How a file is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coding {
+    Gzip,
+    #[cfg(feature = "zstd")]
+    Zstd,
+}
+
+impl Coding {
+    /// As its name says.
+    fn of(path: &Path) -> Result<Coding, Unreadable> {
+        match path.extension().and_then(|ending| ending.to_str()) {
+            Some("gz") => Ok(Coding::Gzip),
+            #[cfg(feature = "zstd")]
+            Some("zst") => Ok(Coding::Zstd),
+            #[cfg(not(feature = "zstd"))]
+            Some("zst") => Err(Unreadable::Lost(
+                "compressed by zstd: this tailcast was built to read gzip alone",
+            )),
+            _ => Err(Unreadable::Lost(
+                "compressed in a way that can't be read: gzip and zstd can",
+            )),
+        }
     }
+}
+
+/// Where inflated bytes go: at most as many as may be, and with pauses.
+struct Sink<'a> {
+    file: File,
+    bytes: u64,
+    bytes_max: u64,
+    pause: Pause<'a>,
+    /// Why it takes no more.
+    failed: Option<Unreadable>,
+}
+
+/// From now on inflated files lie in this directory: on a disk, where that for temporary files may be in memory.
+pub fn place_in(directory: &Path) {
+    *PLACE.lock() = Some(directory.to_owned());
+}
+
+/// What the compressed file at `path` holds, whose name says that it is compressed. Blocks for as long as inflating takes,
+/// and while another file is inflated. The name says how it is compressed.
+pub fn open(path: &Path, pause: Pause<'_>) -> Result<(Arc<File>, fs::Metadata), Unreadable> {
+    open_within(path, INFLATED_BYTES_MAX, pause)
+}
+
+/// The same, where it holds no more than so many bytes.
+fn open_within(
+    path: &Path,
+    bytes_max: u64,
+    pause: Pause<'_>,
+) -> Result<(Arc<File>, fs::Metadata), Unreadable> {
+    let coding = Coding::of(path)?;
     // Rotations make no links: one leads to a file that is none of this log.
     let mut options = OpenOptions::new();
     options
         .read(true)
         .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits());
-    let compressed = options.open(path).map_err(|_| "can't be opened")?;
-    let stat = compressed.metadata().map_err(|_| "can't be opened")?;
+    let compressed = options.open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Unreadable::Renamed,
+        io::ErrorKind::PermissionDenied => Unreadable::Lost("no permission"),
+        _ => NOT_OPENED,
+    })?;
+    let stat = compressed.metadata().map_err(|_| NOT_OPENED)?;
     if !stat.is_file() {
-        return Err("no file");
+        return Err(Unreadable::Lost("no file"));
     }
     let of = Of {
         device: stat.dev(),
@@ -57,126 +140,176 @@ pub fn open(path: &Path) -> Result<(Arc<File>, std::fs::Metadata), &'static str>
         size: stat.size(),
         modified: (stat.mtime(), stat.mtime_nsec()),
     };
-    // Held while one is inflated: that bounds the work to one file at a time.
+    if let Some(made) = known(of) {
+        return Ok((made?, stat));
+    }
+    let _inflating = turn(pause)?;
+    // Another may have had it inflated while we waited.
+    if let Some(made) = known(of) {
+        return Ok((made?, stat));
+    }
+    let made = inflate(coding, &compressed, bytes_max, pause);
+    let made = made.map(|(file, bytes)| {
+        if let Ok(modified) = stat.modified() {
+            // It tells the year of lines that name none. What can't keep it is read all the same.
+            let _ = file.set_modified(modified);
+        }
+        (Arc::new(file), bytes)
+    });
+    if !matches!(made, Err(NO_ROOM | Unreadable::GivenUp)) {
+        keep(of, &made);
+    }
+    made.map(|(file, _)| (file, stat))
+}
+
+/// What came of it when it was inflated before.
+fn known(of: Of) -> Option<Result<Arc<File>, Unreadable>> {
     let mut inflated = INFLATED.lock();
-    if let Some(known) = inflated.iter_mut().find(|known| known.of == of) {
-        known.used = Instant::now();
-        return Ok((Arc::clone(&known.file), stat));
+    let known = inflated.iter_mut().find(|known| known.of == of)?;
+    known.used = Instant::now();
+    Some(known.made.clone())
+}
+
+/// Waits until nothing else is inflated. Whoever inflates may wait for the turn that we have: it is let go of by `pause`.
+fn turn(pause: Pause<'_>) -> Result<MutexGuard<'static, ()>, Unreadable> {
+    loop {
+        if let Some(turn) = INFLATING.try_lock_for(INFLATING_WAIT) {
+            return Ok(turn);
+        }
+        if pause(0).is_break() {
+            return Err(Unreadable::GivenUp);
+        }
     }
-    let file = Arc::new(inflate(&compressed)?);
-    if let Ok(modified) = stat.modified() {
-        // It tells the year of lines that name none. What can't keep it is read all the same.
-        let _ = file.set_modified(modified);
-    }
-    if inflated.len() >= INFLATED_FILES_MAX {
+}
+
+fn keep(of: Of, made: &Result<(Arc<File>, u64), Unreadable>) {
+    let bytes = made.as_ref().map_or(0, |(_, bytes)| *bytes);
+    let mut gone = Vec::new();
+    let mut inflated = INFLATED.lock();
+    let is_full = |inflated: &[Inflated]| {
+        let kept: u64 = inflated.iter().map(|one| one.bytes).sum();
+        inflated.len() >= INFLATED_FILES_MAX || kept + bytes > INFLATED_KEPT_BYTES_MAX
+    };
+    while !inflated.is_empty() && is_full(&inflated) {
         let oldest = (0..inflated.len()).min_by_key(|&n| inflated[n].used);
-        oldest.map(|n| inflated.swap_remove(n));
+        gone.extend(oldest.map(|n| inflated.swap_remove(n)));
     }
     inflated.push(Inflated {
         of,
-        file: Arc::clone(&file),
+        made: made
+            .as_ref()
+            .map(|(file, _)| Arc::clone(file))
+            .map_err(|why| *why),
+        bytes,
         used: Instant::now(),
     });
-    Ok((file, stat))
+    drop(inflated);
+    // Closed only now: a gigabyte that goes with its last descriptor takes a while.
+    drop(gone);
 }
 
-/// Whether a file is named as gzip names its own.
-pub fn is_gzip(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending == "gz")
+/// Whether a file is named as one that can be inflated.
+pub fn is_inflatable(path: &Path) -> bool {
+    Coding::of(path).is_ok()
 }
 
 /// Lets go of what nobody has read for a while. Called now and then.
 pub fn forget_old() {
-    let now = Instant::now();
-    let mut gone = Vec::new();
-    // Where one is inflated just now, the next call will do.
-    let Some(mut inflated) = INFLATED.try_lock() else {
+    let mut inflated = INFLATED.lock();
+    if inflated.is_empty() {
         return;
-    };
-    inflated.retain_mut(|one| {
-        if Arc::strong_count(&one.file) > 1 {
+    }
+    let now = Instant::now();
+    let is_old = |one: &mut Inflated| {
+        if one
+            .made
+            .as_ref()
+            .is_ok_and(|file| Arc::strong_count(file) > 1)
+        {
             one.used = now;
         }
-        let stays = now < one.used + INFLATED_KEPT;
-        if !stays {
-            gone.push(Arc::clone(&one.file));
-        }
-        stays
-    });
+        now >= one.used + INFLATED_KEPT
+    };
+    let gone: Vec<Inflated> = inflated.extract_if(.., is_old).collect();
     drop(inflated);
+    drop(gone);
 }
 
-fn inflate(compressed: &File) -> Result<File, &'static str> {
-    let mut file = unnamed().map_err(|_| "there is no room to inflate it")?;
-    let mut decoder = MultiGzDecoder::new(BufReader::new(compressed));
-    let mut buf = vec![0; 64 * 1024];
-    let mut bytes = 0;
-    loop {
-        let n = match decoder.read(&mut buf) {
-            Ok(0) => return Ok(file),
-            Ok(n) => n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(_) => return Err("damaged, or not whole yet"),
-        };
-        bytes += n as u64;
-        if bytes > INFLATED_BYTES_MAX {
-            return Err("too large to be inflated");
-        }
-        file.write_all(&buf[..n])
-            .map_err(|_| "there is no room to inflate it")?;
+/// The file and its length.
+fn inflate(
+    coding: Coding,
+    compressed: &File,
+    bytes_max: u64,
+    pause: Pause<'_>,
+) -> Result<(File, u64), Unreadable> {
+    let mut sink = Sink {
+        file: unnamed().map_err(|_| NO_ROOM)?,
+        bytes: 0,
+        bytes_max,
+        pause,
+        failed: None,
+    };
+    let input = BufReader::with_capacity(INFLATING_READ_BYTES, compressed);
+    let is_whole = match coding {
+        Coding::Gzip => gzip::inflate(input, &mut sink),
+        #[cfg(feature = "zstd")]
+        Coding::Zstd => zstd::inflate(input, &mut sink),
+    };
+    match (sink.failed, is_whole) {
+        (Some(why), _) | (None, Err(why)) => Err(why),
+        (None, Ok(())) => Ok((sink.file, sink.bytes)),
     }
 }
 
-/// A file in the directory for temporary files that nobody else can open and that is gone with its last descriptor.
+impl Sink<'_> {
+    fn fail(&mut self, why: Unreadable) -> io::Error {
+        self.failed = Some(why);
+        io::Error::other(why.reason())
+    }
+}
+
+impl Write for Sink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let length = bytes.len() as u64;
+        if self.bytes + length > self.bytes_max {
+            return Err(self.fail(TOO_LARGE));
+        }
+        if self.file.write_all(bytes).is_err() {
+            return Err(self.fail(NO_ROOM));
+        }
+        self.bytes += length;
+        if (self.pause)(length).is_break() {
+            return Err(self.fail(Unreadable::GivenUp));
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A file that nobody else can open and that is gone with its last descriptor.
 fn unnamed() -> io::Result<File> {
+    let place = PLACE.lock().clone();
+    let place = place.unwrap_or_else(std::env::temp_dir);
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(0o600);
-    options.custom_flags(OFlag::O_TMPFILE.bits());
-    options.open(std::env::temp_dir())
+    let unnamed = options
+        .clone()
+        .custom_flags(OFlag::O_TMPFILE.bits())
+        .open(&place);
+    if let Ok(file) = unnamed {
+        return Ok(file);
+    }
+    // A file system that makes none without a name.
+    let count = NAMED.fetch_add(1, Ordering::Relaxed);
+    let path = place.join(format!(".tailcast-inflated-{}-{count}", std::process::id()));
+    let file = options.create_new(true).open(&path)?;
+    fs::remove_file(&path)?;
+    Ok(file)
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::FileExt;
-
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
-
-    use super::*;
-
-    fn gz(text: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(text).expect("deflated");
-        encoder.finish().expect("finished")
-    }
-
-    fn opened(bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
-        let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join("a.log.1.gz");
-        std::fs::write(&path, bytes).expect("written");
-        let (file, _) = open(&path)?;
-        let mut text =
-            vec![0; usize::try_from(file.metadata().expect("a stat").len()).expect("small")];
-        file.read_exact_at(&mut text, 0).expect("read");
-        Ok(text)
-    }
-
-    #[test]
-    fn several_members_are_one_file() {
-        let both = [gz(b"one\n"), gz(b"two\n")].concat();
-        assert_eq!(opened(&both), Ok(b"one\ntwo\n".to_vec()));
-    }
-
-    #[test]
-    fn what_is_not_whole_is_not_read() {
-        let whole = gz(&b"a line\n".repeat(1000));
-        for end in [0, 5, whole.len() / 2, whole.len() - 8, whole.len() - 1] {
-            assert!(opened(&whole[..end]).is_err(), "{end} bytes");
-        }
-        let mut damaged = whole.clone();
-        let crc = whole.len() - 6;
-        damaged[crc] ^= 1;
-        assert!(opened(&damaged).is_err());
-        assert!(open(Path::new("/nowhere/a.log.1.xz")).is_err_and(|why| why.contains("gzip")));
-    }
-}
+#[path = "inflate/tests.rs"]
+mod tests;

@@ -46,6 +46,28 @@ impl Sibling {
     }
 }
 
+/// Why a sibling can't be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// Race: it was renamed, compressed or removed since it was listed.
+    Renamed,
+    /// Who wanted it wants it no more.
+    GivenUp,
+    /// What it holds is lost for the stream, for this reason, in a few words for the user.
+    Lost(&'static str),
+}
+
+impl Unreadable {
+    /// The reason, in a few words for the user.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Unreadable::Renamed => "renamed meanwhile",
+            Unreadable::GivenUp => "given up",
+            Unreadable::Lost(reason) => reason,
+        }
+    }
+}
+
 /// Which names a rotation can have left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach<'a> {

@@ -5,6 +5,7 @@ mod due;
 mod ended;
 mod goodbye;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 #[cfg(test)]
 use std::sync::atomic;
@@ -155,6 +156,10 @@ impl<'a> Stream<'a> {
                 None => Lane::Reads,
                 Some(_) => Lane::Filters,
             };
+            reader.cross_seams(&mut |_| match self.peer.visitor.is_ended() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            });
             let mut turn = shared.turnstile.enter(lane, self.whom);
             let chunk = (CHUNKS_BYTES / shared.streams.catching_up().max(1))
                 .clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);

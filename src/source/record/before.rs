@@ -4,10 +4,13 @@
 //! begins in the middle of the rotated files), it is found beside the file as soon as it is asked for.
 
 use std::fs::{self, File};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use crate::limits::{CARRY_COMPRESSED_BYTES_MAX, CARRY_FILES_MAX, OPEN_LINE_SLACK_BYTES};
+use crate::limits::{
+    CARRY_COMPRESSED_BYTES_MAX, CARRY_FILES_MAX, CARRY_INFLATED_BYTES_MAX, OPEN_LINE_SLACK_BYTES,
+};
 use crate::source::siblings::{self, Sibling};
 use crate::source::{Identity, Source, identity, inflate};
 
@@ -93,7 +96,17 @@ fn open(sibling: &Sibling) -> Option<(Arc<File>, u64)> {
     };
     let file = match sibling.compressed {
         true if !is_small(&sibling.path) => return None,
-        true => inflate::open(&sibling.path).ok()?.0,
+        true => {
+            let mut bytes = 0;
+            let mut pause = |more| {
+                bytes += more;
+                match bytes <= CARRY_INFLATED_BYTES_MAX {
+                    true => ControlFlow::Continue(()),
+                    false => ControlFlow::Break(()),
+                }
+            };
+            inflate::open(&sibling.path, &mut pause).ok()?.0
+        }
         false => Arc::new(identity::open_beside(&sibling.path).ok()?.0),
     };
     let length = file.metadata().ok()?.len();
