@@ -109,9 +109,9 @@ impl Cursor {
         self.waits.is_some()
     }
 
-    /// Files beside the followed one are still to be read.
+    /// Files beside the followed one are still to be read, or what was found behind them is still to be told.
     pub(super) fn is_past(&self) -> bool {
-        self.past.is_some()
+        self.past.is_some() || !self.pending.is_empty()
     }
 
     /// The next event that is to be told before anything is read.

@@ -141,7 +141,7 @@ impl Begin<'_> {
     ) -> io::Result<Option<Found>> {
         let siblings = siblings::each_once(siblings::rotated(&source.path()));
         for youngest in siblings.iter().rev() {
-            let Ok(mut past) = Past::open_sibling(youngest, None, self.pause) else {
+            let Ok(mut past) = Past::open_sibling(source, youngest, None, self.pause) else {
                 continue;
             };
             // Nothing of it is counted yet: the walk begins with it. Where all of it is too old, the stream begins at its
@@ -241,7 +241,7 @@ impl Begin<'_> {
             .rev()
             .take(HISTORY_FILES_MAX)
         {
-            let mut past = match Past::open_sibling(sibling, None, self.pause) {
+            let mut past = match Past::open_sibling(source, sibling, None, self.pause) {
                 Ok(past) => past,
                 Err(Unreadable::GivenUp) => return Ok(None),
                 Err(_) => continue,
@@ -282,7 +282,7 @@ impl Begin<'_> {
                 if files > HISTORY_FILES_MAX || self.since.is_some_and(is_too_old) {
                     return Ok(Some(found));
                 }
-                let mut past = match Past::open_sibling(sibling, enter, self.pause) {
+                let mut past = match Past::open_sibling(source, sibling, enter, self.pause) {
                     Ok(past) => past,
                     Err(Unreadable::GivenUp) => return Ok(None),
                     // Race: it stands under another name now, or compressed.
@@ -360,7 +360,8 @@ pub(super) fn older_than(
         let mut is_known = |known: &Arc<Generation>| {
             last.identity.is_inode(&known.identity) || is_copy(last, known, pause)
         };
-        if !known.iter().any(&mut is_known) {
+        // Nothing was written between two rotations: what holds nothing tells not whose copy it is, and is none's loss.
+        if !known.iter().any(&mut is_known) && !is_empty(last, pause) {
             break;
         }
         all.pop();
@@ -372,6 +373,15 @@ pub(super) fn older_than(
 fn nanoseconds(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// Whether it can be read and holds nothing.
+fn is_empty(sibling: &Sibling, pause: Pause<'_>) -> bool {
+    let length = match sibling.compressed {
+        true => inflate::open(&sibling.path, pause).map(|(file, _)| file.metadata()),
+        false => Ok(fs::metadata(&sibling.path)),
+    };
+    matches!(length, Ok(Ok(stat)) if stat.len() == 0)
 }
 
 /// Whether the two are of one second: what compresses a file may keep no more of its time.

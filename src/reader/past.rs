@@ -18,8 +18,8 @@ use crate::source::inflate::{self, Pause};
 use crate::source::record::Before;
 use crate::source::siblings::{self, Reach, Sibling, Unreadable};
 use crate::source::{
-    Began, Event, EventKind, Generation, Id, IdMaker, Identity, Lines, Position, Source, identity,
-    nuls,
+    Began, Event, EventKind, Former, Generation, Id, IdMaker, Identity, Lines, Position, Source,
+    identity, nuls,
 };
 
 use super::history;
@@ -101,26 +101,37 @@ impl Past {
         })
     }
 
-    /// A file of history, to be read from its first byte; the hub's generation `enter` comes after the last of them. Blocks
-    /// on the disk, and for as long as inflating takes.
+    /// A file of history beside `source`'s, to be read from its first byte; the hub's generation `enter` comes after the last
+    /// of them. Blocks on the disk, and for as long as inflating takes.
     pub(super) fn open_sibling(
+        source: &Source,
         sibling: &Sibling,
         enter: Option<u64>,
         pause: Pause<'_>,
     ) -> Result<Past, Unreadable> {
-        let mut past = match sibling.compressed {
-            true => Past::inflated(&sibling.path, pause)?,
-            false => Past::open(&sibling.path, 0).map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => Unreadable::Renamed,
-                io::ErrorKind::PermissionDenied => Unreadable::Lost("no permission"),
-                _ => Unreadable::Lost("can't be read"),
-            })?,
-        };
-        if !past.generation.identity.is_inode(&sibling.identity) {
-            return Err(Unreadable::Renamed);
+        let mut path = sibling.path.clone();
+        for _ in 0..NAME_READS_MAX {
+            let opened = match sibling.compressed {
+                true => Past::inflated(&path, pause),
+                false => Past::open(&path, 0).map_err(|error| match error.kind() {
+                    io::ErrorKind::NotFound => Unreadable::Renamed,
+                    io::ErrorKind::PermissionDenied => Unreadable::Lost("no permission"),
+                    _ => Unreadable::Lost("can't be read"),
+                }),
+            };
+            match opened {
+                Ok(past) if past.is_of(&sibling.identity) => return Ok(Past { enter, ..past }),
+                Ok(_) | Err(Unreadable::Renamed) => {}
+                Err(why) => return Err(why),
+            }
+            // Race: it was renamed since it was listed, and another one may stand there.
+            let inode = sibling.identity.inode;
+            match siblings::by_inode(&source.path(), inode, Reach::Any) {
+                Ok(Some(now)) => path = now,
+                _ => break,
+            }
         }
-        past.enter = enter;
-        Ok(past)
+        Err(Unreadable::Renamed)
     }
 
     fn inflated(path: &Path, pause: Pause<'_>) -> Result<Past, Unreadable> {
@@ -333,7 +344,7 @@ impl Past {
         'listing: loop {
             listings += 1;
             for sibling in self.younger(source, hub, &held, pause) {
-                let mut next = match Past::open_sibling(&sibling, self.enter, pause) {
+                let mut next = match Past::open_sibling(source, &sibling, self.enter, pause) {
                     Ok(next) => next,
                     // It stands under another name now, or compressed.
                     Err(Unreadable::Renamed) if listings <= NAME_READS_MAX => continue 'listing,
@@ -394,7 +405,18 @@ impl Past {
             Some(enter) => {
                 let known = held.iter().filter(|held| held.number >= enter);
                 let known: Vec<_> = known.map(Arc::clone).collect();
-                history::older_than(source, &known, pause)
+                let mut older = history::older_than(source, &known, pause);
+                // That one may not be held any more, nor those behind it: they are remembered.
+                let formers = hub.formers(source.index);
+                let is_former = |sibling: &Sibling| {
+                    let is_it = |former: &Former| {
+                        former.number >= enter && sibling.identity.is_inode(&former.identity)
+                    };
+                    formers.iter().any(|former| is_it(former))
+                };
+                let first = older.iter().position(is_former);
+                older.truncate(first.unwrap_or(older.len()));
+                older
             }
             // What has come to a name that is not known has brothers that are called alike.
             None => {
@@ -406,7 +428,7 @@ impl Past {
         // of the kernel's clock would each be the successor of the other.
         let own = younger
             .iter()
-            .position(|sibling| sibling.identity.is_inode(&self.generation.identity));
+            .rposition(|sibling| sibling.identity.is_inode(&self.generation.identity));
         // Compressed since it was opened, it is another file that holds the same.
         let own = own.or_else(|| {
             let is_own = |sibling: &Sibling| {

@@ -5,6 +5,7 @@
 //! Names are only the net; what is caught is verified by inode, birth and content. Links among them are left alone:
 //! rotations make none, and whoever may make one must not lead us elsewhere.
 
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirEntry};
 use std::io;
@@ -105,6 +106,9 @@ pub fn rotated_within(path: &Path, reach: Reach<'_>) -> Vec<Sibling> {
             break;
         }
     }
+    // One that was renamed while they were listed may stand there under both of its names.
+    let mut seen = HashSet::new();
+    found.retain(|sibling| seen.insert(sibling.identity.inode));
     family.oldest_first(found)
 }
 

@@ -17,6 +17,7 @@ mod exhaustion;
 mod filters;
 mod following;
 mod formats;
+mod generations;
 mod guard;
 mod gzip;
 mod history;

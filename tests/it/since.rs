@@ -195,6 +195,38 @@ fn a_stream_ends_in_a_rotated_file_where_the_time_is_there() {
 }
 
 #[test]
+fn who_resumes_gets_no_line_that_is_as_late() {
+    for compressed in [false, true] {
+        let logs = Logs::new();
+        let daemon = Daemon::follow(&[&four_files(&logs, compressed)]);
+        let text = daemon
+            .get("/stream?follow=false&format=json&lines=100")
+            .text();
+        let objects = text.lines().map(|line| serde_json::from_str(line));
+        let objects = objects.map(|object: Result<serde_json::Value, _>| object.expect("JSON"));
+        let ids: Vec<String> = objects
+            .filter(|object| object["line"].is_string())
+            .map(|object| object["id"].as_str().expect("an id").to_owned())
+            .collect();
+        assert_eq!(ids.len(), 40);
+        for after in [0, 4, 9, 10, 15, 19, 27, 33] {
+            for end in [0, 3, 8, 10, 11, 18, 25, 30, 31, 38, 40_u32] {
+                let query = format!(
+                    "after={}&until=2026-11-28T10:{end:02}:00Z",
+                    ids[after as usize]
+                );
+                let between: Vec<u32> = (after + 1..end).collect();
+                assert_eq!(
+                    lines(&daemon, &query),
+                    between,
+                    "{after} to {end}, {compressed}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn files_that_were_rotated_while_it_runs_have_times_too() {
     let logs = Logs::new();
     let log = logs.file("a.log", minutes(0, 10));

@@ -156,10 +156,14 @@ impl<'a> Stream<'a> {
                 None => Lane::Reads,
                 Some(_) => Lane::Filters,
             };
-            reader.cross_seams(&mut |_| match self.peer.visitor.is_ended() {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            });
+            self.with_life(|life| {
+                let reader = life.reader_mut();
+                let mut pause = |_| match self.peer.visitor.is_ended() {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                };
+                reader.map(|reader| reader.cross_seams(&mut pause))
+            })?;
             let mut turn = shared.turnstile.enter(lane, self.whom);
             let chunk = (CHUNKS_BYTES / shared.streams.catching_up().max(1))
                 .clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
