@@ -30,7 +30,7 @@
 //! 4. `tail::held` reads the new bytes up to the last whole line.
 //! 5. `source::lines` (and a grammar, where there is one) splits them into lines: a [`hub::Change`].
 //! 6. [`hub`] moves the live edge and puts one shared batch into the queue of every live subscriber.
-//! 7. [`courier`] begins a round: the watcher and the couriers share the list of subscribers.
+//! 7. [`courier`] begins a round: the watcher and the couriers share the list of subscribers ([`pace`] says when).
 //! 8. [`serve::delivery::peer`] takes the client's link, where nobody else has it.
 //! 9. [`serve::delivery::wire`] makes the batch's wire form, once for all who want the same.
 //! 10. [`serve::delivery::link`] writes it to the socket, as far as that takes it without waiting.
@@ -58,8 +58,9 @@
 //! # What always holds
 //!
 //! - A reader reads up to the live edge and no further, and that stands at the end of a line: nobody sees half a line.
-//! - A client that joins notes the edges under the same lock under which its queue is added, so its queue begins exactly
-//!   where its reading ends: every line once ([`hub`]).
+//! - A subscriber, client or publisher, is in one of five states and holds exactly what that state needs
+//!   ([`reader::life`]). One that joins notes the edges under the same lock under which its queue is added, so its queue
+//!   begins exactly where its reading ends: every line once, which is argued in [`reader::Subscription`].
 //! - Of every queued batch, either it was written or its client's thread was woken after it was queued
 //!   ([`serve::delivery::link`]).
 //! - No shared lock is held while anything is written, read, logged or waited for.

@@ -24,7 +24,7 @@ use crate::source::{Batch, Chunk, Segment};
 use super::Reader;
 use super::life::{self, Deed, Happening, Life, State};
 
-/// A subscriber of the hub, wherever it is in its life.
+/// A subscriber of the hub, wherever it is in its life: it is sent every line once.
 #[derive(Debug)]
 pub struct Subscription {
     life: Life<Reader, Queue>,

@@ -13,7 +13,7 @@ mod engine;
 mod inflate;
 mod outbox;
 
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -43,18 +43,6 @@ pub enum Carried {
     Blocked,
     /// Its own thread has to go on: to encode for it, or to read the files.
     OwnThread,
-}
-
-/// What became of the next batch of a queue.
-enum One {
-    /// It is written, and was the last one.
-    Written,
-    /// It waits to be written, perhaps with others.
-    Taken,
-    /// There is none.
-    Empty,
-    /// The queue is gone.
-    Cut,
 }
 
 /// What is to be written to one client, and what it says.
@@ -345,15 +333,7 @@ impl Link {
                 return Ok(Carried::Blocked);
             }
             let is_live = self.state() == State::Live;
-            let mut is_cut = false;
-            if is_live && may_take {
-                is_cut = match self.take_one()? {
-                    One::Written => return self.flushed(),
-                    One::Taken => self.take(),
-                    One::Empty => false,
-                    One::Cut => true,
-                };
-            }
+            let is_cut = is_live && may_take && self.take();
             if self.outbox.is_empty() {
                 if is_cut {
                     self.falls_back();
@@ -390,56 +370,6 @@ impl Link {
         })
     }
 
-    /// Takes the next batch from the queue. If nothing else waits and it is of one segment, as nearly always, it is
-    /// written from where it lies; what the socket doesn't take of it is kept like any other.
-    fn take_one(&mut self) -> io::Result<One> {
-        if !self.outbox.is_empty() {
-            return Ok(One::Taken);
-        }
-        let Some((reader, queue)) = self.life.as_mut().and_then(|life| life.live()) else {
-            return Ok(One::Empty);
-        };
-        let batch = match queue.try_recv() {
-            Ok(batch) => batch,
-            Err(TryRecvError::Empty) => return Ok(One::Empty),
-            Err(TryRecvError::Disconnected) => return Ok(One::Cut),
-        };
-        // Race: another batch is queued from here on. Whoever carries it finds the lock taken, and wakes the thread.
-        let [segment] = &batch.segments[..] else {
-            self.take_in(batch);
-            return Ok(One::Taken);
-        };
-        if !queue.is_empty() || self.wire.has_headers() || !self.wire.is_shared() {
-            self.take_in(batch);
-            return Ok(One::Taken);
-        }
-        if !reader.selects(segment) {
-            self.done = batch.sequence;
-            return Ok(One::Written);
-        }
-        let bytes = self.wire.form(segment);
-        let written = match bytes {
-            // An event, in a format that has none.
-            [] => 0,
-            // Errors are dropped here: the next write on this socket reports them again, to the thread that can act.
-            bytes => self
-                .socket
-                .write_vectored(&[IoSlice::new(bytes)])
-                .unwrap_or_default(),
-        };
-        self.progress += written as u64;
-        if written == bytes.len() {
-            reader.has(segment);
-            self.lines += segment.lines_len();
-            self.wire.was_sent(Sum::default(), segment);
-            self.done = batch.sequence;
-            return Ok(One::Written);
-        }
-        self.take_in(batch);
-        self.outbox.has_written(written);
-        Ok(One::Taken)
-    }
-
     /// Takes some batches from the queue; whether the queue is gone.
     fn take(&mut self) -> bool {
         // What it encodes for itself it writes before it takes more.
@@ -449,6 +379,7 @@ impl Link {
                 return false;
             };
             match queue.try_recv() {
+                // Race: another one is queued from here on. Whoever carries it finds the lock taken, and wakes the thread.
                 Ok(batch) => self.take_in(batch),
                 Err(TryRecvError::Empty) => return false,
                 Err(TryRecvError::Disconnected) => return true,

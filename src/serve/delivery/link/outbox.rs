@@ -86,11 +86,6 @@ impl Outbox {
         self.items.push_back(item);
     }
 
-    /// `bytes` of the one item are written.
-    pub(super) fn has_written(&mut self, bytes: usize) {
-        self.written = bytes;
-    }
-
     /// The file of the last shared lines.
     pub(super) fn last_file(&self) -> Option<u32> {
         let last = self.items.iter().rev().find(|item| item.has_lines())?;
