@@ -7,4 +7,5 @@ mod image;
 #[allow(dead_code, reason = "its main is that of a program")]
 mod manual;
 mod options;
+mod release;
 mod rpm;
