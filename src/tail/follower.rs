@@ -109,6 +109,8 @@ pub(super) struct Follower {
     /// When, by the clock that files are stamped with, the name was last seen to lead to the newest file.
     verified: SystemTime,
     stints: Stints,
+    /// Since when it is not sure which file had which stint: events wait that will tell.
+    unsure_since: Option<Instant>,
     /// The file that this look has found under the name.
     found: Option<Identity>,
     /// The kernel tells that the held file was moved to this path, which is another follower's.
@@ -155,6 +157,7 @@ impl Follower {
             next_number: 0,
             verified: SystemTime::UNIX_EPOCH,
             stints: Stints::default(),
+            unsure_since: None,
             found: None,
             handed_to: None,
             noticed: VecDeque::new(),

@@ -22,6 +22,7 @@ use std::time::Instant;
 
 use inotify::{Event, EventMask, Inotify, WatchMask};
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout};
 
 use crate::limits::{EVENT_READS_MAX, EVENTS_BYTES, EVENTS_TIME};
 
@@ -226,6 +227,16 @@ impl Watches {
     /// Whether all events were taken that had come when this was last asked for them.
     pub(super) fn is_drained(&self) -> bool {
         self.is_drained
+    }
+
+    /// Whether events have come that were not taken.
+    pub(super) fn has_waiting(&self) -> bool {
+        let Some(inotify) = self.fd() else {
+            return false;
+        };
+        let mut fds = [PollFd::new(inotify, PollFlags::POLLIN)];
+        !self.is_drained
+            || nix::poll::poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }
 
     /// Takes the events that have come, without waiting, and tells whom they concern.

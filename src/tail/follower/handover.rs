@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::hub::{Change, Condition};
-use crate::limits::{GONE_KEPT, QUIET, QUIET_MAX, SEALED_KNOWN_MAX, SEALED_LOOK};
+use crate::limits::{EVENT_LATE, GONE_KEPT, QUIET, QUIET_MAX, SEALED_KNOWN_MAX, SEALED_LOOK};
 use crate::source::{Began, EventKind, Origin};
 
 use super::lookup::GONE_UNSEEN;
@@ -30,6 +30,13 @@ impl Follower {
             if turn.now < quiet_at {
                 self.wait_until(quiet_at);
                 return false;
+            }
+            // Which file comes next is not sure before the events are taken that wait.
+            if self
+                .unsure_since
+                .is_some_and(|since| turn.now < since + EVENT_LATE)
+            {
+                return true;
             }
             // A file that was missed is older than those that were found, so it comes before them.
             if let Some(since) = self.successors.take_unsure() {

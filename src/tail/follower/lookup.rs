@@ -96,7 +96,9 @@ impl Follower {
             .ok()
             .and_then(|()| self.newest().map(|(_, identity)| identity));
         let mut is_sorted = true;
-        for (order, stand) in stints.to_find() {
+        let to_find = stints.to_find();
+        let has_news = !to_find.is_empty();
+        for (order, stand) in to_find {
             let found = match stand {
                 Stand::Here => here,
                 Stand::At(directory, name) => {
@@ -126,6 +128,10 @@ impl Follower {
         if !is_sorted {
             self.sort_successors();
         }
+        // Race: while places were looked at, renames may have put other files there.
+        let may_differ = has_news || self.unsure_since.is_some();
+        let is_unsure = may_differ && (turn.watches.has_waiting() || stints.are_mixed_up());
+        self.unsure_since = is_unsure.then(|| self.unsure_since.unwrap_or(turn.now));
         let successors = &mut self.successors;
         stints.settle(turn.now, turn.watches, self.index, &mut |order| {
             successors.lost_before(order, GONE_UNSEEN)

@@ -12,11 +12,12 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use crate::limits::{EVENT_LATE, STINTS_MAX};
 use crate::source::Identity;
 
+use crate::tail::identity::stamp_now;
 use crate::tail::watches::{Told, Watches, What};
 
 /// The stints that are not done with, oldest first.
@@ -35,8 +36,8 @@ pub(super) struct Stints {
 struct Stint {
     /// Stints are numbered in the order in which they began.
     order: u64,
-    /// It was made under the name.
-    made: bool,
+    /// It was made under the name, and the kernel had told it by that time.
+    made: Option<SystemTime>,
     stand: Stand,
     /// Which file was found where it stands.
     file: Option<Identity>,
@@ -117,12 +118,12 @@ impl Stints {
         }
     }
 
-    fn begin(&mut self, made: bool) {
+    fn begin(&mut self, is_made: bool) {
         // One whose leaving was not told is out of sight.
         self.set(|stand| *stand == Stand::Here, &Stand::Gone);
         self.all.push_back(Stint {
             order: self.next_order,
-            made,
+            made: is_made.then(stamp_now),
             stand: Stand::Here,
             file: None,
             news: News::Told,
@@ -218,7 +219,7 @@ impl Stints {
                 Stand::Here | Stand::At(..) => at <= too_many,
             };
             if out_of_sight {
-                let unseen = stint.made && stint.file.is_none();
+                let unseen = stint.made.is_some() && stint.file.is_none();
                 if unseen && self.ahead.pop_front().is_none() && !lost(stint.order) {
                     self.lost = true;
                 }
@@ -235,6 +236,21 @@ impl Stints {
             }
             !done
         });
+    }
+
+    /// Whether a file can't be that of the stint for which it was found: it was born after the kernel had told that stint's
+    /// file, or before that of an earlier one. Then events are on their way that will tell where the right one is.
+    pub(super) fn are_mixed_up(&self) -> bool {
+        let mut youngest = SystemTime::UNIX_EPOCH;
+        self.all.iter().any(|stint| {
+            let born = stint.file.and_then(|file| file.born);
+            let Some((told_by, born)) = stint.made.zip(born) else {
+                return false;
+            };
+            let is_mixed_up = born > told_by || born < youngest;
+            youngest = youngest.max(born);
+            is_mixed_up
+        })
     }
 
     /// Nothing can be lost before the first file.
@@ -258,6 +274,7 @@ fn untrack(stand: &Stand, watches: &mut Watches, follower: usize) {
 mod tests {
     use super::*;
     use What::{Deleted, Linked, Made, MovedIn, MovedOut};
+    use std::time::Duration;
 
     struct Case {
         stints: Stints,
@@ -356,6 +373,28 @@ mod tests {
         let at = |name: &str| Stand::At(1, name.into());
         let stands: Vec<_> = case.stints.to_find();
         assert_eq!(stands, [(0, at("z")), (1, at("y")), (2, Stand::Here)]);
+    }
+
+    #[test]
+    fn a_file_that_is_too_young_for_its_stint_or_older_than_the_one_before_is_another_ones() {
+        let mut case = case();
+        case.tell("a.log", Made);
+        case.tell("a.log", MovedOut(1)).tell("x", MovedIn(1));
+        case.tell("a.log", Made);
+        let told = stamp_now();
+        let mut found = |order, born| {
+            let file = Identity {
+                born: Some(born),
+                ..file(order)
+            };
+            case.stints.found(order, file);
+            case.stints.are_mixed_up()
+        };
+        assert!(!found(0, told - Duration::from_secs(2)));
+        assert!(!found(1, told - Duration::from_secs(1)));
+        assert!(found(1, told - Duration::from_secs(3)));
+        assert!(!found(1, told - Duration::from_secs(1)));
+        assert!(found(0, told + Duration::from_secs(1)));
     }
 
     #[test]
