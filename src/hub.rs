@@ -56,6 +56,8 @@ pub enum Change {
     Lines(Lines),
     /// The current generation's file was deleted, and is not held open any more. With a file that reads as empty.
     LetGo(Arc<File>),
+    /// The file of the generation with this number is read by way of another handle from now on.
+    Moved(u64, Arc<File>),
     /// Something that moves no edge: `Missing`, a `Gap` in a generation that was sealed already, or `Away`, `Back` and
     /// `Closed`, which also settle the source's [`Condition`].
     Aside(EventKind),

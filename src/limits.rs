@@ -386,6 +386,15 @@ pub const SIBLING_SCANS_MAX: usize = 20;
 /// How often the names of files that are renamed meanwhile are read again, to have them as of one moment.
 pub const NAME_READS_MAX: usize = 20;
 
+/// How often a path is opened anew where its inode doesn't tell which file stands there: some reads each time.
+pub const ANEW_EVERY: Duration = Duration::from_millis(250);
+
+/// Bytes behind the place that was read to, by which two files are told apart then.
+pub const ANEW_BYTES: usize = 4096;
+
+/// Files in a directory that are opened to find one by what it holds.
+pub const TRACED_MAX: usize = 64;
+
 /// How much later than a file is seen its event may come.
 pub const EVENT_LATE: Duration = Duration::from_secs(1);
 

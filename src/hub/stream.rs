@@ -187,6 +187,13 @@ impl Stream {
                     forgotten.push(current);
                 }
             }
+            Change::Moved(number, file) => {
+                let mut all = self.generations.iter_mut();
+                if let Some(generation) = all.find(|generation| generation.number == number) {
+                    let moved = Arc::new(generation.moved(file));
+                    forgotten.push(std::mem::replace(generation, moved));
+                }
+            }
             Change::Skip(offset) => {
                 if let Some(generation) = self.generations.back() {
                     generation.skip_to(offset);

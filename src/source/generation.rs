@@ -77,7 +77,7 @@ pub struct Generation {
     /// Its unfinished lines end with it.
     parts_end: AtomicBool,
     /// Where it stood at moments at which it was looked at.
-    pub arrivals: Arrivals,
+    pub arrivals: Arc<Arrivals>,
 }
 
 impl Generation {
@@ -116,7 +116,7 @@ impl Generation {
             grammar: OnceLock::new(),
             before: Before::default(),
             parts_end: AtomicBool::new(false),
-            arrivals: Arrivals::default(),
+            arrivals: Arc::default(),
         }
     }
 
@@ -167,12 +167,29 @@ impl Generation {
 
     /// The same without its file, which was deleted: its bytes are gone. `nothing` stands for it, and reads as empty.
     pub fn parted(&self, nothing: Arc<File>) -> Generation {
-        let parted =
-            Generation::with_identity(self.number, nothing, self.identity, self.began, self.gap);
-        parted.set_base(self.base());
-        parted.skip_to(self.start());
+        let parted = self.moved(nothing);
         parted.set_gone();
         parted
+    }
+
+    /// The same, read by way of `file`.
+    pub fn moved(&self, file: Arc<File>) -> Generation {
+        Generation {
+            number: self.number,
+            file,
+            identity: self.identity,
+            began: self.began,
+            gap: self.gap,
+            base: AtomicU64::new(self.base()),
+            start: AtomicU64::new(self.start()),
+            sealed: self.sealed.clone(),
+            gone: AtomicBool::new(self.is_gone()),
+            last_read: Mutex::new(self.last_read()),
+            grammar: self.grammar.clone(),
+            before: self.before.clone(),
+            parts_end: AtomicBool::new(self.parts_end()),
+            arrivals: Arc::clone(&self.arrivals),
+        }
     }
 
     /// Bytes of all the generations before, those that were lost included where their number is known.

@@ -4,6 +4,7 @@
 //! done with. What it finds goes out as changes, in order, within the bounds of a turn. What can't be decided yet (is
 //! the old file quiet? is the name really gone?) is left with a time at which to look again.
 
+mod anew;
 mod arming;
 mod feed;
 mod goal;
@@ -35,7 +36,7 @@ use super::listing::Listings;
 use super::name::{Name, not_regular};
 use super::sealed::Sealed;
 use super::successor::Successors;
-use super::trust;
+use super::trust::{self, Ground};
 use super::watches::{User, Watches};
 
 /// What a look works with.
@@ -89,13 +90,11 @@ pub(super) struct Follower {
     /// Its place in the watcher's list, by which watches and files know it.
     index: usize,
     source: Arc<Source>,
-    /// The file that the name leads to next is another container's: no line goes on in it.
-    remade: bool,
+    /// How the next file begins: in that of another container no line goes on.
+    comes: Began,
     /// It was brought in by a pattern: it doesn't take over files that others follow, and its end is nothing special.
     by_pattern: bool,
     name: Name,
-    /// Clients were told that it leads nowhere.
-    missing_told: bool,
     held: Option<Held>,
     /// The unfinished line of a deleted file that is not held any more.
     left: Option<Lines>,
@@ -119,16 +118,16 @@ pub(super) struct Follower {
     noticed: VecDeque<(SpoolPlace, EventKind)>,
     /// The watches on its trail.
     steps: Vec<(i32, User)>,
-    /// The trail is to be walked again: it may lead elsewhere, or a watch may be missing.
-    rearm: bool,
     sight: Sight,
     way: Way,
-    /// The held file's system is known to send all events.
-    trusted: bool,
-    /// The held file can't be read: said.
-    read_failed: bool,
-    /// When the trail is walked again though nothing says so.
-    arm_at: Instant,
+    /// What the held file's system tells.
+    ground: Ground,
+    /// When the trail is walked again; `None` where it may lead elsewhere, or a watch may be missing: at once.
+    arm_at: Option<Instant>,
+    /// When the path is opened anew, on a ground of paths.
+    anew_at: Instant,
+    /// When the newest file was last written to, by the clock of its file system, as it was seen under the name.
+    modified: SystemTime,
     /// When to look again, whatever happens.
     pub(super) look_at: Instant,
 }
@@ -144,10 +143,9 @@ impl Follower {
         Follower {
             index,
             source,
-            remade: false,
+            comes: Began::Rotated,
             by_pattern,
             name: Name::default(),
-            missing_told: false,
             held: None,
             left: None,
             before: Before::default(),
@@ -162,12 +160,12 @@ impl Follower {
             handed_to: None,
             noticed: VecDeque::new(),
             steps: Vec::new(),
-            rearm: true,
             sight: Sight::Polls,
             way: Way::ByLink,
-            trusted: false,
-            read_failed: false,
-            arm_at: Instant::now(),
+            ground: Ground::Remote,
+            arm_at: None,
+            anew_at: Instant::now(),
+            modified: SystemTime::UNIX_EPOCH,
             look_at: Instant::now(),
         }
     }
@@ -265,12 +263,12 @@ impl Follower {
         if let Some(spool) = self.source.spool() {
             return self.look_at_spool(&spool, turn);
         }
-        if std::mem::take(&mut self.rearm) || turn.now >= self.arm_at {
+        if self.arm_at.is_none_or(|at| turn.now >= at) {
             self.arm(turn.watches);
-            self.arm_at = turn.now + self.safety();
+            self.arm_at = Some(turn.now + self.safety());
         }
         self.give_up(turn);
-        let mut more = self.read(turn);
+        let mut more = self.look_anew(turn) && self.read(turn);
         self.notice(turn);
         if !more {
             more = self.advance(turn);
@@ -284,7 +282,7 @@ impl Follower {
 
     fn safety(&self) -> Duration {
         match self.sight {
-            Sight::Watches | Sight::Missed if self.trusted => SAFETY_LOOK_TRUSTED,
+            Sight::Watches | Sight::Missed if self.ground == Ground::Local => SAFETY_LOOK_TRUSTED,
             Sight::Watches | Sight::Missed | Sight::Polls => SAFETY_LOOK,
         }
     }
@@ -323,7 +321,7 @@ impl Follower {
                     .saturating_sub(usize::try_from(read).unwrap_or(usize::MAX));
                 let more = !held.at_end();
                 let nuls_look_at = held.nuls_look_at();
-                self.read_failed = false;
+                held.trouble = None;
                 if let Some(at) = nuls_look_at {
                     self.wait_until(at);
                 }
@@ -335,12 +333,18 @@ impl Follower {
                 }
                 more
             }
+            Ok(Found::Changed) if self.ground == Ground::Paths => {
+                // It may be another file: that is for the next look to say.
+                self.anew_at = turn.now;
+                self.wait_until(turn.now + RETRY);
+                false
+            }
             Ok(Found::Changed) => {
                 self.truncated(turn);
                 true
             }
             Err(e) => {
-                if !std::mem::replace(&mut self.read_failed, true) {
+                if held.trouble.replace(e.kind()) != Some(e.kind()) {
                     log::warn!("read {:?}: {e}", self.source.path());
                 }
                 self.wait_until(turn.now + RETRY);
@@ -412,7 +416,7 @@ impl Follower {
             self.sight = sight.with(held.watch.is_some());
             turn.known.add(held.identity, self.index);
         }
-        self.trusted = trust::sends_events(&held.file);
+        self.ground = trust::ground(&held.file);
         self.held = Some(held);
     }
 }

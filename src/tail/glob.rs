@@ -19,6 +19,7 @@ use crate::source::mark::{self, plain_names};
 use super::identity::Known;
 use super::names::Names;
 use super::trail::trail;
+use super::trust::{self, Ground};
 use super::watches::{User, Watches};
 
 /// What a scan works with.
@@ -273,7 +274,8 @@ impl Glob {
     fn watch(&mut self, directory: &Directory, watches: &mut Watches) {
         let user = User::Component(self.index, self.parts[directory.part].clone());
         let id = watches.directory(user, directory.real());
-        if id.is_none() && watches.fd().is_some() {
+        let is_told = id.is_some() && trust::ground_at(directory.real()) == Ground::Local;
+        if !is_told && watches.fd().is_some() {
             self.scan_at = self.scan_at.min(Instant::now() + SAFETY_LOOK);
         }
         let before = self.directories.insert(directory.clone(), id).flatten();

@@ -26,6 +26,8 @@ use crate::source::{Grammar, Id, IdMaker, Identity, Lines, Source, lines};
 
 use waiting::Waiting;
 
+use super::trace::Trace;
+
 /// Room for one read: a turn, and the overlap before it.
 pub(super) const READ_BYTES: usize = OVERLAP_BYTES + TURN_BYTES;
 
@@ -56,6 +58,8 @@ pub(super) struct Held {
     /// Its size when last seen, and when it was last seen to grow.
     seen_bytes: u64,
     grew: Option<Instant>,
+    /// Why it could not be read the last time.
+    pub(super) trouble: Option<io::ErrorKind>,
     /// The last read came to the end of what the file holds.
     at_end: bool,
     /// NULs stand where reading goes on, and nothing else was found behind them.
@@ -121,6 +125,7 @@ impl Held {
             before: Before::default(),
             seen_bytes: 0,
             grew: None,
+            trouble: None,
             at_end: false,
             nuls: None,
             content_to: 0,
@@ -161,6 +166,12 @@ impl Held {
     pub(super) fn id(&self, name_hash: u32) -> Id {
         let lead = &self.tail[..self.lead];
         IdMaker::new(name_hash, &self.identity, Arc::clone(&self.head), lead).id(self.edge, &[])
+    }
+
+    /// What it held, as far as it was read.
+    pub(super) fn trace(&self) -> Trace {
+        let overlap = self.tail.len().saturating_sub(OVERLAP_BYTES);
+        Trace::new(&self.head, &self.tail[overlap..], self.scanned())
     }
 
     /// Where reading goes on.

@@ -15,6 +15,7 @@
 //! | `sealed` | files that are done with, and laggards that still write to them |
 //! | `name` | what is said about a name that leads nowhere |
 //! | `identity` | which file it is, and who has it |
+//! | `trace` | what a file held, to know it again where inodes tell nothing |
 //! | `trail`, `watches` | what is watched, for whom |
 //! | `listing` | the names in directories, listed once for all |
 //! | `containers`, `pod` | the containers of a Docker, and the links that kubelet makes for them |
@@ -36,6 +37,7 @@ mod pod;
 mod pulse;
 mod sealed;
 mod successor;
+mod trace;
 mod trail;
 mod trust;
 mod watcher;

@@ -40,6 +40,8 @@ enum State {
     Lost {
         since: Instant,
         told: Option<Leads>,
+        /// Clients were told that it leads nowhere.
+        missing_told: bool,
         condition: Condition,
     },
 }
@@ -74,21 +76,33 @@ impl Name {
         self.state = State::Lost {
             since: now,
             told: Some(leads),
+            missing_told: false,
             condition: leads.condition(error),
         };
         say_lost(source, error, leads, by_pattern);
     }
 
-    /// It leads to a file.
-    pub(super) fn found(&mut self, source: &Source, has_begun: bool) {
-        let State::Lost { told, .. } = std::mem::take(&mut self.state) else {
-            return;
+    /// It leads to a file. Whether clients were told that it leads nowhere.
+    pub(super) fn found(&mut self, source: &Source, has_begun: bool) -> bool {
+        let State::Lost {
+            told, missing_told, ..
+        } = std::mem::take(&mut self.state)
+        else {
+            return false;
         };
         self.changed = true;
         if told.is_some() {
             let path = source.shown_path();
             let is = if has_begun { "is back" } else { "is there" };
             log::info!(file:? = path; "{path:?} {is}");
+        }
+        missing_told
+    }
+
+    /// Clients are told now that it leads nowhere.
+    pub(super) fn tell_missing(&mut self) {
+        if let State::Lost { missing_told, .. } = &mut self.state {
+            *missing_told = true;
         }
     }
 
@@ -108,6 +122,7 @@ impl Name {
                 self.state = State::Lost {
                     since: now,
                     told: None,
+                    missing_told: false,
                     condition: seen,
                 };
                 None
@@ -117,6 +132,7 @@ impl Name {
                 since,
                 told,
                 condition,
+                ..
             } => {
                 if *condition != seen {
                     self.changed = true;

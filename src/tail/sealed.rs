@@ -9,11 +9,15 @@ use crate::limits::{SEALED_KEPT, SEALED_LOOK};
 use crate::source::{Identity, nuls};
 
 use super::held::Held;
+use super::trace::Trace;
+use super::trust::Ground;
 
 /// A file that was read to its end and is watched for late writes.
 #[derive(Debug)]
 pub(super) struct Sealed {
     pub(super) identity: Identity,
+    /// What it held, on a ground of paths.
+    pub(super) trace: Option<Trace>,
     /// Open as long as it is watched.
     file: Option<Arc<File>>,
     /// Its length as far as it was taken, or told as lost.
@@ -24,10 +28,13 @@ pub(super) struct Sealed {
 
 impl Sealed {
     /// `held` was read as far as it goes.
-    pub(super) fn new(held: &Held, now: Instant) -> Sealed {
+    pub(super) fn new(held: &Held, ground: Ground, now: Instant) -> Sealed {
+        let is_by_path = ground == Ground::Paths;
         Sealed {
             identity: held.identity,
-            file: Some(Arc::clone(&held.file)),
+            trace: is_by_path.then(|| held.trace()),
+            // What is said of its path may be said of another file next.
+            file: (!is_by_path).then(|| Arc::clone(&held.file)),
             told_bytes: held.scanned(),
             look_at: now + SEALED_LOOK,
             until: now + SEALED_KEPT,
@@ -38,6 +45,7 @@ impl Sealed {
     pub(super) fn unread(identity: Identity, now: Instant) -> Sealed {
         Sealed {
             identity,
+            trace: None,
             file: None,
             told_bytes: 0,
             look_at: now,

@@ -23,6 +23,8 @@ use crate::source::forward::read_full;
 use crate::source::siblings::{self, Reach};
 use crate::source::{Gap, Identity, identity, nuls};
 
+use super::trace::Trace;
+
 /// A file that is not yet begun.
 #[derive(Debug)]
 pub(super) struct Successor {
@@ -93,6 +95,25 @@ impl Successor {
             }
             Access::Closed(_) => self.seen.bytes,
         }
+    }
+
+    /// What it held when it was last looked at.
+    pub(super) fn trace(&self) -> Trace {
+        let beginning = &self.seen.beginning;
+        Trace::new(beginning, beginning, beginning.len() as u64)
+    }
+
+    /// The open file, where it is open.
+    pub(super) fn file(&self) -> Option<&Arc<File>> {
+        match &self.file {
+            Access::Open(file) => Some(file),
+            Access::Closed(_) => None,
+        }
+    }
+
+    /// It is read by way of `file` from now on.
+    pub(super) fn move_to(&mut self, file: Arc<File>) {
+        self.file = Access::Open(file);
     }
 
     /// Looks at it; how many bytes it has.

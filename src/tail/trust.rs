@@ -1,9 +1,10 @@
-//! Which file systems are known to send all their events: for the others, and where a watch is missing, every few
-//! seconds a look is taken without one.
+//! What file systems tell of their files. On those that are not known to send all their events, and where a watch is
+//! missing, a look is taken every few seconds without one.
 
 use std::fs::File;
+use std::path::Path;
 
-use nix::sys::statfs::{self, FsType, fstatfs};
+use nix::sys::statfs::{self, FsType, Statfs, fstatfs};
 
 /// bcachefs; nix has no name for it.
 const BCACHEFS: FsType = FsType(0xca45_1a4e);
@@ -24,7 +25,33 @@ const LOCAL: &[FsType] = &[
     ZFS,
 ];
 
-/// Whether every change of `file` sends an event.
-pub(super) fn sends_events(file: &File) -> bool {
-    fstatfs(file).is_ok_and(|stat| LOCAL.contains(&stat.filesystem_type()))
+/// What a file system tells of its files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ground {
+    /// Every change sends an event.
+    Local,
+    /// Others may change files without one.
+    Remote,
+    /// The same, and what has an inode is the path, whatever file stands there: sshfs, mergerfs, bindfs and others made
+    /// with libfuse. An open file that was renamed behind the mount then has the attributes, and the pages in the cache, of
+    /// the one that stands under its old path.
+    Paths,
+}
+
+/// What the system of `file` tells.
+pub(super) fn ground(file: &File) -> Ground {
+    of(fstatfs(file))
+}
+
+/// The same of the directory at `path`.
+pub(super) fn ground_at(path: &Path) -> Ground {
+    of(statfs::statfs(path))
+}
+
+fn of(system: nix::Result<Statfs>) -> Ground {
+    match system.map(|system| system.filesystem_type()) {
+        Ok(kind) if LOCAL.contains(&kind) => Ground::Local,
+        Ok(statfs::FUSE_SUPER_MAGIC) => Ground::Paths,
+        Ok(_) | Err(_) => Ground::Remote,
+    }
 }

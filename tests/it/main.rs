@@ -25,6 +25,7 @@ mod http;
 mod journal;
 mod listeners;
 mod metrics;
+mod mounts;
 mod origin;
 mod package;
 mod proxy;

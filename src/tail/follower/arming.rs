@@ -8,6 +8,7 @@ use crate::limits::TRAIL_WALKS_MAX;
 
 use super::{Follower, Sight, Way};
 use crate::tail::trail;
+use crate::tail::trust::Ground;
 use crate::tail::watches::{Told, User, Watches};
 
 impl Follower {
@@ -83,9 +84,9 @@ impl Follower {
         }
     }
 
-    /// Its path may lead elsewhere now.
+    /// Its path may lead elsewhere now: what it watches is seen to again.
     pub(in crate::tail) fn stir(&mut self) {
-        self.rearm = true;
+        self.arm_at = None;
     }
 
     /// Its name may lead elsewhere. The way there is the same, unless there is a link.
@@ -94,17 +95,15 @@ impl Follower {
             let stat = fs::symlink_metadata(self.source.path());
             stat.is_ok_and(|stat| stat.is_symlink() || stat.is_dir())
         };
-        self.rearm |= self.way != Way::Direct || is_link();
+        if self.way != Way::Direct || is_link() {
+            self.arm_at = None;
+        }
     }
 
     /// The kernel tells all that happens to its name.
     pub(in crate::tail) fn is_told(&self) -> bool {
-        self.sight == Sight::Watches
-    }
-
-    /// It may have missed something: what it watches is seen to again.
-    pub(in crate::tail) fn check_watches(&mut self) {
-        self.rearm = true;
+        let is_remote = self.held.is_some() && self.ground != Ground::Local;
+        self.sight == Sight::Watches && !is_remote
     }
 
     /// The kernel's events were lost.

@@ -66,7 +66,7 @@ impl Follower {
             if untold.is_some_and(|at| at.inode == inode) {
                 return true;
             }
-            if self.read_failed {
+            if self.is_in_trouble() {
                 return false;
             }
         }
@@ -76,10 +76,11 @@ impl Follower {
             }
             return ended;
         };
-        let began = match self.has_begun() {
-            true if std::mem::take(&mut self.remade) => Began::Remade,
-            true => Began::Continued,
-            false => Began::First,
+        let comes = std::mem::replace(&mut self.comes, Began::Rotated);
+        let began = match comes {
+            _ if !self.has_begun() => Began::First,
+            Began::Rotated => Began::Continued,
+            comes => comes,
         };
         if let Some(mut old) = self.held.take() {
             self.seal(&mut old, began, turn);
@@ -97,7 +98,6 @@ impl Follower {
         self.begin(&held, began, gap, turn);
         self.hold(held, turn);
         self.name.found(&self.source, true);
-        self.missing_told = false;
         if self.name.changed() {
             turn.hub.set_leads(&self.source, self.name.condition());
         }
@@ -111,7 +111,7 @@ impl Follower {
         // What the kernel has told of the name since then was about FIFOs.
         self.stints.reset(turn.watches, self.index);
         self.verified = stamp_now();
-        self.remade = true;
+        self.comes = Began::Remade;
         self.stir();
     }
 

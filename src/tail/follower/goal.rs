@@ -30,15 +30,23 @@ impl Follower {
         let Some(held) = &self.held else {
             return false;
         };
-        if held.identity.is_inode(file) {
-            return held.at_end() || held.scanned() >= goal.bytes || self.read_failed;
+        // On a ground of paths the next file may have the inode of the held one.
+        if held.identity.is_inode(file) && !self.successors.has(file) {
+            return held.at_end() || held.scanned() >= goal.bytes || self.is_in_trouble();
         }
         if let Some(spool) = self.source.spool() {
-            return !spool.has_inode(file.inode) || self.read_failed;
+            return !spool.has_inode(file.inode) || self.is_in_trouble();
         }
         // Either it was left behind, or its turn comes when the held file is quiet; nobody waits for empty ones.
         !self.successors.has(file)
             || (held.at_end() && (follows || self.successors.nonempty_since(now).is_none()))
+    }
+
+    /// The held file could not be read the last time.
+    pub(super) fn is_in_trouble(&self) -> bool {
+        self.held
+            .as_ref()
+            .is_some_and(|held| held.trouble.is_some())
     }
 
     /// Bytes that wait in the held file, as far as a stat can tell.

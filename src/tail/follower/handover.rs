@@ -15,7 +15,7 @@ use super::{Follower, Turn};
 use crate::tail::held::Held;
 use crate::tail::identity::Known;
 use crate::tail::sealed::Sealed;
-use crate::tail::trust;
+use crate::tail::trust::{self, Ground};
 use crate::tail::watches::{User, Watches};
 
 impl Follower {
@@ -53,9 +53,9 @@ impl Follower {
         if self.stints.take_lost() {
             next.gap.get_or_insert(GONE_UNSEEN);
         }
+        let comes = std::mem::replace(&mut self.comes, Began::Rotated);
         let began = match self.has_begun() {
-            true if std::mem::take(&mut self.remade) => Began::Remade,
-            true => Began::Rotated,
+            true => comes,
             false => Began::First,
         };
         if let Some(mut old) = self.held.take() {
@@ -68,14 +68,14 @@ impl Follower {
             .behind(std::mem::take(&mut self.before));
         held.watch = next.watch;
         self.begin(&held, began, next.gap, turn);
-        self.trusted = trust::sends_events(&held.file);
+        self.ground = trust::ground(&held.file);
         self.held = Some(held);
         true
     }
 
     /// Keeps a file that is done with in mind.
     fn put_away(&mut self, old: &Held, turn: &mut Turn) {
-        if self.successors.has(&old.identity) {
+        if self.ground != Ground::Paths && self.successors.has(&old.identity) {
             // The name leads to it again: it is to be read again, as the new file that it is under this name.
             turn.known.remove(&old.identity, self.index);
             return;
@@ -83,7 +83,7 @@ impl Follower {
         if let Some(watch) = old.watch {
             turn.watches.release(watch, &User::File(self.index));
         }
-        self.keep_sealed(Sealed::new(old, turn.now), turn);
+        self.keep_sealed(Sealed::new(old, self.ground, turn.now), turn);
     }
 
     pub(super) fn keep_sealed(&mut self, sealed: Sealed, turn: &mut Turn) {
@@ -184,7 +184,7 @@ impl Follower {
             self.part_with(&held, turn);
         }
         self.source.lead_to(path);
-        self.remade = true;
+        self.comes = Began::Remade;
         self.stir();
     }
 

@@ -10,7 +10,7 @@ use crate::hub::{Change, Condition};
 use crate::limits::{MISSING_AFTER, RETRIED_FOR, RETRY};
 use crate::source::forward::read_full;
 use crate::source::record::local;
-use crate::source::{EventKind, Gap, Identity, identity};
+use crate::source::{Began, EventKind, Gap, Identity, identity};
 
 use super::stints::Stand;
 use super::{Follower, Sight, Turn};
@@ -19,6 +19,7 @@ use crate::tail::identity::stamp_now;
 use crate::tail::name::{Leads, not_regular};
 use crate::tail::sealed::Sealed;
 use crate::tail::successor::{Missed, Successor};
+use crate::tail::trust::Ground;
 use crate::tail::watches::{Place, User};
 
 /// A file came to stand under the name and was gone before it could be opened.
@@ -36,6 +37,11 @@ pub(super) fn open(path: &Path) -> io::Result<(fs::File, Identity)> {
         true => Err(io::Error::other(local::REFUSAL)),
         false => Ok((file, identity)),
     }
+}
+
+/// When it was last written to, by the clock of its file system: births are not known everywhere.
+fn written(file: &fs::File) -> Option<SystemTime> {
+    file.metadata().and_then(|stat| stat.modified()).ok()
 }
 
 impl Follower {
@@ -59,9 +65,9 @@ impl Follower {
         }
         let untold = match leads {
             Ok(()) => {
-                self.name.found(&self.source, self.has_begun());
+                let missing_told = self.name.found(&self.source, self.has_begun());
                 // Another file is told when it begins. The same one goes on where it was; that it is back is all.
-                if std::mem::take(&mut self.missing_told) && self.successors.is_empty() {
+                if missing_told && self.successors.is_empty() {
                     self.tell(turn, Change::Aside(EventKind::Rotated));
                 }
                 None
@@ -72,7 +78,7 @@ impl Follower {
             turn.hub.set_leads(&self.source, self.name.condition());
         }
         if untold == Some(Leads::Nowhere) && self.has_begun() {
-            self.missing_told = true;
+            self.name.tell_missing();
             self.tell(turn, Change::Aside(EventKind::Missing));
         }
         let is_gone = matches!(self.name.condition(), Condition::Missing(_));
@@ -192,7 +198,10 @@ impl Follower {
                 && let Some(held) = &mut self.held
             {
                 held.see(stat.len(), turn.now);
-                self.remade = false;
+                if self.ground == Ground::Remote {
+                    self.modified = stat.modified().unwrap_or(self.modified);
+                }
+                self.comes = Began::Rotated;
             }
             return Ok(());
         }
@@ -238,19 +247,32 @@ impl Follower {
     /// Opened before anything else: a further rename can't take it from us then.
     fn found(&mut self, before: SystemTime, turn: &mut Turn) -> io::Result<()> {
         let (file, identity) = open(&self.source.path())?;
-        let file = Arc::new(file);
+        self.came(Arc::new(file), identity, before, turn);
+        Ok(())
+    }
+
+    /// The same where it is open.
+    pub(super) fn came(
+        &mut self,
+        file: Arc<fs::File>,
+        identity: Identity,
+        before: SystemTime,
+        turn: &mut Turn,
+    ) {
         // One that was there before must have been moved to the name: it is there since about now. And whatever the
         // clock says, it stood there after those that were found before it.
-        let born = identity.born.filter(|&born| born >= self.verified);
-        let stood = self.successors.after_newest(born.unwrap_or(before));
+        let stood = match self.ground {
+            Ground::Local => identity.born.filter(|&born| born >= self.verified),
+            Ground::Remote | Ground::Paths => written(&file),
+        };
+        let stood = self.successors.after_newest(stood.unwrap_or(before));
         self.take_in(file, identity, stood, turn);
         self.found = Some(identity);
-        if self.held.is_some() && self.sight != Sight::Watches {
+        if self.held.is_some() && !self.is_told() {
             self.successors.rotated(self.verified);
             self.take_missed(self.verified, turn);
         }
         self.verify(before, turn);
-        Ok(())
     }
 
     /// The name led to the newest file at that moment. While events wait, one of them may say that some were lost, and
@@ -295,11 +317,16 @@ impl Follower {
         let Some(held) = &self.held else {
             return;
         };
-        let is_ours = |identity: &Identity| match self.by_pattern {
+        let is_ours = |file: &fs::File, identity: &Identity| match self.by_pattern {
+            _ if self.ground == Ground::Paths => self.has_read(file, identity),
             true => turn.known.has(identity),
             false => turn.known.has_of(identity, self.index),
         };
-        let since = self.not_read_since(held, since);
+        let since = match self.ground {
+            Ground::Local => self.not_read_since(held, since),
+            // Its clock is another one, which may be ahead of ours.
+            Ground::Remote | Ground::Paths => self.modified,
+        };
         let missed = Missed {
             path: &self.source.path(),
             held: &held.file,
@@ -309,8 +336,11 @@ impl Follower {
         let (files, gap) = missed.find(turn.listings);
         self.successors.tell_by_time();
         for (file, identity) in files {
-            let stood = identity.born.unwrap_or_else(stamp_now);
-            self.take_in(file, identity, stood, turn);
+            let stood = match self.ground {
+                Ground::Local => identity.born,
+                Ground::Remote | Ground::Paths => written(&file),
+            };
+            self.take_in(file, identity, stood.unwrap_or_else(stamp_now), turn);
         }
         self.sort_successors();
         if let Some(gap) = gap {

@@ -21,7 +21,7 @@ pub(in crate::tail) struct Missed<'a> {
     pub(in crate::tail) held: &'a File,
     /// When it was last seen to.
     pub(in crate::tail) since: SystemTime,
-    pub(in crate::tail) is_ours: &'a dyn Fn(&Identity) -> bool,
+    pub(in crate::tail) is_ours: &'a dyn Fn(&File, &Identity) -> bool,
 }
 
 impl Missed<'_> {
@@ -53,7 +53,7 @@ impl Missed<'_> {
                         let young = identity.born.is_none_or(|born| born >= self.since);
                         if !seen
                             && young
-                            && !(self.is_ours)(&identity)
+                            && !(self.is_ours)(&file, &identity)
                             && !is_copy(&file, self.held)
                         {
                             found.push((file, identity));

@@ -45,6 +45,16 @@ impl Successors {
         self.queue.back()
     }
 
+    pub(in crate::tail) fn newest_mut(&mut self) -> Option<&mut Successor> {
+        self.queue.back_mut()
+    }
+
+    /// Whether one of them is the file `file`, which has this identity.
+    pub(in crate::tail) fn has_file(&self, file: &File, identity: &Identity) -> bool {
+        let mut all = self.queue.iter();
+        all.any(|next| next.identity.is_inode(identity) && next.trace().is_in(file))
+    }
+
     /// The time `stood`, but not before the newest of them.
     pub(in crate::tail) fn after_newest(&self, stood: SystemTime) -> SystemTime {
         self.newest()

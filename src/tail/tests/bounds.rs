@@ -142,7 +142,7 @@ fn a_thousand_quiet_files_wake_nobody() {
     }
     // Elsewhere the safety look is every few seconds.
     let home = File::open(dir.path()).expect("open");
-    let trusted = crate::tail::trust::sends_events(&home);
+    let trusted = crate::tail::trust::ground(&home) == crate::tail::trust::Ground::Local;
     let noting = Arc::new(Noting::default());
     let mut rig = Rig::with(dir, &["*.log"], 1 << 20, Options::default(), noting.clone());
     append(&rig.path("7.log"), "one\n");

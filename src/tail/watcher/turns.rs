@@ -209,9 +209,7 @@ impl Watcher {
             log::debug!("something was mounted or unmounted: looking at everything");
             self.globs.iter_mut().for_each(Glob::look_at_all);
             self.dockers.iter_mut().for_each(|docker| docker.due = true);
-            self.followers
-                .values_mut()
-                .for_each(Follower::check_watches);
+            self.followers.values_mut().for_each(Follower::stir);
             self.make_all_ready();
         }
     }

@@ -1,0 +1,185 @@
+//! Logs on mounts that know files by their paths (sshfs, mergerfs, bindfs), written and rotated behind the mount: the
+//! kernel tells nothing of it, and an inode tells nothing either.
+
+use std::fs::{self, File};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::support::{Daemon, Logs, append, is_promised, tool, wait_until};
+use serde_json::Value;
+
+/// Long enough for a loaded machine: a look is taken every three seconds.
+const DEADLINE: Duration = Duration::from_secs(40);
+
+/// A directory that is seen through a mount.
+struct Mount {
+    logs: Logs,
+    helpers: Vec<Child>,
+}
+
+impl Mount {
+    /// A mount made by `program`; `None` where there is none, or mounting is not allowed.
+    fn of(program: &str) -> Option<Mount> {
+        let program = tool(&[program])?;
+        if !Path::new("/dev/fuse").exists() {
+            assert!(!is_promised(), "there is no /dev/fuse");
+            return None;
+        }
+        let logs = Logs::new();
+        let (real, seen) = (logs.path("real"), logs.path("seen"));
+        fs::create_dir(&real).expect("mkdir");
+        fs::create_dir(&seen).expect("mkdir");
+        append(&real.join("app.log"), "1\n");
+        let mut helpers = Vec::new();
+        let mut mount = Command::new(&program);
+        if program.ends_with("sshfs") {
+            let server = tool(&["/usr/lib/openssh/sftp-server"])?;
+            let (ours, its) = UnixStream::pair().expect("a pair");
+            let stdio = |stream: &UnixStream| {
+                let stream = stream.try_clone().expect("a descriptor");
+                Stdio::from(OwnedFd::from(stream))
+            };
+            let mut serve = Command::new(server);
+            serve.stdin(stdio(&its)).stdout(stdio(&its));
+            helpers.push(serve.spawn().expect("a server"));
+            mount.args(["-f", "-o", "passive"]);
+            mount.arg(format!("x:{}", real.display())).arg(&seen);
+            mount.stdin(stdio(&ours)).stdout(stdio(&ours));
+        } else {
+            mount.arg("-f").arg(&real).arg(&seen).stdin(Stdio::null());
+        }
+        helpers.push(mount.stderr(Stdio::null()).spawn().expect("a mount"));
+        let is_there = || seen.join("app.log").exists();
+        let mount = Mount { logs, helpers };
+        assert!(wait_until(DEADLINE, is_there), "no mount");
+        Some(mount)
+    }
+
+    fn real(&self, name: &str) -> PathBuf {
+        self.logs.path("real").join(name)
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let seen = self.logs.path("seen");
+        let _ = Command::new("umount").arg("-l").arg(&seen).status();
+        for helper in self.helpers.iter_mut().rev() {
+            let _ = helper.kill();
+            let _ = helper.wait();
+        }
+    }
+}
+
+/// What a client of `daemon` gets that stays connected: lines, and a word for each event.
+struct Client {
+    child: Child,
+    out: PathBuf,
+}
+
+impl Client {
+    fn of(daemon: &Daemon, out: PathBuf) -> Client {
+        let url = format!(
+            "http://127.0.0.1:{}/stream?format=json&lines=all",
+            daemon.port
+        );
+        let child = Command::new(tool(&["curl"]).expect("curl"))
+            .args(["-sN", &url])
+            .stdout(File::create(&out).expect("create"))
+            .spawn()
+            .expect("curl");
+        Client { child, out }
+    }
+
+    fn got(&self) -> Vec<String> {
+        let text = fs::read_to_string(&self.out).expect("read");
+        let objects = text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        let word = |object: Value| {
+            let word = object["line"].as_str().or(object["event"].as_str());
+            word.filter(|word| *word != "start").map(str::to_owned)
+        };
+        objects.filter_map(word).collect()
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Numbered rotations, each with lines that nobody has seen yet at the end of the old file.
+fn rotated_behind(program: &str) {
+    let Some(mount) = Mount::of(program) else {
+        return;
+    };
+    let daemon = Daemon::follow(&[&mount.logs.path("seen/app.log")]);
+    let client = Client::of(&daemon, mount.logs.path("out"));
+    let mut want = vec!["1".to_owned()];
+    let expect = |want: &[String]| {
+        let came = wait_until(DEADLINE, || client.got().len() >= want.len());
+        assert!(came, "{program}: {:?}", client.got());
+        assert_eq!(client.got(), want, "{program}");
+    };
+    expect(&want);
+    let log = mount.real("app.log");
+    let mut number = 1;
+    let mut put = |lines: usize, want: &mut Vec<String>| {
+        for _ in 0..lines {
+            number += 1;
+            append(&log, format!("{number}\n"));
+            want.push(number.to_string());
+        }
+    };
+    for rotation in 1..3 {
+        put(30, &mut want);
+        expect(&want);
+        put(4, &mut want);
+        if rotation > 1 {
+            fs::rename(mount.real("app.log.1"), mount.real("app.log.2")).expect("rename");
+        }
+        fs::rename(&log, mount.real("app.log.1")).expect("rename");
+        want.push("rotated".to_owned());
+        put(2, &mut want);
+        expect(&want);
+    }
+    put(1, &mut want);
+    expect(&want);
+}
+
+#[test]
+fn a_log_that_is_rotated_behind_mergerfs_comes_once_and_in_order() {
+    rotated_behind("mergerfs");
+}
+
+#[test]
+fn a_log_that_is_rotated_behind_bindfs_comes_once_and_in_order() {
+    rotated_behind("bindfs");
+}
+
+#[test]
+fn a_log_that_is_rotated_at_the_other_end_of_sshfs_comes_once_and_in_order() {
+    rotated_behind("sshfs");
+}
+
+#[test]
+fn a_log_that_is_truncated_behind_a_mount_begins_anew() {
+    let Some(mount) = Mount::of("bindfs") else {
+        return;
+    };
+    let log = mount.real("app.log");
+    append(&log, "2\n3\n");
+    let daemon = Daemon::follow(&[&mount.logs.path("seen/app.log")]);
+    let client = Client::of(&daemon, mount.logs.path("out"));
+    assert!(wait_until(DEADLINE, || client.got() == ["1", "2", "3"]));
+    fs::write(&log, "4\n").expect("truncate");
+    let want = ["1", "2", "3", "truncated", "4"];
+    let came = wait_until(DEADLINE, || client.got() == want);
+    assert!(came, "{:?}", client.got());
+}
