@@ -52,8 +52,8 @@ soak: ## ten minutes of random scripts of logger, rotator and clients; a minute 
 	TAILCAST_SOAK_SECONDS=600 $(CARGO) test --release --test model -- --nocapture
 	TAILCAST_PAGE_SECONDS=60 $(CARGO) test --release --test page a_fast_log -- --nocapture
 
-screenshots: ## pictures of the page, wide and phone, light and dark, into scripts/screenshots (small with pngquant)
-	TAILCAST_SCREENSHOTS=scripts/screenshots $(CARGO) test --test page the_page_can_be_pictured
+screenshots: ## pictures of the page, wide and phone, light and dark, and of twenty machines, into scripts/screenshots (small with pngquant)
+	TAILCAST_SCREENSHOTS=scripts/screenshots $(CARGO) test --test page can_be_pictured
 	@if command -v pngquant >/dev/null; then pngquant --force --strip --ext .png scripts/screenshots/*.png; fi
 
 check: ## format, lints, documentation, no async runtime, and what the dependencies are licensed under

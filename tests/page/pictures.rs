@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::browser::Browser;
 use crate::stage::{DRAWN, url};
-use crate::support::{Daemon, Logs, append};
+use crate::support::{DEADLINE, Daemon, Logs, append, program, wait_until};
 
 /// A second of the story: where in the hour it is.
 fn clock(second: usize) -> String {
@@ -126,7 +126,7 @@ fn the_page_can_be_pictured() {
             let daemon = Daemon::follow(&paths);
             browser.open(&url(&daemon));
             browser.until("page.ring.lines > 100");
-            tell(&mut browser, &logs);
+            tell(&mut browser, |_, name| logs.path(name));
             browser.eval("page.set({time: 'utc'}); page.list.toEnd()");
             // The strip and the ticks are drawn a moment later.
             browser.until("page.errors.complete && page.list.follow");
@@ -138,12 +138,79 @@ fn the_page_can_be_pictured() {
 }
 
 /// Writes the rest of the story, a second at a time.
-fn tell(browser: &mut Browser, logs: &Logs) {
+fn tell(browser: &mut Browser, log: impl Fn(usize, &str) -> PathBuf) {
     for second in NOW..END {
         for (name, line) in lines(second) {
             let entries = browser.eval("page.ring.end");
-            append(&logs.path(name), format!("{line}\n"));
+            append(&log(second, name), format!("{line}\n"));
             browser.until(&format!("page.ring.end > {entries}"));
         }
     }
+}
+
+/// What the machines of the shop are called.
+const MACHINES: [&str; 20] = [
+    "web1", "web2", "web3", "web4", "web5", "web6", "web7", "web8", "web9", "web10", "web11",
+    "web12", "db1", "db2", "queue1", "queue2", "mail", "build", "backup", "office",
+];
+
+/// The machine that what happens in one second happens on.
+fn machine_of(second: usize, file: &str) -> usize {
+    match file {
+        "access.log" => second * 7 % 12,
+        "shop.log" => second * 5 % 12,
+        _ => 12 + second % 8,
+    }
+}
+
+/// A daemon on each of twenty machines, one that follows them all, and its page: with one machine away.
+#[test]
+fn twenty_machines_on_one_page_can_be_pictured() {
+    let Some(place) = std::env::var_os("TAILCAST_SCREENSHOTS") else {
+        return;
+    };
+    std::fs::create_dir_all(&place).expect("a directory");
+    let mut browser = Browser::start().expect("a browser");
+    let machines: Vec<Logs> = MACHINES.iter().map(|_| Logs::new()).collect();
+    let log = |second, file: &str| machines[machine_of(second, file)].path(file);
+    for second in 0..NOW {
+        for (file, line) in lines(second) {
+            append(&log(second, file), format!("{line}\n"));
+        }
+    }
+    let start = |logs: &Logs| Daemon::follow(&[&logs.path("*.log")]);
+    let mut others: Vec<Option<Daemon>> = machines.iter().map(|logs| Some(start(logs))).collect();
+    let mut command = program();
+    command.args(["--listen", "127.0.0.1:0"]);
+    for (name, other) in MACHINES.iter().zip(others.iter().flatten()) {
+        command.arg(format!("{name}=http://127.0.0.1:{}/", other.port));
+    }
+    let hub = Daemon::start(command);
+    let files: usize = machines
+        .iter()
+        .map(|logs| {
+            std::fs::read_dir(logs.path(""))
+                .expect("a directory")
+                .count()
+        })
+        .sum();
+    let shown = || hub.get("/files").text().matches("\"path\":").count();
+    assert!(
+        wait_until(DEADLINE, || shown() == files),
+        "{} of {files}",
+        shown()
+    );
+    browser.screen(1280, 760, false);
+    browser.scheme("dark");
+    browser.open(&url(&hub));
+    browser.until("page.ring.lines > 150");
+    tell(&mut browser, log);
+    // One that has been switched off.
+    others[17] = None;
+    assert!(hub.says("is away"));
+    browser.eval("page.set({time: 'utc'}); page.list.toEnd()");
+    browser.until("page.errors.complete && page.list.follow");
+    browser.eval("new Promise((done) => setTimeout(done, 1500))");
+    browser.eval(DRAWN);
+    browser.picture(&Path::new(&place).join("hosts-dark.png"));
 }
