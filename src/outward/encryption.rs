@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore};
 
 use crate::error::StartError;
 use crate::limits::TLS_BUFFER_BYTES;
@@ -58,6 +58,24 @@ impl Trust {
         let mut connection = connection.map_err(|error| Unreached::Tls(io::Error::other(error)))?;
         connection.set_buffer_limit(Some(TLS_BUFFER_BYTES));
         Ok(Tls(Box::new(connection)))
+    }
+}
+
+/// What can be done about a connection that failed so, in brackets; nothing where nobody knows.
+pub(super) fn hint(error: &io::Error) -> &'static str {
+    let error = error.get_ref().and_then(|error| error.downcast_ref());
+    match error {
+        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            " (no authority that this machine trusts has signed its certificate: SSL_CERT_FILE=PATH names others)"
+        }
+        Some(rustls::Error::InvalidCertificate(CertificateError::Other(other)))
+            if format!("{other:?}").contains("CaUsedAsEndEntity") =>
+        {
+            " (its certificate is an authority's own: openssl makes one for a server with -addext \
+             basicConstraints=critical,CA:FALSE)"
+        }
+        Some(rustls::Error::InvalidMessage(_)) => " (it seems to speak no TLS: is it http://?)",
+        _ => "",
     }
 }
 

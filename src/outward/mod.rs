@@ -43,7 +43,9 @@ impl fmt::Display for Unreached {
             Unreached::Connect(address, error) => write!(f, "connect to {address}: {error}"),
             Unreached::Nowhere => f.write_str("the host has no address"),
             #[cfg(feature = "tls")]
-            Unreached::Tls(error) => write!(f, "TLS with it fails: {error}"),
+            Unreached::Tls(error) => {
+                write!(f, "TLS with it fails: {error}{}", encryption::hint(error))
+            }
         }
     }
 }

@@ -324,7 +324,8 @@ impl Opening<'_> {
         }
         self.heard.truncate(UPSTREAM_REFUSAL_BYTES);
         let line = self.heard.split(|&byte| byte == b'\n').next();
-        shown(line.unwrap_or_default().trim_ascii())
+        // It stands in no quotes, so its own can stay as they are.
+        shown(line.unwrap_or_default().trim_ascii()).replace("\\\"", "\"")
     }
 }
 

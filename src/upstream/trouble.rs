@@ -47,6 +47,10 @@ impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Trouble::Unreached(why) => why.fmt(f),
+            Trouble::Refused(401, line) => write!(
+                f,
+                "it refuses with 401: {line} (here a line HOST[:PORT] TOKEN in --credentials-file)"
+            ),
             Trouble::Refused(status, line) => write!(f, "it refuses with {status}: {line}"),
             Trouble::Redirected(place) => {
                 write!(

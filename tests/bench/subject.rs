@@ -1,7 +1,7 @@
 //! What is measured: the floor, the daemon with some options, or a peer; and starting and ending one of them.
 
-use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddrV4;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddrV4, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, Command, Stdio};
 use std::thread;
@@ -26,8 +26,14 @@ pub(crate) struct Subject {
 
 #[derive(Clone, Debug)]
 enum Kind {
-    Floor { wait: Duration },
-    Daemon { options: Vec<String> },
+    Floor {
+        wait: Duration,
+    },
+    Daemon {
+        options: Vec<String>,
+    },
+    /// A daemon that follows others, of which each follows one of the files. What the others cost is not counted.
+    Hub,
     Peer(Peer),
 }
 
@@ -37,6 +43,8 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddrV4,
     /// From the start of the process to its word that it listens.
     pub(crate) started_in: Duration,
+    /// Whom it follows.
+    _others: Vec<Server>,
 }
 
 impl Subject {
@@ -72,6 +80,13 @@ impl Subject {
         }
     }
 
+    pub(crate) fn hub() -> Subject {
+        Subject {
+            name: "the same over one hop".to_owned(),
+            kind: Kind::Hub,
+        }
+    }
+
     pub(crate) fn peer(peer: Peer) -> Subject {
         Subject {
             name: peer.name().to_owned(),
@@ -88,8 +103,18 @@ impl Subject {
         match &self.kind {
             Kind::Floor { .. } => "/",
             Kind::Daemon { .. } => "/ws?lines=all",
+            Kind::Hub => "/ws?lines=all&file=web0/some.log",
             Kind::Peer(peer) => peer.target(),
         }
+    }
+
+    /// The same for the file `name`, which was given as number `n`.
+    pub(crate) fn target_of(&self, n: usize, name: &str) -> String {
+        let before = match self.kind {
+            Kind::Hub => format!("web{n}/"),
+            _ => String::new(),
+        };
+        format!("/ws?lines=all&file={before}{name}")
     }
 
     /// Starts it on these files, for at most `clients` clients.
@@ -104,6 +129,7 @@ impl Subject {
         clients: usize,
         input: Stdio,
     ) -> Result<Server, String> {
+        let mut others = Vec::new();
         let mut command = match &self.kind {
             Kind::Floor { wait } => {
                 let mut command =
@@ -113,16 +139,17 @@ impl Subject {
                 command
             }
             Kind::Daemon { options } => {
-                let mut command = Command::new(DAEMON);
-                command.args([
-                    "--listen",
-                    "127.0.0.1:0",
-                    "--ping-interval",
-                    "600",
-                    "--max-clients",
-                    "20000",
-                ]);
+                let mut command = daemon();
                 command.args(options).args(files);
+                command
+            }
+            Kind::Hub => {
+                let mut command = daemon();
+                for (n, file) in files.iter().enumerate() {
+                    let other = Subject::daemon("").start(std::slice::from_ref(file), 1)?;
+                    command.arg(format!("web{n}=http://{}/", other.address));
+                    others.push(other);
+                }
                 command
             }
             Kind::Peer(peer) => return Ok(Server::of_peer(peer, &files[0])),
@@ -142,12 +169,31 @@ impl Subject {
         group.guarded();
         // What else it says is read, for a full pipe would block it.
         thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
-        Ok(Server {
+        let server = Server {
             group,
             address,
             started_in,
-        })
+            _others: others,
+        };
+        if let Kind::Hub = self.kind {
+            server.has_files(files.len())?;
+        }
+        Ok(server)
     }
+}
+
+/// The daemon, with the options that every run has.
+fn daemon() -> Command {
+    let mut command = Command::new(DAEMON);
+    command.args([
+        "--listen",
+        "127.0.0.1:0",
+        "--ping-interval",
+        "600",
+        "--max-clients",
+        "20000",
+    ]);
+    command
 }
 
 /// Reads up to the line that says where the server listens; else returns what was said.
@@ -171,7 +217,7 @@ impl Server {
         let began = Instant::now();
         let (mut group, address) = peer.start(file);
         group.guarded();
-        while std::net::TcpStream::connect(address).is_err() {
+        while TcpStream::connect(address).is_err() {
             let ended = group.child().try_wait().expect("ask for a peer");
             assert!(ended.is_none(), "{} ended: {ended:?}", peer.name());
             assert!(
@@ -186,7 +232,27 @@ impl Server {
             group,
             address,
             started_in: began.elapsed(),
+            _others: Vec::new(),
         }
+    }
+
+    /// Waits until it has so many files of others.
+    fn has_files(&self, count: usize) -> Result<(), String> {
+        let began = Instant::now();
+        while began.elapsed() < START_WAIT {
+            let mut answer = String::new();
+            let mut stream = TcpStream::connect(self.address).map_err(|error| error.to_string())?;
+            let asked = stream.write_all(b"GET /files HTTP/1.0\r\n\r\n");
+            asked
+                .and_then(|()| stream.read_to_string(&mut answer).map(drop))
+                .map_err(|error| error.to_string())?;
+            if answer.matches("\"path\":").count() == count {
+                return Ok(());
+            }
+            // A poll with a deadline: nobody is told of the files of others.
+            thread::sleep(Duration::from_millis(10));
+        }
+        Err("the files of others did not come".to_owned())
     }
 
     /// The process and its descendants of this moment.

@@ -239,9 +239,10 @@ fn it_reads_over_tls_from_whom_the_machine_trusts_alone() {
         .env("SSL_CERT_FILE", &other.cert);
     let output = finish(command);
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        text(&output.stderr).contains("TLS"),
-        "{}",
-        text(&output.stderr)
-    );
+    let said = text(&output.stderr);
+    assert!(said.contains("SSL_CERT_FILE"), "{said}");
+    let clear = Daemon::follow(&[&logs.file("b.log", "one\n")]);
+    let output = cat(&[], &format!("https://127.0.0.1:{}/", clear.port));
+    let said = text(&output.stderr);
+    assert!(said.contains("is it http://?"), "{said}");
 }

@@ -5,6 +5,7 @@ mod formats;
 mod growth;
 mod hardship;
 mod history;
+mod hops;
 mod idle;
 mod peers;
 mod pipe;
@@ -60,6 +61,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         "pipe",
         "a pipe's producer beside cat >file, with and without a client that has stopped",
         pipe::run,
+    ),
+    usual(
+        "hops",
+        "one hop: latency, and a hub over 20 others at 1,000 lines/s with 100 clients",
+        hops::run,
     ),
     usual(
         "memory",

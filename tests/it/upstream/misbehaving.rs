@@ -85,12 +85,16 @@ fn costs_one_line_once_let_in(told: &str, more: impl Into<Vec<u8>>) {
 #[test]
 fn refusals_and_redirects() {
     for (status, line) in [
-        ("401 Unauthorized", "token"),
+        (
+            "401 Unauthorized",
+            "a token (here a line HOST[:PORT] TOKEN in --credentials-file)",
+        ),
         ("403 Forbidden", "--allow-host"),
-        ("404 Not Found", "nothing here"),
+        ("404 Not Found", "no file is called \"x\""),
         ("503 Service Unavailable", "too many"),
     ] {
         let told = format!("it refuses with {}: {line}", &status[..3]);
+        let line = line.split(" (here").next().unwrap_or_default();
         let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 99\r\n\r\n{line}\n");
         costs_one_line(&told, move |_| answer.clone().into_bytes());
     }
