@@ -811,6 +811,12 @@ pub const UPSTREAM_NAME_BYTES: usize = 4096;
 /// crash.
 pub const UPSTREAM_NOTE_BYTES: usize = 256 * 1024;
 
+/// How often, while more comes, it is noted how far a spool has got.
+pub const UPSTREAM_NOTE_EVERY: Duration = Duration::from_secs(1);
+
+/// Bytes of a file that came together are written at once, up to so many.
+pub const UPSTREAM_PENDING_BYTES: usize = 64 * 1024;
+
 /// How often `tailcast cat` pings: as often as a daemon does by default.
 pub const CAT_PING_INTERVAL: Duration = Duration::from_secs(25);
 

@@ -197,6 +197,7 @@ impl Feeders {
             via: Arc::clone(via),
             counts: Arc::clone(&self.upstreams),
             ping_interval: config.ping_interval,
+            max_delay: config.max_delay,
             credentials,
         });
         let mut keys = Vec::new();

@@ -13,8 +13,10 @@ use crate::error::StartError;
 use crate::hub::Spooled;
 use crate::limits::{
     UPSTREAM_FILES_MAX, UPSTREAM_FIRST_LINES, UPSTREAM_FIRST_WAIT, UPSTREAM_NOTE_BYTES,
+    UPSTREAM_NOTE_EVERY, UPSTREAM_PENDING_BYTES,
 };
 use crate::outward::{Bell, Lookup, Trust};
+use crate::pace;
 use crate::source::id::name_hash;
 use crate::source::{EventKind, Origin};
 use crate::tally::Upstreams;
@@ -36,6 +38,7 @@ pub(super) struct Shared {
     pub(super) via: Arc<Via>,
     pub(super) counts: Arc<Upstreams>,
     pub(super) ping_interval: Duration,
+    pub(super) max_delay: Option<Duration>,
     pub(super) credentials: Option<Arc<Credentials>>,
 }
 
@@ -60,6 +63,10 @@ struct File {
     spool: Spool,
     /// The id of the place up to which the spool holds everything.
     id: Option<String>,
+    /// What came and is not in the spool yet: what comes together is written together.
+    pending: Vec<u8>,
+    /// A place of it was noted.
+    is_noted: bool,
     /// Bytes since that was last noted.
     unnoted: usize,
     /// What came last is no whole line.
@@ -134,17 +141,33 @@ impl Upstream {
         self.is_back();
         // One that has nothing to say must not hold up our start.
         let mut at_most = UPSTREAM_FIRST_WAIT;
+        let mut noted = Instant::now();
+        let mut has_news = false;
         loop {
             match session.next(bell, None, at_most)? {
                 Said::Text(text) => {
                     let message = Message::parse(&text).map_err(Trouble::Nonsense)?;
                     self.take(&message)?;
+                    has_news = true;
                 }
                 Said::Complete => return Err(Trouble::Ended(String::new())),
                 Said::Nothing => {
-                    self.note_all();
+                    let is_due = noted.elapsed() >= UPSTREAM_NOTE_EVERY;
+                    match is_due {
+                        true => {
+                            self.note_all();
+                            noted = Instant::now();
+                        }
+                        false => self.files.values_mut().for_each(File::write),
+                    }
+                    at_most = match is_due && !has_news {
+                        true => interval,
+                        false => UPSTREAM_NOTE_EVERY,
+                    };
                     first.is_fed();
-                    at_most = interval;
+                    if std::mem::take(&mut has_news) && !bell.rest(self.rest()) {
+                        return Err(Trouble::Stopped);
+                    }
                 }
             }
             // Somebody new follows through us: the other must know, for it may be a circle.
@@ -182,6 +205,17 @@ impl Upstream {
         Ok(())
     }
 
+    /// How long to let more come, so that it is read and written together: as long as the deliveries rest that it is for
+    /// ([`pace`]). Where the user has said how long lines may wait, that is spent there alone.
+    fn rest(&self) -> Duration {
+        let clients = self.shared.ground.hub.live_len();
+        let rest = match self.shared.max_delay {
+            None => pace::rest_after(clients, None),
+            Some(_) => None,
+        };
+        rest.unwrap_or_default()
+    }
+
     fn note_all(&mut self) {
         self.files.values_mut().for_each(File::note);
     }
@@ -214,7 +248,9 @@ impl Fed for File {
         let id = spool.resume()?;
         Ok(File {
             spool,
+            is_noted: id.is_some(),
             id,
+            pending: Vec::new(),
             unnoted: 0,
             is_within_line: false,
             gone: None,
@@ -239,37 +275,49 @@ impl File {
     fn take(&mut self, message: &Message<'_>) {
         let kind = event(message);
         self.gone = matches!(kind, Some(EventKind::Missing)).then(Instant::now);
-        let mut bytes = Vec::new();
+        let before = self.pending.len();
         if kind.is_some() && self.is_within_line {
             // The rest of its line does not come any more.
-            bytes.push(b'\n');
+            self.pending.push(b'\n');
             self.is_within_line = false;
         }
-        self.is_within_line = message.store(self.is_within_line, &mut bytes);
-        if !bytes.is_empty() {
-            self.spool.append(&bytes);
-        }
+        self.is_within_line = message.store(self.is_within_line, &mut self.pending);
+        self.unnoted += self.pending.len() - before;
         if let Some(kind) = kind {
+            self.write();
             self.spool.tell(kind);
+        }
+        if self.pending.len() >= UPSTREAM_PENDING_BYTES {
+            self.write();
         }
         if let Some(id) = &message.id {
             match &mut self.id {
                 Some(known) => (*id.0).clone_into(known),
                 none => *none = Some(id.0.clone().into_owned()),
             }
-            self.unnoted += bytes.len();
-            if self.unnoted >= UPSTREAM_NOTE_BYTES {
-                self.note();
-            }
+        }
+        // Without any place a spool is begun anew after a crash.
+        if self.unnoted >= UPSTREAM_NOTE_BYTES || !self.is_noted {
+            self.note();
+        }
+    }
+
+    /// Writes what is pending into the spool.
+    fn write(&mut self) {
+        if !self.pending.is_empty() {
+            self.spool.append(&self.pending);
+            self.pending.clear();
         }
     }
 
     /// Notes how far the spool has got. Not within a line: a run that goes on there would take the rest for a line.
     fn note(&mut self) {
+        self.write();
         if let Some(id) = &self.id
             && !self.is_within_line
         {
             self.spool.note(id);
+            self.is_noted = true;
             self.unnoted = 0;
         }
     }

@@ -65,7 +65,9 @@ impl Trust {
 pub(super) fn hint(error: &io::Error) -> &'static str {
     let error = error.get_ref().and_then(|error| error.downcast_ref());
     match error {
-        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+        Some(rustls::Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        )) => {
             " (no authority that this machine trusts has signed its certificate: SSL_CERT_FILE=PATH names others)"
         }
         Some(rustls::Error::InvalidCertificate(CertificateError::Other(other)))

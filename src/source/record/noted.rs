@@ -1,6 +1,9 @@
 //! A line of a spool whose origin says more of its lines than their text: `<tNANOSECONDS p6 se>TEXT`, each word left out
 //! where nothing is known.
 
+use std::fmt;
+use std::io::Write;
+
 use memchr::memchr;
 
 use super::text::Coding;
@@ -36,15 +39,26 @@ pub(super) fn read(line: &[u8]) -> Option<Record<'_>> {
 
 /// Appends what stands before a text of which this is known.
 pub fn write(note: Note, out: &mut Vec<u8>) {
-    let time = note.time.map(|time| format!("t{time}"));
-    let priority = note.priority.map(|priority| format!("p{priority}"));
-    let outlet = note.outlet.map(|outlet| match outlet {
-        Outlet::Stdout => "so".to_owned(),
-        Outlet::Stderr => "se".to_owned(),
-    });
-    let words: Vec<String> = [time, priority, outlet].into_iter().flatten().collect();
     out.push(b'<');
-    out.extend_from_slice(words.join(" ").as_bytes());
+    let begin = out.len();
+    let mut word = |word: fmt::Arguments<'_>| {
+        if out.len() > begin {
+            out.push(b' ');
+        }
+        // Writing to a Vec can't fail.
+        let _ = out.write_fmt(word);
+    };
+    if let Some(time) = note.time {
+        word(format_args!("t{time}"));
+    }
+    if let Some(priority) = note.priority {
+        word(format_args!("p{priority}"));
+    }
+    match note.outlet {
+        Some(Outlet::Stdout) => word(format_args!("so")),
+        Some(Outlet::Stderr) => word(format_args!("se")),
+        None => {}
+    }
     out.push(b'>');
 }
 
