@@ -1,12 +1,14 @@
 // The chips: one for each file or host, with a lamp in its colour, the number unread, and whether it is shown.
 //
 // A click on a chip shows it alone; a click on its lamp, or with Ctrl or Shift, adds it to or takes it from those that
-// are merged. The first click on a chip that is alone shows all again. A host's ▾ lists the files behind it. All of
-// them are one stop of the Tab key, with the arrow keys between them.
+// are merged. The first click on a chip that is alone shows all again. A host's ▾ lists the files behind it. Many of
+// them are one stop of the Tab key; the arrow keys go from one to the next.
 
 import { count, size } from "./time.js";
 
 const UNREAD_MAX = 99_999;
+// More chips than that have a row of their own, and are one stop of the Tab key.
+export const CROWD = 8;
 
 export class Chips {
   #bar;
@@ -30,7 +32,8 @@ export class Chips {
     const groups = this.#files.areMany ? [] : this.#files.groups;
     groups.forEach((group, at) => this.#chip(group, at));
     while (this.#bar.children.length > groups.length) this.#bar.lastElementChild.remove();
-    if (this.#bar.querySelector('[tabindex="0"]') === null) this.#stop(this.#bar.querySelector(".name"));
+    const focused = this.#bar.querySelector('[tabindex="0"]');
+    this.#stop(focused ?? this.#bar.querySelector(".name"));
   }
 
   #chip(group, at) {
@@ -95,9 +98,11 @@ export class Chips {
     buttons.at(to % buttons.length).focus();
   }
 
-  // The one button that the Tab key comes to.
+  // The one button that the Tab key comes to; where they are few, to each.
   #stop(button) {
-    for (const other of this.#bar.querySelectorAll("button")) other.tabIndex = other === button ? 0 : -1;
+    const isEach = this.#bar.children.length <= CROWD;
+    this.#bar.role = isEach ? "group" : "toolbar";
+    for (const other of this.#bar.querySelectorAll("button")) other.tabIndex = isEach || other === button ? 0 : -1;
   }
 }
 

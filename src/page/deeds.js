@@ -262,6 +262,11 @@ function wire(page, all) {
     clear: all.clear, save: all.save, help: all.help, older: () => page.further(), top: all.top,
     "error-up": all.errorBefore, "error-down": all.error, goto: all.goTo, timeline: all.timeline, bell: all.watch,
     unfilter: all.unfilter, emptied: () => page.set({ filter: "", levels: ALL_LEVELS, from: null, to: null, marking: false }, true),
+    nearest: () => {
+      const time = Number(element("nearest").dataset.time);
+      page.set({ from: null, to: null }, true);
+      page.goToTime(time);
+    },
     pick: all.pick, pickall: () => page.set({ files: null }), unrange: () => page.set({ from: null, to: null }),
     openfilter: all.filter, "m-copy": () => all.copy(menu.seq), "m-stamp": () => all.copyTold(menu.seq),
     "m-link": () => all.link(menu.seq), "m-around": () => all.around(menu.seq), "m-place": () => all.inPlace(menu.seq),

@@ -239,7 +239,7 @@ class Page {
     const entry = ring.text(seq);
     const at = `${count(rows.row(seq) - rows.start + 1)} of ${count(rows.end - rows.start)}`;
     const name = this.files.name(ring.file(seq));
-    if (typeof entry !== "string") return `${sentence(entry, this.files.subject(ring.file(seq), entry))}, ${at}`;
+    if (typeof entry !== "string") return `${sentence(entry, this.files.subject(ring.file(seq), entry), ring.arrival(seq) === 0)}, ${at}`;
     const level = ring.level(seq) === OTHER ? "" : `${LEVELS[ring.level(seq)]}, `;
     return `${level}${name}, ${plain(entry).slice(0, SPOKEN_MAX)}, ${at}`;
   }

@@ -40,13 +40,14 @@ export class Moments {
     element("moment-said").textContent = known
       ? new Date(time).toLocaleString("en-GB", { weekday: "short", day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" })
       : typed === "" ? "A time of day, a date, yesterday 14:00, or -30m." : "That is no time: 03:15, yesterday 14:00, 2026-11-28 03:15, -30m";
-    const near = known ? this.#nearest(time) : 0;
+    const near = known ? this.nearest(time) : 0;
     element("moment-near").hidden = near === 0 || Math.abs(near - time) < 1000;
     element("moment-near").dataset.time = near;
     element("moment-near").textContent = `the nearest line held: ${format(near, "local").replace(/\.\d+/, "")}`;
   }
 
-  #nearest(time) {
+  // The time of the held line that is nearest to one; 0 where none has a time.
+  nearest(time) {
     const { ring } = this.#page;
     let best = 0;
     for (let seq = ring.near; seq < ring.end; seq++) {

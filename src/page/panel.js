@@ -1,6 +1,7 @@
 // The panel: everything around the list, drawn from the state of the page. It decides nothing.
 
 import { ALL_LEVELS, isEmpty } from "./filter.js";
+import { CROWD } from "./chips.js";
 import { LEVELS } from "./level.js";
 import { SIZES } from "./settings.js";
 import { Announcer, held, title, words } from "./status.js";
@@ -12,7 +13,6 @@ const LATER_MS = 250;
 const TOAST_MS = 2500;
 const SPOKEN_MS = 800;
 const NAME_MAX = 20; // characters
-const CROWD = 8; // chips that have a row of their own
 
 const element = (id) => document.getElementById(id);
 
@@ -24,7 +24,7 @@ function write(target, text) {
 export class Panel {
   #page;
   #timer = null;
-  #clock = null;
+  #second = null;
   #toast = null;
   #spoken = null;
   #counting = ""; // the filter whose count was spoken last
@@ -97,8 +97,7 @@ export class Panel {
     element("bell").setAttribute("aria-pressed", String(settings.watch));
     element("bell").classList.toggle("tone", settings.watch && this.#page.taste.tone);
     element("unrange").hidden = settings.from === null && settings.to === null;
-    const clock = (time) => (time === null ? "…" : format(time, settings.time === "utc" ? "utc" : "local").replace(/\.\d+/, ""));
-    write(element("unrange"), `× ${clock(settings.from)} – ${clock(settings.to)}`);
+    write(element("unrange"), `× ${this.#clock(settings.from)} – ${this.#clock(settings.to)}`);
     const few = settings.levels !== ALL_LEVELS || settings.marking;
     element("opensheet").classList.toggle("dotted", few);
     element("unfilter").hidden = filter.value === "";
@@ -196,6 +195,11 @@ export class Panel {
     list.invalidate(); // wrapped, the lines have another width now
   }
 
+  // A time of day as the reader has times now.
+  #clock(time) {
+    return time === null ? "…" : format(time, this.#page.settings.time === "utc" ? "utc" : "local").replace(/\.\d+/, "");
+  }
+
   // "1,600 lines", "87 of 104,213", "37 of 104,213 held · 200+ further back", or how far the search is.
   #counted() {
     const { far, view } = this.#page;
@@ -231,13 +235,21 @@ export class Panel {
     const shown = files.all.filter((_, number) => files.isShown(number));
     const asked = !isEmpty(view.filter) || settings.levels !== ALL_LEVELS || settings.from !== null || settings.to !== null;
     element("emptied").hidden = !(asked && ring.length > 0);
+    const { from, to } = settings;
+    const isRange = (from !== null || to !== null) && isEmpty(view.filter) && settings.levels === ALL_LEVELS;
+    const near = isRange ? this.#page.moments.nearest(from ?? to) : 0;
+    element("nearest").hidden = near === 0;
+    element("nearest").dataset.time = near;
+    write(element("nearest"), `The nearest line is from ${this.#clock(near)}`);
     const say = (title, words) => {
       write(heading, title);
       write(text, words);
     };
     const paths = (list) => list.map((file) => file.path ?? file.name).join(", ");
     const all = (state) => shown.length > 0 && shown.every((file) => file.state === state);
-    if (ring.length > 0 && asked) {
+    if (ring.length > 0 && isRange) {
+      say(`No line held from ${this.#clock(from)} to ${this.#clock(to)}`, "");
+    } else if (ring.length > 0 && asked) {
       const held = `Nothing in ${count(ring.lines)} ${ring.lines === 1 ? "line" : "lines"} held`;
       if (far.looking !== null) say(held, `Looking through ${far.looking} …`);
       else if (far.isDone) say(`Nothing in all of ${files.words}`, "New lines that match will show here.");
@@ -283,10 +295,10 @@ export class Panel {
       });
     }
     const needed = ago || this.#state.name === "retrying";
-    if (needed) this.#clock ??= setInterval(() => this.#tick(), 1000);
+    if (needed) this.#second ??= setInterval(() => this.#tick(), 1000);
     else {
-      clearInterval(this.#clock);
-      this.#clock = null;
+      clearInterval(this.#second);
+      this.#second = null;
     }
   }
 }

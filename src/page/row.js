@@ -264,7 +264,7 @@ export class Drawing {
       row.append(button("between", "⋯ fetch what is between", "Show the lines that are missing here (c)"));
       return;
     }
-    const label = part("label", sentence(event, this.#files.subject(this.#ring.file(seq), event)));
+    const label = part("label", sentence(event, this.#files.subject(this.#ring.file(seq), event), this.#ring.arrival(seq) === 0));
     row.append(label);
     if (this.#ring.arrival(seq) === 0) return;
     const time = make("time", "when");

@@ -38,12 +38,12 @@ function way({ via, without }) {
   return via === "rtc" ? " by a data channel" : "";
 }
 
-// What an event says to a reader.
-export function sentence(event, name) {
+// What an event says to a reader; `isPast` is one that was met while going back through the file.
+export function sentence(event, name, isPast = false) {
   const reason = event.reason ? `: ${event.reason}` : "";
   switch (event.event) {
     case "rotated":
-      return `${name} was rotated: a new file begins`;
+      return isPast ? `↑ older: ${name} before it was rotated` : `${name} was rotated: a new file begins`;
     case "truncated":
       return `${name} was truncated: it begins anew`;
     case "missing":

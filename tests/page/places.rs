@@ -122,6 +122,21 @@ fn the_strip_shows_when_and_goes_there_and_the_ticks_too() {
     browser.until("location.hash.includes('from=2026-11-28T00%3A01%3A00.000Z')");
     browser.click("document.querySelector('#unrange')", 0);
     until_says(&mut browser, "#count", "400 lines");
+    // Where there is nothing, the nearest line is a button away.
+    browser.eval("page.set({time: 'utc', from: Date.UTC(2026, 10, 28, 3, 15), to: Date.UTC(2026, 10, 28, 3, 20)})");
+    until_says(
+        &mut browser,
+        "#empty h2",
+        "No line held from 03:15:00Z to 03:20:00Z",
+    );
+    until_says(
+        &mut browser,
+        "#nearest",
+        "The nearest line is from 00:06:39Z",
+    );
+    browser.click("document.querySelector('#nearest')", 0);
+    browser.until("page.ring.text(page.cursor).endsWith('line 399')");
+    until_says(&mut browser, "#count", "400 lines");
     browser.press("h", 0);
     browser.until("document.querySelector('#stripbar').hidden");
 }

@@ -234,6 +234,20 @@ fn rotations_and_truncations_stand_as_rows_where_they_happened() {
     browser.until("document.querySelector('.chip.missing') === null");
 }
 
+#[test]
+fn history_that_crosses_a_rotation_says_what_is_older() {
+    let logs = Logs::new();
+    logs.file("app.log.1", "one\ntwo\n");
+    let log = logs.file("app.log", "three\n");
+    let Some((mut browser, _daemon)) = open(&[&log]) else {
+        return;
+    };
+    let rows = "[...document.querySelectorAll('.row')].map((row) => row.querySelector('.text, .label').textContent).join()";
+    browser.until(&format!(
+        "{rows} === 'one,two,↑ older: app.log before it was rotated,three'"
+    ));
+}
+
 /// Lines with a time each, every other second from `start`, beginning at `from`.
 fn stamped(name: &str, start: usize, from: usize, to: usize) -> String {
     (from..to).fold(String::new(), |mut text, number| {
