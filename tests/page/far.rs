@@ -4,23 +4,20 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use crate::stage::{DRAWN, SHOWN, filter, focus_log, open, until_says};
+use crate::axe;
+use crate::stage::{DRAWN, SHOWN, filter, focus_log, open, stamp, until_says};
 use crate::support::{Logs, append};
 
 /// A long file with a needle at its beginning, an error, and 60,000 lines behind them.
 fn haystack() -> String {
     let mut text = String::from("2026-11-28T00:00:00Z INFO the first needle\n");
     for number in 1..60_000 {
-        let (hour, minute, second) = (number / 3600, number / 60 % 60, number % 60);
         let words = match number {
             20 => "ERROR the one that is meant",
             5000 | 9000 => "INFO another needle",
             _ => "INFO hay",
         };
-        let _ = writeln!(
-            text,
-            "2026-11-28T{hour:02}:{minute:02}:{second:02}Z {words} {number}"
-        );
+        let _ = writeln!(text, "{} {words} {number}", stamp(number));
     }
     text
 }
@@ -58,6 +55,7 @@ fn a_filter_goes_on_in_the_file_and_shows_what_it_finds_in_order() {
     let parts: Vec<String> = (4995..5006).map(|n: i32| n.to_string()).collect();
     let wanted = format!("needle,-,{},-,9000,-", parts.join(","));
     assert_eq!(browser.eval(told), json!(wanted));
+    axe::is_content(&mut browser);
     browser.click("document.querySelectorAll('.between')[1]", 0);
     browser.until(&format!(
         "page.far.place(page.ring.first + 2 + 11 + 49) !== null && {gaps} > 0"

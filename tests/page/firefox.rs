@@ -8,7 +8,7 @@ use crate::connection::{again, end};
 use crate::pure;
 use crate::reading::{look_at, trace};
 use crate::stage::{
-    DRAWN, HELD, PLACE, SHOWN, filter, focus_log, numbered, until_last, until_says, url,
+    DRAWN, HELD, PLACE, SHOWN, filter, focus_log, numbered, stamp, until_last, until_says, url,
 };
 use crate::support::{Daemon, Logs, append};
 
@@ -64,13 +64,7 @@ fn firefox_merges_folds_filters_finds_and_goes_to_a_time() {
     let logs = Logs::new();
     let stamped = |hour: usize, what: &str| -> String {
         (0..3600)
-            .map(|n| {
-                format!(
-                    "2026-11-28T{hour:02}:{:02}:{:02}Z INFO {what} {n}\n",
-                    n / 60,
-                    n % 60
-                )
-            })
+            .map(|n| format!("{} INFO {what} {n}\n", stamp(hour * 3600 + n)))
             .collect()
     };
     let web = logs.file("web.log", stamped(2, "web"));

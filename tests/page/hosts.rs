@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::axe;
 use crate::browser::Browser;
 use crate::stage::{DRAWN, SHOWN, filter, until_says, url};
 use crate::support::{Daemon, Logs, append};
@@ -96,6 +97,7 @@ fn twenty_hosts_are_a_chip_each_and_one_that_is_away_is_grey_and_says_since_when
     ));
     until_says(&mut browser, "#count", "3 lines");
     browser.eval(DRAWN);
+    axe::is_content(&mut browser);
     webs.signal(nix::sys::signal::Signal::SIGKILL);
     assert!(webs.ended(Duration::from_secs(10)).is_some());
     browser.until("document.querySelectorAll('.chip.gone').length === 20");

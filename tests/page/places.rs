@@ -2,16 +2,13 @@
 
 use serde_json::json;
 
-use crate::stage::{SHOWN, filter, focus_log, numbered, open, until_says, url};
+use crate::stage::{SHOWN, filter, focus_log, numbered, open, stamp, until_says, url};
 use crate::support::{Logs, append};
 
 /// Lines with a time each, a second apart, from midnight UTC.
 fn stamped(from: usize, to: usize) -> String {
     (from..to)
-        .map(|n| {
-            let (hour, minute, second) = (n / 3600, n / 60 % 60, n % 60);
-            format!("2026-11-28T{hour:02}:{minute:02}:{second:02}Z INFO line {n}\n")
-        })
+        .map(|n| format!("{} INFO line {n}\n", stamp(n)))
         .collect()
 }
 

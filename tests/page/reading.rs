@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::browser::Browser;
 use crate::stage::{
-    DRAWN, HELD, PLACE, SHOWN, filter, focus_log, numbered, open, until_last, until_says,
+    DRAWN, HELD, PLACE, SHOWN, filter, focus_log, numbered, open, stamp, until_last, until_says,
 };
 use crate::support::{Logs, append};
 
@@ -251,12 +251,7 @@ fn history_that_crosses_a_rotation_says_what_is_older() {
 /// Lines with a time each, every other second from `start`, beginning at `from`.
 fn stamped(name: &str, start: usize, from: usize, to: usize) -> String {
     (from..to).fold(String::new(), |mut text, number| {
-        let at = start + number * 2;
-        let (hour, minute, second) = (at / 3600, at / 60 % 60, at % 60);
-        let _ = writeln!(
-            text,
-            "2026-11-28T{hour:02}:{minute:02}:{second:02}Z INFO {name} {number}"
-        );
+        let _ = writeln!(text, "{} INFO {name} {number}", stamp(start + number * 2));
         text
     })
 }

@@ -43,6 +43,12 @@ pub(crate) fn numbered(from: usize, to: usize) -> String {
     })
 }
 
+/// A second of a day in 2026 as a stamp.
+pub(crate) fn stamp(second: usize) -> String {
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("2026-11-28T{hour:02}:{minute:02}:{second:02}Z")
+}
+
 /// Waits until the page holds `last` as its last line.
 pub(crate) fn until_last(browser: &mut Browser, last: &str) {
     browser.until(&format!("{HELD}.at(-1) === {}", json!(last)));
