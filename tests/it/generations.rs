@@ -19,7 +19,7 @@ use crate::support::{DEADLINE, Daemon, Logs, append, tool, wait_until};
 fn history(daemon: &Daemon, query: &str) -> Vec<(usize, String)> {
     let target = format!("/stream?format=json&follow=false&{query}");
     let text = daemon.get(&target).text();
-    let objects = text.lines().map(|line| serde_json::from_str(line));
+    let objects = text.lines().map(serde_json::from_str);
     let line = |object: Value| {
         let number = object["line"].as_str()?.split(' ').next_back()?.parse();
         let id = object["id"].as_str().expect("an id").to_owned();

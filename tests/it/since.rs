@@ -202,7 +202,7 @@ fn who_resumes_gets_no_line_that_is_as_late() {
         let text = daemon
             .get("/stream?follow=false&format=json&lines=100")
             .text();
-        let objects = text.lines().map(|line| serde_json::from_str(line));
+        let objects = text.lines().map(serde_json::from_str);
         let objects = objects.map(|object: Result<serde_json::Value, _>| object.expect("JSON"));
         let ids: Vec<String> = objects
             .filter(|object| object["line"].is_string())

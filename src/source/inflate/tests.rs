@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::os::unix::fs::FileExt;
+#[cfg(feature = "zstd")]
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
