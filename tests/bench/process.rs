@@ -54,6 +54,16 @@ pub(crate) fn cpu(pids: &[i32]) -> Duration {
         .sum()
 }
 
+/// Reads of files so far, by read(2), pread(2) and the like.
+pub(crate) fn reads(pids: &[i32]) -> u64 {
+    let reads = |pid: &i32| {
+        let io = fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
+        let line = io.lines().find(|line| line.starts_with("syscr:"))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok()
+    };
+    pids.iter().filter_map(reads).sum()
+}
+
 /// Waits until these processes have used next to no CPU time for a moment: all have started, joined, settled.
 pub(crate) fn settle(pids: &[i32]) {
     const LOOK: Duration = Duration::from_millis(30);

@@ -90,7 +90,7 @@ fn catching_up(session: &mut Session) {
 }
 
 /// Live lines to ten clients, while `meanwhile` goes on; at least two seconds of them.
-fn live(
+pub(super) fn live(
     session: &mut Session,
     subject: &Subject,
     server: &Server,

@@ -10,6 +10,7 @@ mod idle;
 mod peers;
 mod pipe;
 mod records;
+mod rotated;
 #[cfg(feature = "webrtc")]
 mod rtc;
 mod start;
@@ -93,6 +94,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         "history",
         "catching up with 1 GB, the last 10 lines of 10 GB",
         history::run,
+    ),
+    usual(
+        "rotated",
+        "history over rotated files, lines=10 after a rotation, since= in 10 GB",
+        rotated::run,
     ),
     usual(
         "growth",
