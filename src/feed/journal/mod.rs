@@ -11,19 +11,18 @@
 mod child;
 mod entry;
 mod export;
+mod sources;
 
 use std::io;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::tz::TimeZone;
 use nix::poll::PollFlags;
 
 use crate::config::followed::JournalMatch;
 use crate::limits::{
-    JOURNAL_EMPTY_WAIT, JOURNAL_FIRST_ENTRIES, JOURNAL_LATE, JOURNAL_SILENT, NOTE_EVERY,
-    PIPE_READ_BYTES,
+    JOURNAL_EMPTY_WAIT, JOURNAL_FIRST_ENTRIES, JOURNAL_LATE, JOURNAL_SILENT, PIPE_READ_BYTES,
 };
 use crate::outward::{BackOff, Bell};
 use crate::source::EventKind;
@@ -32,63 +31,12 @@ use super::spool::Spool;
 use super::{Feeder, First};
 use child::Child;
 use export::{Entry, Export};
+use sources::Sources;
 
-/// All journal sources.
+/// All journal sources, and the journalctl that they share.
 pub(super) struct Journal {
-    sources: Vec<Of>,
-    /// The last entry that was taken.
-    cursor: Option<String>,
-    /// That one is still to be taken: a crash came before it was in the spool.
-    inclusive: bool,
-    /// The last entry of the first step, where that was not for all sources.
-    first_end: Option<String>,
-    /// Counts the times that places were noted, so that after a crash they can be told apart by age.
-    round: u64,
-    noted: Instant,
+    sources: Sources,
     away: bool,
-    zone: TimeZone,
-}
-
-/// One source.
-struct Of {
-    wanted: JournalMatch,
-    spool: Spool,
-    /// The last entry that it has passed.
-    at: Option<String>,
-    /// It has everything before this entry, which is still to come, or up to it.
-    skips_to: Option<Place>,
-    /// It has nothing yet.
-    fresh: bool,
-    /// Lines to be appended.
-    out: Vec<u8>,
-}
-
-/// A place in the journal, as it is noted: `CURSOR` is behind that entry, `=CURSOR` before it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
-    cursor: String,
-    /// The entry itself is still to be taken.
-    inclusive: bool,
-}
-
-impl Place {
-    fn after(cursor: String) -> Place {
-        Place {
-            cursor,
-            inclusive: false,
-        }
-    }
-
-    fn parse(text: &str) -> Place {
-        let (cursor, inclusive) = match text.strip_prefix('=') {
-            Some(cursor) => (cursor, true),
-            None => (text, false),
-        };
-        Place {
-            cursor: cursor.to_owned(),
-            inclusive,
-        }
-    }
 }
 
 /// What a journalctl is for.
@@ -118,59 +66,21 @@ enum Ended {
 impl Journal {
     /// Sources with their spools. Blocks on the disk.
     pub(super) fn open(sources: Vec<(JournalMatch, Spool)>) -> io::Result<Journal> {
-        let mut journal = Journal {
-            sources: Vec::new(),
-            cursor: None,
-            inclusive: false,
-            first_end: None,
-            round: 0,
-            noted: Instant::now(),
+        Ok(Journal {
+            sources: Sources::open(sources)?,
             away: false,
-            zone: TimeZone::system(),
-        };
-        let mut oldest: Option<(u64, Place)> = None;
-        for (wanted, mut spool) in sources {
-            let place = spool.resume()?;
-            let place = place.as_deref().and_then(|place| place.split_once(' '));
-            let place =
-                place.and_then(|(round, at)| Some((round.parse::<u64>().ok()?, Place::parse(at))));
-            if let Some((round, at)) = &place {
-                journal.round = journal.round.max(*round);
-                if oldest.as_ref().is_none_or(|(oldest, _)| round < oldest) {
-                    oldest = Some((*round, at.clone()));
-                }
-            }
-            let skips_to = place.map(|(_, place)| place);
-            let passed = skips_to.as_ref().filter(|place| !place.inclusive);
-            journal.sources.push(Of {
-                wanted,
-                spool,
-                fresh: skips_to.is_none(),
-                at: passed.map(|place| place.cursor.clone()),
-                skips_to,
-                out: Vec::new(),
-            });
-        }
-        let Some((_, oldest)) = oldest else {
-            return Ok(journal);
-        };
-        for source in &mut journal.sources {
-            source.skips_to.take_if(|place| *place == oldest);
-        }
-        journal.inclusive = oldest.inclusive;
-        journal.cursor = Some(oldest.cursor);
-        Ok(journal)
+        })
     }
 
     fn first_step(&self) -> Step {
-        match self.sources.iter().any(|source| source.fresh) {
+        match self.sources.has_fresh() {
             true => Step::First,
             false => Step::CatchUp,
         }
     }
 
     fn arguments(&self, step: Step) -> Vec<String> {
-        let cursor = self.cursor.as_deref().unwrap_or_default();
+        let cursor = self.sources.cursor().unwrap_or_default();
         match step {
             Step::First => vec!["-n".to_owned(), JOURNAL_FIRST_ENTRIES.to_string()],
             Step::CatchUp => vec![format!("--cursor={cursor}")],
@@ -185,9 +95,7 @@ impl Journal {
     /// Runs one journalctl to its end, or until it is of no more use.
     fn read(&mut self, step: Step, bell: &Bell) -> io::Result<Ended> {
         let mut child = Child::start(&self.arguments(step))?;
-        let mut export = Export::new(entry::fields(
-            self.sources.iter().map(|source| &source.wanted),
-        ));
+        let mut export = Export::new(entry::fields(self.sources.wanted()));
         let mut buf = vec![0; PIPE_READ_BYTES];
         let (mut heard, mut suspected) = (Instant::now(), None);
         let mut begun = false;
@@ -204,10 +112,10 @@ impl Journal {
                         behind |=
                             !std::mem::replace(&mut begun, true) && !self.begins(step, &entry);
                         if !behind {
-                            self.take(step, &entry);
+                            self.sources.take(step, &entry);
                         }
                     });
-                    self.append();
+                    self.sources.append();
                     if behind {
                         return Ok(Ended::Behind);
                     }
@@ -219,12 +127,9 @@ impl Journal {
                 }
                 None => {
                     let look_at = suspected.unwrap_or(heard + JOURNAL_SILENT);
-                    let until =
-                        (self.noted + NOTE_EVERY).max(Instant::now() + Duration::from_millis(1));
-                    let until = match self.is_to_note() {
-                        true => until.min(look_at),
-                        false => look_at,
-                    };
+                    let soon = Instant::now() + Duration::from_millis(1);
+                    let note_at = self.sources.note_at().map(|at| at.max(soon));
+                    let until = note_at.map_or(look_at, |at| at.min(look_at));
                     bell.wait(Some((child.output(), PollFlags::POLLIN)), until)?;
                     if Instant::now() >= look_at {
                         let silent =
@@ -241,22 +146,20 @@ impl Journal {
                     }
                 }
             }
-            if self.noted.elapsed() >= NOTE_EVERY {
-                self.note();
-            }
+            self.sources.note_now_and_then();
         }
         Ok(Ended::Stopped)
     }
 
     /// The first entry of a step; false where this step is of no use.
     fn begins(&mut self, step: Step, entry: &Entry) -> bool {
-        let is_it = entry.word("__CURSOR") == self.cursor.as_deref();
+        let is_it = entry.word("__CURSOR") == self.sources.cursor();
         match step {
             Step::First => true,
             Step::CatchUp => {
                 if !is_it {
                     log::warn!("the journal has lost entries that were not read yet");
-                    self.tell(&EventKind::Gap {
+                    self.sources.tell(&EventKind::Gap {
                         lost_bytes: None,
                         reason: "gone from the journal before it was read".into(),
                     });
@@ -269,79 +172,6 @@ impl Journal {
                 }
                 is_it
             }
-        }
-    }
-
-    fn take(&mut self, step: Step, entry: &Entry) {
-        let Some(cursor) = entry.word("__CURSOR") else {
-            return;
-        };
-        if step != Step::First && self.cursor.as_deref() == Some(cursor) {
-            // The one that this step began with.
-            if !std::mem::take(&mut self.inclusive) {
-                return;
-            }
-        }
-        let round = self.round;
-        for source in &mut self.sources {
-            if step == Step::First && !source.fresh {
-                continue;
-            }
-            if let Some(to) = &source.skips_to {
-                let is_it = to.cursor == cursor;
-                let inclusive = to.inclusive;
-                if is_it {
-                    source.skips_to = None;
-                }
-                if !is_it || !inclusive {
-                    continue;
-                }
-            }
-            if source.at.is_none() && self.cursor.is_none() {
-                // Before anything is in the spool, so that a crash can't leave lines there without a place. Not beside
-                // sources that have one: it could not be told which is the older.
-                source.spool.note(&format!("{round} ={cursor}"));
-            }
-            if entry::belongs(entry, &source.wanted) {
-                entry::write(entry, &self.zone, &mut source.out);
-            }
-            source.at = Some(cursor.to_owned());
-        }
-        let end = match step {
-            Step::First => &mut self.first_end,
-            _ => &mut self.cursor,
-        };
-        *end = Some(cursor.to_owned());
-    }
-
-    fn append(&mut self) {
-        for source in &mut self.sources {
-            source.spool.append(&source.out);
-            source.out.clear();
-        }
-    }
-
-    /// What was taken is in the spools, and all sources are fed from the same place on.
-    fn whole(&mut self, step: Step) {
-        if step == Step::First {
-            let end = self.first_end.take();
-            if self.cursor.is_none() {
-                self.cursor = end;
-            } else {
-                for source in self.sources.iter_mut().filter(|source| source.fresh) {
-                    source.skips_to = end.clone().map(Place::after);
-                }
-            }
-            if self.cursor.is_some() {
-                self.sources
-                    .iter_mut()
-                    .for_each(|source| source.fresh = false);
-            }
-        } else {
-            // An entry that did not come is gone.
-            self.sources
-                .iter_mut()
-                .for_each(|source| source.skips_to = None);
         }
     }
 
@@ -363,8 +193,8 @@ impl Journal {
             }
             Ended::Behind | Ended::Stopped => (Step::CatchUp, None),
             Ended::Whole => {
-                self.whole(step);
-                if self.cursor.is_none() {
+                self.sources.whole(step);
+                if self.sources.cursor().is_none() {
                     // An empty journal.
                     self.back();
                     return (Step::First, Some(JOURNAL_EMPTY_WAIT));
@@ -373,32 +203,6 @@ impl Journal {
                     Step::First => (Step::CatchUp, None),
                     _ => (Step::Follow, None),
                 }
-            }
-        }
-    }
-
-    fn is_to_note(&self) -> bool {
-        self.sources.iter().all(|source| source.skips_to.is_none())
-            && self.sources.iter().any(|source| source.at.is_some())
-    }
-
-    /// Notes how far each source is. Not while one of them is ahead: its place could not be told from an older one.
-    fn note(&mut self) {
-        self.noted = Instant::now();
-        if !self.is_to_note() {
-            return;
-        }
-        let changed = self.sources.iter_mut().any(|source| match &source.at {
-            Some(at) => !source.spool.has_noted(at),
-            None => false,
-        });
-        if !changed {
-            return;
-        }
-        self.round += 1;
-        for source in &mut self.sources {
-            if let Some(at) = &source.at {
-                source.spool.note(&format!("{} {at}", self.round));
             }
         }
     }
@@ -424,13 +228,13 @@ impl Journal {
             }
         }
         // Where it can't be told, nothing is known against the one that is running.
-        Ok(newest.is_none_or(|newest| Some(newest) == self.cursor))
+        Ok(newest.is_none_or(|newest| Some(newest.as_str()) == self.sources.cursor()))
     }
 
     fn be_away(&mut self, reason: &str) {
         if !std::mem::replace(&mut self.away, true) {
             log::warn!("the journal can't be read: {reason}: it is tried again");
-            self.tell(&EventKind::Away {
+            self.sources.tell(&EventKind::Away {
                 reason: reason.into(),
             });
         }
@@ -439,13 +243,7 @@ impl Journal {
     fn back(&mut self) {
         if std::mem::take(&mut self.away) {
             log::info!("the journal can be read again");
-            self.tell(&EventKind::Back);
-        }
-    }
-
-    fn tell(&self, kind: &EventKind) {
-        for source in &self.sources {
-            source.spool.tell(kind.clone());
+            self.sources.tell(&EventKind::Back);
         }
     }
 }
@@ -464,7 +262,7 @@ impl Feeder for Journal {
                 Ok(ended) => ended,
                 Err(error) => Ended::Failed(why_not(&error)),
             };
-            self.append();
+            self.sources.append();
             if step == Step::Follow {
                 back_off.forget_after(began.elapsed());
             }
@@ -477,11 +275,7 @@ impl Feeder for Journal {
                 bell.rest(wait);
             }
         }
-        self.append();
-        self.note();
-        for source in &mut self.sources {
-            source.spool.finish();
-        }
+        self.sources.finish();
     }
 }
 
