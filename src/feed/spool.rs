@@ -5,6 +5,8 @@
 //! than a file. What can't be written (the disk is full) is dropped and counted; when there is room again, a gap says
 //! where and how much.
 
+mod again;
+
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -20,6 +22,7 @@ use crate::limits::LOST_TOLD_EVERY;
 use crate::source::{EventKind, SpoolFile, SpoolFiles};
 
 use super::places::Places;
+use again::Stretch;
 
 /// An open spool.
 #[derive(Debug)]
@@ -41,15 +44,6 @@ pub(super) struct Spool {
     places: Places,
     files: Arc<SpoolFiles>,
     hub: Arc<Hub>,
-}
-
-/// Bytes of a file, to be compared.
-#[derive(Debug)]
-struct Stretch {
-    file: File,
-    inode: u64,
-    from: u64,
-    to: u64,
 }
 
 #[derive(Debug)]
@@ -158,59 +152,10 @@ impl Spool {
         self.tell_of_files();
     }
 
-    /// What the spool holds behind a place is said again: it is compared. False where it does not hold that place.
-    pub(super) fn goes_back(&mut self, at: SpoolPlace) -> bool {
-        let mut files = VecDeque::new();
-        if let Ok(file) = File::open(self.rotated())
-            && let Ok(stat) = file.metadata()
-        {
-            files.push_back((file, stat.ino(), stat.len()));
-        }
-        if let Ok(file) = self.file.try_clone() {
-            files.push_back((file, self.inode, self.length));
-        }
-        while files
-            .front()
-            .is_some_and(|&(_, inode, _)| inode != at.inode)
-        {
-            files.pop_front();
-        }
-        if files
-            .front()
-            .is_none_or(|&(_, _, length)| at.offset > length)
-        {
-            return false;
-        }
-        self.unchecked.clear();
-        let mut from = at.offset;
-        for (file, inode, to) in files {
-            self.unchecked.push_back(Stretch {
-                file,
-                inode,
-                from,
-                to,
-            });
-            from = 0;
-        }
-        self.unchecked.retain(|stretch| stretch.from < stretch.to);
-        true
-    }
-
     /// The places that were noted and are remembered, the newest first.
     #[cfg(feature = "mqtt")]
     pub(super) fn noted(&self) -> Vec<(SpoolPlace, String)> {
         self.places.noted()
-    }
-
-    /// Where the spool stands: everything that the origin has said so far is before it.
-    pub(super) fn place(&self) -> SpoolPlace {
-        match self.unchecked.front() {
-            Some(stretch) => SpoolPlace {
-                inode: stretch.inode,
-                offset: stretch.from,
-            },
-            None => self.end(),
-        }
     }
 
     /// Whether that place was the last to be noted, whatever number stands before it.
@@ -296,36 +241,6 @@ impl Spool {
         };
         lost.told = Instant::now();
         self.tell_at(at, kind);
-    }
-
-    /// What the spool holds already is left out. Where it holds something else, it goes on in a new file.
-    fn compare<'a>(&mut self, mut bytes: &'a [u8]) -> &'a [u8] {
-        while !bytes.is_empty()
-            && let Some(stretch) = self.unchecked.front_mut()
-        {
-            let left = usize::try_from(stretch.to - stretch.from).unwrap_or(usize::MAX);
-            let (again, more) = bytes.split_at(left.min(bytes.len()));
-            let mut there = vec![0; again.len()];
-            let read = stretch.file.read_exact_at(&mut there, stretch.from);
-            if read.is_err() || there != again {
-                log::warn!(
-                    "the spool of {} holds other lines than its origin: it begins anew",
-                    self.name
-                );
-                self.unchecked.clear();
-                if let Err(error) = self.rotate() {
-                    self.loses(bytes.len() as u64, &error);
-                    return &[];
-                }
-                return bytes;
-            }
-            stretch.from += again.len() as u64;
-            if stretch.from == stretch.to {
-                self.unchecked.pop_front();
-            }
-            bytes = more;
-        }
-        bytes
     }
 
     /// Writes all; where that fails, how much was taken.
