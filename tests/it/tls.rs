@@ -334,6 +334,56 @@ fn a_client_over_tls_that_takes_nothing_is_dropped_and_a_slow_one_is_not() {
 }
 
 #[test]
+fn clients_over_tls_that_stopped_reading_cost_no_cpu_until_they_are_dropped() {
+    // 0.4 s of CPU, for some 3 s; one that turns in a circle takes more than that by itself.
+    const TICKS_MAX: u64 = 40;
+    let logs = Logs::new();
+    let log = logs.file("a.log", numbered(200_000));
+    let pair = Pair::quick(&logs, "a");
+    let daemon = serve(&pair, &["--ping-interval", "1", "--queue", "4"], &logs);
+    let trust = pair.trust(&[&TLS13]);
+    let alone = daemon.descriptors();
+    let ask = |target: &str| {
+        let mut tls = daemon.tls(&trust);
+        setsockopt(tls.get_ref(), sockopt::RcvBuf, &65_536).expect("a small buffer");
+        let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+        let upgrade = if target.starts_with("/ws") {
+            upgrade
+        } else {
+            ""
+        };
+        let head = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{upgrade}\r\n");
+        tls.write_all(head.as_bytes()).expect("ask");
+        tls.read_exact(&mut [0; 12]).expect("an answer");
+        tls
+    };
+    let catch_ups = || {
+        let mut tls = daemon.tls(&trust);
+        tls.write_all(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            .expect("ask");
+        let text = to_the_end(&mut tls);
+        let mut lines = text.lines();
+        let count = lines.find_map(|line| line.strip_prefix("tailcast_catch_ups_total "));
+        count.expect("a count").parse::<f64>().expect("a number")
+    };
+    // Live, then dropped by the hub with half a frame out.
+    let _live = ["/ws?lines=0", "/stream?lines=0"].map(ask);
+    let (before, more) = (catch_ups(), numbered(8_000));
+    assert!(wait_until(DEADLINE, || {
+        append(&log, &more);
+        catch_ups() >= before + 2.0
+    }));
+    let before = daemon.ticks();
+    // These never get to the live edge.
+    let _behind = ["/ws?lines=all", "/stream?lines=all"].map(ask);
+    let are_dropped = || daemon.descriptors() <= alone;
+    assert!(wait_until(DEADLINE, are_dropped), "they are dropped");
+    let used = daemon.ticks() - before;
+    assert!(used <= TICKS_MAX, "{used} ticks");
+}
+
+#[test]
 fn a_peer_that_asks_for_a_new_key_gets_it_and_the_lines() {
     let logs = Logs::new();
     let log = logs.file("a.log", "");
