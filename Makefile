@@ -50,6 +50,8 @@ test-brokers: ## publishing, against real Mosquitto and RabbitMQ (TAILCAST_OUTAG
 
 soak: ## ten minutes of random scripts of logger, rotator and clients; a minute of a fast log in a browser
 	TAILCAST_SOAK_SECONDS=600 $(CARGO) test --release --test model -- --nocapture
+	TAILCAST_SOAK_SECONDS=600 $(CARGO) test --release --test it upstream::chain
+	TAILCAST_SOAK_SECONDS=600 $(CARGO) test --release --test brokers however_the_broker_ends
 	TAILCAST_PAGE_SECONDS=60 $(CARGO) test --release --test page a_fast_log -- --nocapture
 
 screenshots: ## pictures of the page, wide and phone, light and dark, and of twenty machines, into scripts/screenshots (small with pngquant)
