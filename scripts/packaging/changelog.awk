@@ -25,7 +25,8 @@ function end_item() {
 function end_version(    date, command) {
     end_item()
     if (version != "") {
-        command = "LC_ALL=C date --utc --date=" day " '+%a, %d %b %Y %H:%M:%S +0000'"
+        # Two versions of one day are in order, too.
+        command = "LC_ALL=C date --utc --date='" day " 12:00 UTC " older++ " minutes ago' '+%a, %d %b %Y %H:%M:%S +0000'"
         command | getline date
         close(command)
         printf "\n -- %s  %s\n", maintainer, date
