@@ -298,6 +298,10 @@ fn garbage_strangers_and_offers_that_nobody_follows_up_cost_nobody_anything() {
     let sdp = Peer::new().offer;
     let mut statuses = [0, 0];
     for _ in 0..1_000 {
+        // A browser says all the time that it is still there, however long this takes.
+        for peer in [&mut peer, &mut twice] {
+            peer.step(Duration::ZERO);
+        }
         match offer(&daemon, "/rtc", &sdp, &[]).status {
             201 => statuses[0] += 1,
             503 => statuses[1] += 1,
@@ -320,4 +324,21 @@ fn garbage_strangers_and_offers_that_nobody_follows_up_cost_nobody_anything() {
     late.accept(&answer.text());
     assert_eq!(late.text(), "two");
     assert_eq!(daemon.get("/healthz").status, 200);
+}
+
+#[test]
+fn an_open_data_channel_on_which_nothing_comes_costs_next_to_nothing() {
+    let logs = Logs::new();
+    let log = logs.file("app.log", "one\n");
+    let daemon = Daemon::with(&LISTEN, &[&log]);
+    let (mut peer, _) = connect(&daemon, "/rtc?lines=all");
+    assert_eq!(peer.text(), "one");
+    let before = daemon.ticks();
+    let end = Instant::now() + Duration::from_secs(2);
+    while Instant::now() < end {
+        peer.step(Duration::from_millis(50));
+    }
+    // Hundredths of a second.
+    let ticks = daemon.ticks() - before;
+    assert!(ticks < 20, "{ticks} ticks in 2 s");
 }
