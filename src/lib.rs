@@ -122,6 +122,7 @@
 // Values.
 pub mod limits;
 
+pub mod allowance;
 pub mod authority;
 pub mod error;
 pub mod escape;
@@ -186,7 +187,6 @@ pub mod publish;
 pub mod tail;
 
 // Around it.
-pub mod allowance;
 
 pub mod systemd;
 

@@ -283,6 +283,9 @@ pub const DESCRIPTORS_OWN: u64 = 64;
 /// opened anew, as after a rotation.
 pub const DESCRIPTORS_SPARE: i32 = 32;
 
+/// Descriptors that files leave, however many there are: one for the door to accept with, and those of a few answers.
+pub const DESCRIPTORS_FOR_ANSWERS: u64 = 8;
+
 /// How often it is said that there are no descriptors or threads for clients.
 pub const SHORTAGE_SAID_EVERY: Duration = Duration::from_secs(60);
 

@@ -2,13 +2,17 @@
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::SystemTime;
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
+use crate::allowance;
+use crate::limits::DESCRIPTORS_FOR_ANSWERS;
 use crate::secrets;
 
 /// A file. The birth tells it from a later one with its inode, where the file system knows births.
@@ -55,6 +59,10 @@ fn open_with(path: &Path, flags: OFlag) -> io::Result<(File, Identity)> {
         .read(true)
         .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY | flags).bits())
         .open(path)?;
+    // The kernel gives the lowest number that is free (POSIX, section 2.6), so it tells how many are in use.
+    if file.as_raw_fd() as u64 + DESCRIPTORS_FOR_ANSWERS >= allowance::descriptors() {
+        return Err(Errno::EMFILE.into());
+    }
     let stat = file.metadata()?;
     if !stat.is_file() {
         return Err(io::Error::other("not a regular file"));

@@ -86,6 +86,32 @@ fn without_descriptors_streams_get_503_and_all_else_goes_on() {
     assert!(wait_until(DEADLINE, is_open), "nobody is let in again");
 }
 
+#[test]
+fn more_files_than_descriptors_leave_some_for_answers() {
+    let logs = Logs::new();
+    let files: Vec<_> = (0..100).map(|n| logs.path(&format!("{n}.log"))).collect();
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 64 && exec \"$@\"", "sh"]);
+    command.arg(env!("CARGO_BIN_EXE_tailcast"));
+    command.args(["--listen", "127.0.0.1:0"]).args(&files);
+    let daemon = Daemon::start(command);
+    files.iter().for_each(|file| append(file, "line\n"));
+    let is_full = || daemon.descriptors() >= 52;
+    assert!(
+        wait_until(DEADLINE, is_full),
+        "{} are open",
+        daemon.descriptors()
+    );
+    for _ in 0..5 {
+        assert_eq!(daemon.get("/healthz").status, 200);
+    }
+    assert_eq!(ask_for_stream(&daemon).err(), Some(Away::Told));
+    files
+        .iter()
+        .for_each(|file| std::fs::remove_file(file).expect("unlink"));
+    assert_eq!(daemon.get("/healthz").status, 200);
+}
+
 /// Root has no limit on threads: where the test is run by root, the daemon is somebody else.
 const SOMEBODY: u32 = 54_321;
 
