@@ -3,10 +3,12 @@
 mod limiter;
 
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::time::Instant;
 
 use log::kv::Key;
 use log::{Level, LevelFilter, Log, Metadata, Record};
+use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::signal::{SigSet, Signal};
 use parking_lot::Mutex;
 
@@ -63,6 +65,13 @@ fn to_journal() -> bool {
     std::env::var_os("JOURNAL_STREAM").is_some()
 }
 
+/// Standard error takes a line without waiting: of a pipe the kernel says so while there is room for a page.
+fn takes_a_line() -> bool {
+    let log = std::io::stderr();
+    let mut fds = [PollFd::new(log.as_fd(), PollFlags::POLLOUT)];
+    nix::poll::poll(&mut fds, PollTimeout::ZERO) != Ok(0)
+}
+
 /// The log, without what is repeated too often.
 struct Limited {
     lines: env_logger::Logger,
@@ -77,6 +86,10 @@ impl Log for Limited {
     fn log(&self, record: &Record<'_>) {
         if record.level() > Level::Info || !self.lines.matches(record) {
             return self.lines.log(record);
+        }
+        // Whoever started us may read no more of the log: nothing else is to wait for it.
+        if !takes_a_line() {
+            return;
         }
         let place = (
             record.module_path_static().unwrap_or_default(),

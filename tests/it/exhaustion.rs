@@ -1,11 +1,11 @@
 //! What happens when the system gives no more descriptors or threads: those that are too many are turned away and told
 //! so, it is said once, all else goes on, and when there is room again they are let in.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::support::{DEADLINE, Daemon, Logs, append, tool, wait_until};
 use nix::unistd::Uid;
@@ -110,6 +110,51 @@ fn more_files_than_descriptors_leave_some_for_answers() {
         .iter()
         .for_each(|file| std::fs::remove_file(file).expect("unlink"));
     assert_eq!(daemon.get("/healthz").status, 200);
+}
+
+#[test]
+fn a_log_that_nobody_reads_any_more_holds_up_nothing() {
+    let logs = Logs::new();
+    let paths: Vec<_> = (0..1200)
+        .map(|n| logs.file(&format!("{n}.log"), "old\n"))
+        .collect();
+    let mut daemon = Command::new(env!("CARGO_BIN_EXE_tailcast"))
+        .args(["--listen", "127.0.0.1:0"])
+        .arg(logs.path("*.log"))
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a daemon");
+    let mut said = BufReader::new(daemon.stderr.take().expect("its log"));
+    let mut line = String::new();
+    while !line.contains("listening on") {
+        line.clear();
+        assert!(said.read_line(&mut line).expect("a line") > 0, "it ended");
+    }
+    let addr = line
+        .trim()
+        .rsplit('/')
+        .next()
+        .expect("an address")
+        .to_owned();
+    for path in &paths {
+        std::fs::rename(path, path.with_extension("log.1")).expect("rotate");
+        append(path, "new\n");
+    }
+    let are_all_begun = || {
+        let mut stream = TcpStream::connect(&addr).expect("connect");
+        let asked = stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n");
+        let mut text = String::new();
+        asked
+            .and_then(|()| stream.read_to_string(&mut text))
+            .expect("an answer");
+        let begun =
+            |line: &&str| line.starts_with("tailcast_rotations_total{") && line.ends_with(" 1");
+        text.lines().filter(begun).count() == paths.len()
+    };
+    let all = wait_until(DEADLINE, are_all_begun);
+    daemon.kill().expect("kill");
+    daemon.wait().expect("it ends");
+    assert!(all, "it waits for who reads its log");
 }
 
 /// Root has no limit on threads: where the test is run by root, the daemon is somebody else.
