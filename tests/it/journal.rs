@@ -416,9 +416,11 @@ fn a_journalctl_that_hangs_without_a_word_is_noticed() {
     };
     journal.add(3, "");
     let real = journal.real();
-    // Whatever is followed is never heard of again.
+    // Whatever is followed is never heard of again, once it has said what was there.
+    let hung = journal.logs.path("hung");
     let hangs = format!(
-        "case \" $* \" in *' -f '*) {real} \"${{@/-f/--no-tail}}\"; sleep 1000;; *) exec {real} \"$@\";; esac"
+        "case \" $* \" in *' -f '*) {real} \"${{@/-f/--no-tail}}\"; touch {}; sleep 1000;; *) exec {real} \"$@\";; esac",
+        hung.display()
     );
     journal.script(&hangs);
     let daemon = journal.daemon(&["journal:"]);
@@ -427,6 +429,7 @@ fn a_journalctl_that_hangs_without_a_word_is_noticed() {
     for n in 0..3 {
         assert_eq!(next_number(&mut client, &mut id), n);
     }
+    assert!(wait_until(DEADLINE, || hung.exists()));
     journal.add(1, "");
     let away = Duration::from_secs(60);
     // It is away for a tenth of a second only, too short to be seen in /files.
