@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What the name of a file tells of when it was rotated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,9 +90,21 @@ pub fn compressed_ending(name: &[u8]) -> &'static str {
 /// Digits of a rotated name that are looked at: as many as a time in nanoseconds has.
 const NAME_DIGITS_MAX: usize = 32;
 
+/// What a compressed file was called before it was compressed.
+pub fn without_compressed_ending(path: &Path) -> PathBuf {
+    let bytes = path.as_os_str().as_bytes();
+    let plain = &bytes[..bytes.len() - compressed_ending(bytes).len()];
+    PathBuf::from(OsStr::from_bytes(plain))
+}
+
 /// Whether a rotation of `name` can have left a file called `other`.
 pub fn is_rotated_name(name: &OsStr, other: &OsStr) -> bool {
     mark_of(name.as_bytes(), other.as_bytes()).is_some()
+}
+
+/// The same, and not compressed: a file may be that under another name.
+pub fn is_plain_rotated_name(name: &OsStr, other: &OsStr) -> bool {
+    mark_of(name.as_bytes(), other.as_bytes()).is_some_and(|(_, compressed)| !compressed)
 }
 
 /// The names of which a rotation can have left a file called `other`.

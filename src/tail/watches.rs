@@ -26,7 +26,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout};
 
 use crate::limits::{EVENT_READS_MAX, EVENTS_BYTES, EVENTS_TIME};
 
-pub(super) use watch::{Told, What};
+pub(super) use watch::{BY_LINK, Told, What};
 
 use watch::{Flying, Watch};
 

@@ -286,6 +286,49 @@ fn an_id_is_good_over_the_rotations_of_svlogd() {
     }
 }
 
+/// It rotates every millisecond, and renames in two steps: a further link, then the old name is deleted.
+#[test]
+fn multilog_at_the_speed_of_a_pipe_leaves_no_line_out_and_tells_none_twice() {
+    const LINES: usize = 3000;
+    let Some(multilog) = tool(&["multilog"]) else {
+        return;
+    };
+    for round in 0..5 {
+        let logs = Logs::new();
+        let dir = logs.path("log");
+        fs::create_dir(&dir).expect("make a directory");
+        let daemon = Daemon::follow(&[&dir.join("current")]);
+        let mut client = daemon.websocket("/ws?format=json");
+        let mut command = Command::new(&multilog);
+        command.args(["s8192", "n100"]).arg(&dir);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("start multilog");
+        let text: String = (0..LINES)
+            .map(|n| format!("{n:06} {}\n", "x".repeat(40)))
+            .collect();
+        let mut input = child.stdin.take().expect("a pipe");
+        input.write_all(text.as_bytes()).expect("write");
+        drop(input);
+        assert!(child.wait().expect("wait").success());
+        let mut next = 0;
+        while next < LINES {
+            let told = client.json();
+            if let Some(line) = told["line"].as_str() {
+                assert_eq!(line[..6].parse(), Ok(next), "round {round}");
+                next += 1;
+            } else {
+                let event = told["event"].as_str().unwrap_or_default();
+                assert!(
+                    ["start", "rotated"].contains(&event),
+                    "round {round}: {told}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn own_secrets_and_files_of_proc_are_never_followed_whatever_a_link_says() {
     const TOKEN: &str = "a-token-for-everything";

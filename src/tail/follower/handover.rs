@@ -31,11 +31,7 @@ impl Follower {
                 self.wait_until(quiet_at);
                 return false;
             }
-            // Which file comes next is not sure before the events are taken that wait.
-            if self
-                .unsure_since
-                .is_some_and(|since| turn.now < since + EVENT_LATE)
-            {
+            if self.is_unsure(turn.now) {
                 return true;
             }
             // A file that was missed is older than those that were found, so it comes before them.
@@ -46,6 +42,8 @@ impl Follower {
             if self.read(turn) {
                 return true;
             }
+        } else if self.is_unsure(turn.now) {
+            return true;
         }
         let Some(mut next) = self.successors.pop(&self.source.path()) else {
             return false;
@@ -71,6 +69,12 @@ impl Follower {
         self.ground = trust::ground(&held.file);
         self.held = Some(held);
         true
+    }
+
+    /// Which of the files that are to come is the next is not sure before the events are taken that wait.
+    fn is_unsure(&self, now: Instant) -> bool {
+        let is_new = |since: Instant| now < since + EVENT_LATE;
+        !self.successors.is_empty() && self.unsure_since.is_some_and(is_new)
     }
 
     /// Keeps a file that is done with in mind.

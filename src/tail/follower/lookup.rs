@@ -12,7 +12,7 @@ use crate::source::forward::read_full;
 use crate::source::record::local;
 use crate::source::{Began, EventKind, Gap, Identity, identity};
 
-use super::stints::Stand;
+use super::stints::{Stand, Trust};
 use super::{Follower, Sight, Turn};
 use crate::tail::held::Held;
 use crate::tail::identity::stamp_now;
@@ -104,12 +104,12 @@ impl Follower {
         let mut is_sorted = true;
         let to_find = stints.to_find();
         let has_news = !to_find.is_empty();
-        for (order, stand) in to_find {
+        for (order, stand, trust) in to_find {
             let found = match stand {
                 Stand::Here => here,
                 Stand::At(directory, name) => {
                     match turn.watches.place(directory, &name, self.index) {
-                        Place::At(path) => self.find_moved(&path, turn),
+                        Place::At(path) => self.find_moved(&path, trust, turn),
                         // Its lines are that name's.
                         Place::OfAnother => {
                             stints.hand_over(order, turn.watches, self.index);
@@ -126,6 +126,8 @@ impl Follower {
                 is_sorted = false;
             }
         }
+        // The first one that is seen is not the first that stood there, where others have come and gone before it.
+        let is_first = self.found.is_some() && self.held.is_none();
         if let Some(found) = self.found.take()
             && self.sight == Sight::Watches
         {
@@ -135,7 +137,7 @@ impl Follower {
             self.sort_successors();
         }
         // Race: while places were looked at, renames may have put other files there.
-        let may_differ = has_news || self.unsure_since.is_some();
+        let may_differ = has_news || is_first || self.unsure_since.is_some();
         let is_unsure = may_differ && (turn.watches.has_waiting() || stints.are_mixed_up());
         self.unsure_since = is_unsure.then(|| self.unsure_since.unwrap_or(turn.now));
         let successors = &mut self.successors;
@@ -157,25 +159,29 @@ impl Follower {
     }
 
     /// The file at `path`, to where one that stood under the name was moved: taken in where we don't have it.
-    fn find_moved(&mut self, path: &Path, turn: &mut Turn) -> Option<Identity> {
-        let stat = fs::symlink_metadata(path).ok()?;
-        let identity = Identity::of(&stat);
+    fn find_moved(&mut self, path: &Path, trust: Trust, turn: &mut Turn) -> Option<Identity> {
+        // Race: opened before it is asked which file it is, for the next one may be moved there meanwhile.
+        let (file, identity) = identity::open_beside(path).ok()?;
         if turn.known.has_of(&identity, self.index) {
             return Some(identity);
         }
-        if !stat.is_file() || (self.by_pattern && turn.known.has(&identity)) {
+        let is_copy = match trust {
+            Trust::Sure => false,
+            Trust::NotAfter(other) => {
+                !matches!((identity.born, other.born), (Some(born), Some(other)) if born <= other)
+            }
+        };
+        if is_copy || (self.by_pattern && turn.known.has(&identity)) {
             return None;
         }
-        let (file, identity) = identity::open_beside(path).ok()?;
         let stood = identity.born.unwrap_or_else(stamp_now);
         self.take_in(Arc::new(file), identity, stood, turn);
         Some(identity)
     }
 
     fn sort_successors(&mut self) {
-        if let Some(held) = &self.held {
-            self.successors.sort(&self.source.path(), &held.file);
-        }
+        let held = self.held.as_ref().map(|held| &*held.file);
+        self.successors.sort(&self.source.path(), held);
     }
 
     fn leads_to(
@@ -285,6 +291,9 @@ impl Follower {
 
     /// The name leads nowhere, and not all was told: between this look and the last, others may have stood under it.
     fn find_missed(&mut self, turn: &mut Turn) {
+        if self.held.is_none() {
+            return;
+        }
         let since = self.name.lost_since();
         let is_new = since.is_none_or(|since| turn.now < since + RETRIED_FOR);
         if self.sight == Sight::Missed || (self.sight == Sight::Polls && is_new) {

@@ -18,7 +18,7 @@ use crate::limits::{EVENT_LATE, STINTS_MAX};
 use crate::source::Identity;
 
 use crate::tail::identity::stamp_now;
-use crate::tail::watches::{Told, Watches, What};
+use crate::tail::watches::{BY_LINK, Told, Watches, What};
 
 /// The stints that are not done with, oldest first.
 #[derive(Debug, Default)]
@@ -39,6 +39,8 @@ struct Stint {
     /// It was made under the name, and the kernel had told it by that time.
     made: Option<SystemTime>,
     stand: Stand,
+    /// It came there by a link, and its old name was deleted: it may be a copy as well.
+    by_link: bool,
     /// Which file was found where it stands.
     file: Option<Identity>,
     news: News,
@@ -55,6 +57,14 @@ pub(super) enum Stand {
     At(i32, OsString),
     /// Deleted, as far as its name goes.
     Gone,
+}
+
+/// Whether the file at a place is the one of the stint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trust {
+    Sure,
+    /// Where it was born after this one, which was found for the stint before, it is a copy of it.
+    NotAfter(Identity),
 }
 
 /// What has come of a stint since it was looked for last.
@@ -89,6 +99,7 @@ impl Stints {
                     self.begin(false);
                 }
             }
+            What::MovedOut(BY_LINK) => self.set_linked(&Stand::Here),
             What::MovedOut(cookie) => {
                 if !self.has_here() {
                     self.begin(false);
@@ -109,6 +120,7 @@ impl Stints {
                 self.set(|stand| *stand == there, &Stand::Gone);
                 self.set(|stand| *stand == Stand::Flying(cookie), &there);
             }
+            What::MovedOut(BY_LINK) => self.set_linked(&there),
             What::MovedOut(cookie) => {
                 self.set(|stand| *stand == there, &Stand::Flying(cookie));
             }
@@ -125,6 +137,7 @@ impl Stints {
             order: self.next_order,
             made: is_made.then(stamp_now),
             stand: Stand::Here,
+            by_link: false,
             file: None,
             news: News::Told,
         });
@@ -146,6 +159,19 @@ impl Stints {
         found
     }
 
+    /// The file that stands there has got another name, and this one was deleted. Only one that was made under the followed
+    /// name is worth to be looked for: what was there before is known.
+    fn set_linked(&mut self, from: &Stand) {
+        for stint in self.all.iter_mut().filter(|stint| stint.stand == *from) {
+            stint.by_link = stint.made.is_some();
+            stint.stand = match stint.by_link {
+                true => Stand::Flying(BY_LINK),
+                false => Stand::Gone,
+            };
+            stint.news = News::Told;
+        }
+    }
+
     /// What was told can't be trusted.
     pub(super) fn reset(&mut self, watches: &mut Watches, follower: usize) {
         for stint in self.all.drain(..) {
@@ -156,10 +182,16 @@ impl Stints {
     }
 
     /// Those that are to be looked for, oldest first.
-    pub(super) fn to_find(&self) -> Vec<(u64, Stand)> {
+    pub(super) fn to_find(&self) -> Vec<(u64, Stand, Trust)> {
         let told = self.all.iter().filter(|stint| stint.news == News::Told);
-        told.map(|stint| (stint.order, stint.stand.clone()))
-            .collect()
+        told.map(|stint| {
+            let trust = match (stint.by_link, stint.file) {
+                (true, Some(found)) => Trust::NotAfter(found),
+                _ => Trust::Sure,
+            };
+            (stint.order, stint.stand.clone(), trust)
+        })
+        .collect()
     }
 
     /// The file of a stint was found.
@@ -312,8 +344,8 @@ mod tests {
 
         /// A look, at which these files stand where the kernel has told.
         fn look(&mut self, there: &[(&str, u64)]) -> &mut Case {
-            let stands = self.stints.to_find();
-            for (order, stand) in stands {
+            let stands: Vec<_> = self.stints.to_find();
+            for (order, stand, _) in stands {
                 let name = match &stand {
                     Stand::Here => "a.log",
                     Stand::At(_, name) => name.to_str().expect("text"),
@@ -372,7 +404,11 @@ mod tests {
         case.tell("a.log", Made);
         let at = |name: &str| Stand::At(1, name.into());
         let stands: Vec<_> = case.stints.to_find();
-        assert_eq!(stands, [(0, at("z")), (1, at("y")), (2, Stand::Here)]);
+        let sure = |order, stand| (order, stand, Trust::Sure);
+        assert_eq!(
+            stands,
+            [sure(0, at("z")), sure(1, at("y")), sure(2, Stand::Here)]
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::limits::{COPY_CHECKED_BYTES, SIBLING_SCANS_MAX};
-use crate::source::{Gap, Identity, identity};
+use crate::source::{Gap, Identity, identity, mark};
 
 use super::name_of;
 use crate::tail::listing::Listings;
@@ -38,12 +38,16 @@ impl Missed<'_> {
             let before = found.len();
             let mut escaped = false;
             compressed = 0;
-            for sibling in listings.rotated(self.path, &name) {
+            let siblings = listings.rotated(self.path, &name);
+            for sibling in &siblings {
                 if sibling.born() < self.since {
                     continue;
                 }
                 if sibling.compressed {
-                    compressed += usize::from(sibling.modified >= self.since);
+                    // Race: what it is made of stands beside it until it is whole, and is read there.
+                    let origin = mark::without_compressed_ending(&sibling.path);
+                    let is_whole = siblings.iter().all(|other| other.path != origin);
+                    compressed += usize::from(is_whole && sibling.modified >= self.since);
                     continue;
                 }
                 match identity::open_beside(&sibling.path) {

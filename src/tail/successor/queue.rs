@@ -220,7 +220,7 @@ impl Successors {
     /// Puts them in the order in which they stood under the name `path`, after `held`: as the kernel has told it. Where
     /// it hasn't, by time, for names tell little. But its clock is too coarse to tell rotations within one tick apart;
     /// for those, names have to do.
-    pub(in crate::tail) fn sort(&mut self, path: &Path, held: &File) {
+    pub(in crate::tail) fn sort(&mut self, path: &Path, held: Option<&File>) {
         let queue = self.queue.make_contiguous();
         if self.told == Told::ByKernel {
             // The one of which it has not told yet is the newest.
@@ -229,7 +229,7 @@ impl Successors {
         }
         queue.sort_by_key(|successor| successor.stood);
         for tied in queue.chunk_by_mut(|a, b| a.stood == b.stood) {
-            if tied.len() > 1 {
+            if let Some(held) = held.filter(|_| tied.len() > 1) {
                 sort_by_name(tied, &siblings::place(path), held);
             }
         }

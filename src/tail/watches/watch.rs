@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use inotify::{EventMask, WatchDescriptor};
 
 use crate::pattern;
+use crate::source::mark;
 
 use super::{Hit, User};
 
@@ -34,6 +35,10 @@ pub(in crate::tail) struct Told {
     pub(in crate::tail) what: What,
 }
 
+/// The number of a rename that was none: the file got a further link, and then its old name was deleted. The kernel's
+/// numbers begin at 1.
+pub(in crate::tail) const BY_LINK: u32 = 0;
+
 /// A follower whose file is on its way to another name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Flying {
@@ -53,6 +58,8 @@ pub(super) struct Watch {
     names: HashMap<OsString, Vec<Lookup>>,
     /// Followers that want to know what becomes of the file under this name, which stood under theirs.
     tracked: HashMap<OsString, Vec<usize>>,
+    /// The name that was made last which nobody follows: a file may be there that is deleted next under another one.
+    made: Option<OsString>,
     components: Vec<(usize, OsString)>,
     containers: Vec<(usize, OsString)>,
 }
@@ -73,6 +80,7 @@ impl Watch {
             files: Vec::new(),
             names: HashMap::new(),
             tracked: HashMap::new(),
+            made: None,
             components: Vec::new(),
             containers: Vec::new(),
         }
@@ -208,6 +216,19 @@ impl Watch {
         }
     }
 
+    /// The name that the file called `name`, which is deleted now, may have got before: multilog, and what else links and
+    /// then deletes, renames in two steps, of which the kernel doesn't tell that they belong together.
+    fn link_of(&mut self, name: &OsStr, own: &[usize]) -> Option<OsString> {
+        let link = self.made.take()?;
+        let tracked = self.tracked.get(name).into_iter().flatten();
+        let concerned: Vec<usize> = own.iter().chain(tracked).copied().collect();
+        let may_be = mark::plain_names(&link).into_iter().any(|own| {
+            mark::is_plain_rotated_name(&own, &link)
+                && self.entries(&own).any(|entry| concerned.contains(&entry))
+        });
+        may_be.then_some(link)
+    }
+
     /// What happened to `name` in this directory. `linked`: who holds the file whose number of links has just changed.
     #[expect(
         clippy::too_many_arguments,
@@ -224,6 +245,17 @@ impl Watch {
         hit: &mut dyn FnMut(Hit),
     ) {
         let own: Vec<usize> = self.entries(name).collect();
+        if what == What::Deleted
+            && let Some(link) = self.link_of(name, &own)
+        {
+            for (name, what) in [
+                (name, What::MovedOut(BY_LINK)),
+                (&link, What::MovedIn(BY_LINK)),
+            ] {
+                self.tell_name(id, name, what, None, flying, drain, hit);
+            }
+            return;
+        }
         let mut concerned: BTreeSet<usize> = own.iter().copied().collect();
         let tracked = match what {
             What::Made | What::Linked => self.tracked.get(name).cloned(),
@@ -248,11 +280,13 @@ impl Watch {
                     }
                     concerned.insert(arrived.follower);
                 }
-                if !arriving.is_empty() {
+                // It may be a new file as well, of a pattern that counts up.
+                if !arriving.is_empty() && cookie != BY_LINK {
                     let followers = arriving.iter().map(|arrived| arrived.follower);
                     self.tracked.insert(name.to_owned(), followers.collect());
                 }
             }
+            What::Made if concerned.is_empty() => self.made = Some(name.to_owned()),
             What::MovedOut(_) | What::Made | What::Linked | What::Deleted => {}
         }
         for follower in concerned {
