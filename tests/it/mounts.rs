@@ -9,20 +9,22 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::support::{Daemon, Logs, append, is_promised, tool, wait_until};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 /// Long enough for a loaded machine: a look is taken every three seconds.
 const DEADLINE: Duration = Duration::from_secs(40);
 
 /// A directory that is seen through a mount.
-struct Mount {
+pub(crate) struct Mount {
     logs: Logs,
     helpers: Vec<Child>,
 }
 
 impl Mount {
     /// A mount made by `program`; `None` where there is none, or mounting is not allowed.
-    fn of(program: &str) -> Option<Mount> {
+    pub(crate) fn of(program: &str) -> Option<Mount> {
         let program = tool(&[program])?;
         if !Path::new("/dev/fuse").exists() {
             assert!(!is_promised(), "there is no /dev/fuse");
@@ -56,6 +58,19 @@ impl Mount {
         let mount = Mount { logs, helpers };
         assert!(wait_until(DEADLINE, is_there), "no mount");
         Some(mount)
+    }
+
+    /// The log as it is seen through the mount.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.logs.path("seen").join("app.log")
+    }
+
+    /// Has the mount answer no more, or go on with it.
+    pub(crate) fn signal(&self, signal: Signal) {
+        for helper in &self.helpers {
+            let pid = i32::try_from(helper.id()).expect("a pid");
+            kill(Pid::from_raw(pid), signal).expect("signalled");
+        }
     }
 
     fn real(&self, name: &str) -> PathBuf {
