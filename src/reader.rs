@@ -27,6 +27,8 @@ use crate::source::{Chunk, Event, EventKind, Kind, Position, Segment};
 use cursor::Cursor;
 
 pub use start::{Begin, From, note};
+#[cfg(test)]
+pub(crate) use subscription::tests::from_the_start;
 pub use subscription::{Came, Subscription};
 
 /// Where one stream stands in each of its sources, and what it reads next.

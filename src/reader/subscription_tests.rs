@@ -4,7 +4,7 @@ use std::fs::File;
 use std::ops::ControlFlow;
 
 use super::*;
-use crate::hub::tests::{Published, file};
+use crate::hub::tests::{Published, Quiet, file};
 use crate::hub::{Selection, Shelf};
 use crate::reader::{Begin, From};
 use crate::source::Kind;
@@ -40,17 +40,20 @@ const STEPS: [Step; 5] = [
 /// Steps in a history; there are 5 to the power of this.
 const LENGTH: u32 = 4;
 
-#[derive(Debug)]
-struct Quiet;
-
-impl Subscriber for Quiet {
-    fn carry(&self) {}
-
-    fn dropped(&self, _: u64) {}
-
-    fn done(&self) -> u64 {
-        u64::MAX
-    }
+/// A subscription to all that `hub` has, from the first line.
+pub(crate) fn from_the_start(hub: &Arc<Hub>) -> Subscription {
+    let begin = Begin {
+        hub,
+        selection: Selection::All,
+        follow: true,
+        since: None,
+        until: None,
+        rotated: false,
+        passes: None,
+        pause: &mut |_| ControlFlow::Continue(()),
+    };
+    let reader = begin.reader(hub.sources(), &|_| From::All);
+    Subscription::new(reader.expect("readable").expect("not given up"))
 }
 
 struct Played {
@@ -68,20 +71,8 @@ impl Played {
         let hub = Hub::new(1 << 20).expect("a hub");
         let mut published = Published::new(hub.shelving(Shelf::new(1 << 20, 1)), file, LINE);
         published.publish(LINES);
-        let begin = Begin {
-            hub: &published.hub,
-            selection: Selection::All,
-            follow: true,
-            since: None,
-            until: None,
-            rotated: false,
-            passes: None,
-            pause: &mut |_| ControlFlow::Continue(()),
-        };
-        let noted = published.hub.sources();
-        let reader = begin.reader(noted, &|_| From::All).expect("readable");
         Played {
-            life: Subscription::new(reader.expect("not given up")),
+            life: from_the_start(&published.hub),
             published,
             half: None,
             out: Vec::new(),

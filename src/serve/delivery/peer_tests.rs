@@ -1,16 +1,15 @@
 //! Who is woken, and what a peer has got when the hub drops its sender.
 
 use std::io::Read;
-use std::ops::ControlFlow;
 use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::*;
 use crate::hub::tests::{Published, file};
-use crate::hub::{Hub, Selection, Shelf};
+use crate::hub::{Hub, Shelf};
+use crate::reader::from_the_start;
 use crate::reader::life::{Happening, State};
-use crate::reader::{Begin, From, Subscription};
 use crate::serve::delivery::filter::Sifted;
 use crate::serve::delivery::link::Speaks;
 use crate::serve::delivery::wire::{Framing, Shape, Wire};
@@ -35,19 +34,7 @@ fn rig(first: usize) -> Rig {
     let shelf = Shelf::new(64 << 20, 1);
     let mut published = Published::new(hub.shelving(shelf), &file(&line, LINES), &line);
     published.publish(first);
-    let begin = Begin {
-        hub: &published.hub,
-        selection: Selection::All,
-        follow: true,
-        since: None,
-        until: None,
-        rotated: false,
-        passes: None,
-        pause: &mut |_| ControlFlow::Continue(()),
-    };
-    let noted = published.hub.sources();
-    let reader = begin.reader(noted, &|_| From::All).expect("readable");
-    let life = Subscription::new(reader.expect("not given up"));
+    let life = from_the_start(&published.hub);
     let (near, far) = UnixStream::pair().expect("a pair");
     near.set_nonblocking(true).expect("not blocking");
     nix::sys::socket::setsockopt(&near, nix::sys::socket::sockopt::SndBuf, &LINE_BYTES)

@@ -26,16 +26,7 @@ pub(super) enum Got {
     Event(String, EventKind),
 }
 
-#[derive(Debug)]
-pub(super) struct Quiet;
-
-impl Subscriber for Quiet {
-    fn carry(&self) {}
-    fn dropped(&self, _: u64) {}
-    fn done(&self) -> u64 {
-        u64::MAX
-    }
-}
+pub(super) use crate::hub::tests::Quiet;
 
 pub(super) struct Rig {
     pub(super) dir: TempDir,
