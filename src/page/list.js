@@ -147,7 +147,9 @@ export class List {
     this.stop();
     const top = this.#heights.top(this.rows.row(seq)) + this.pane.offsetTop;
     const height = this.scroller.clientHeight;
-    if (!this.#stale && top > this.#top + CLEAR && top + this.rowHeight < this.#top + height - CLEAR) return this.invalidate();
+    // A row that came after the last frame has no place yet: it would seem to be at the end of what was drawn.
+    const drawn = !this.#stale && this.#elements.has(seq);
+    if (drawn && top > this.#top + CLEAR && top + this.rowHeight < this.#top + height - CLEAR) return this.invalidate();
     this.anchor = { seq, dy: -Math.round(height * 0.4) };
     this.#actual = null;
     this.invalidate();

@@ -18,6 +18,12 @@ use self::bidi::BiDi;
 use self::devtools::DevTools;
 use crate::support::{tool, wait_until};
 
+/// What a page says of itself when something that was waited for never came.
+const STANDS: &str = "window.page === undefined ? document.title : (({ connection, ring, list }) => JSON.stringify({
+    connection: connection.state, first: ring.first, near: ring.near, end: ring.end, events: ring.events.length,
+    follow: list.follow, sight: list.firstInSight, anchor: list.anchor, last: ring.end > ring.first ? ring.text(ring.end - 1) : null,
+}).slice(0, 600))(page)";
+
 /// A browser on a busy machine takes its time, above all to start.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -187,7 +193,10 @@ impl Browser {
     /// Waits until a script gives true.
     pub(crate) fn until(&mut self, script: &str) {
         let held = wait_until(PATIENCE, || self.try_eval(script) == Ok(json!(true)));
-        assert!(held, "never came true: {script}");
+        if !held {
+            let stands = self.try_eval(STANDS).unwrap_or_else(|thrown| thrown);
+            panic!("never came true: {script}; the page stands at {stands}");
+        }
     }
 
     /// A picture of what the tab shows, as PNG in base64 that the browser decodes for us.

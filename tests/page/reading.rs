@@ -22,6 +22,7 @@ fn ragged(from: usize, to: usize) -> String {
 /// Looks at an entry in the middle of what is held; gives the reader's place.
 pub(crate) fn look_at(browser: &mut Browser, entry: &str) -> Value {
     browser.eval(&format!("page.list.goTo({entry})"));
+    browser.until(&format!("page.list.isInSight({entry})"));
     browser.until(&format!("!page.list.follow && /line/.test({PLACE}[0])"));
     browser.eval(DRAWN);
     browser.eval(PLACE)
