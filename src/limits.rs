@@ -414,7 +414,7 @@ pub const DIRECTORIES_MAX: usize = 10_000;
 pub const READ_AGAIN: Duration = Duration::from_millis(50);
 
 /// How often, before what can't be read is told as lost: half a second, which a stop has time for.
-pub const READ_TRIES_MAX: u32 = 10;
+pub const READ_TRIES_MAX: u8 = 10;
 
 /// How soon the NULs at the end of a file are looked at again: a writer by mmap tells the kernel nothing, and its line is
 /// to come within a second.

@@ -18,9 +18,10 @@ mod subscription;
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::hub::{Edge, Hub, Selection};
-use crate::limits::JOIN_BYTES_MAX;
+use crate::limits::{JOIN_BYTES_MAX, READ_AGAIN};
 use crate::source::inflate::Pause;
 use crate::source::{Chunk, Event, EventKind, Kind, Position, Segment};
 
@@ -46,6 +47,36 @@ pub struct Reader {
     turn_until: Option<Edge>,
     /// Where the reading ends for good (`follow=false`), or where the queue begins (joined).
     until: Until,
+}
+
+/// What a reader reads next.
+#[derive(Debug)]
+pub enum Next {
+    /// About as many bytes of lines as were asked for (or more, where the shelf has more), or one event.
+    Chunk(Chunk),
+    /// All is read.
+    Nothing,
+    /// It can't go on just now: to be asked again after this wait, with no turn in hand.
+    Later(Wait),
+}
+
+/// What a reader waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// A look of the watcher at the source of this index, whose file is not what it was.
+    Look(u32),
+    /// A read that failed may not fail the next time: a disk, a network or memory is short for a moment.
+    Moment,
+}
+
+impl Wait {
+    /// Waits. Until something is looked at, at most `LOOK_WAIT`; else `rest` does, for the moment that it is given.
+    pub fn with(self, hub: &Hub, rest: impl FnOnce(Duration)) {
+        match self {
+            Wait::Look(index) => drop(hub.looks.ask_for(&Selection::Only([index].into()), true)),
+            Wait::Moment => rest(READ_AGAIN),
+        }
+    }
 }
 
 /// How far a reader reads.
@@ -123,9 +154,8 @@ impl Reader {
         }
     }
 
-    /// The next chunk, about `chunk_bytes` of lines (or more, where the shelf has more) or one event; `None` where all
-    /// is read. Blocks on the disk, and for a look of the watcher where a file has changed.
-    pub fn next(&mut self, chunk_bytes: usize) -> io::Result<Option<Chunk>> {
+    /// What comes next, about `chunk_bytes` of it. Blocks on the disk, and on nothing else.
+    pub fn next(&mut self, chunk_bytes: usize) -> io::Result<Next> {
         if self.until == Until::Edge {
             self.take_in_new();
         }
@@ -133,7 +163,7 @@ impl Reader {
         // can then resume all of them.
         while let Some(cursor) = self.cursors.get_mut(self.begun) {
             if let Some(segment) = cursor.as_mut().and_then(|cursor| cursor.next_pending()) {
-                return Ok(Some(Chunk::read(segment)));
+                return Ok(Next::Chunk(Chunk::read(segment)));
             }
             self.begun += 1;
         }
@@ -150,10 +180,11 @@ impl Reader {
                     }
                     self.turn_until
                 };
-                if (!noted || until.is_some() || cursor.is_past())
-                    && let Some(chunk) = cursor.step(&self.hub, until, chunk_bytes)?
-                {
-                    return Ok(Some(chunk));
+                if !noted || until.is_some() || cursor.is_past() {
+                    match cursor.step(&self.hub, until, chunk_bytes)? {
+                        Next::Nothing => {}
+                        next => return Ok(next),
+                    }
                 }
             }
             self.turn_until = None;
@@ -164,7 +195,7 @@ impl Reader {
             };
             idle += 1;
         }
-        Ok(None)
+        Ok(Next::Nothing)
     }
 
     /// The stream has all of `segment`, which came by its queue.

@@ -4,12 +4,13 @@
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::hub::{Hub, Selection, SourceState, Stopping, Subscriber};
 use crate::limits::PUBLISH_CHUNK_BYTES;
 use crate::outward::Bell;
 use crate::reader::life::{Deed, Happening};
-use crate::reader::{Begin, Came, From, Subscription};
+use crate::reader::{Begin, Came, From, Next, Subscription};
 use crate::source::{Batch, Chunk, Segment, Source};
 
 /// Lines that come to a publisher, from the files and then from its queue.
@@ -22,6 +23,8 @@ pub(super) struct Feed {
     hand: Hand,
     /// The first line of what is in hand that is not taken.
     line: usize,
+    /// When it reads again, where it can't read on just now.
+    again: Option<Instant>,
 }
 
 /// What is being published.
@@ -64,6 +67,7 @@ impl Feed {
             subscription: Subscription::new(reader),
             hand: Hand::Empty,
             line: 0,
+            again: None,
         })
     }
 
@@ -82,7 +86,8 @@ impl Feed {
     }
 
     /// The segment to be published next and its first line that is not taken; `None` where all that there is now is
-    /// taken. Blocks on the disk.
+    /// taken, but for what [`Feed::again`] says. Blocks on the disk, and for a look of the watcher where a file has
+    /// changed.
     pub(super) fn next(&mut self) -> io::Result<Option<(&Segment, usize)>> {
         if matches!(self.hand, Hand::Empty) {
             self.hand = self.fetch()?;
@@ -92,6 +97,11 @@ impl Feed {
             Hand::Read(segment) => Some((segment, self.line)),
             Hand::Queued(batch, at) => Some((&batch.segments[*at], self.line)),
         })
+    }
+
+    /// When [`Feed::next`] is to be asked again after it had nothing, where a read has failed.
+    pub(super) fn again(&self) -> Option<Instant> {
+        self.again
     }
 
     /// Of the segment in hand, line `last` and all before are taken; `ends` says that it has no more.
@@ -115,6 +125,10 @@ impl Feed {
     }
 
     fn fetch(&mut self) -> io::Result<Hand> {
+        if self.again.is_some_and(|again| Instant::now() < again) {
+            return Ok(Hand::Empty);
+        }
+        self.again = None;
         loop {
             match self.subscription.take() {
                 Came::Batch(batch) => return Ok(Hand::Queued(batch, 0)),
@@ -126,11 +140,16 @@ impl Feed {
             let joined = self
                 .subscription
                 .join_if_close(&self.hub, subscriber, self.queue_batches);
-            if let Some(chunk) = self.subscription.read(PUBLISH_CHUNK_BYTES)? {
-                return Ok(Hand::Read(chunk));
+            match self.subscription.read(PUBLISH_CHUNK_BYTES)? {
+                Next::Chunk(chunk) => return Ok(Hand::Read(chunk)),
+                Next::Later(wait) => wait.with(&self.hub, |time| {
+                    self.again = Some(Instant::now() + time);
+                }),
+                // Nobody can join any more, and this was the last of it.
+                Next::Nothing if joined == Err(Stopping) => return Ok(Hand::Empty),
+                Next::Nothing => {}
             }
-            // Nobody can join any more, and this was the last of it.
-            if joined == Err(Stopping) {
+            if self.again.is_some() {
                 return Ok(Hand::Empty);
             }
         }

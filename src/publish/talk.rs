@@ -69,8 +69,8 @@ pub(super) enum Note {
 /// How far publishing went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Filled {
-    /// All that there is now is on its way.
-    Everything,
+    /// All that there is now is on its way; there may be more then.
+    Everything { again: Option<Instant> },
     /// The broker must acknowledge something first.
     UpToRoom,
     /// The socket must take something first.
@@ -120,7 +120,8 @@ impl<'a> Talk<'a> {
             let waits_to_send = !is_sent;
             if self.means.bell.is_stopping() {
                 let end_by = *end_by.get_or_insert(now + PUBLISH_GRACE);
-                let drained = filled == Filled::Everything && self.session.in_flight() == 0;
+                let is_all = matches!(filled, Filled::Everything { .. });
+                let drained = is_all && self.session.in_flight() == 0;
                 if drained || now >= end_by || !self.session.is_open() {
                     self.say_goodbye(now + PUBLISH_GOODBYE);
                     return Ok(());
@@ -129,7 +130,16 @@ impl<'a> Talk<'a> {
             if !is_heard || (filled == Filled::UpToSocket && !waits_to_send) {
                 continue;
             }
-            let due = [Some(self.session.deadline()), self.places.due(), end_by];
+            let again = match filled {
+                Filled::Everything { again } => again,
+                Filled::UpToRoom | Filled::UpToSocket => None,
+            };
+            let due = [
+                Some(self.session.deadline()),
+                self.places.due(),
+                end_by,
+                again,
+            ];
             let until = due.into_iter().flatten().min().unwrap_or(now);
             self.means
                 .bell
@@ -228,7 +238,8 @@ impl<'a> Talk<'a> {
                 return Ok(Filled::UpToRoom);
             }
             let Some((segment, line)) = feed.next().map_err(Trouble::Files)? else {
-                return Ok(Filled::Everything);
+                let again = feed.again();
+                return Ok(Filled::Everything { again });
             };
             self.places.comes(&segment.source);
             let topic = means.topics.of(&segment.source);

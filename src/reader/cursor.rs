@@ -3,10 +3,9 @@
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::thread;
 
-use crate::hub::{Edge, Found, Hub, Selection, Stand, Standing};
-use crate::limits::{OVERLAP_BYTES, READ_AGAIN, READ_TRIES_MAX};
+use crate::hub::{Edge, Found, Hub, Stand, Standing};
+use crate::limits::{OVERLAP_BYTES, READ_TRIES_MAX};
 use crate::source::forward::{Footing, Overlap, Read, Stretch, read_lines};
 use crate::source::inflate::Pause;
 use crate::source::{
@@ -15,10 +14,10 @@ use crate::source::{
 
 use super::history::OlderEnd;
 use super::past::Past;
-use super::resume;
+use super::{Next, Wait, resume};
 
 /// Looks asked for one read before what stands in the file is taken as it is.
-const LOOKS_MAX: u32 = 3;
+const LOOKS_MAX: u8 = 3;
 
 #[derive(Debug)]
 pub(super) struct Cursor {
@@ -33,14 +32,34 @@ pub(super) struct Cursor {
     /// Events that are to be told first, last one first.
     pending: Vec<Event>,
     /// The place after which it goes on once the name leads to a file.
-    waits: Option<Wait>,
+    waits: Option<Awaited>,
     /// Where the reading ends, where that was noted.
     pub(super) until: Option<Edge>,
+    /// What was tried in vain for what it reads next.
+    tries: Tries,
+}
+
+/// What was tried in vain for one read.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tries {
+    /// Reads that failed.
+    failures: u8,
+    /// Looks that were asked for.
+    looks: u8,
+}
+
+impl Tries {
+    /// Whether a read that failed is tried once more.
+    fn may_again(&mut self) -> bool {
+        let may = self.failures < READ_TRIES_MAX;
+        self.failures += u8::from(may);
+        may
+    }
 }
 
 /// What a stream waits with for a file.
 #[derive(Clone, Copy, Debug)]
-struct Wait {
+struct Awaited {
     /// Of the place that it has come to.
     id: Id,
     /// It was told where it begins.
@@ -59,12 +78,13 @@ impl Cursor {
             pending: Vec::new(),
             waits: None,
             until: None,
+            tries: Tries::default(),
         }
     }
 
     /// After a place that is not to be found as long as the name leads nowhere.
     pub(super) fn waiting(source: Arc<Source>, id: Id) -> Cursor {
-        let waits = Some(Wait { id, begun: false });
+        let waits = Some(Awaited { id, begun: false });
         Cursor {
             waits,
             ..Cursor::new(source)
@@ -88,6 +108,7 @@ impl Cursor {
             pending,
             waits: None,
             until: None,
+            tries: Tries::default(),
         }
     }
 
@@ -120,36 +141,52 @@ impl Cursor {
         Some(self.event(event))
     }
 
-    /// The next chunk up to `until`, from the shelf or from the file; `None` where there is none.
+    fn next_told(&mut self) -> Option<Next> {
+        Some(Next::Chunk(Chunk::read(self.next_pending()?)))
+    }
+
+    /// What comes next up to `until`, from the shelf or from the file.
     pub(super) fn step(
         &mut self,
         hub: &Hub,
         until: Option<Edge>,
         chunk_bytes: usize,
-    ) -> io::Result<Option<Chunk>> {
-        if let Some(segment) = self.next_pending() {
-            return Ok(Some(Chunk::read(segment)));
+    ) -> io::Result<Next> {
+        let next = self.try_step(hub, until, chunk_bytes)?;
+        if !matches!(next, Next::Later(_)) {
+            self.tries = Tries::default();
+        }
+        Ok(next)
+    }
+
+    fn try_step(&mut self, hub: &Hub, until: Option<Edge>, chunk_bytes: usize) -> io::Result<Next> {
+        if let Some(next) = self.next_told() {
+            return Ok(next);
         }
         if let Some(past) = &mut self.past {
-            if let Some(lines) = past.next(&self.source, hub.line_bytes_max(), chunk_bytes)? {
-                let segment = Segment::new(Arc::clone(&self.source), Kind::Lines(lines));
-                return Ok(Some(Chunk::read(segment)));
+            match past.next(&self.source, hub.line_bytes_max(), chunk_bytes) {
+                Ok(Some(lines)) => {
+                    let segment = Segment::new(Arc::clone(&self.source), Kind::Lines(lines));
+                    return Ok(Next::Chunk(Chunk::read(segment)));
+                }
+                Ok(None) => {}
+                Err(_) if self.tries.may_again() => return Ok(Next::Later(Wait::Moment)),
+                Err(error) => return Err(error),
             }
             self.leave_past(hub, &mut |_| ControlFlow::Continue(()));
-            return Ok(self.next_pending().map(Chunk::read));
+            return Ok(self.next_told().unwrap_or(Next::Nothing));
         }
-        let (mut looks, mut failures) = (0, 0);
         loop {
             let (generation, from, limit, sealed) =
                 match hub.stand(self.source.index, self.standing, until) {
-                    Stand::AtEdge => return Ok(None),
+                    Stand::AtEdge => return Ok(Next::Nothing),
                     Stand::Events(_) if self.waits() => {
                         self.resume(hub)?;
-                        return self.step(hub, until, chunk_bytes);
+                        return self.try_step(hub, until, chunk_bytes);
                     }
                     Stand::Events(events) => {
                         self.pending = events.into_iter().rev().collect();
-                        return Ok(self.next_pending().map(Chunk::read));
+                        return Ok(self.next_told().unwrap_or(Next::Nothing));
                     }
                     Stand::Bytes {
                         generation,
@@ -168,11 +205,7 @@ impl Cursor {
                         Ok(Some(generation)) => (generation, from, limit, limit == former.sealed),
                         // It is gone: the next stand says what was lost.
                         Ok(None) => continue,
-                        Err(_) if failures < READ_TRIES_MAX => {
-                            failures += 1;
-                            thread::sleep(READ_AGAIN);
-                            continue;
-                        }
+                        Err(_) if self.tries.may_again() => return Ok(Next::Later(Wait::Moment)),
                         Err(error) => {
                             log::warn!("read a rotated {:?}: {error}", self.source.path());
                             former.set_gone();
@@ -189,7 +222,7 @@ impl Cursor {
                 Found::Chunk(chunk) => {
                     generation.touch();
                     self.has_chunk(&chunk, at);
-                    return Ok(Some(chunk));
+                    return Ok(Next::Chunk(chunk));
                 }
                 Found::Nothing { read_bytes } => read_bytes,
             };
@@ -201,7 +234,7 @@ impl Cursor {
                     generation.touch();
                     let segment = Segment::new(Arc::clone(&self.source), Kind::Lines(lines));
                     self.standing.position = Some(segment.end());
-                    return Ok(Some(hub.shelf.put(Chunk::read(segment))));
+                    return Ok(Next::Chunk(hub.shelf.put(Chunk::read(segment))));
                 }
                 Ok(Read::Parts) => {
                     self.standing.position = Some(Position {
@@ -209,29 +242,25 @@ impl Cursor {
                         offset: limit,
                     });
                 }
-                Ok(Read::Changed) if looks < LOOKS_MAX && !sealed => {
-                    looks += 1;
-                    let only = Selection::Only(Arc::from([self.index()]));
-                    hub.looks.ask_for(&only, true);
-                    if looks == LOOKS_MAX {
-                        // The watcher still takes it for the same file: somebody has edited what stood
-                        // before. What stands there now is the truth.
-                        self.footing = None;
-                    }
+                Ok(Read::Changed) if self.tries.looks < LOOKS_MAX && !sealed => {
+                    self.tries.looks += 1;
+                    return Ok(Next::Later(Wait::Look(self.index())));
+                }
+                // The watcher still takes it for the same file: somebody has edited what stood before. What stands there
+                // now is the truth.
+                Ok(Read::Changed) if self.tries.looks == LOOKS_MAX && !sealed => {
+                    self.tries.looks += 1;
+                    self.footing = None;
                 }
                 Ok(Read::Changed) => {
                     let lost = self.lost(&generation, limit, "overwritten");
-                    return Ok(Some(Chunk::read(lost)));
+                    return Ok(Next::Chunk(Chunk::read(lost)));
                 }
-                // A disk, a network or memory may be short for a moment: nothing is lost by that.
-                Err(_) if failures < READ_TRIES_MAX => {
-                    failures += 1;
-                    thread::sleep(READ_AGAIN);
-                }
+                Err(_) if self.tries.may_again() => return Ok(Next::Later(Wait::Moment)),
                 Err(error) => {
                     log::warn!("read {:?}: {error}", self.source.path());
                     let lost = self.lost(&generation, limit, "unreadable");
-                    return Ok(Some(Chunk::read(lost)));
+                    return Ok(Next::Chunk(Chunk::read(lost)));
                 }
             }
         }
@@ -370,7 +399,7 @@ impl Cursor {
         };
         let Some((past, mut events)) = past.onwards(&self.source, hub, pause) else {
             let id = past.id(&self.source);
-            self.waits = id.map(|id| Wait { id, begun: true });
+            self.waits = id.map(|id| Awaited { id, begun: true });
             self.standing.position = None;
             return;
         };

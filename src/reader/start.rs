@@ -99,8 +99,8 @@ impl Begin<'_> {
         Ok(Some(reader))
     }
 
-    /// A reader of the `wanted` lines that stand before the place `id` in the one source `index`, and of nothing
-    /// more; `Ok(None)` where the place is gone or `pause` gave up.
+    /// A reader of the `wanted` lines that stand before the place `id` in the one source `index`, which was noted, and of
+    /// nothing more; `Ok(None)` where the place is gone or `pause` gave up.
     #[inline(never)]
     pub fn before(
         mut self,
@@ -108,7 +108,6 @@ impl Begin<'_> {
         id: &Id,
         wanted: Option<u64>,
     ) -> io::Result<Option<Reader>> {
-        self.hub.looks.ask_for(&self.selection, false);
         let Some(state) = self.hub.source(index) else {
             return Ok(None);
         };

@@ -19,10 +19,10 @@ use std::sync::Arc;
 use crossbeam_channel::TryRecvError;
 
 use crate::hub::{Hub, Queue, Stopping, Subscriber};
-use crate::source::{Batch, Chunk, Segment};
+use crate::source::{Batch, Segment};
 
-use super::Reader;
 use super::life::{self, Deed, Happening, Life, State};
+use super::{Next, Reader};
 
 /// A subscriber of the hub, wherever it is in its life: it is sent every line once.
 #[derive(Debug)]
@@ -122,19 +122,19 @@ impl Subscription {
         }
     }
 
-    /// What it reads next (see [`Reader::next`]); `None` where it has read all: if it has joined, it is live then.
-    pub fn read(&mut self, chunk_bytes: usize) -> io::Result<Option<Chunk>> {
+    /// What it reads next (see [`Reader::next`]). Where it has read all and has joined, it is live then.
+    pub fn read(&mut self, chunk_bytes: usize) -> io::Result<Next> {
         if self.is_cut() {
             self.happens(Happening::Cut);
         }
         let (Life::Reads(reader) | Life::Joins(reader, _)) = &mut self.life else {
-            return Ok(None);
+            return Ok(Next::Nothing);
         };
-        let chunk = reader.next(chunk_bytes)?;
-        if chunk.is_none() {
+        let next = reader.next(chunk_bytes)?;
+        if matches!(next, Next::Nothing) {
             self.happens(Happening::ReadAll);
         }
-        Ok(chunk)
+        Ok(next)
     }
 
     /// What came next by its queue. Called when nothing waits that was taken from it before.

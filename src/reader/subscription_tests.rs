@@ -5,9 +5,10 @@ use std::ops::ControlFlow;
 
 use super::*;
 use crate::hub::tests::{Published, Quiet, file};
-use crate::hub::{Selection, Shelf};
-use crate::reader::{Begin, From};
-use crate::source::Kind;
+use crate::hub::{Change, Selection, Shelf};
+use crate::limits::READ_TRIES_MAX;
+use crate::reader::{Begin, From, Wait};
+use crate::source::{EventKind, Kind};
 
 const LINE: &str = "line\n";
 
@@ -128,7 +129,7 @@ impl Played {
                 let hub = Arc::clone(&self.published.hub);
                 let joined = self.life.join_if_close(&hub, || Arc::new(Quiet), 1);
                 joined.expect("not stopping");
-                if let Some(chunk) = self.life.read(1).expect("readable") {
+                if let Next::Chunk(chunk) = self.life.read(1).expect("readable") {
                     self.send(&chunk, 0..usize::MAX);
                 }
             }
@@ -173,4 +174,47 @@ fn every_line_comes_once_and_in_order_in_every_short_history() {
         }
     }
     assert_eq!(states, [true, true, true, true, false]);
+}
+
+/// What is read next: how many lines or which event; or what it waits for.
+fn next(life: &mut Subscription) -> Result<Result<usize, EventKind>, Wait> {
+    match life.read(LINE.len()).expect("readable") {
+        Next::Chunk(chunk) => Ok(match &chunk.kind {
+            Kind::Lines(lines) => Ok(lines.len()),
+            Kind::Event(event) => Err(event.kind.clone()),
+        }),
+        Next::Nothing => panic!("nothing"),
+        Next::Later(wait) => Err(wait),
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_tried_again_later_and_told_as_lost_in_the_end() {
+    let whole = file(LINE, 3);
+    let hub = Hub::new(1 << 20).expect("a hub");
+    let mut published = Published::new(hub, &whole, LINE);
+    published.publish(3);
+    let read_by = |file: &Arc<File>| {
+        let moved = Change::Moved(0, Arc::clone(file));
+        let source = Arc::clone(&published.source);
+        published.hub.publish(vec![(source, moved)]);
+    };
+    let unreadable = Arc::new(File::options().write(true).open("/dev/null").expect("open"));
+    let mut life = from_the_start(&published.hub);
+    assert_eq!(next(&mut life), Ok(Err(EventKind::Start)));
+    let again = |life: &mut Subscription, times: u8| {
+        (0..times).for_each(|_| assert_eq!(next(life), Err(Wait::Moment)));
+    };
+    read_by(&unreadable);
+    again(&mut life, READ_TRIES_MAX);
+    read_by(&whole);
+    assert_eq!(next(&mut life), Ok(Ok(1)));
+    // What was read in the end has no part in it.
+    read_by(&unreadable);
+    again(&mut life, READ_TRIES_MAX);
+    let gap = EventKind::Gap {
+        lost_bytes: Some(2 * LINE.len() as u64),
+        reason: "unreadable".into(),
+    };
+    assert_eq!(next(&mut life), Ok(Err(gap)));
 }

@@ -12,7 +12,7 @@ use tailcast::courier::Rounds;
 use tailcast::hub::{Hub, Selection, Shelf, Subscriber};
 use tailcast::pattern::Wanted;
 use tailcast::reader::life::{Happening, State};
-use tailcast::reader::{Begin, From, Subscription, note};
+use tailcast::reader::{Begin, From, Next, Subscription, note};
 use tailcast::source::{Id, Kind, Segment, Source};
 use tailcast::stop::Stop;
 use tailcast::tail::{Handle, Options, Watcher};
@@ -252,8 +252,10 @@ impl Client {
         let subscriber = || Arc::new(Quiet) as Arc<dyn Subscriber>;
         life.join_if_close(&daemon.hub, subscriber, self.queue_batches)
             .map_err(|_| io::Error::other("stopping"))?;
-        if let Some(chunk) = life.read(CHUNK_BYTES)? {
-            self.take_down(&chunk);
+        match life.read(CHUNK_BYTES)? {
+            Next::Chunk(chunk) => self.take_down(&chunk),
+            Next::Nothing => {}
+            Next::Later(wait) => wait.with(&daemon.hub, std::thread::park_timeout),
         }
         Ok(())
     }

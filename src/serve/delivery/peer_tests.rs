@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::hub::tests::{Published, file};
 use crate::hub::{Hub, Shelf};
-use crate::reader::from_the_start;
 use crate::reader::life::{Happening, State};
+use crate::reader::{Next, from_the_start};
 use crate::serve::delivery::filter::Sifted;
 use crate::serve::delivery::link::Speaks;
 use crate::serve::delivery::wire::{Framing, Shape, Wire};
@@ -60,11 +60,11 @@ impl Rig {
         let subscriber = || Arc::clone(&self.peer) as Arc<dyn Subscriber>;
         life.join_if_close(&self.published.hub, subscriber, 2)
             .expect("not stopping");
-        let chunk = life.read(LINES * LINE_BYTES).expect("readable");
+        let next = life.read(LINES * LINE_BYTES).expect("readable");
         let mut link = self.peer.link.lock();
         link.put_life(life);
-        let any = chunk.is_some();
-        if let Some(chunk) = chunk {
+        let any = !matches!(next, Next::Nothing);
+        if let Next::Chunk(chunk) = next {
             link.push_chunk(chunk, &Sifted::All);
         }
         drop(link);

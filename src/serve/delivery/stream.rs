@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crate::hub::{Hub, Selection, Subscriber};
 use crate::limits::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNKS_BYTES, STALL_HOLD};
 use crate::reader::life::{Happening, State};
-use crate::reader::{Reader, Subscription};
+use crate::reader::{Next, Reader, Subscription};
 use crate::source::{Chunk, Kind, Segment};
 
 use super::filter::{Filter, Sifted};
@@ -169,27 +169,40 @@ impl<'a> Stream<'a> {
                 .clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
             // A power of two: chunks of whatever size then end in places that those in the same place know, too.
             let chunk = 1 << chunk.ilog2();
-            let Some(segment) = self.with_life(|life| self.read(life, chunk))?? else {
-                drop(turn);
-                if !self.follow {
-                    let ends = self.with_life(|life| life.reader().map(Reader::ends))?;
-                    for end in ends.into_iter().flatten() {
-                        self.peer.link.lock().push_segment(&end, &Sifted::All);
+            let segment = match self.with_life(|life| self.read(life, chunk))?? {
+                Next::Chunk(segment) => segment,
+                Next::Later(wait) => {
+                    drop(turn);
+                    wait.with(&shared.hub, thread::park_timeout);
+                    continue;
+                }
+                Next::Nothing => {
+                    drop(turn);
+                    if !self.follow {
+                        return Err(self.complete()?);
                     }
-                    self.send()?;
-                    return Err(Ended::Complete);
+                    if self.peer.link.lock().state() == State::Live {
+                        self.opened.has_caught_up();
+                        return Ok(());
+                    }
+                    continue;
                 }
-                if self.peer.link.lock().state() == State::Live {
-                    self.opened.has_caught_up();
-                    return Ok(());
-                }
-                continue;
             };
             let sifted = self.sift(&segment, filter.as_ref(), &mut turn)?;
             self.peer.link.lock().push_chunk(segment, &sifted);
             drop(turn);
             self.send()?;
         }
+    }
+
+    /// All is read, and nothing more is to come: says so of each source.
+    fn complete(&mut self) -> Result<Ended, Ended> {
+        let ends = self.with_life(|life| life.reader().map(Reader::ends))?;
+        for end in ends.into_iter().flatten() {
+            self.peer.link.lock().push_segment(&end, &Sifted::All);
+        }
+        self.send()?;
+        Ok(Ended::Complete)
     }
 
     /// Takes its subscription out of the link, to read with it under no lock, and puts it back.
@@ -222,21 +235,21 @@ impl<'a> Stream<'a> {
     }
 
     /// What is to be sent next. With little left it joins, and the rest is read up to where the queue begins.
-    fn read(&self, life: &mut Subscription, chunk_bytes: usize) -> Result<Option<Chunk>, Ended> {
+    fn read(&self, life: &mut Subscription, chunk_bytes: usize) -> Result<Next, Ended> {
         let shared = self.shared;
         if self.follow {
             let subscriber = || Arc::clone(&self.peer) as Arc<dyn Subscriber>;
             life.join_if_close(&shared.hub, subscriber, shared.queue_batches)
                 .map_err(|_| Ended::Stopping)?;
         }
-        let chunk = life.read(chunk_bytes).map_err(|error| {
+        let next = life.read(chunk_bytes).map_err(|error| {
             log::warn!("a client's history can't be read: {error}");
             Ended::PeerLeft
         })?;
-        if let (Some(chunk), Some(reader)) = (&chunk, life.reader()) {
+        if let (Next::Chunk(chunk), Some(reader)) = (&next, life.reader()) {
             self.opened.has_read(chunk, || reader.behind_bytes());
         }
-        Ok(chunk)
+        Ok(next)
     }
 
     /// The lines of `segment` that pass `filter`. Where that takes long, others have their turns in between, and the

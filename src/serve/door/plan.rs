@@ -2,11 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
+use std::thread;
 
 use crate::config::value::Lines;
 use crate::hub::{Selection, SourceState};
-use crate::limits::SSE_FILES_MAX;
-use crate::reader::{Begin, From, Reader};
+use crate::limits::{CHUNK_BYTES_MIN, SSE_FILES_MAX};
+use crate::reader::{Begin, From, Next, Reader};
 use crate::source::{Chunk, EventKind, Id, Kind, Source};
 
 use super::routes::Routes;
@@ -294,11 +295,16 @@ impl Plan {
         }
         let mut first = Vec::new();
         while goes_on() {
-            let Some(segment) = reader
-                .next(crate::limits::CHUNK_BYTES_MIN)
-                .map_err(failed)?
-            else {
-                return Ok(None);
+            let segment = match reader.next(CHUNK_BYTES_MIN).map_err(failed)? {
+                Next::Chunk(segment) => segment,
+                Next::Nothing => return Ok(None),
+                Next::Later(wait) => {
+                    over.set(turn.borrow_mut().again(|| {
+                        wait.with(hub, thread::sleep);
+                        routes.is_stopping() || is_over()
+                    }));
+                    continue;
+                }
             };
             let is_something = match &segment.kind {
                 // These move no id: a reconnect would be told them again and again.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::rig::*;
 use crate::hub::{Change, Condition, Hub, Selection};
-use crate::reader::{Begin, From, Reader, note};
+use crate::reader::{Begin, From, Next, Reader, note};
 use crate::source::{EventKind, Id, Kind};
 
 fn away() -> EventKind {
@@ -39,7 +39,7 @@ fn reader(hub: &Arc<Hub>, from: From, follow: bool) -> Reader {
 /// Everything up to the edge: lines by their text, events by their names; with the id after each.
 fn told(reader: &mut Reader) -> Vec<(String, Id)> {
     let mut told = Vec::new();
-    while let Some(segment) = reader.next(1 << 20).expect("readable") {
+    while let Next::Chunk(segment) = reader.next(1 << 20).expect("readable") {
         match &segment.kind {
             Kind::Event(event) => told.push((event.kind.name().to_owned(), event.id)),
             Kind::Lines(lines) => told.extend((0..lines.len()).map(|i| {

@@ -16,7 +16,7 @@ use super::rig::*;
 use crate::hub::{Hub, Selection, Subscriber};
 use crate::limits::TURN_BYTES;
 use crate::pace::{CROWD_WAIT_MAX, FAST_BYTES};
-use crate::reader::{Begin, From, Reader, note};
+use crate::reader::{Begin, From, Next, Reader, note};
 use crate::source::lines::cut_when;
 use crate::source::{EventKind, Kind};
 use crate::tail::Options;
@@ -198,7 +198,7 @@ fn reader(hub: &Arc<Hub>, from: From) -> Reader {
 /// What a reader is told, where there is nothing to read.
 fn events(reader: &mut Reader) -> Vec<EventKind> {
     let mut kinds = Vec::new();
-    while let Some(segment) = reader.next(100).expect("readable") {
+    while let Next::Chunk(segment) = reader.next(100).expect("readable") {
         match &segment.kind {
             Kind::Event(event) => kinds.push(event.kind.clone()),
             Kind::Lines(lines) => panic!("{lines:?}"),
@@ -210,7 +210,9 @@ fn events(reader: &mut Reader) -> Vec<EventKind> {
 /// The lines that `reader` reads next, as far as one read takes them, in the wire form that `make` makes of them.
 fn next_form(reader: &mut Reader, make: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
     loop {
-        let chunk = reader.next(1 << 16).expect("readable").expect("lines");
+        let Next::Chunk(chunk) = reader.next(1 << 16).expect("readable") else {
+            panic!("no lines");
+        };
         if let Kind::Lines(_) = chunk.kind {
             return chunk.form(0, make).to_vec();
         }
@@ -250,7 +252,8 @@ fn a_deleted_file_whose_name_does_not_come_back_is_let_go_of_and_its_unfinished_
     rig.expect_lines(&["one"]);
     let edge = rig.hub.edge(0).expect("it is followed");
     let mut behind = reader(&rig.hub, From::All);
-    behind.next(100).expect("readable").expect("its start");
+    let start = behind.next(100).expect("readable");
+    assert!(matches!(start, Next::Chunk(_)), "its start");
     std::fs::remove_file(rig.path("a.log")).expect("unlink");
     rig.expect_event(&EventKind::Missing);
     let deadline = Instant::now() + DEADLINE;
