@@ -154,9 +154,10 @@ pub fn shape(name: &OsStr) -> Vec<u8> {
 const HEX_DIGITS_MIN: usize = 8;
 
 /// The two differ in nothing but the time that stands in both: the files that a link is led to one after the other
-/// (cronolog, rotatelogs, glog).
+/// (cronolog, rotatelogs, glog); compressed or not.
 pub fn is_of_another_time(name: &OsStr, other: &OsStr) -> bool {
-    digits(name.as_bytes()) >= TIME_DIGITS_MIN && shape(name) == shape(other)
+    let other = without_compressed_ending(Path::new(other));
+    digits(name.as_bytes()) >= TIME_DIGITS_MIN && shape(name) == shape(other.as_os_str())
 }
 
 /// What a rotation of `name` has added to it to make `other`, if it can have, and whether that is compressed.
@@ -242,16 +243,16 @@ fn is_mark(mark: &[u8]) -> bool {
         || time.first().is_some_and(u8::is_ascii_digit) && time.iter().all(is_in_time)
 }
 
-fn is_in_time(byte: &u8) -> bool {
+pub(super) fn is_in_time(byte: &u8) -> bool {
     byte.is_ascii_digit() || b".-_:T+Z".contains(byte)
 }
 
-fn digits(text: &[u8]) -> usize {
+pub(super) fn digits(text: &[u8]) -> usize {
     text.iter().filter(|byte| byte.is_ascii_digit()).count()
 }
 
 /// Digits of a day: a name with so many holds a time and no number that tells two logs apart.
-const TIME_DIGITS_MIN: usize = 8;
+pub(super) const TIME_DIGITS_MIN: usize = 8;
 
 /// An at sign and 24 digits, base 16.
 const TAI64N_BYTES: usize = 25;

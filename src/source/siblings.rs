@@ -1,6 +1,6 @@
 //! Rotated siblings: the files beside a followed one that a rotation named after it (`NAME.1`, `NAME-20261123`,
 //! `STEM-20261123.EXT`, `NAME.old`), compressed or not; where it is a link, beside the link and beside each file that
-//! the link leads to.
+//! the link leads to, and in directories that are called by another time than that file's (see `dated`).
 //!
 //! Names are only the net; what is caught is verified by inode, birth and content. Links among them are left alone:
 //! rotations make none, and whoever may make one must not lead us elsewhere.
@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirEntry};
 use std::io;
+use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,8 @@ use std::time::{Instant, SystemTime};
 use crate::limits::{DIRECTORY_TIME, LINKS_MAX, NAME_READS_MAX};
 
 use super::Identity;
-use super::mark::{Mark, is_of_another_time, is_rotated_name, mark_of, shape};
+use super::dated::Dated;
+use super::mark::{Mark, compressed_ending, is_of_another_time, is_rotated_name, mark_of, shape};
 
 /// A file that a rotation left beside the followed one.
 #[derive(Clone, Debug)]
@@ -178,27 +180,38 @@ struct Family {
     directories: Vec<PathBuf>,
     /// What the file itself is called, then what the links are. A link to `app-20261123.log` may be called `app.log`.
     names: Vec<OsString>,
+    /// Where a link leads to directories that are called by a time.
+    dated: Option<Dated>,
 }
 
 impl Family {
     fn of(path: &Path) -> Family {
         let mut directories = Vec::new();
         let mut names: Vec<OsString> = Vec::new();
-        for place in places(path).iter().rev() {
+        let places = places(path);
+        let place = places.last().filter(|_| places.len() > 1);
+        let dated = place.and_then(|place| Dated::of(place));
+        for place in places.iter().rev() {
             let directory = directory_of(place).to_owned();
             if !directories.contains(&directory) {
                 directories.push(directory);
             }
             names.extend(place.file_name().map(OsStr::to_owned));
         }
-        Family { directories, names }
+        Family {
+            directories,
+            names,
+            dated,
+        }
     }
 
     fn may_have(&self, other: &OsStr, reach: Reach<'_>) -> bool {
         let known = || {
             let is_one = |name: &OsString| name == other || is_rotated_name(name, other);
             let is_link = self.names.len() > 1;
-            self.names.iter().any(is_one) || is_link && is_of_another_time(&self.names[0], other)
+            self.names.iter().any(is_one)
+                || is_link && is_of_another_time(&self.names[0], other)
+                || self.dated.as_ref().is_some_and(|dated| dated.has(other))
         };
         match reach {
             Reach::Any => true,
@@ -214,26 +227,28 @@ impl Family {
     /// Calls `each` with the entries of the directories until it has enough and says false, or the time is up. There may
     /// be any number of them. A directory that can't be read is an error, unless it is gone.
     fn entries(&self, each: &mut dyn FnMut(&Path, &DirEntry) -> bool) -> io::Result<()> {
-        let until = Instant::now() + DIRECTORY_TIME;
+        let mut entries = Entries {
+            until: Instant::now() + DIRECTORY_TIME,
+            seen: 0,
+            each,
+        };
         for directory in &self.directories {
-            let entries = match fs::read_dir(directory) {
-                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-                entries => entries?,
-            };
-            for (n, entry) in entries.enumerate() {
-                if !each(directory, &entry?) {
-                    return Ok(());
-                }
-                if n % 1024 == 1023 && Instant::now() > until {
-                    log::warn!(
-                        "{directory:?} is too large to be looked through for rotated files within {DIRECTORY_TIME:?}: \
-                         some may not be found"
-                    );
-                    return Ok(());
-                }
+            if entries.of(directory)?.is_break() {
+                return Ok(());
             }
         }
-        Ok(())
+        let Some(dated) = &self.dated else {
+            return Ok(());
+        };
+        let outcome = dated.each(&mut |directory| match self.has_directory(directory) {
+            true => Ok(ControlFlow::Continue(())),
+            false => entries.of(directory),
+        });
+        outcome.map(|_| ())
+    }
+
+    fn has_directory(&self, directory: &Path) -> bool {
+        self.directories.iter().any(|own| own == directory)
     }
 
     fn list(&self, reach: Reach<'_>) -> Vec<Sibling> {
@@ -241,7 +256,8 @@ impl Family {
         // What can't be read has none.
         let _ = self.entries(&mut |directory, entry| {
             let other = entry.file_name();
-            if self.may_have(&other, reach) && Some(&other) != self.names.first() {
+            let is_own = directory == self.directories[0] && Some(&other) == self.names.first();
+            if self.may_have(&other, reach) && !is_own {
                 found.extend(self.sibling(directory, entry, &other));
             }
             true
@@ -253,7 +269,10 @@ impl Family {
     fn sibling(&self, directory: &Path, entry: &DirEntry, other: &OsStr) -> Option<Sibling> {
         let stat = entry.metadata().ok().filter(fs::Metadata::is_file)?;
         let mark = |name: &OsString| mark_of(name.as_bytes(), other.as_bytes());
-        let compressed = self.names.iter().find_map(mark).is_some_and(|(_, is)| is);
+        let compressed = match self.names.iter().find_map(mark) {
+            Some((_, compressed)) => compressed,
+            None => !compressed_ending(other.as_bytes()).is_empty(),
+        };
         Some(Sibling {
             path: directory.join(other),
             identity: Identity::of(&stat),
@@ -263,6 +282,10 @@ impl Family {
     }
 
     fn mark(&self, sibling: &Sibling) -> Mark {
+        let dated = self.dated.as_ref();
+        if let Some(mark) = dated.and_then(|dated| dated.mark(&sibling.path)) {
+            return mark;
+        }
         let mark = |name: &OsString| Mark::of(&sibling.path, Path::new(name));
         let mut marks = self.names.iter().map(mark);
         marks.find(|mark| *mark != Mark::None).unwrap_or(Mark::None)
@@ -287,6 +310,37 @@ impl Family {
             _ => found.sort_by_key(|sibling| (sibling.modified, sibling.born())),
         }
         found
+    }
+}
+
+/// The entries of directories, as far as the time reaches.
+struct Entries<'e> {
+    until: Instant,
+    seen: usize,
+    /// Says false once it has enough.
+    each: &'e mut dyn FnMut(&Path, &DirEntry) -> bool,
+}
+
+impl Entries<'_> {
+    fn of(&mut self, directory: &Path) -> io::Result<ControlFlow<()>> {
+        let entries = match fs::read_dir(directory) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(ControlFlow::Continue(())),
+            entries => entries?,
+        };
+        for entry in entries {
+            if !(self.each)(directory, &entry?) {
+                return Ok(ControlFlow::Break(()));
+            }
+            self.seen += 1;
+            if self.seen.is_multiple_of(1024) && Instant::now() > self.until {
+                log::warn!(
+                    "{directory:?} is too large to be looked through for rotated files within {DIRECTORY_TIME:?}: some \
+                     may not be found"
+                );
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::support::{Daemon, Logs, append, tool};
+use crate::support::{DEADLINE, Daemon, Logs, append, tool, wait_until};
 use nix::fcntl::{FallocateFlags, fallocate};
 use serde_json::Value;
 
@@ -174,6 +174,64 @@ fn an_id_finds_the_file_that_a_link_led_to_before() {
         drop(daemon);
         fs::remove_file(&link).expect("remove");
     }
+}
+
+/// A link leads to a file in the directory of each of these days, one after the other; each holds a line more.
+fn dated(logs: &Logs, daemon: &dyn Fn(&Path) -> Daemon) {
+    let link = logs.path("current.log");
+    let mut first = None;
+    let mut running = None;
+    for (n, day) in ["2025/12/31", "2026/11/28", "2026/11/29"]
+        .iter()
+        .enumerate()
+    {
+        fs::create_dir_all(logs.path(&format!("logs/{day}"))).expect("mkdir");
+        let target = format!("logs/{day}/app.log");
+        logs.file(&target, format!("{n}a\n{n}b\n"));
+        let _ = fs::remove_file(&link);
+        symlink(&target, &link).expect("symlink");
+        let daemon = running.get_or_insert_with(|| daemon(&link));
+        let last = format!("{n}b");
+        assert!(
+            wait_until(DEADLINE, || {
+                let got = objects(daemon, "lines=1&file=current.log");
+                got.iter().any(|object| object["line"] == *last)
+            }),
+            "{day}"
+        );
+        first.get_or_insert_with(|| ids(daemon, "current.log")[0].clone());
+    }
+    let first = first.expect("an id");
+    let rest = ["0b", "1a", "1b", "2a", "2b"];
+    for daemon in [running.take().expect("running"), daemon(&link)] {
+        assert_eq!(resumed(&daemon, "current.log", &first), rest);
+        let history = objects(&daemon, "lines=5&file=current.log");
+        let lines = history.iter().filter_map(|object| object["line"].as_str());
+        assert_eq!(lines.collect::<Vec<_>>(), rest);
+    }
+    // A day that was compressed since.
+    if tool(&["gzip"]).is_some() {
+        let day = logs.path("logs/2026/11/28/app.log");
+        assert!(
+            Command::new("gzip")
+                .arg(day)
+                .status()
+                .expect("gzip")
+                .success()
+        );
+        let daemon = daemon(&link);
+        assert_eq!(resumed(&daemon, "current.log", &first), rest);
+    }
+}
+
+#[test]
+fn directories_that_are_called_by_a_time_are_one_log_behind_a_link() {
+    let logs = Logs::new();
+    dated(&logs, &|link| Daemon::follow(&[link]));
+    let logs = Logs::new();
+    let state = logs.path("state");
+    let options = ["--state-dir", state.to_str().expect("UTF-8")];
+    dated(&logs, &|link| Daemon::with(&options, &[link]));
 }
 
 #[test]
