@@ -175,8 +175,7 @@ impl Stream {
             Change::Begin(generation) => {
                 self.counts.begins(&generation);
                 self.begin(generation, forgotten);
-                for mut event in self.arrival(self.edge.generation) {
-                    event.aside = self.asides_told;
+                for event in self.arrival(self.edge.generation, None, self.asides_told) {
                     self.push(segments, Kind::Event(event));
                 }
             }

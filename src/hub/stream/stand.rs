@@ -91,8 +91,8 @@ impl Stream {
         }
     }
 
-    /// What a stream is told when it comes to the generation `number`.
-    pub(super) fn arrival(&self, number: u64) -> Vec<Event> {
+    /// What a stream is told that comes to the generation `number`, behind what it has `lost` before that.
+    pub(super) fn arrival(&self, number: u64, lost: Option<Gap>, aside: u64) -> Vec<Event> {
         let Beginning {
             place,
             identity,
@@ -100,25 +100,29 @@ impl Stream {
             gap,
             ..
         } = self.beginning(number);
+        // Of both, the reason of the later one is told.
+        let gap = match (lost, gap) {
+            (Some(lost), Some(more)) => Some(Gap {
+                lost_bytes: lost.lost_bytes.zip(more.lost_bytes).map(|(a, b)| a + b),
+                ..more
+            }),
+            (lost, more) => lost.or(more),
+        };
+        let seam = match began {
+            Began::First => EventKind::Start,
+            Began::Rotated | Began::Remade => EventKind::Rotated,
+            Began::Continued => EventKind::Continued,
+            Began::Truncated => EventKind::Truncated,
+        };
         let id = IdMaker::beginning(self.source.name_hash, &identity);
         let event = |kind| Event {
             kind,
             id,
             at: place,
-            aside: 0,
+            aside,
         };
-        let mut events = Vec::new();
-        if let Some(Gap { lost_bytes, reason }) = gap {
-            let reason = reason.into();
-            events.push(event(EventKind::Gap { lost_bytes, reason }));
-        }
-        events.push(event(match began {
-            Began::First => EventKind::Start,
-            Began::Rotated | Began::Remade => EventKind::Rotated,
-            Began::Continued => EventKind::Continued,
-            Began::Truncated => EventKind::Truncated,
-        }));
-        events
+        let gap = gap.map(|gap| event(told(gap)));
+        gap.into_iter().chain([event(seam)]).collect()
     }
 
     pub(in crate::hub) fn stand(&self, standing: Standing, until: Option<Edge>) -> Stand {
@@ -126,7 +130,7 @@ impl Stream {
             return Stand::AtEdge;
         };
         let Some(at) = standing.position else {
-            return Stand::Events(self.told(self.first_arrival(), standing));
+            return Stand::Events(self.first_arrival(standing.aside));
         };
         if at.generation < front.number {
             return self.stand_in_former(at, standing, until);
@@ -155,11 +159,14 @@ impl Stream {
                         None => "deleted",
                     };
                     let lost_bytes = Some(limit - from);
-                    return Stand::Events(vec![gap_up_to(until, lost_bytes, reason, standing)]);
+                    let gap = Gap { lost_bytes, reason };
+                    return Stand::Events(vec![gap_up_to(until, gap, standing.aside)]);
                 }
-                let next = at.generation + 1;
-                let gap = self.arrival_with_gap(next, Some(limit - from), "truncated");
-                return Stand::Events(self.told(gap, standing));
+                let lost = Gap {
+                    lost_bytes: Some(limit - from),
+                    reason: "truncated",
+                };
+                return Stand::Events(self.arrival(at.generation + 1, Some(lost), standing.aside));
             }
             let limit = self.up_to_aside(at, from, limit, standing.aside, until);
             let sealed = generation.sealed() == Some(limit);
@@ -173,7 +180,7 @@ impl Stream {
         if last {
             Stand::AtEdge
         } else {
-            Stand::Events(self.told(self.arrival(at.generation + 1), standing))
+            Stand::Events(self.arrival(at.generation + 1, None, standing.aside))
         }
     }
 
@@ -194,7 +201,7 @@ impl Stream {
         let limit = here.map_or(former.sealed, |until| until.position.offset);
         let from = at.offset.max(former.start);
         if from >= limit {
-            return Stand::Events(self.told(self.arrival(at.generation + 1), standing));
+            return Stand::Events(self.arrival(at.generation + 1, None, standing.aside));
         }
         if former.is_gone() {
             let is_gone = |number: &u64| self.former(*number).is_some_and(|next| next.is_gone());
@@ -219,80 +226,33 @@ impl Stream {
         standing: Standing,
         until: Option<Edge>,
     ) -> Stand {
-        const REASON: &str = "rotated away";
-        let lost = |end: u64| place.and_then(|place| end.checked_sub(place));
+        let lost = |end: u64| Gap {
+            lost_bytes: place.and_then(|place| end.checked_sub(place)),
+            reason: "rotated away",
+        };
         if let Some(until) = until.filter(|until| until.position.generation < next) {
             let Beginning { place, base, .. } = self.beginning(until.position.generation);
             let end = base + until.position.offset.saturating_sub(place.offset);
-            return Stand::Events(vec![gap_up_to(until, lost(end), REASON, standing)]);
+            return Stand::Events(vec![gap_up_to(until, lost(end), standing.aside)]);
         }
         // What was lost before that one in any case is told with its beginning.
         let Beginning { base, gap, .. } = self.beginning(next);
         let own = gap.and_then(|gap| gap.lost_bytes).unwrap_or(0);
-        let events = self.arrival_with_gap(next, lost(base.saturating_sub(own)), REASON);
-        Stand::Events(self.told(events, standing))
+        let lost = lost(base.saturating_sub(own));
+        Stand::Events(self.arrival(next, Some(lost), standing.aside))
     }
 
-    /// What a stream is told that has waited for the source's first generation.
-    fn first_arrival(&self) -> Vec<Event> {
-        let mut events = self.arrival(self.generations[0].number);
-        let number = events.len() - 1;
-        events[number].kind = EventKind::Start;
-        events.swap(0, number);
-        if self.generations[0].number > 0 && events.len() == 1 {
-            let kind = EventKind::Gap {
-                lost_bytes: None,
-                reason: "rotated away".into(),
-            };
-            events.push(Event {
-                kind,
-                ..events[0].clone()
-            });
-        }
-        events
-    }
-
-    /// The events at the generation `number` for a reader that lost `lost_bytes` before it.
-    fn arrival_with_gap(
-        &self,
-        number: u64,
-        lost_bytes: Option<u64>,
-        reason: &'static str,
-    ) -> Vec<Event> {
-        let mut events = self.arrival(number);
-        let gap = match events.first().map(|event| event.kind.clone()) {
-            Some(EventKind::Gap {
-                lost_bytes: more,
-                reason,
-            }) => {
-                events.remove(0);
-                EventKind::Gap {
-                    lost_bytes: lost_bytes.zip(more).map(|(a, b)| a + b),
-                    reason,
-                }
-            }
-            _ => {
-                let reason = reason.into();
-                EventKind::Gap { lost_bytes, reason }
-            }
-        };
-        let Event { id, at, aside, .. } = events[0].clone();
-        events.insert(
-            0,
-            Event {
-                kind: gap,
-                id,
-                at,
-                aside,
-            },
-        );
-        events
-    }
-
-    fn told(&self, mut events: Vec<Event>, standing: Standing) -> Vec<Event> {
-        for event in &mut events {
-            event.aside = standing.aside;
-        }
+    /// What a stream is told that has waited for the source's first generation: its start, and what it lacks before it.
+    fn first_arrival(&self, aside: u64) -> Vec<Event> {
+        let number = self.generations[0].number;
+        let is_told = number == 0 || self.generations[0].gap.is_some();
+        let lost = (!is_told).then_some(Gap {
+            lost_bytes: None,
+            reason: "rotated away",
+        });
+        let mut events = self.arrival(number, lost, aside);
+        events.reverse();
+        events[0].kind = EventKind::Start;
         events
     }
 
@@ -370,19 +330,23 @@ impl Stream {
     }
 }
 
-/// What a reader lost before the edge at which its queue begins.
-fn gap_up_to(
-    until: Edge,
-    lost_bytes: Option<u64>,
-    reason: &'static str,
-    standing: Standing,
-) -> Event {
-    let reason = reason.into();
-    let kind = EventKind::Gap { lost_bytes, reason };
-    Event {
-        kind,
-        id: until.id,
-        at: until.position,
-        aside: standing.aside,
+fn told(gap: Gap) -> EventKind {
+    EventKind::Gap {
+        lost_bytes: gap.lost_bytes,
+        reason: gap.reason.into(),
     }
 }
+
+/// What a reader lost before the edge at which its queue begins.
+fn gap_up_to(until: Edge, lost: Gap, aside: u64) -> Event {
+    Event {
+        kind: told(lost),
+        id: until.id,
+        at: until.position,
+        aside,
+    }
+}
+
+#[cfg(test)]
+#[path = "stand_tests.rs"]
+mod tests;
