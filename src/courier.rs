@@ -261,7 +261,7 @@ mod tests {
             self.for_carries.fetch_update(left.0, left.1, more).is_ok()
         }
 
-        fn dropped(&self, _: u64) {}
+        fn dropped(&self) {}
 
         fn done(&self) -> u64 {
             0
@@ -285,7 +285,7 @@ mod tests {
             assert!(!self.lost, "a test wants it");
         }
 
-        fn dropped(&self, _: u64) {}
+        fn dropped(&self) {}
 
         fn done(&self) -> u64 {
             0
@@ -325,7 +325,7 @@ mod tests {
             }
         }
 
-        fn dropped(&self, _: u64) {}
+        fn dropped(&self) {}
 
         fn done(&self) -> u64 {
             0
@@ -407,7 +407,7 @@ mod tests {
             }
         }
 
-        fn dropped(&self, _: u64) {}
+        fn dropped(&self) {}
 
         fn done(&self) -> u64 {
             0

@@ -253,8 +253,8 @@ impl Hub {
         self.counts
             .fallbacks
             .fetch_add(sent.dropped.len() as u64, Ordering::Relaxed);
-        for (key, subscriber) in &sent.dropped {
-            subscriber.dropped(*key);
+        for subscriber in &sent.dropped {
+            subscriber.dropped();
         }
         report::say(&sent.batch.segments);
         sent.live
@@ -312,52 +312,48 @@ impl Hub {
         self.state.lock().streams.next_index()
     }
 
+    /// What `ask` finds out about a source, unless that is forgotten.
+    fn of<T>(&self, index: u32, ask: impl FnOnce(&Stream) -> T) -> Option<T> {
+        self.state.lock().streams.get(index).map(ask)
+    }
+
     /// One source as it stands now; `None` where it is forgotten.
     pub fn source(&self, index: u32) -> Option<SourceState> {
-        let state = self.state.lock();
-        state.streams.get(index).map(Stream::state)
+        self.of(index, Stream::state)
     }
 
     /// The live edge of a source.
     pub fn edge(&self, index: u32) -> Option<Edge> {
-        let state = self.state.lock();
-        state.streams.get(index).map(Stream::edge)
+        self.of(index, Stream::edge)
     }
 
     /// What there is for a reader of source `index` that stands `at`; with `until`, no more than up to that edge.
     pub fn stand(&self, index: u32, at: Standing, until: Option<Edge>) -> Stand {
-        let state = self.state.lock();
-        let stream = state.streams.get(index);
-        stream.map_or(Stand::AtEdge, |stream| stream.stand(at, until))
+        let stand = self.of(index, |stream| stream.stand(at, until));
+        stand.unwrap_or(Stand::AtEdge)
     }
 
     /// The generations of a source that are still held, oldest first.
     pub fn generations(&self, index: u32) -> Vec<Arc<Generation>> {
-        let state = self.state.lock();
-        let stream = state.streams.get(index);
-        stream.map(Stream::generations).unwrap_or_default()
+        self.of(index, Stream::generations).unwrap_or_default()
     }
 
     /// The generations of a source that are not held any more and still remembered, oldest first.
     pub fn formers(&self, index: u32) -> Vec<Arc<Former>> {
-        let state = self.state.lock();
-        let stream = state.streams.get(index);
-        stream.map(Stream::formers).unwrap_or_default()
+        self.of(index, Stream::formers).unwrap_or_default()
     }
 
     /// The number of the last aside of source `index` that a stream which resumes `at` a place has been told, as far as
     /// that can be said.
     pub fn told_before(&self, index: u32, at: Position) -> u64 {
-        let state = self.state.lock();
-        let stream = state.streams.get(index);
-        stream.map_or(0, |stream| stream.told_before(at))
+        let told = self.of(index, |stream| stream.told_before(at));
+        told.unwrap_or(0)
     }
 
     /// Bytes between `at` and the live edge of source `index`, as far as they are known.
     pub fn behind_bytes(&self, index: u32, at: Option<Position>) -> u64 {
-        let state = self.state.lock();
-        let stream = state.streams.get(index);
-        stream.map_or(0, |stream| stream.behind_bytes(at))
+        let behind = self.of(index, |stream| stream.behind_bytes(at));
+        behind.unwrap_or(0)
     }
 
     /// Bytes that were published of the selected sources; what was there before the start counts, and so does what was
@@ -424,7 +420,7 @@ impl Hub {
     }
 
     /// Whether the sender of this subscription is there.
-    pub fn is_subscribed(&self, key: u64) -> bool {
+    fn is_subscribed(&self, key: u64) -> bool {
         self.state.lock().registry.has(key)
     }
 
@@ -438,8 +434,8 @@ impl Hub {
     pub fn close(&self) {
         let dropped = self.state.lock().registry.close();
         self.looks.close();
-        for (key, subscriber) in &dropped {
-            subscriber.dropped(*key);
+        for subscriber in &dropped {
+            subscriber.dropped();
         }
     }
 }

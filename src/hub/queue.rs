@@ -13,6 +13,7 @@ use super::Hub;
 #[derive(Debug)]
 pub struct Queue {
     hub: Arc<Hub>,
+    /// What the hub calls this subscription. Keys are not used again.
     key: u64,
     batches: Receiver<Arc<Batch>>,
 }
@@ -20,11 +21,6 @@ pub struct Queue {
 impl Queue {
     pub(super) fn new(hub: Arc<Hub>, key: u64, batches: Receiver<Arc<Batch>>) -> Queue {
         Queue { hub, key, batches }
-    }
-
-    /// What the hub calls this subscription. Keys are not used again.
-    pub fn key(&self) -> u64 {
-        self.key
     }
 
     /// Whether the hub has dropped the sender, whatever is still in the queue. Takes the hub's lock for a moment.

@@ -24,9 +24,9 @@ pub trait Subscriber: Send + Sync + std::fmt::Debug {
     }
     /// What was carried for it panicked, on whatever thread: it is to end, and nobody else with it.
     fn broke(&self) {}
-    /// The queue of this key is disconnected: let go of what is in it now, or see to it that the subscriber's own thread
-    /// will.
-    fn dropped(&self, key: u64);
+    /// A queue of it is disconnected, its last one or an earlier one, as [`super::Queue::is_cut`] tells: let go of what is
+    /// in it now, or see to it that the subscriber's own thread will.
+    fn dropped(&self);
     /// The sequence number of the last batch of its queue that it is done with. Asked under the hub's lock.
     fn done(&self) -> u64;
 }
@@ -89,9 +89,6 @@ struct Entry {
     queued: u64,
 }
 
-/// One whose sender is dropped, and the key of that.
-pub(super) type Dropped = (u64, Arc<dyn Subscriber>);
-
 /// The outcome of a publish.
 pub(super) struct Sent {
     /// What was queued.
@@ -101,7 +98,7 @@ pub(super) struct Sent {
     /// Who is to be carried to.
     pub(super) live: Option<Subscribers>,
     /// Whose sender was dropped.
-    pub(super) dropped: Vec<Dropped>,
+    pub(super) dropped: Vec<Arc<dyn Subscriber>>,
 }
 
 impl Registry {
@@ -149,11 +146,11 @@ impl Registry {
         found.is_ok()
     }
 
-    pub(super) fn close(&mut self) -> Vec<Dropped> {
+    pub(super) fn close(&mut self) -> Vec<Arc<dyn Subscriber>> {
         self.closed = true;
         self.live = None;
-        let dropped = |entry: Entry| (entry.key, entry.subscriber);
-        self.entries.drain(..).map(dropped).collect()
+        let dropped = self.entries.drain(..);
+        dropped.map(|entry| entry.subscriber).collect()
     }
 
     /// Queues a batch of `segments` for every subscriber that selected one of their sources.
@@ -179,7 +176,7 @@ impl Registry {
                 entry.awaited.contains(&segment.source.index) && begins(segment)
             };
             if !entry.awaited.is_empty() && batch.segments.iter().any(is_awaited) {
-                dropped.push((entry.key, Arc::clone(&entry.subscriber)));
+                dropped.push(Arc::clone(&entry.subscriber));
                 return false;
             }
             match entry.sender.try_send(Arc::clone(&batch)) {
@@ -188,7 +185,7 @@ impl Registry {
                     true
                 }
                 Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                    dropped.push((entry.key, Arc::clone(&entry.subscriber)));
+                    dropped.push(Arc::clone(&entry.subscriber));
                     false
                 }
             }
@@ -245,7 +242,7 @@ impl Registry {
 
     /// Before one more batch is queued: while more than [`QUEUED_BYTES_MAX`] are, whoever holds the oldest batch loses
     /// its sender. With nothing queued, a batch of any size may be.
-    fn make_room(&mut self, dropped: &mut Vec<Dropped>) {
+    fn make_room(&mut self, dropped: &mut Vec<Arc<dyn Subscriber>>) {
         self.published.retain(|(_, batch)| batch.strong_count() > 0);
         if self.published.len() < 2 {
             return;
@@ -261,7 +258,7 @@ impl Registry {
                 let holds =
                     entry.subscriber.done().max(entry.joined) < oldest && oldest <= entry.queued;
                 if holds {
-                    dropped.push((entry.key, Arc::clone(&entry.subscriber)));
+                    dropped.push(Arc::clone(&entry.subscriber));
                 }
                 !holds
             });

@@ -24,7 +24,7 @@ pub(crate) struct Quiet;
 
 impl Subscriber for Quiet {
     fn carry(&self) {}
-    fn dropped(&self, _: u64) {}
+    fn dropped(&self) {}
     fn done(&self) -> u64 {
         u64::MAX
     }
@@ -92,21 +92,21 @@ impl Published {
 #[derive(Debug, Default)]
 struct Who {
     done: AtomicU64,
-    /// One more than the key of the last queue that was cut.
-    cut: AtomicU64,
+    /// Queues of it that were cut.
+    cuts: AtomicU64,
 }
 
 impl Who {
-    fn cut(&self) -> Option<u64> {
-        self.cut.load(Ordering::Relaxed).checked_sub(1)
+    fn cuts(&self) -> u64 {
+        self.cuts.load(Ordering::Relaxed)
     }
 }
 
 impl Subscriber for Who {
     fn carry(&self) {}
 
-    fn dropped(&self, key: u64) {
-        self.cut.store(key + 1, Ordering::Relaxed);
+    fn dropped(&self) {
+        self.cuts.fetch_add(1, Ordering::Relaxed);
     }
 
     fn done(&self) -> u64 {
@@ -157,11 +157,11 @@ fn who_selects_other_sources_is_queued_nothing_and_never_cut() {
     (0..3).for_each(|_| published.publish(1));
     assert!(joined.queue.is_empty());
     assert!(!joined.queue.is_cut());
-    assert_eq!(who.cut(), None);
+    assert_eq!(who.cuts(), 0);
 }
 
 #[test]
-fn whose_queue_is_full_is_cut_and_told_which_one_it_was_and_nobody_else_is() {
+fn whose_queue_is_full_is_cut_and_told_of_it_and_nobody_else_is() {
     let mut published = published("line\n");
     let (slow, fast) = (Arc::<Who>::default(), Arc::<Who>::default());
     let (narrow, wide) = (published.join(&slow, 1), published.join(&fast, 2));
@@ -169,16 +169,15 @@ fn whose_queue_is_full_is_cut_and_told_which_one_it_was_and_nobody_else_is() {
     assert!(!narrow.queue.is_cut());
     published.publish(1);
     assert!(narrow.queue.is_cut());
-    assert_eq!(slow.cut(), Some(narrow.queue.key()));
-    assert_eq!((wide.queue.is_cut(), fast.cut()), (false, None));
+    assert_eq!(slow.cuts(), 1);
+    assert_eq!((wide.queue.is_cut(), fast.cuts()), (false, 0));
     assert_eq!(published.hub.live_len(), 1);
     assert_eq!(next(&narrow.queue), (0, 5), "what was queued is there");
     assert!(narrow.queue.try_recv().is_err());
-    // It may join again, and what is said of the queue before is not of this one.
+    // It may join again, and what was so of the queue before is not so of this one.
     let again = published.join(&slow, 1);
     drop(narrow);
     assert!(!again.queue.is_cut());
-    assert_ne!(slow.cut(), Some(again.queue.key()));
 }
 
 #[test]
@@ -193,7 +192,7 @@ fn whoever_holds_the_oldest_batch_is_cut_when_too_many_bytes_are_queued() {
         fast.done.store(batch.sequence, Ordering::Relaxed);
     }
     assert!(slows.queue.is_cut());
-    assert_eq!(slow.cut(), Some(slows.queue.key()));
+    assert_eq!(slow.cuts(), 1);
     assert!(!fasts.queue.is_cut(), "it holds none of them");
 }
 
@@ -222,7 +221,7 @@ fn to_drop_a_queue_is_to_leave() {
     drop(joined);
     assert_eq!(published.hub.live_len(), 0);
     (0..3).for_each(|_| published.publish(1));
-    assert_eq!(who.cut(), None, "it has left by itself");
+    assert_eq!(who.cuts(), 0, "it has left by itself");
 }
 
 #[test]
@@ -232,7 +231,7 @@ fn a_hub_that_is_closed_cuts_all_answers_all_and_lets_nobody_join() {
     let joined = published.join(&who, 1);
     published.hub.close();
     assert!(joined.queue.is_cut());
-    assert_eq!(who.cut(), Some(joined.queue.key()));
+    assert_eq!(who.cuts(), 1);
     let again = published.hub.join(who, Selection::All, Vec::new(), 1);
     assert_eq!(again.err(), Some(Stopping));
     assert!(published.hub.looks.ask(), "nobody waits for a look");

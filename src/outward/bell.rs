@@ -101,7 +101,7 @@ impl Subscriber for Bell {
         self.ring();
     }
 
-    fn dropped(&self, _: u64) {
+    fn dropped(&self) {
         self.ring();
     }
 

@@ -72,11 +72,6 @@ impl Subscription {
         }
     }
 
-    /// The key of its queue, while it is subscribed.
-    pub fn key(&self) -> Option<u64> {
-        self.life.queue().map(Queue::key)
-    }
-
     /// Something happens to it. What that changes for its reader is done; the rest of the deed is the caller's.
     pub fn happens(&mut self, what: Happening<Queue>) -> Deed {
         let from = self.state();

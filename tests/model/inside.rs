@@ -80,7 +80,7 @@ struct Quiet;
 
 impl Subscriber for Quiet {
     fn carry(&self) {}
-    fn dropped(&self, _: u64) {}
+    fn dropped(&self) {}
     fn done(&self) -> u64 {
         u64::MAX
     }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crossbeam_channel::TryRecvError;
-use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext};
+use tungstenite::protocol::CloseFrame;
 use tungstenite::{Error, Message};
 
 use crate::limits::{FRAMES_APART_BYTES, TAKEN_MAX};
@@ -31,7 +31,7 @@ use engine::Engine;
 use outbox::{Item, Outbox, Place};
 
 use super::filter::Sifted;
-use super::wire::{FrameEnd, Framing, Sum, Wire};
+use super::wire::{FrameEnd, Sum, Wire};
 use crate::serve::transport::socket::Socket;
 
 /// How a delivery ended.
@@ -49,7 +49,8 @@ pub enum Carried {
 #[derive(Debug)]
 pub struct Link {
     socket: Arc<Socket>,
-    engine: Engine,
+    /// Of a peer that speaks WebSocket.
+    engine: Option<Engine>,
     /// How lines become bytes.
     pub wire: Wire,
     /// Where the client is in its life; `None` while its thread has taken it out, to read.
@@ -67,37 +68,12 @@ pub struct Link {
     blocked: Option<(Instant, u64)>,
 }
 
-/// What the peer speaks once its stream has begun.
-#[derive(Debug)]
-pub enum Speaks {
-    /// Nothing that matters.
-    Http,
-    /// WebSocket.
-    WebSocket {
-        /// What it has said after its request.
-        rest: Vec<u8>,
-        /// Bounds.
-        config: WebSocketConfig,
-    },
-}
-
 impl Link {
-    /// A link for one who begins with reading.
-    pub fn new(socket: Arc<Socket>, speaks: Speaks, wire: Wire, life: Subscription) -> Link {
-        let engine = match speaks {
-            Speaks::Http => Engine::new(None),
-            Speaks::WebSocket { rest, config } if wire.deflates_messages() => {
-                Engine::with_deflate(rest, config)
-            }
-            Speaks::WebSocket { rest, config } => {
-                let context =
-                    WebSocketContext::from_partially_read(rest, Role::Server, Some(config));
-                Engine::new(Some(context))
-            }
-        };
+    /// A link for one who begins with reading; `said` is what a peer that speaks WebSocket has said after its request.
+    pub fn new(socket: Arc<Socket>, said: Option<Vec<u8>>, wire: Wire, life: Subscription) -> Link {
         Link {
             socket,
-            engine,
+            engine: said.map(|said| Engine::new(said, wire.deflates_messages())),
             wire,
             life: Some(Box::new(life)),
             outbox: Outbox::default(),
@@ -158,11 +134,6 @@ impl Link {
         self.life = Some(life);
     }
 
-    /// The key of its queue, while it is subscribed.
-    pub fn key(&self) -> Option<u64> {
-        self.life.as_ref()?.key()
-    }
-
     /// Its own thread tries to write, whatever others have found.
     pub fn tries(&mut self) {
         self.happens(Happening::Tried);
@@ -173,11 +144,13 @@ impl Link {
         self.happens(Happening::Filled);
     }
 
-    /// The hub has dropped the sender of this key.
-    pub fn is_cut(&mut self, key: u64) {
-        if self.key() == Some(key) {
+    /// Falls back if the hub has dropped its sender; whether it has. Takes the hub's lock for a moment.
+    pub fn falls_back_if_cut(&mut self) -> bool {
+        let is_cut = self.life.as_ref().is_some_and(|life| life.is_cut());
+        if is_cut {
             self.falls_back();
         }
+        is_cut
     }
 
     fn happens(&mut self, what: Happening<crate::hub::Queue>) -> Deed {
@@ -361,13 +334,10 @@ impl Link {
     /// Writes the protocol's replies, unless they must wait for the end of a frame of ours; false where the socket is
     /// full.
     fn flush_replies(&mut self) -> io::Result<bool> {
-        if !self.engine.has_replies() || self.outbox.is_half() {
-            return Ok(true);
+        match &mut self.engine {
+            Some(engine) if !self.outbox.is_half() => engine.flush(&self.socket),
+            _ => Ok(true),
         }
-        self.engine.flush(engine::Wire {
-            socket: &self.socket,
-            is_half: false,
-        })
     }
 
     /// Takes some batches from the queue; whether the queue is gone.
@@ -464,27 +434,28 @@ impl Link {
 
     /// Reads one message of a WebSocket peer; `None` where it has said nothing more for now.
     pub fn read_message(&mut self) -> Result<Option<Message>, Error> {
-        let is_half = self.outbox.is_half();
-        let socket = &self.socket;
-        self.engine.read(engine::Wire { socket, is_half })
+        match &mut self.engine {
+            Some(engine) => engine.read(&self.socket, self.outbox.is_half()),
+            None => Ok(None),
+        }
     }
 
     /// Queues a ping.
     pub fn ping(&mut self) {
-        let is_half = self.outbox.is_half();
-        let socket = &self.socket;
-        self.engine.ping(engine::Wire { socket, is_half });
+        if let Some(engine) = &mut self.engine {
+            engine.ping(&self.socket, self.outbox.is_half());
+        }
     }
 
     /// Queues the close frame, after what is half on the wire.
     pub fn close(&mut self, frame: CloseFrame) {
-        let is_half = self.outbox.is_half();
-        let socket = &self.socket;
-        self.engine.close(engine::Wire { socket, is_half }, frame);
+        if let Some(engine) = &mut self.engine {
+            engine.close(&self.socket, self.outbox.is_half(), frame);
+        }
     }
 
     /// Whether the peer speaks WebSocket.
     pub fn is_websocket(&self) -> bool {
-        self.wire.framing() == Framing::WebSocket
+        self.engine.is_some()
     }
 }

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::*;
 use crate::hub::tests::{Published, file};
@@ -11,8 +11,7 @@ use crate::hub::{Hub, Shelf};
 use crate::reader::life::{Happening, State};
 use crate::reader::{Next, from_the_start};
 use crate::serve::delivery::filter::Sifted;
-use crate::serve::delivery::link::Speaks;
-use crate::serve::delivery::wire::{Framing, Shape, Wire};
+use crate::serve::delivery::wire::{Framing, Wire};
 use crate::serve::transport::socket::Socket;
 
 /// Longer than what a socket of [`rig`] takes.
@@ -41,11 +40,11 @@ fn rig(first: usize) -> Rig {
         .expect("an option");
     let socket = Arc::new(Socket::Unix(near));
     let wire = Wire::new(Shape::Text, Framing::Bare, false, None);
-    let link = Link::new(Arc::clone(&socket), Speaks::Http, wire, life);
+    let link = Link::new(Arc::clone(&socket), None, wire, life);
     let visitor = Arc::new(Visitor::new(0, socket, true));
     visitor.runs_here();
     Rig {
-        peer: Arc::new(Peer::new(visitor, link)),
+        peer: Arc::new(Peer::new(visitor, link, Selection::All)),
         published,
         far,
     }
@@ -131,7 +130,7 @@ fn whoever_finds_the_link_taken_wakes_the_thread_that_has_it() {
     assert!(is_woken(), "it may have looked into the queue already");
     assert!(!rig.peer.carry_patiently());
     assert!(is_woken());
-    rig.peer.dropped(0);
+    rig.peer.dropped();
     assert!(is_woken());
     drop(link);
     rig.published.publish(1);
@@ -173,8 +172,7 @@ fn who_is_cut_with_half_a_line_out_gets_its_rest_and_reads_on_from_there() {
 #[test]
 fn who_is_cut_from_a_queue_that_is_not_its_own_any_more_goes_on() {
     let mut rig = rig(1).live();
-    let key = rig.peer.link.lock().key().expect("it is subscribed");
-    rig.peer.dropped(key + 1);
+    rig.peer.dropped();
     assert_eq!(rig.state(), State::Live);
     rig.published.publish(1);
     assert_eq!(rig.takes(), LINE_BYTES);

@@ -12,16 +12,16 @@ use std::sync::atomic;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::hub::{Hub, Selection, Subscriber};
+use crate::hub::{Hub, Subscriber};
 use crate::limits::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNKS_BYTES, STALL_HOLD};
 use crate::reader::life::{Happening, State};
 use crate::reader::{Next, Reader, Subscription};
-use crate::source::{Chunk, Kind, Segment};
+use crate::source::{Kind, Segment};
 
 use super::filter::{Filter, Sifted};
 use super::link::Carried;
 use super::peer::Peer;
-use super::streams::{Opened, Streams};
+use super::streams::Streams;
 use super::turnstile::{Lane, Turn, Turnstile};
 use crate::serve::transport::socket::{Backlog, Whom};
 
@@ -52,21 +52,16 @@ pub struct Stream<'a> {
     peer: Arc<Peer>,
     /// Who it is, in line for turns.
     whom: Whom,
-    /// Its place among those that are open.
-    opened: Opened<'a>,
-    /// Chunks that were read already: events, and at most the last one is of lines.
-    first: Vec<Chunk>,
     follow: bool,
     /// The peer has shut its sending side, and is served all the same.
     deaf: bool,
     ping_due: Instant,
     /// When the peer last showed that it lives.
     sign: Instant,
-    progress: u64,
     /// Progress at the last ping, to know a quiet stream by.
     progress_at_ping: u64,
-    /// The socket was full since the last sign.
-    blocked: bool,
+    /// Progress when the socket was last found full, until the peer takes more.
+    blocked: Option<u64>,
     /// What waited for the peer at the last ping.
     backlog: Option<Backlog>,
 }
@@ -78,32 +73,25 @@ impl Drop for Stream<'_> {
         if let Some(mut life) = life {
             life.happens(Happening::Ended);
         }
+        self.shared.streams.closes(&self.peer);
     }
 }
 
 impl<'a> Stream<'a> {
-    /// A stream to `peer` of what `selection` has, beginning with `first`.
-    pub fn new(
-        shared: &'a Shared,
-        peer: Arc<Peer>,
-        selection: &Selection,
-        first: Vec<Chunk>,
-        follow: bool,
-    ) -> Self {
+    /// A stream to `peer`, which ends where all is read unless it is to `follow`.
+    pub fn new(shared: &'a Shared, peer: Arc<Peer>, follow: bool) -> Self {
         let now = Instant::now();
+        shared.streams.opens(&peer);
         Stream {
             shared,
-            opened: shared.streams.open(&peer, selection),
             whom: peer.visitor.socket.whom(),
             peer,
-            first,
             follow,
             deaf: false,
             ping_due: now + shared.ping_interval,
             sign: now,
-            progress: 0,
             progress_at_ping: 0,
-            blocked: false,
+            blocked: None,
             backlog: None,
         }
     }
@@ -126,7 +114,7 @@ impl<'a> Stream<'a> {
             }
         };
         self.say_goodbye(ended);
-        self.opened.has_ended(ended);
+        self.shared.streams.has_ended(&self.peer, ended);
         ended
     }
 
@@ -137,12 +125,7 @@ impl<'a> Stream<'a> {
     fn catch_up(&mut self) -> Result<(), Ended> {
         let shared = self.shared;
         let behind = self.with_life(|life| life.reader().map_or(0, Reader::behind_bytes))?;
-        self.opened.falls_behind(behind);
-        for segment in std::mem::take(&mut self.first) {
-            let filter = self.peer.link.lock().wire.filter().cloned();
-            let sifted = Sifted::of(&segment, filter.as_ref());
-            self.peer.link.lock().push_chunk(segment, &sifted);
-        }
+        shared.streams.falls_behind(&self.peer, behind);
         self.send()?;
         loop {
             self.attend()?;
@@ -182,7 +165,7 @@ impl<'a> Stream<'a> {
                         return Err(self.complete()?);
                     }
                     if self.peer.link.lock().state() == State::Live {
-                        self.opened.has_caught_up();
+                        shared.streams.has_caught_up(&self.peer);
                         return Ok(());
                     }
                     continue;
@@ -224,14 +207,8 @@ impl<'a> Stream<'a> {
     /// subscriber from its list first and then tries the link. So if this thread still finds itself in the list, the hub
     /// tries after this thread let go of the link, and gets it.
     fn falls_back_if_cut(&self) -> bool {
-        let key = self.peer.link.lock().key();
-        let key = key.filter(|&key| !self.shared.hub.is_subscribed(key));
         // At the end what is queued is still sent.
-        let Some(key) = key.filter(|_| !self.peer.visitor.is_ended()) else {
-            return false;
-        };
-        self.peer.link.lock().is_cut(key);
-        true
+        !self.peer.visitor.is_ended() && self.peer.link.lock().falls_back_if_cut()
     }
 
     /// What is to be sent next. With little left it joins, and the rest is read up to where the queue begins.
@@ -247,7 +224,8 @@ impl<'a> Stream<'a> {
             Ended::PeerLeft
         })?;
         if let (Next::Chunk(chunk), Some(reader)) = (&next, life.reader()) {
-            self.opened.has_read(chunk, || reader.behind_bytes());
+            let behind = || reader.behind_bytes();
+            shared.streams.has_read(&self.peer, chunk, behind);
         }
         Ok(next)
     }
@@ -284,14 +262,14 @@ impl<'a> Stream<'a> {
                 Err(_) => return Err(Ended::PeerLeft),
             }
             let now = Instant::now();
-            if self.note_progress() {
+            if self.takes_more() {
                 since = None;
             }
             let hold_until = *since.get_or_insert(now) + STALL_HOLD;
             if now >= hold_until && self.peer.link.lock().trim() {
                 let behind =
                     self.with_life(|life| life.reader().map_or(0, Reader::behind_bytes))?;
-                self.opened.stands_behind(behind);
+                self.shared.streams.stands_behind(&self.peer, behind);
             }
             let until = if now >= hold_until {
                 None
@@ -318,7 +296,7 @@ impl<'a> Stream<'a> {
             let state = self.peer.link.lock().state();
             match state {
                 State::Live => {
-                    self.note_progress();
+                    self.takes_more();
                     if !self.peer.visitor.has_said() && !self.peer.visitor.is_ended() {
                         let left = self.ping_due.saturating_duration_since(Instant::now());
                         thread::park_timeout(left);
@@ -326,7 +304,7 @@ impl<'a> Stream<'a> {
                 }
                 State::Full => {
                     self.wait_for_room(None)?;
-                    self.note_progress();
+                    self.takes_more();
                 }
                 State::Reads | State::Joins | State::Over => return Ok(()),
             }
@@ -336,7 +314,7 @@ impl<'a> Stream<'a> {
     /// Waits until the socket takes more, the peer says something, a ping is due, or `until`; not at all where it falls
     /// back instead. What is queued for it is let go of before it waits, and then only the socket can move it on.
     fn wait_for_room(&mut self, until: Option<Instant>) -> Result<(), Ended> {
-        self.blocked = true;
+        self.blocked = Some(self.peer.progress());
         if self.falls_back_if_cut() {
             return Ok(());
         }

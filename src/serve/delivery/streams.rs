@@ -6,10 +6,8 @@
 
 use std::cell::LazyCell;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::Instant;
 
 use parking_lot::Mutex;
 
@@ -27,7 +25,7 @@ use crate::serve::transport::socket::Whom;
 #[derive(Debug)]
 pub struct Streams {
     hub: Arc<Hub>,
-    open: Mutex<BTreeMap<u64, Arc<Open>>>,
+    open: Mutex<BTreeMap<u64, Arc<Peer>>>,
     /// Bytes that were written to those that have ended. Grows under the lock of `open`.
     ended_bytes: [AtomicU64; KINDS.len()],
     catching_up: AtomicUsize,
@@ -53,24 +51,10 @@ const KINDS: [(&str, &str); 8] = [
 
 /// Which of [`KINDS`] a stream to `peer` is.
 fn kind(peer: &Peer) -> usize {
-    match peer.link.lock().wire.shape() {
+    match peer.shape {
         Shape::Text if peer.visitor.may_half_close() => 7,
         shape => shape as usize,
     }
-}
-
-/// One of them.
-#[derive(Debug)]
-struct Open {
-    peer: Arc<Peer>,
-    kind: usize,
-    selection: Selection,
-    /// Where its peer is; `None` on a Unix socket. Asked while the peer is there.
-    from: Option<SocketAddr>,
-    since: Instant,
-    catches_up: AtomicBool,
-    /// How far it is in all that is published of its sources; kept while it catches up.
-    reached: AtomicU64,
 }
 
 impl Streams {
@@ -89,25 +73,21 @@ impl Streams {
         }
     }
 
-    /// A stream to `peer` of what `selection` has begins; it is open until what is returned is dropped.
-    pub fn open(&self, peer: &Arc<Peer>, selection: &Selection) -> Opened<'_> {
+    /// A stream to `peer` begins.
+    pub fn opens(&self, peer: &Arc<Peer>) {
         let number = peer.visitor.number;
-        let open = Arc::new(Open {
-            peer: Arc::clone(peer),
-            kind: kind(peer),
-            selection: selection.clone(),
-            from: peer.visitor.socket.peer_address(),
-            since: Instant::now(),
-            catches_up: AtomicBool::new(false),
-            reached: AtomicU64::new(0),
-        });
-        self.open.lock().insert(number, Arc::clone(&open));
+        self.open.lock().insert(number, Arc::clone(peer));
         self.changed();
-        Opened {
-            streams: self,
-            number,
-            open,
-        }
+    }
+
+    /// It is no more. Called once for each that opened.
+    pub fn closes(&self, peer: &Peer) {
+        self.is_live(peer);
+        let mut open = self.open.lock();
+        open.remove(&peer.visitor.number);
+        self.ended_bytes[kind(peer)].fetch_add(peer.progress(), Ordering::Relaxed);
+        drop(open);
+        self.changed();
     }
 
     /// How many catch up.
@@ -122,14 +102,16 @@ impl Streams {
         (open.len(), self.lag_bytes(&open))
     }
 
-    fn lag_bytes(&self, open: &[Arc<Open>]) -> u64 {
+    fn lag_bytes(&self, open: &[Arc<Peer>]) -> u64 {
         // Most streams are of all the files, of which there may be many: they are added up once.
         let all = LazyCell::new(|| self.hub.published_bytes(&Selection::All));
-        let behind = open.iter().filter_map(|open| {
-            open.behind_bytes(|selection| match selection {
+        let behind = open.iter().filter_map(|peer| {
+            let reached = peer.reached()?;
+            let published = match &peer.selection {
                 Selection::All => *all,
-                _ => self.hub.published_bytes(selection),
-            })
+                selection => self.hub.published_bytes(selection),
+            };
+            Some(published.saturating_sub(reached))
         });
         behind.fold(self.hub.queued_bytes(), u64::max)
     }
@@ -151,12 +133,12 @@ impl Streams {
             }
             open.values().cloned().collect()
         };
-        for open in &open {
-            let kind = &mut kinds[open.kind];
-            kind.delivered_bytes += open.peer.progress();
-            match open.catches_up.load(Ordering::Relaxed) {
-                true => kind.catching_up += 1,
-                false => kind.live += 1,
+        for peer in &open {
+            let kind = &mut kinds[kind(peer)];
+            kind.delivered_bytes += peer.progress();
+            match peer.reached() {
+                Some(_) => kind.catching_up += 1,
+                None => kind.live += 1,
             }
         }
         let lag = self.lag_bytes(&open);
@@ -192,74 +174,62 @@ impl Streams {
             self.hub.looks.wake();
         }
     }
-}
 
-impl Open {
-    /// What it has yet to get, where it catches up; `published` says how much there is.
-    fn behind_bytes(&self, published: impl FnOnce(&Selection) -> u64) -> Option<u64> {
-        let reached = self.reached.load(Ordering::Relaxed);
-        let catches_up = self.catches_up.load(Ordering::Relaxed);
-        catches_up.then(|| published(&self.selection).saturating_sub(reached))
-    }
-}
+    // -- what a stream's thread tells of it
 
-/// A stream among those that are open, until it is dropped.
-#[derive(Debug)]
-pub struct Opened<'a> {
-    streams: &'a Streams,
-    number: u64,
-    open: Arc<Open>,
-}
-
-impl Opened<'_> {
     /// It reads the files from now on, and is `bytes` behind.
-    pub fn falls_behind(&self, bytes: u64) {
-        self.stands_behind(bytes);
-        if !self.open.catches_up.swap(true, Ordering::Relaxed) {
-            log::debug!(
-                "client {} reads the files: it is {bytes} bytes behind",
-                self.number
-            );
-            self.streams.catching_up.fetch_add(1, Ordering::Relaxed);
-            self.streams.changed();
+    pub fn falls_behind(&self, peer: &Peer, bytes: u64) {
+        if self.stands_behind(peer, bytes).is_none() {
+            let number = peer.visitor.number;
+            log::debug!("client {number} reads the files: it is {bytes} bytes behind");
+            self.catching_up.fetch_add(1, Ordering::Relaxed);
+            self.changed();
         }
     }
 
-    /// It is `bytes` behind.
-    pub fn stands_behind(&self, bytes: u64) {
-        let published = self.streams.hub.published_bytes(&self.open.selection);
-        let reached = published.saturating_sub(bytes);
-        self.open.reached.store(reached, Ordering::Relaxed);
+    /// It is `bytes` behind. Returns how far it was before.
+    pub fn stands_behind(&self, peer: &Peer, bytes: u64) -> Option<u64> {
+        let published = self.hub.published_bytes(&peer.selection);
+        peer.reaches(Some(published.saturating_sub(bytes)))
     }
 
     /// It has read `segment` from the file; `behind` says how many bytes it is then behind.
-    pub fn has_read(&self, segment: &Segment, behind: impl FnOnce() -> u64) {
+    pub fn has_read(&self, peer: &Peer, segment: &Segment, behind: impl FnOnce() -> u64) {
         match &segment.kind {
             Kind::Lines(lines) => {
-                let bytes = lines.bytes.len() as u64;
-                self.open.reached.fetch_add(bytes, Ordering::Relaxed);
+                let reached = peer.reached().unwrap_or(0);
+                peer.reaches(Some(reached + lines.bytes.len() as u64));
             }
             Kind::Event(event) => {
                 if let EventKind::Gap { lost_bytes, reason } = &event.kind {
-                    log::debug!(
-                        "client {} meets a gap in {:?}: {reason}",
-                        self.number,
-                        segment.source.name
-                    );
-                    let lost_bytes = lost_bytes.unwrap_or(0);
-                    self.streams.gaps.fetch_add(1, Ordering::Relaxed);
-                    let lost = &self.streams.lost_bytes;
-                    lost.fetch_add(lost_bytes, Ordering::Relaxed);
+                    let (number, name) = (peer.visitor.number, &segment.source.name);
+                    log::debug!("client {number} meets a gap in {name:?}: {reason}");
+                    self.gaps.fetch_add(1, Ordering::Relaxed);
+                    let lost = lost_bytes.unwrap_or(0);
+                    self.lost_bytes.fetch_add(lost, Ordering::Relaxed);
                 }
                 // What is lost is not to be read any more.
-                self.stands_behind(behind());
+                self.stands_behind(peer, behind());
             }
+        }
+    }
+
+    /// It is live from now on.
+    pub fn has_caught_up(&self, peer: &Peer) {
+        log::debug!("client {} has caught up, and is live", peer.visitor.number);
+        self.is_live(peer);
+    }
+
+    fn is_live(&self, peer: &Peer) {
+        if peer.reaches(None).is_some() {
+            self.catching_up.fetch_sub(1, Ordering::Relaxed);
+            self.changed();
         }
     }
 
     /// It has ended: the log is told whose it was, what it brought, and why. One that got all that it asked for is like a
     /// request that was answered: at debug.
-    pub fn has_ended(&self, ended: Ended) {
+    pub fn has_ended(&self, peer: &Peer, ended: Ended) {
         let level = match ended {
             Ended::Complete => log::Level::Debug,
             _ => log::Level::Info,
@@ -267,56 +237,30 @@ impl Opened<'_> {
         if !log::log_enabled!(level) {
             return;
         }
-        let open = &self.open;
-        let visitor = &open.peer.visitor;
+        let visitor = &peer.visitor;
         let whose = match visitor.pass().and_then(|pass| pass.holder()) {
             Some(holder) => format!("{holder}, "),
             None => String::new(),
         };
-        let from = match (open.from, visitor.socket.whom()) {
+        let from = match (peer.address, visitor.socket.whom()) {
             (Some(address), _) => address.to_string(),
             (None, Whom::User(user)) => format!("user {user}"),
             (None, Whom::Address(address)) => address.to_string(),
         };
         let (lines, bytes, filtered) = {
-            let link = open.peer.link.lock();
+            let link = peer.link.lock();
             let filtered = link.wire.filter().is_some();
             (link.lines(), link.progress(), filtered)
         };
-        let (stream, format) = KINDS[open.kind];
-        let files = self.streams.names(&open.selection);
+        let (stream, format) = KINDS[kind(peer)];
+        let files = self.names(&peer.selection);
         let filtered = if filtered { ", filtered" } else { "" };
-        let seconds = open.since.elapsed().as_secs_f64();
+        let seconds = peer.since.elapsed().as_secs_f64();
         log::log!(
             level,
             "client {} ({whose}{from}) had {stream} ({format}) of {files}{filtered}: {lines} lines, {bytes} bytes in \
              {seconds:.1} s: {ended}",
-            self.number
+            visitor.number
         );
-    }
-
-    /// It is live from now on.
-    pub fn has_caught_up(&self) {
-        log::debug!("client {} has caught up, and is live", self.number);
-        self.is_live();
-    }
-
-    fn is_live(&self) {
-        if self.open.catches_up.swap(false, Ordering::Relaxed) {
-            self.streams.catching_up.fetch_sub(1, Ordering::Relaxed);
-            self.streams.changed();
-        }
-    }
-}
-
-impl Drop for Opened<'_> {
-    fn drop(&mut self) {
-        self.is_live();
-        let bytes = self.open.peer.progress();
-        let mut open = self.streams.open.lock();
-        open.remove(&self.number);
-        self.streams.ended_bytes[self.open.kind].fetch_add(bytes, Ordering::Relaxed);
-        drop(open);
-        self.streams.changed();
     }
 }

@@ -31,17 +31,15 @@ pub struct Visitor {
     waits: AtomicBool,
     /// Whether it is to end, and why: one of the three below.
     fate: AtomicU8,
-    /// A peer that shuts its sending side has not left (`tcp:`).
-    half_close: bool,
-    /// What a peer of `tcp:` says first.
-    words: Mutex<FirstWords>,
+    /// What a peer of `tcp:` says first. One that shuts its sending side has not left.
+    words: Option<Mutex<FirstWords>>,
     /// What it was let in with, to be asked again when the token file changes.
     pass: std::sync::OnceLock<Pass>,
 }
 
 impl Visitor {
-    /// A connection whose thread does not run yet.
-    pub fn new(number: u64, socket: Arc<Socket>, half_close: bool) -> Visitor {
+    /// A connection whose thread does not run yet; `plain` says that it came to `tcp:`.
+    pub fn new(number: u64, socket: Arc<Socket>, plain: bool) -> Visitor {
         Visitor {
             number,
             socket,
@@ -49,8 +47,7 @@ impl Visitor {
             said: AtomicBool::new(true),
             waits: AtomicBool::new(false),
             fate: AtomicU8::new(STAYS),
-            half_close,
-            words: Mutex::default(),
+            words: plain.then(Mutex::default),
             pass: std::sync::OnceLock::new(),
         }
     }
@@ -95,13 +92,14 @@ impl Visitor {
 
     /// Whether a peer that shuts its sending side is served all the same.
     pub fn may_half_close(&self) -> bool {
-        self.half_close
+        self.words.is_some()
     }
 
     /// Whether the peer, which says `more`, takes a `tcp:` listener for one of HTTP: a web page may have sent it, and
     /// would get lines that it could not ask for otherwise.
     pub fn asks_for_http(&self, more: &[u8]) -> bool {
-        self.half_close && self.words.lock().are_http(more)
+        let words = self.words.as_ref();
+        words.is_some_and(|words| words.lock().are_http(more))
     }
 
     /// It is to end.

@@ -47,12 +47,12 @@ impl Lists {
 }
 
 impl Visitors {
-    /// One comes on `socket`. `half_close` says that a peer that shuts its sending side has not left.
-    pub(crate) fn comes(&self, socket: Arc<Socket>, half_close: bool) -> Arc<Visitor> {
+    /// One comes on `socket`, to a listener that is `plain` or to one of HTTP.
+    pub(crate) fn comes(&self, socket: Arc<Socket>, plain: bool) -> Arc<Visitor> {
         let mut lists = self.0.lock();
         let number = lists.next;
         lists.next += 1;
-        let visitor = Arc::new(Visitor::new(number, socket, half_close));
+        let visitor = Arc::new(Visitor::new(number, socket, plain));
         lists.all.insert(number, (Arc::clone(&visitor), None));
         let now = Instant::now();
         if lists.heads.len() >= HEADS_MAX {

@@ -123,7 +123,7 @@ impl Subscriber for Noting {
         self.0.store(gettid().as_raw(), Ordering::Release);
     }
 
-    fn dropped(&self, _: u64) {}
+    fn dropped(&self) {}
 
     fn done(&self) -> u64 {
         u64::MAX
@@ -304,7 +304,7 @@ struct Lags;
 impl Subscriber for Lags {
     fn carry(&self) {}
 
-    fn dropped(&self, _: u64) {}
+    fn dropped(&self) {}
 
     fn done(&self) -> u64 {
         0

@@ -357,7 +357,7 @@ impl Subscriber for Gate {
         state.passes = false;
     }
 
-    fn dropped(&self, _: u64) {}
+    fn dropped(&self) {}
 
     fn done(&self) -> u64 {
         u64::MAX
@@ -373,7 +373,7 @@ impl Subscriber for Unprivileged {
         nix::unistd::setfsuid(nix::unistd::Uid::from_raw(65534));
     }
 
-    fn dropped(&self, _: u64) {}
+    fn dropped(&self) {}
 
     fn done(&self) -> u64 {
         u64::MAX

@@ -9,12 +9,13 @@ use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext}
 use tungstenite::{Error, Message};
 
 use super::inflate::Inflater;
+use crate::limits::{CLIENT_MESSAGE_BYTES, WS_READ_BUFFER_BYTES, WS_WRITE_BUFFER_BYTES};
 use crate::serve::transport::socket::Socket;
 
-/// A WebSocket peer's protocol. Without a context the peer doesn't speak WebSocket.
+/// A WebSocket peer's protocol.
 #[derive(Debug)]
 pub(super) struct Engine {
-    context: Option<WebSocketContext>,
+    context: WebSocketContext,
     /// Where the peer may send deflated messages.
     inflater: Option<Box<Inflater>>,
     /// Replies may wait to be written.
@@ -22,50 +23,55 @@ pub(super) struct Engine {
 }
 
 /// The socket as the engine sees it.
-pub(super) struct Wire<'a> {
-    pub(super) socket: &'a Socket,
-    /// A frame of ours is half on the wire.
-    pub(super) is_half: bool,
-}
-
-/// The same, with a look at what is read.
-struct Looked<'a> {
-    wire: Wire<'a>,
-    inflater: &'a mut Inflater,
+struct Tap<'a> {
+    socket: &'a Socket,
+    /// A frame of ours is half on the wire: it takes nothing.
+    is_half: bool,
+    /// Has a look at what is read.
+    inflater: Option<&'a mut Inflater>,
 }
 
 impl Engine {
-    pub(super) fn new(context: Option<WebSocketContext>) -> Engine {
+    /// The protocol of a peer that has `said` something after its request; with `deflates`, permessage-deflate was agreed on.
+    pub(super) fn new(mut said: Vec<u8>, deflates: bool) -> Engine {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(WS_READ_BUFFER_BYTES)
+            .write_buffer_size(0)
+            .max_write_buffer_size(WS_WRITE_BUFFER_BYTES)
+            .max_message_size(Some(CLIENT_MESSAGE_BYTES))
+            .max_frame_size(Some(CLIENT_MESSAGE_BYTES));
+        let mut inflater = deflates.then(Box::<Inflater>::default);
+        if let Some(inflater) = &mut inflater {
+            inflater.look(&mut said);
+        }
         Engine {
-            context,
-            inflater: None,
+            context: WebSocketContext::from_partially_read(said, Role::Server, Some(config)),
+            inflater,
             replies: false,
         }
     }
 
-    /// The peer of a handshake in which permessage-deflate was agreed on; `rest` is what it has said after its request.
-    pub(super) fn with_deflate(mut rest: Vec<u8>, config: WebSocketConfig) -> Engine {
-        let mut inflater = Box::<Inflater>::default();
-        inflater.look(&mut rest);
-        let context = WebSocketContext::from_partially_read(rest, Role::Server, Some(config));
-        Engine {
-            context: Some(context),
-            inflater: Some(inflater),
-            replies: false,
-        }
-    }
-
-    /// Replies may wait to be written.
-    pub(super) fn has_replies(&self) -> bool {
-        self.replies
-    }
-
-    /// Writes the replies; whether all are written.
-    pub(super) fn flush(&mut self, mut wire: Wire<'_>) -> io::Result<bool> {
-        let Some(context) = &mut self.context else {
-            return Ok(true);
+    fn tap<'a>(
+        &'a mut self,
+        socket: &'a Socket,
+        is_half: bool,
+    ) -> (&'a mut WebSocketContext, Tap<'a>) {
+        let inflater = self.inflater.as_deref_mut();
+        let tap = Tap {
+            socket,
+            is_half,
+            inflater,
         };
-        match context.flush(&mut wire) {
+        (&mut self.context, tap)
+    }
+
+    /// Writes the replies that wait, while no frame of ours is half on the wire; whether all are written.
+    pub(super) fn flush(&mut self, socket: &Socket) -> io::Result<bool> {
+        if !self.replies {
+            return Ok(true);
+        }
+        let (context, mut tap) = self.tap(socket, false);
+        match context.flush(&mut tap) {
             Ok(()) | Err(Error::ConnectionClosed | Error::AlreadyClosed) => {
                 self.replies = false;
                 Ok(true)
@@ -77,18 +83,17 @@ impl Engine {
     }
 
     /// One message of the peer; `None` where it has said nothing more for now.
-    pub(super) fn read(&mut self, mut wire: Wire<'_>) -> Result<Option<Message>, Error> {
-        let Some(context) = &mut self.context else {
-            return Ok(None);
-        };
+    pub(super) fn read(
+        &mut self,
+        socket: &Socket,
+        is_half: bool,
+    ) -> Result<Option<Message>, Error> {
         self.replies = true;
+        let (context, mut tap) = self.tap(socket, is_half);
+        let read = context.read(&mut tap);
         let read = match &mut self.inflater {
-            None => context.read(&mut wire),
-            Some(inflater) => {
-                let inflater = &mut **inflater;
-                let read = context.read(&mut Looked { wire, inflater });
-                read.and_then(|message| inflater.inflated(message))
-            }
+            Some(inflater) => read.and_then(|message| inflater.inflated(message)),
+            None => read,
         };
         match read {
             Ok(message) => Ok(Some(message)),
@@ -98,61 +103,43 @@ impl Engine {
     }
 
     /// Queues a ping.
-    pub(super) fn ping(&mut self, mut wire: Wire<'_>) {
-        let Some(context) = &mut self.context else {
-            return;
-        };
+    pub(super) fn ping(&mut self, socket: &Socket, is_half: bool) {
         self.replies = true;
+        let (context, mut tap) = self.tap(socket, is_half);
         // A full buffer means that pings wait already; a broken socket shows at the next write.
-        let _ = context.write(&mut wire, Message::Ping(tungstenite::Bytes::new()));
+        let _ = context.write(&mut tap, Message::Ping(tungstenite::Bytes::new()));
     }
 
     /// Queues the close frame.
-    pub(super) fn close(&mut self, mut wire: Wire<'_>, frame: CloseFrame) {
-        let Some(context) = &mut self.context else {
-            return;
-        };
+    pub(super) fn close(&mut self, socket: &Socket, is_half: bool, frame: CloseFrame) {
         self.replies = true;
-        let _ = context.close(&mut wire, Some(frame));
+        let (context, mut tap) = self.tap(socket, is_half);
+        let _ = context.close(&mut tap, Some(frame));
     }
 }
 
-impl Read for Wire<'_> {
+impl Read for Tap<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.socket.read(buf)
-    }
-}
-
-impl Read for Looked<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let n = self.wire.read(buf)?;
-        self.inflater.look(&mut buf[..n]);
+        let n = self.socket.read(buf)?;
+        if let Some(inflater) = &mut self.inflater {
+            inflater.look(&mut buf[..n]);
+        }
         Ok(n)
     }
 }
 
-impl Write for Looked<'_> {
+impl Write for Tap<'_> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.wire.write(buf)
+        match self.is_half {
+            true => Err(io::ErrorKind::WouldBlock.into()),
+            false => self.socket.write_vectored(&[IoSlice::new(buf)]),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.wire.flush()
-    }
-}
-
-impl Write for Wire<'_> {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        if self.is_half {
-            return Err(io::ErrorKind::WouldBlock.into());
+        match self.is_half {
+            true => Err(io::ErrorKind::WouldBlock.into()),
+            false => Ok(()),
         }
-        self.socket.write_vectored(&[IoSlice::new(buf)])
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        if self.is_half {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        Ok(())
     }
 }

@@ -13,15 +13,14 @@ use crate::source::Id;
 use super::{Ended, Stream};
 
 impl Stream<'_> {
-    pub(super) fn note_progress(&mut self) -> bool {
+    /// Whether the peer has taken more since its socket was found full, which is a sign that it lives.
+    pub(super) fn takes_more(&mut self) -> bool {
         let progress = self.peer.progress();
-        let moved = progress != self.progress;
-        if moved && self.blocked {
+        let moved = self.blocked.take_if(|blocked| *blocked != progress);
+        if moved.is_some() {
             self.sign = Instant::now();
-            self.blocked = false;
         }
-        self.progress = progress;
-        moved
+        moved.is_some()
     }
 
     /// Whether bytes wait for the peer; that it has taken some since the last ping is a sign that it lives, however few.
@@ -31,7 +30,7 @@ impl Stream<'_> {
         let moved = before
             .zip(self.backlog)
             .is_some_and(|(before, now)| before.moved(now));
-        let owes = self.blocked || self.backlog.is_some_and(Backlog::waits);
+        let owes = self.blocked.is_some() || self.backlog.is_some_and(Backlog::waits);
         // HTTP clients are not pinged. While nothing is queued for one, silence is normal: its two intervals start now.
         if moved || (!owes && !self.peer.link.lock().is_websocket()) {
             self.sign = now;
@@ -51,7 +50,7 @@ impl Stream<'_> {
         if now < self.ping_due {
             return Ok(());
         }
-        self.note_progress();
+        self.takes_more();
         self.ping_due = now + self.shared.ping_interval;
         let owes = self.owes_a_sign(now);
         let (is_websocket, has_filter) = {
@@ -63,7 +62,7 @@ impl Stream<'_> {
             return Err(Ended::Silent);
         }
         // Through a filter a file can be as quiet as the stream: its id must not go stale, whatever other files say.
-        let quiet = self.progress == self.progress_at_ping || has_filter;
+        let quiet = self.peer.progress() == self.progress_at_ping || has_filter;
         let standing = match has_filter {
             true => self.standing()?,
             false => Vec::new(),
@@ -81,8 +80,8 @@ impl Stream<'_> {
         if self.peer.carry_here().is_err() {
             return Err(Ended::PeerLeft);
         }
-        self.note_progress();
-        self.progress_at_ping = self.progress;
+        self.takes_more();
+        self.progress_at_ping = self.peer.progress();
         Ok(())
     }
 

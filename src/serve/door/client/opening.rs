@@ -6,17 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use http::StatusCode;
-use tungstenite::protocol::WebSocketConfig;
 
 use crate::escape::shown;
 use crate::hub::{Selection, SourceState};
-use crate::limits::{
-    CLIENT_MESSAGE_BYTES, FIRST_WORDS_WAIT, HALF_CLOSED_WAIT, WS_READ_BUFFER_BYTES,
-    WS_WRITE_BUFFER_BYTES,
-};
+use crate::limits::{FIRST_WORDS_WAIT, HALF_CLOSED_WAIT};
 use crate::reader::{Reader, Subscription, note};
 use crate::serve::access::Pass;
-use crate::serve::delivery::link::{Link, Speaks};
+use crate::serve::delivery::filter::Sifted;
+use crate::serve::delivery::link::Link;
 use crate::serve::delivery::peer::Peer;
 use crate::serve::delivery::stream::Stream;
 use crate::serve::delivery::wire::{Framing, Shape, Wire};
@@ -304,18 +301,6 @@ impl Client<'_> {
             noted: _,
         } = opening;
         let (reader, first) = started?;
-        let speaks = match websocket {
-            None => Speaks::Http,
-            Some(rest) => Speaks::WebSocket {
-                rest,
-                config: WebSocketConfig::default()
-                    .read_buffer_size(WS_READ_BUFFER_BYTES)
-                    .write_buffer_size(0)
-                    .max_write_buffer_size(WS_WRITE_BUFFER_BYTES)
-                    .max_message_size(Some(CLIENT_MESSAGE_BYTES))
-                    .max_frame_size(Some(CLIENT_MESSAGE_BYTES)),
-            },
-        };
         if plan.several() {
             wire.stands(reader.ids());
             // What was read to know the status is not sent yet.
@@ -326,14 +311,18 @@ impl Client<'_> {
         }
         let selection = reader.selection().clone();
         let life = Subscription::new(reader);
-        let mut link = Link::new(Arc::clone(&self.visitor.socket), speaks, wire, life);
+        let mut link = Link::new(Arc::clone(&self.visitor.socket), websocket, wire, life);
         link.push_raw(&head);
-        let peer = Arc::new(Peer::new(Arc::clone(&self.visitor), link));
+        for chunk in first {
+            let sifted = Sifted::of(&chunk, plan.filter());
+            link.push_chunk(chunk, &sifted);
+        }
+        let peer = Arc::new(Peer::new(Arc::clone(&self.visitor), link, selection));
         // Also where pings tell that a peer is gone: what its socket still holds goes then, too.
         let interval = self.routes.shared.ping_interval;
         self.visitor.socket.keep_alive(interval);
         let shared = &self.routes.shared;
-        let stream = Box::new(Stream::new(shared, peer, &selection, first, plan.follow()));
+        let stream = Box::new(Stream::new(shared, peer, plan.follow()));
         Some(Opened {
             stream,
             _place: place,
