@@ -8,7 +8,7 @@ use std::ops::Deref;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use crate::limits::{HEAD_CHECKED_BYTES, OVERLAP_BYTES, TAIL_CHECKED_BYTES};
+use crate::limits::{HEAD_CHECKED_BYTES, OVERLAP_BYTES, PAGE_BYTES, TAIL_CHECKED_BYTES};
 
 use super::record::Joiner;
 use super::{Generation, Id, IdMaker, Identity, Lines, Source, lines};
@@ -201,6 +201,9 @@ pub fn read_lines(
         want = left.min((want * 4).min(lines::cut_when(line_bytes_max).max(want + 1)));
         buf.resize(lead + want, 0);
     };
+    if !is_of_one_moment(&generation.file, &buf, from - lead as u64, lead)? {
+        return Ok(Read::Changed);
+    }
     let head = head_up_to(generation, footing, from, &buf[lead..lead + used])?;
     let ids = IdMaker::new(
         source.name_hash,
@@ -228,6 +231,19 @@ pub fn read_lines(
     }))
 }
 
+/// Whether `read`, which stood at `from` and begins with an overlap of `lead` bytes, is what the file held at one moment.
+///
+/// Race: between two pages of a read the file may be truncated and rewritten to more. Then the overlap is another one
+/// after the read. The watcher will find that out, but what was read would lie on the shelf until then.
+fn is_of_one_moment(file: &File, read: &[u8], from: u64, lead: usize) -> io::Result<bool> {
+    if read.len() <= PAGE_BYTES {
+        return Ok(true);
+    }
+    let mut again = [0; OVERLAP_BYTES];
+    let have = read_full(file, &mut again[..lead], from)?;
+    Ok(again[..have] == read[..lead])
+}
+
 /// The generation's first bytes, at least up to the end of `bytes`, which stand at `from`.
 fn head_up_to(
     generation: &Generation,
@@ -252,3 +268,7 @@ fn head_up_to(
     head.truncate(n);
     Ok(Arc::from(head))
 }
+
+#[cfg(test)]
+#[path = "forward/tests.rs"]
+mod tests;

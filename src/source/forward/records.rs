@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::source::record::{Made, Reading, stored_line_end};
 use crate::source::{Generation, IdMaker, Lines, Source};
 
-use super::{Footing, Overlap, Read, Stretch, head_up_to, read_full};
+use super::{Footing, Overlap, Read, Stretch, head_up_to, is_of_one_moment, read_full};
 
 /// As [`super::read_lines`].
 pub(super) fn read_lines(
@@ -62,6 +62,10 @@ pub(super) fn read_lines(
         }
         want = left.min(want * 4);
         buf.resize(before + want, 0);
+    }
+    let overlap_at = from - lead as u64;
+    if !is_of_one_moment(file, &buf[before - lead..], overlap_at, lead)? {
+        return Ok(Read::Changed);
     }
     let within = u32::try_from(left).unwrap_or(u32::MAX);
     let is_next = made.up_to(within);
