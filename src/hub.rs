@@ -28,7 +28,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::limits::{SHELF_BYTES_MAX, SHELF_CHUNK_BYTES_MIN};
+use crate::limits::{QUEUED_BYTES_MAX, SHELF_CHUNK_BYTES_MIN};
 use crate::source::{Chunk, EventKind, Former, Generation, Id, Lines, Origin, Position, Source};
 
 pub use condition::Condition;
@@ -132,7 +132,7 @@ impl Hub {
         Ok(Hub {
             state: Mutex::new(State::default()),
             looks: Looks::new()?,
-            shelf: Shelf::new(SHELF_BYTES_MAX, SHELF_CHUNK_BYTES_MIN),
+            shelf: Shelf::new(QUEUED_BYTES_MAX, SHELF_CHUNK_BYTES_MIN),
             counts: Counts::default(),
             notices: Notices::default(),
             line_bytes_max,
@@ -241,13 +241,12 @@ impl Hub {
         if segments.is_empty() {
             return None;
         }
+        self.shelf.count(&segments);
         let sent = state.registry.send(segments);
         drop(state);
         drop(forgotten);
         if sent.is_queued {
-            for segment in 0..sent.batch.segments.len() {
-                self.shelf.put(Chunk::of(&sent.batch, segment));
-            }
+            self.shelf.put_batch(&sent.batch);
         }
         self.counts.batches.fetch_add(1, Ordering::Relaxed);
         self.counts
@@ -267,8 +266,8 @@ impl Hub {
     }
 
     /// Lets go of generations behind the live edge that no reader has moved in for long, of sources that are
-    /// parted with and that nobody holds any more, and of chunks on the shelf that nobody takes. Called by the watcher now and then; whether there may be more to let
-    /// go of later.
+    /// parted with and that nobody holds any more, and of chunks on the shelf that nobody takes. Called by the watcher
+    /// now and then; whether there may be more to let go of later.
     pub fn forget_old(&self) -> bool {
         let mut forgotten = Vec::new();
         let mut state = self.state.lock();
@@ -331,6 +330,17 @@ impl Hub {
     pub fn stand(&self, index: u32, at: Standing, until: Option<Edge>) -> Stand {
         let stand = self.of(index, |stream| stream.stand(at, until));
         stand.unwrap_or(Stand::AtEdge)
+    }
+
+    /// Puts `chunk`, which was read, on the shelf (see [`Shelf::put`]).
+    pub fn shelve(&self, chunk: Chunk) -> Chunk {
+        let was_empty = self.shelf.is_empty();
+        let chunk = self.shelf.put(chunk);
+        if was_empty && chunk.is_shared() {
+            // The watcher lets go of it in time, and may have nothing else to do.
+            self.looks.wake();
+        }
+        chunk
     }
 
     /// The generations of a source that are still held, oldest first.

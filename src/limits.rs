@@ -245,12 +245,9 @@ pub const GENERATION_KEPT: Duration = Duration::from_secs(180);
 pub const ASIDES_MAX: usize = 16;
 
 /// Bytes that are published and still queued anywhere; over it the subscriber that holds the oldest batch reads
-/// the file instead.
+/// the file instead. What is not queued of it is the shelf's, for chunks that have left the queues or were read lately, wire
+/// forms included: a hundred clients that fall back together find some dozens of chunks there.
 pub const QUEUED_BYTES_MAX: usize = 4 * 1024 * 1024;
-
-/// Bytes of chunks on the shelf, wire forms included: as much again as may be queued. A hundred clients that fall back
-/// together find some dozens of chunks there.
-pub const SHELF_BYTES_MAX: usize = QUEUED_BYTES_MAX;
 
 /// Smaller chunks are not kept on the shelf: who catches up writes each chunk by itself. Half of what a reader takes at
 /// least.

@@ -302,3 +302,7 @@ impl Reader {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "reader/shelf_tests.rs"]
+mod shelf_tests;

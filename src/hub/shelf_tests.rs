@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::*;
-use crate::source::{IdMaker, Identity, Lines, Origin, Segment, Source};
+use crate::source::{IdMaker, Identity, Lines, Origin, Source};
 
 fn source() -> Arc<Source> {
     let path = PathBuf::from("/logs/a.log");
@@ -12,7 +12,7 @@ fn source() -> Arc<Source> {
 }
 
 /// `bytes` bytes of one line, from `from` on.
-fn chunk(from: u64, bytes: usize) -> Chunk {
+fn segment(from: u64, bytes: usize) -> Segment {
     let source = source();
     let ids = IdMaker::new(source.name_hash, &Identity::default(), Arc::from([]), &[]);
     let lines = Lines {
@@ -24,7 +24,12 @@ fn chunk(from: u64, bytes: usize) -> Chunk {
         ids,
         records: None,
     };
-    Chunk::read(Segment::new(source, Kind::Lines(lines)))
+    Segment::new(source, Kind::Lines(lines))
+}
+
+/// The same, as a reader has read it.
+fn chunk(from: u64, bytes: usize) -> Chunk {
+    Chunk::read(segment(from, bytes))
 }
 
 fn at(offset: u64) -> Position {
@@ -132,4 +137,56 @@ fn what_nobody_takes_is_let_go_of() {
     assert!(!shelf.tidy());
     assert!(shelf.is_empty());
     assert!(reads(&shelf, 100).is_some());
+}
+
+/// A batch of one segment of `bytes` bytes, from `from` on, that was just published.
+fn published(shelf: &Shelf, from: u64, bytes: usize) -> Arc<Batch> {
+    let segments = vec![segment(from, bytes)];
+    shelf.count(&segments);
+    let batch = Arc::new(Batch {
+        sequence: 1 + from,
+        segments,
+    });
+    shelf.put_batch(&batch);
+    batch
+}
+
+#[test]
+fn what_is_queued_and_what_lies_here_are_bounded_together() {
+    const PLACES: [u64; 3] = [2_000, 4_500, 7_000];
+    let shelf = Shelf::new(9_000, 10);
+    let counted = || shelf.counted.load(Ordering::Relaxed);
+    let small = published(&shelf, 9_900, 5);
+    assert!(reads(&shelf, 9_900).is_some(), "too small to be kept");
+    assert_eq!(counted(), small.pinned_bytes(), "it is queued all the same");
+    shelf.put(chunk(0, 2_000));
+    let queued = PLACES.map(|from| published(&shelf, from, 2_500));
+    let are_kept = || PLACES.map(|from| reads(&shelf, from).is_none());
+    assert!(reads(&shelf, 0).is_some(), "what was read gave way");
+    assert_eq!(are_kept(), [true; 3]);
+    shelf.put(chunk(0, 2_000));
+    assert!(reads(&shelf, 0).is_some(), "what is queued does not");
+    drop(queued);
+    assert_eq!(are_kept(), [true; 3], "there is room for it");
+    shelf.put(chunk(0, 2_000));
+    assert_eq!(reads(&shelf, 0), None);
+    assert_eq!(
+        are_kept(),
+        [false, true, true],
+        "the oldest has left the queues"
+    );
+    assert!(counted() <= 9_000);
+    while shelf.tidy() {}
+    drop(small);
+    assert_eq!(counted(), 0, "nothing is held");
+}
+
+#[test]
+fn forms_that_are_added_later_count_at_the_next_look() {
+    let shelf = Shelf::new(10_000, 10);
+    shelf.put(chunk(0, 100));
+    let second = shelf.put(chunk(100, 100));
+    second.form(0, || vec![0; 9_850]);
+    assert_eq!(reads(&shelf, 100), None);
+    assert!(reads(&shelf, 0).is_some());
 }

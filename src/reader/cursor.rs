@@ -234,7 +234,7 @@ impl Cursor {
                     generation.touch();
                     let segment = Segment::new(Arc::clone(&self.source), Kind::Lines(lines));
                     self.standing.position = Some(segment.end());
-                    return Ok(Next::Chunk(hub.shelf.put(Chunk::read(segment))));
+                    return Ok(Next::Chunk(hub.shelve(Chunk::read(segment))));
                 }
                 Ok(Read::Parts) => {
                     self.standing.position = Some(Position {

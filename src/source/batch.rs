@@ -6,6 +6,8 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use parking_lot::Mutex;
+
 use super::{Id, Lines, Position, Source};
 
 /// How many wire forms of a segment can be shared; the forms themselves are named where they are encoded.
@@ -31,7 +33,39 @@ pub struct Segment {
     pub kind: Kind,
     /// Made on first use: only what is published has any.
     forms: OnceLock<Box<Forms>>,
-    form_bytes: AtomicUsize,
+    pins: Mutex<Pins>,
+}
+
+/// The bytes that a segment pins, and the count of many that they are in.
+#[derive(Debug, Default)]
+struct Pins {
+    bytes: usize,
+    counted: Option<Arc<AtomicUsize>>,
+}
+
+impl Pins {
+    fn add(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        if let Some(all) = &self.counted {
+            all.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+
+    fn count_in(&mut self, all: Option<&Arc<AtomicUsize>>) {
+        if let Some(all) = all {
+            all.fetch_add(self.bytes, Ordering::Relaxed);
+        }
+        let before = std::mem::replace(&mut self.counted, all.cloned());
+        if let Some(all) = before {
+            all.fetch_sub(self.bytes, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Pins {
+    fn drop(&mut self) {
+        self.count_in(None);
+    }
 }
 
 /// Lines or an event.
@@ -132,11 +166,21 @@ impl Segment {
 
     /// A segment with no wire form yet.
     pub fn new(source: Arc<Source>, kind: Kind) -> Segment {
+        let bytes = match &kind {
+            Kind::Lines(lines) => {
+                let records = lines.records.as_ref();
+                lines.bytes.capacity()
+                    + lines.ends.capacity() * size_of::<u32>()
+                    + records.map_or(0, |records| records.held_bytes())
+            }
+            Kind::Event(_) => 0,
+        };
+        let counted = None;
         Segment {
             source,
             kind,
             forms: OnceLock::new(),
-            form_bytes: AtomicUsize::new(0),
+            pins: Mutex::new(Pins { bytes, counted }),
         }
     }
 
@@ -153,23 +197,19 @@ impl Segment {
         let forms = self.forms.get_or_init(Box::default);
         forms[form].get_or_init(|| {
             let bytes = make().into_boxed_slice();
-            self.form_bytes.fetch_add(bytes.len(), Ordering::Relaxed);
+            self.pins.lock().add(bytes.len());
             bytes
         })
     }
 
     /// Bytes that this segment pins: its own and those of every wire form made so far.
     pub fn pinned_bytes(&self) -> usize {
-        let own = match &self.kind {
-            Kind::Lines(lines) => {
-                let records = lines.records.as_ref();
-                lines.bytes.capacity()
-                    + lines.ends.capacity() * size_of::<u32>()
-                    + records.map_or(0, |records| records.held_bytes())
-            }
-            Kind::Event(_) => 0,
-        };
-        own + self.form_bytes.load(Ordering::Relaxed)
+        self.pins.lock().bytes
+    }
+
+    /// Counts what it pins in `all` and nowhere else, until it is dropped; with `None` it is counted nowhere.
+    pub fn count_in(&self, all: Option<&Arc<AtomicUsize>>) {
+        self.pins.lock().count_in(all);
     }
 }
 
@@ -216,9 +256,14 @@ impl Chunk {
         self.is_shared
     }
 
-    /// Bytes that are pinned as long as anyone holds it: those of its whole batch.
-    pub fn pinned_bytes(&self) -> usize {
-        self.batch.pinned_bytes()
+    /// It was published, and not read.
+    pub fn is_published(&self) -> bool {
+        self.batch.sequence > 0
+    }
+
+    /// How many hold its batch, this one included.
+    pub fn holders(&self) -> usize {
+        Arc::strong_count(&self.batch)
     }
 }
 

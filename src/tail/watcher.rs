@@ -50,6 +50,8 @@ pub struct Options {
     pub on_round: Option<OnRound>,
     /// How long a deleted file is held that nobody uses; else [`DELETED_KEPT`](crate::limits::DELETED_KEPT).
     pub deleted_kept: Option<Duration>,
+    /// How often what nobody needs is let go of, where that is not [`FORGET_EVERY`].
+    pub forget_every: Option<Duration>,
     /// Spools that are followed, before any file, so that their names are theirs.
     pub spools: Vec<Spooled>,
     /// Called by the watcher where a FIFO has come to stand under a name that is followed; else that is no file to follow.
@@ -405,8 +407,8 @@ impl Watcher {
         }
         self.pace.publishes(read, now);
         let begins = |(_, change): &(_, Change)| matches!(change, Change::Begin(_));
-        if changes.iter().any(begins) || !self.hub.shelf.is_empty() {
-            self.forget_at.get_or_insert(now + FORGET_EVERY);
+        if changes.iter().any(begins) {
+            self.forget_at.get_or_insert(now + self.forget_every());
         }
         let subscribers = self.hub.publish(changes).filter(|all| !all.is_empty());
         let carried = subscribers.is_some();
@@ -414,6 +416,10 @@ impl Watcher {
             self.rounds.run(subscribers, self.pace.is_fast());
         }
         carried
+    }
+
+    fn forget_every(&self) -> Duration {
+        self.options.forget_every.unwrap_or(FORGET_EVERY)
     }
 
     /// Waits for a wake-up, for an event if `events`, and no longer than until `deadline`.

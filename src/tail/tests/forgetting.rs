@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::rig::*;
 use crate::hub::{Notice, Selection, Spooled};
+use crate::reader::Next;
 use crate::source::{EventKind, Origin, SpoolFile, SpoolFiles};
 use crate::tail::Options;
 
@@ -178,4 +179,29 @@ fn a_spool_that_is_no_more_is_forgotten_and_its_follower_is_let_go_of() {
     until(&mut rig, "the spool is forgotten", |rig| {
         rig.hub.sources_len() == 1
     });
+}
+
+#[test]
+fn what_a_reader_put_on_the_shelf_goes_from_there_though_nothing_is_published() {
+    let options = Options {
+        forget_every: Some(Duration::from_millis(20)),
+        ..Options::default()
+    };
+    let mut rig = Rig::with(dir(), &["a.log"], 1 << 20, options, Arc::new(Quiet));
+    append(&rig.path("a.log"), &"a line\n".repeat(10_000));
+    rig.expect_count(10_000);
+    let is_empty = |rig: &Rig| rig.hub.shelf.is_empty();
+    let deadline = Instant::now() + DEADLINE;
+    while !is_empty(&rig) {
+        assert!(Instant::now() < deadline, "what was published is let go of");
+        std::thread::yield_now();
+    }
+    let mut life = crate::reader::from_the_start(&rig.hub);
+    let mut next = || life.read(64 * 1024).expect("readable");
+    while matches!(next(), Next::Chunk(_)) {}
+    assert!(!is_empty(&rig));
+    while !is_empty(&rig) {
+        assert!(Instant::now() < deadline, "what was read is let go of");
+        std::thread::yield_now();
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::hub::{Change, Notice};
-use crate::limits::{FILES_MAX, FORGET_EVERY, SCAN_TIME};
+use crate::limits::{FILES_MAX, SCAN_TIME};
 use crate::source::{Source, inflate};
 
 use super::Watcher;
@@ -201,9 +201,12 @@ impl Watcher {
         }
         // Nothing to do, nearly always: one look at a lock that is free.
         inflate::forget_old();
+        if self.forget_at.is_none() && !self.hub.shelf.is_empty() {
+            self.forget_at = Some(now + self.forget_every());
+        }
         if self.forget_at.is_some_and(|at| at <= now) {
             let again = self.hub.forget_old();
-            self.forget_at = again.then(|| now + FORGET_EVERY);
+            self.forget_at = again.then(|| now + self.forget_every());
         }
         if self.mounted.is_due(now) {
             log::debug!("something was mounted or unmounted: looking at everything");
@@ -228,8 +231,8 @@ impl Watcher {
         self.names.remove(follower.source(), index);
         self.hub.part(follower.source());
         self.globs.iter_mut().for_each(Glob::look_for_waiting);
-        self.forget_at
-            .get_or_insert_with(|| Instant::now() + FORGET_EVERY);
+        let forget_at = Instant::now() + self.forget_every();
+        self.forget_at.get_or_insert(forget_at);
     }
 
     /// A follower's time may move on without its entry moving along: when that is due, it is entered anew.
