@@ -52,6 +52,10 @@ pub const START_BACK_BYTES: u64 = 64 * 1024 * 1024;
 /// How long the directories of a followed file are looked through for a rotated one: a million entries.
 pub const DIRECTORY_TIME: Duration = Duration::from_secs(2);
 
+/// How long ago a directory must have changed for one listing of it to be trusted: more than the coarsest clock of a file
+/// system ticks (two seconds: FAT), or a change while it was listed would not show.
+pub const DIRECTORY_RESTS: Duration = Duration::from_secs(3);
+
 /// `--lines`, where neither that nor `--since` is given.
 pub const LINES_DEFAULT: u64 = 10;
 

@@ -12,6 +12,7 @@ mod history;
 pub mod life;
 mod past;
 mod resume;
+mod row;
 mod since;
 mod start;
 mod subscription;

@@ -368,7 +368,7 @@ impl Cursor {
         match (&mut self.past, end) {
             (Some(_), OlderEnd::Known(_, edge)) => Some(edge),
             (Some(past), OlderEnd::Past(last)) => {
-                past.ends_at(&self.source, &last);
+                past.ends_at(&last);
                 None
             }
             (Some(past), OlderEnd::Nowhere) => {
@@ -394,7 +394,7 @@ impl Cursor {
     /// are pending then.
     #[inline(never)]
     fn leave_past(&mut self, hub: &Hub, pause: Pause<'_>) {
-        let Some(past) = self.past.take_if(|past| !past.ends_here()) else {
+        let Some(mut past) = self.past.take_if(|past| !past.ends_here()) else {
             return;
         };
         let Some((past, mut events)) = past.onwards(&self.source, hub, pause) else {

@@ -4,40 +4,37 @@
 //! Only the file that is being read is open; the next is found when its turn comes, by inode and time, since it may
 //! have been renamed meanwhile.
 
-use std::ffi::OsString;
 use std::fs::{File, Metadata};
 use std::io;
+use std::mem;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use crate::hub::Hub;
 use crate::limits::NAME_READS_MAX;
 use crate::source::forward::{Footing, Read, Stretch, read_lines};
 use crate::source::inflate::{self, Pause};
 use crate::source::record::Before;
-use crate::source::siblings::{self, Reach, Sibling, Unreadable};
+use crate::source::siblings::{self, Reach, Unreadable};
 use crate::source::{
-    Began, Event, EventKind, Former, Generation, Id, IdMaker, Identity, Lines, Position, Source,
-    identity, nuls,
+    Began, Event, EventKind, Generation, Id, IdMaker, Identity, Lines, Position, Source, identity,
+    nuls,
 };
 
-use super::history;
+use super::row::Row;
 
 /// Where a stream stands in a file beside the followed one, and where it leaves that.
 #[derive(Debug)]
 pub(super) struct Past {
-    /// What it was called when it was opened.
-    name: OsString,
     generation: Generation,
-    modified: SystemTime,
+    /// The files among which it stands, and where.
+    row: Row,
+    row_place: usize,
     at: u64,
     limit: u64,
     footing: Option<Footing>,
     /// The stream ends at `limit`: nothing younger is read.
     ends_here: bool,
-    /// The hub's generation that comes after the last file beside the followed one, where that is settled.
-    enter: Option<u64>,
     /// The stream ends in the file with this inode, at this offset.
     ends_at: Option<(u64, u64)>,
 }
@@ -48,45 +45,69 @@ impl Past {
     /// Ids come from whoever may connect, and anyone can make one up that names the first byte of any inode: for those that
     /// are not sealed, only files that a rotation of this one can have left are opened, or the whole directory could be
     /// read.
-    pub(super) fn find(source: &Source, id: &Id, pause: Pause<'_>) -> Option<Past> {
+    pub(super) fn find(source: &Source, hub: &Hub, id: &Id, pause: Pause<'_>) -> Option<Past> {
         let reach = match id.own {
             true => Reach::Any,
             false => Reach::Known,
         };
-        let by_inode = siblings::by_inode(&source.path(), id.inode, reach);
-        let opened = by_inode
-            .ok()
-            .flatten()
-            .and_then(|path| match inflate::is_inflatable(&path) {
-                true => Past::inflated(&path, pause).ok(),
-                false => Past::open(&path, id.offset).ok(),
-            });
-        let at_id = |mut past: Past| {
-            past.at = id.offset;
-            past.footing = Footing::take(&past.generation.file, id.offset).ok();
-            (past.limit >= id.offset).then_some(past)
-        };
-        let is_it = |past: &Past| {
-            let identity = &past.generation.identity;
-            past.footing
-                .as_ref()
-                .is_some_and(|footing| footing.is_at(identity, id))
-        };
-        if let Some(past) = opened.and_then(at_id).filter(is_it) {
-            return Some(past);
+        if let Ok(Some(path)) = siblings::by_inode(&source.path(), id.inode, reach)
+            && let Some(mut past) = Past::open_at(&path, id, pause)
+        {
+            // What has come to a name that is not known has brothers that are called alike.
+            let mut row = Row::beside(source, hub, path.file_name());
+            if let Some(place) = row.position(&past.generation.identity) {
+                row.drop_copies(source, hub, place);
+                past.stand_in(row, place);
+                return Some(past);
+            }
         }
         // Compressed since, it is another file: what it holds tells that it is the one.
-        let siblings = siblings::each_once(siblings::rotated(&source.path()));
-        let compressed = siblings.iter().rev().filter(|sibling| sibling.compressed);
-        let mut inflated =
-            compressed.filter_map(|sibling| Past::inflated(&sibling.path, pause).ok());
-        inflated.find_map(|past| {
-            let past = at_id(past)?;
-            past.footing
-                .as_ref()
-                .is_some_and(|footing| footing.holds(id))
-                .then_some(past)
-        })
+        let mut row = Row::beside(source, hub, None);
+        for place in (0..row.files.len()).rev() {
+            let sibling = &row.files[place];
+            if sibling.compressed
+                && let Ok(past) = Past::inflated(&sibling.path, pause)
+                && let Some(mut past) = past.at(id)
+                && past.footing().is_some_and(|footing| footing.holds(id))
+            {
+                row.drop_copies(source, hub, place);
+                past.stand_in(row, place);
+                return Some(past);
+            }
+        }
+        None
+    }
+
+    /// The file at `path`, if `id` is a place in it.
+    fn open_at(path: &Path, id: &Id, pause: Pause<'_>) -> Option<Past> {
+        let past = match inflate::is_inflatable(path) {
+            true => Past::inflated(path, pause).ok()?,
+            false => Past::open(path, id.offset).ok()?,
+        };
+        let past = past.at(id)?;
+        let is_it = past.footing()?.is_at(&past.generation.identity, id);
+        is_it.then_some(past)
+    }
+
+    /// At the place that `id` would be.
+    fn at(mut self, id: &Id) -> Option<Past> {
+        self.at = id.offset;
+        self.footing = Footing::take(&self.generation.file, id.offset).ok();
+        (self.limit >= id.offset).then_some(self)
+    }
+
+    fn footing(&self) -> Option<&Footing> {
+        self.footing.as_ref()
+    }
+
+    /// It is the file at `place` of `row`.
+    pub(super) fn stand_in(&mut self, row: Row, place: usize) {
+        (self.row, self.row_place) = (row, place);
+    }
+
+    /// The files among which it stands, and where it does.
+    pub(super) fn take_row(&mut self) -> (Row, usize) {
+        (mem::take(&mut self.row), self.row_place)
     }
 
     fn open(path: &Path, at: u64) -> io::Result<Past> {
@@ -97,62 +118,56 @@ impl Past {
         Ok(Past {
             at,
             footing,
-            ..Past::new(path, Arc::new(file), &stat, limit)
+            ..Past::new(Arc::new(file), &stat, limit)
         })
     }
 
-    /// A file of history beside `source`'s, to be read from its first byte; the hub's generation `enter` comes after the last
-    /// of them. Blocks on the disk, and for as long as inflating takes.
+    /// The file at `place` of `row`, to be read from its first byte. Blocks on the disk, and for as long as inflating takes.
     pub(super) fn open_sibling(
         source: &Source,
-        sibling: &Sibling,
-        enter: Option<u64>,
+        row: &mut Row,
+        place: usize,
         pause: Pause<'_>,
     ) -> Result<Past, Unreadable> {
-        let mut path = sibling.path.clone();
         for _ in 0..NAME_READS_MAX {
+            let sibling = &row.files[place];
             let opened = match sibling.compressed {
-                true => Past::inflated(&path, pause),
-                false => Past::open(&path, 0).map_err(|error| match error.kind() {
+                true => Past::inflated(&sibling.path, pause),
+                false => Past::open(&sibling.path, 0).map_err(|error| match error.kind() {
                     io::ErrorKind::NotFound => Unreadable::Renamed,
                     io::ErrorKind::PermissionDenied => Unreadable::Lost("no permission"),
                     _ => Unreadable::Lost("can't be read"),
                 }),
             };
             match opened {
-                Ok(past) if past.is_of(&sibling.identity) => return Ok(Past { enter, ..past }),
+                Ok(past) if past.is_of(&sibling.identity) => return Ok(past),
                 Ok(_) | Err(Unreadable::Renamed) => {}
                 Err(why) => return Err(why),
             }
             // Race: it was renamed since it was listed, and another one may stand there.
-            let inode = sibling.identity.inode;
-            match siblings::by_inode(&source.path(), inode, Reach::Any) {
-                Ok(Some(now)) => path = now,
-                _ => break,
-            }
+            row.find_again(source, place)?;
         }
-        Err(Unreadable::Renamed)
+        Err(Unreadable::Lost("renamed meanwhile"))
     }
 
     fn inflated(path: &Path, pause: Pause<'_>) -> Result<Past, Unreadable> {
         let (file, stat) = inflate::open(path, pause)?;
         let limit = file.metadata();
         let limit = limit.map_err(|_| Unreadable::Lost("can't be read"))?.len();
-        Ok(Past::new(path, file, &stat, limit))
+        Ok(Past::new(file, &stat, limit))
     }
 
-    /// What `file` holds of the one at `path`, up to `limit`, from its first byte.
-    fn new(path: &Path, file: Arc<File>, stat: &Metadata, limit: u64) -> Past {
+    /// What `file` holds up to `limit`, from its first byte.
+    fn new(file: Arc<File>, stat: &Metadata, limit: u64) -> Past {
         let identity = Identity::of(stat);
         Past {
-            name: path.file_name().unwrap_or_default().to_owned(),
             generation: Generation::with_identity(0, file, identity, Began::Rotated, None),
-            modified: stat.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+            row: Row::default(),
+            row_place: 0,
             at: 0,
             limit,
             footing: None,
             ends_here: false,
-            enter: None,
             ends_at: None,
         }
     }
@@ -174,14 +189,12 @@ impl Past {
     }
 
     /// The stream ends where `last` stands, which is of the same file or another one of these, or here if that is older.
-    pub(super) fn ends_at(&mut self, source: &Source, last: &Past) {
+    pub(super) fn ends_at(&mut self, last: &Past) {
         let (file, offset) = last.place();
         if self.is_of(&file.identity) {
             return self.ends_at_offset(offset);
         }
-        let all = siblings::rotated(&source.path());
-        let place = |past: &Past| all.iter().position(|sibling| past.is_of(&sibling.identity));
-        match place(self) < place(last) {
+        match Some(self.row_place) < self.row.position(&file.identity) {
             true => self.ends_in(&file.identity, offset),
             false => self.ends_at_offset(0),
         }
@@ -191,11 +204,6 @@ impl Past {
     pub(super) fn ends_at_offset(&mut self, offset: u64) {
         self.limit = self.limit.min(offset.max(self.at));
         self.ends_here = true;
-    }
-
-    /// When it was last written to.
-    pub(super) fn modified(&self) -> SystemTime {
-        self.modified
     }
 
     /// All of it is read.
@@ -289,42 +297,35 @@ impl Past {
         }
     }
 
-    /// Where the generation begins that comes after the files beside the followed one, and which file it is.
-    fn next_known(
-        &self,
-        source: &Source,
-        hub: &Hub,
-        held: &[Arc<Generation>],
-    ) -> Option<(Position, Identity)> {
-        let enter = self.enter;
-        let place = |generation, offset, identity| {
-            let at = Position { generation, offset };
-            Some((at, identity))
-        };
-        let is_next = |number: u64| enter.is_none_or(|enter| enter == number);
-        if let Some(next) = held.iter().find(|held| is_next(held.number)) {
-            return place(next.number, next.start(), next.identity);
-        }
+    /// Where the generation begins that comes after the files beside the followed one, and which file it is; and whether
+    /// those between are forgotten.
+    fn next_known(&self, source: &Source, hub: &Hub) -> Option<(Position, Identity, bool)> {
         let formers = hub.formers(source.index);
-        let next = formers.iter().find(|former| Some(former.number) == enter);
-        if let Some(next) = next {
-            return place(next.number, next.start, next.identity);
-        }
-        let next = held.first()?;
-        place(next.number, next.start(), next.identity)
+        let formers = formers
+            .iter()
+            .map(|former| (former.number, former.start, former.identity));
+        let held = hub.generations(source.index);
+        let held = held
+            .iter()
+            .map(|held| (held.number, held.start(), held.identity));
+        // Where the hub held nothing, its first one comes next.
+        let enter = self.row.enter.unwrap_or(0);
+        let mut known = formers.chain(held);
+        let (generation, offset, identity) = known.find(|known| known.0 >= enter)?;
+        let at = Position { generation, offset };
+        Some((at, identity, generation > enter))
     }
 
     /// What comes after this file: the next younger one, or what the hub holds; with the events that say so. `None`
     /// where the hub holds nothing. Blocks for as long as inflating takes.
     pub(super) fn onwards(
-        &self,
+        &mut self,
         source: &Source,
         hub: &Hub,
         pause: Pause<'_>,
     ) -> Option<(Option<Past>, Vec<Event>)> {
-        let held = hub.generations(source.index);
-        let next = self.next_known(source, hub, &held);
-        let at = next.map_or_else(Position::default, |(at, _)| at);
+        let known = self.next_known(source, hub);
+        let at = known.map_or_else(Position::default, |(at, ..)| at);
         let event = |kind, identity| Event {
             kind,
             id: IdMaker::beginning(source.name_hash, identity),
@@ -335,128 +336,44 @@ impl Past {
             true => EventKind::Continued,
             false => EventKind::Rotated,
         };
+        let lost = |lost_bytes, reason: &'static str| EventKind::Gap {
+            lost_bytes,
+            reason: reason.into(),
+        };
         let rest = self.limit.saturating_sub(self.at);
-        let mut gap = (rest > 0).then_some(EventKind::Gap {
-            lost_bytes: Some(rest),
-            reason: "overwritten".into(),
-        });
-        let mut listings = 0;
-        'listing: loop {
-            listings += 1;
-            for sibling in self.younger(source, hub, &held, pause) {
-                let mut next = match Past::open_sibling(source, &sibling, self.enter, pause) {
-                    Ok(next) => next,
-                    // It stands under another name now, or compressed.
-                    Err(Unreadable::Renamed) if listings <= NAME_READS_MAX => continue 'listing,
-                    Err(why) => {
-                        gap = Some(EventKind::Gap {
-                            lost_bytes: None,
-                            reason: why.reason().into(),
-                        });
-                        continue;
-                    }
-                };
-                next.ends_at = self.ends_at;
-                if let Some((_, end)) = self.ends_at.filter(|at| at.0 == sibling.identity.inode) {
-                    next.ends_at_offset(end);
+        let mut gap = (rest > 0).then(|| lost(Some(rest), "overwritten"));
+        let (mut row, place) = self.take_row();
+        for place in place + 1..row.files.len() {
+            let mut next = match Past::open_sibling(source, &mut row, place, pause) {
+                Ok(next) => next,
+                Err(why) => {
+                    gap = Some(lost(None, why.reason()));
+                    continue;
                 }
-                next.generation = next.generation.behind(self.unfinished_parts());
-                let identity = next.generation.identity;
-                let gap = gap.map(|kind| event(kind, &identity));
-                let mut events: Vec<Event> = gap.into_iter().collect();
-                events.push(event(seam.clone(), &identity));
-                return Some((Some(next), events));
+            };
+            next.ends_at = self.ends_at;
+            let identity = next.generation.identity;
+            if let Some((_, end)) = self.ends_at.filter(|at| at.0 == identity.inode) {
+                next.ends_at_offset(end);
             }
-            break;
+            next.generation = next.generation.behind(self.unfinished_parts());
+            next.stand_in(row, place);
+            let gap = gap.map(|kind| event(kind, &identity));
+            let mut events: Vec<Event> = gap.into_iter().collect();
+            events.push(event(seam, &identity));
+            return Some((Some(next), events));
         }
         if self.ends_at.is_some() {
             // The file in which it was to end is gone.
             return None;
         }
-        let (_, identity) = next?;
+        let (_, identity, forgotten) = known?;
+        if forgotten {
+            gap = Some(lost(None, "rotated away"));
+        }
         let gap = gap.map(|kind| event(kind, &identity));
         let mut events: Vec<Event> = gap.into_iter().collect();
-        events.push(event(seam.clone(), &identity));
+        events.push(event(seam, &identity));
         Some((None, events))
-    }
-
-    /// The files that come after this one and before what the hub holds, oldest first.
-    fn younger(
-        &self,
-        source: &Source,
-        hub: &Hub,
-        held: &[Arc<Generation>],
-        pause: Pause<'_>,
-    ) -> Vec<Sibling> {
-        let is_held = |sibling: &Sibling| {
-            held.iter()
-                .any(|held| held.identity.is_inode(&sibling.identity))
-        };
-        // What is merely called alike may be another log.
-        let followed = hub.sources();
-        let is_other = |sibling: &Sibling| {
-            let is_it = |path: &Path| path == sibling.path;
-            !siblings::is_known(&source.path(), &sibling.path)
-                && followed.iter().any(|other| is_it(&other.source.path()))
-        };
-        let is_settled = self.enter.is_some() || self.ends_at.is_some();
-        let mut younger = match self.enter {
-            // What was rotated away before the generation that comes next, and nothing that the hub knows itself.
-            Some(enter) => {
-                let known = held.iter().filter(|held| held.number >= enter);
-                let known: Vec<_> = known.map(Arc::clone).collect();
-                let mut older = history::older_than(source, &known, pause);
-                // That one may not be held any more, nor those behind it: they are remembered.
-                let formers = hub.formers(source.index);
-                let is_former = |sibling: &Sibling| {
-                    let is_it = |former: &Former| {
-                        former.number >= enter && sibling.identity.is_inode(&former.identity)
-                    };
-                    formers.iter().any(|former| is_it(former))
-                };
-                let first = older.iter().position(is_former);
-                older.truncate(first.unwrap_or(older.len()));
-                older
-            }
-            // What has come to a name that is not known has brothers that are called alike.
-            None => {
-                let reach = Reach::Like(&self.name);
-                siblings::each_once(siblings::rotated_within(&source.path(), reach))
-            }
-        };
-        // Younger is what comes after it on the list: by time alone, two files that were last written within one tick
-        // of the kernel's clock would each be the successor of the other.
-        let own = younger
-            .iter()
-            .rposition(|sibling| sibling.identity.is_inode(&self.generation.identity));
-        // Compressed since it was opened, it is another file that holds the same.
-        let own = own.or_else(|| {
-            let is_own = |sibling: &Sibling| {
-                sibling.compressed
-                    && history::is_same_second(sibling.modified, self.modified)
-                    && history::is_copy(sibling, &self.generation, pause)
-            };
-            younger.iter().rposition(is_own)
-        });
-        match own {
-            Some(own) => drop(younger.drain(..=own)),
-            None => younger.retain(|sibling| sibling.modified > self.modified),
-        }
-        // What was made after the file that comes next is a copy of one that is held: copytruncate leaves such.
-        let next_born = held
-            .first()
-            .and_then(|held| held.file.metadata().ok()?.created().ok());
-        let is_copy = |sibling: &Sibling| {
-            let made = if sibling.compressed {
-                sibling.modified
-            } else {
-                sibling.born()
-            };
-            next_born.is_some_and(|born| made > born)
-        };
-        younger.retain(|sibling| {
-            !is_held(sibling) && (is_settled || !is_copy(sibling)) && !is_other(sibling)
-        });
-        younger
     }
 }

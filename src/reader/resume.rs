@@ -53,7 +53,7 @@ pub(super) fn after(
         };
         return Ok((Cursor::at(source, standing, None, vec![start]), Some(edge)));
     }
-    if let Some(past) = Past::find(&source, id, pause) {
+    if let Some(past) = Past::find(&source, hub, id, pause) {
         let at = Position::default();
         let start = Event {
             kind: EventKind::Start,

@@ -129,7 +129,7 @@ impl Begin<'_> {
                 aside,
             };
             (found, vec![(index, end)])
-        } else if let Some(past) = Past::find(&source, id, self.pause) {
+        } else if let Some(past) = Past::find(&source, self.hub, id, self.pause) {
             let found = match wanted {
                 Some(wanted) => self.last_before(&source, past, wanted)?,
                 None => {

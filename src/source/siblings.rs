@@ -15,7 +15,7 @@ use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
-use crate::limits::{DIRECTORY_TIME, LINKS_MAX, NAME_READS_MAX};
+use crate::limits::{DIRECTORY_RESTS, DIRECTORY_TIME, LINKS_MAX, NAME_READS_MAX};
 
 use super::Identity;
 use super::dated::Dated;
@@ -96,33 +96,50 @@ pub fn rotated(path: &Path) -> Vec<Sibling> {
 
 /// The same, with names of which more is known. Blocks on the disk.
 pub fn rotated_within(path: &Path, reach: Reach<'_>) -> Vec<Sibling> {
+    listed(path, reach).siblings
+}
+
+/// The same, and whether they are all of one moment. Blocks on the disk.
+///
+/// Race: a directory that is read while files in it are renamed may leave some out, or show them twice. What two listings
+/// agree on is right, and one alone is where the directory has not changed for a while.
+pub fn listed(path: &Path, reach: Reach<'_>) -> Listed {
     let family = Family::of(path);
+    let before = family.changed();
     let mut found = family.list(reach);
-    // Race: a directory that is read while files in it are renamed may leave some out, or show them twice.
+    let rests = before.is_some_and(|at| at.elapsed().is_ok_and(|since| since > DIRECTORY_RESTS));
+    let mut whole = rests && family.changed() == before;
     for _ in 0..NAME_READS_MAX {
-        let again = family.list(reach);
-        let is_same = |(a, b): (&Sibling, &Sibling)| a.path == b.path && a.identity == b.identity;
-        let same = again.len() == found.len() && again.iter().zip(&found).all(is_same);
-        found = again;
-        if same {
+        if whole {
             break;
         }
+        let again = family.list(reach);
+        let is_same = |(a, b): (&Sibling, &Sibling)| a.path == b.path && a.identity == b.identity;
+        whole = again.len() == found.len() && again.iter().zip(&found).all(is_same);
+        found = again;
     }
     // One that was renamed while they were listed may stand there under both of its names.
     let mut seen = HashSet::new();
     found.retain(|sibling| seen.insert(sibling.identity.inode));
-    family.oldest_first(found)
+    let siblings = family.oldest_first(found);
+    Listed { siblings, whole }
+}
+
+/// The rotated files of a name, oldest first.
+#[derive(Debug)]
+pub struct Listed {
+    /// Those that were found.
+    pub siblings: Vec<Sibling>,
+    /// They stood there at one moment, and there were no others: false where they were renamed all the time.
+    pub whole: bool,
 }
 
 /// The siblings without compressed files whose plain one still stands: those are being made, or were just made.
 pub fn each_once(mut siblings: Vec<Sibling>) -> Vec<Sibling> {
-    let plain: Vec<_> = siblings
-        .iter()
-        .filter(|sibling| !sibling.compressed)
-        .map(|sibling| sibling.path.clone())
-        .collect();
-    let is_twice = |path: &Path| plain.iter().any(|plain| *plain == path.with_extension(""));
-    siblings.retain(|sibling| !sibling.compressed || !is_twice(&sibling.path));
+    let plain = siblings.iter().filter(|sibling| !sibling.compressed);
+    let plain: HashSet<PathBuf> = plain.map(|sibling| sibling.path.clone()).collect();
+    siblings
+        .retain(|sibling| !sibling.compressed || !plain.contains(&sibling.path.with_extension("")));
     siblings
 }
 
@@ -224,6 +241,17 @@ impl Family {
         }
     }
 
+    /// When a file in one of the directories was last made, renamed or removed; `None` where that is not known, as where
+    /// there are directories beside these.
+    fn changed(&self) -> Option<SystemTime> {
+        if self.dated.is_some() {
+            return None;
+        }
+        let changed = |directory: &PathBuf| fs::metadata(directory).ok()?.modified().ok();
+        let all: Option<Vec<_>> = self.directories.iter().map(changed).collect();
+        all?.into_iter().max()
+    }
+
     /// Calls `each` with the entries of the directories until it has enough and says false, or the time is up. There may
     /// be any number of them. A directory that can't be read is an error, unless it is gone.
     fn entries(&self, each: &mut dyn FnMut(&Path, &DirEntry) -> bool) -> io::Result<()> {
@@ -294,7 +322,7 @@ impl Family {
     fn oldest_first(&self, mut found: Vec<Sibling>) -> Vec<Sibling> {
         let mark = |sibling: &Sibling| self.mark(sibling);
         // The order if numbers count down to the youngest.
-        found.sort_by_key(|sibling| (mark(sibling).order(false), sibling.born()));
+        found.sort_by_cached_key(|sibling| (mark(sibling).order(false), sibling.born()));
         let comparable = |two: &[Sibling]| mark(&two[0]).is_like(&mark(&two[1]));
         let (mut as_named, mut against) = (0, 0);
         for two in found.windows(2) {

@@ -255,10 +255,6 @@ fn logger_history(name: &str, logger: impl Fn(&Path) -> Command) {
     let mut input = child.stdin.take().expect("a pipe");
     for n in 1..=3000 {
         writeln!(input, "a line that is as long as such lines are {n}").expect("write");
-        if n % 100 == 0 {
-            // A rotation each 50 ms or so: the load itself.
-            thread::sleep(Duration::from_millis(40));
-        }
     }
     drop(input);
     assert!(child.wait().expect("wait").success());
@@ -619,33 +615,72 @@ fn each_line_of_three_generations_is_resumed_before_during_and_after_compression
     }
 }
 
-#[test]
-fn a_rotation_in_the_middle_of_a_request_loses_no_line() {
+/// What a request for all history is answered with while 60 files with five lines each are rotated as often as `pause` tells.
+fn during_rotations(pause: Duration, requests: usize, check: impl Fn(&[usize], &str)) {
     let logs = Logs::new();
     let log = logs.path("a.log");
-    // Many files, so that a walk through them takes a while.
     let name = |n: usize| match n {
         0 => log.clone(),
         _ => logs.path(&format!("a.log.{n}")),
     };
-    let files = 40;
-    for n in (0..files).rev() {
-        let line = |i: usize| format!("line {}\n", (files - 1 - n) * 5 + i);
+    for n in (0..60).rev() {
+        let line = |i: usize| format!("line {}\n", (59 - n) * 5 + i);
         append(&name(n), (1..=5).map(line).collect::<String>());
     }
     let daemon = Daemon::follow(&[&log]);
-    let all: Vec<usize> = (1..=files * 5).collect();
-    for round in 0..8 {
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                for n in (0..files + round).rev() {
+    let ends = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let _ends = AtEnd(&ends);
+        scope.spawn(|| {
+            let mut files = 60;
+            while !ends.load(Ordering::Relaxed) {
+                for n in (0..files).rev() {
                     fs::rename(name(n), name(n + 1)).expect("rename");
                 }
                 append(&log, "");
-            });
-            assert_eq!(numbers(&daemon, "lines=1000000"), all, "rotation {round}");
+                files += 1;
+                // The load itself.
+                thread::sleep(pause);
+            }
         });
-    }
+        for _ in 0..requests {
+            let target = "/stream?format=json&follow=false&lines=1000000";
+            let text = daemon.get(target).text();
+            let mut found = Vec::new();
+            for object in text.lines() {
+                let object: Value = serde_json::from_str(object).expect("JSON");
+                if object["event"] == "gap" {
+                    found.push(0);
+                }
+                let line = object["line"].as_str();
+                let number: Option<usize> =
+                    line.and_then(|line| line.strip_prefix("line ")?.parse().ok());
+                found.extend(number);
+            }
+            check(&found, &text);
+        }
+    });
+}
+
+#[test]
+fn rotations_in_the_middle_of_requests_lose_no_line() {
+    let all: Vec<usize> = (1..=300).collect();
+    during_rotations(Duration::from_millis(50), 60, |found, _| {
+        assert_eq!(found, all);
+    });
+}
+
+#[test]
+fn what_rotations_hide_that_come_too_fast_for_a_walk_is_a_gap() {
+    during_rotations(Duration::from_millis(2), 10, |found, text| {
+        let mut last = 0;
+        for (n, number) in found.iter().copied().enumerate().filter(|of| of.1 > 0) {
+            let is_told = n > 0 && found[n - 1] == 0;
+            assert!(number == last + 1 || number > last && is_told, "{text}");
+            last = number;
+        }
+        assert_eq!(last, 300, "{text}");
+    });
 }
 
 #[test]

@@ -1,0 +1,287 @@
+//! The rotated files of a name in a row, oldest first, as they stood at one moment: a walk through them goes from file to file
+//! by what they are, wherever a rotation has moved them meanwhile.
+//!
+//! Two listings are never mixed: while a directory is read, a rotation can hide a file of it, and a walk that asks it anew at
+//! each seam would skip that file without knowing. What a row does not hold is younger, and the hub knows that.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::hub::Hub;
+use crate::limits::{COPY_CHECKED_BYTES, HISTORY_FILES_MAX};
+use crate::source::inflate::{self, Pause};
+use crate::source::siblings::{self, Reach, Sibling, Unreadable};
+use crate::source::{Generation, Identity, Source, identity};
+
+/// Why files of a row can't be read that were renamed all the time.
+const RENAMED: &str = "rotated while it was looked for";
+
+/// The rotated files of a name.
+#[derive(Debug, Default)]
+pub(super) struct Row {
+    /// Oldest first.
+    pub(super) files: Vec<Sibling>,
+    /// The hub's generation that comes after the last of them; `None` where it held nothing.
+    pub(super) enter: Option<u64>,
+    /// Older ones may be missing, for this reason.
+    pub(super) lost: Option<&'static str>,
+    /// Those are among them that are called as this one is.
+    like: Option<OsString>,
+}
+
+impl Row {
+    /// The files that are older than all of `known`, which are given oldest first; all there are, where that is empty. Blocks
+    /// on the disk.
+    ///
+    /// What the hub knows may stand there as well, under its own inode, or compressed since, with the time of the last write
+    /// cut to a second: only what it holds tells that one.
+    pub(super) fn before(
+        source: &Source,
+        hub: &Hub,
+        known: &[Arc<Generation>],
+        pause: Pause<'_>,
+    ) -> Row {
+        let mut row = Row::listed(source, None);
+        let (Some(oldest), Some(youngest)) = (known.first(), known.last()) else {
+            return row;
+        };
+        row.enter = Some(oldest.number);
+        let is_listed = row.position(&oldest.identity).is_some();
+        row.end_before(source, hub, oldest.number);
+        if is_listed {
+            return row;
+        }
+        let all = &mut row.files;
+        let stat = youngest.file.metadata().ok();
+        let modified = stat.and_then(|stat| stat.modified().ok());
+        // Numbers that count up: a file that was made and written after the last write to the current one was not rotated
+        // away before it. Compressing, copying and restoring make new files, too, but keep the time of the last write.
+        all.retain(|sibling| {
+            let made = sibling.born().min(sibling.modified);
+            modified.is_none_or(|modified| made <= modified)
+        });
+        // One that the hub lost may stand between those that it knows: they are looked for by their times.
+        let is_known = |sibling: &Sibling, pause: Pause<'_>| {
+            let is_it = |known: &Arc<Generation>| {
+                let stat = known.file.metadata().ok();
+                let modified = stat.and_then(|stat| stat.modified().ok());
+                modified.is_some_and(|at| is_same_second(at, sibling.modified))
+                    && is_copy(sibling, known, pause)
+            };
+            sibling.compressed && known.iter().any(is_it)
+        };
+        let first = all.iter().position(|sibling| is_known(sibling, pause));
+        all.truncate(first.unwrap_or(all.len()));
+        while let Some(last) = all.last() {
+            let mut is_known = |known: &Arc<Generation>| is_copy(last, known, pause);
+            // Nothing was written between two rotations: what holds nothing tells not whose copy it is, and is none's loss.
+            if !known.iter().any(&mut is_known) && !is_empty(last, pause) {
+                break;
+            }
+            all.pop();
+        }
+        row
+    }
+
+    /// The files that are older than what the hub holds, with those that are called as `like` is. Blocks on the disk.
+    pub(super) fn beside(source: &Source, hub: &Hub, like: Option<&OsStr>) -> Row {
+        // Noted first: what is rotated away while the files are listed is younger.
+        let held = hub.generations(source.index);
+        let mut row = Row::listed(source, like);
+        if let Some(oldest) = held.first() {
+            row.enter = Some(oldest.number);
+            row.end_before(source, hub, oldest.number);
+        }
+        // What is merely called alike may be another log.
+        let followed = hub.sources();
+        let is_other = |sibling: &Sibling| {
+            let is_it = |path: &Path| path == sibling.path;
+            !siblings::is_known(&source.path(), &sibling.path)
+                && followed.iter().any(|other| is_it(&other.source.path()))
+        };
+        row.files.retain(|sibling| !is_other(sibling));
+        row
+    }
+
+    /// Ends it before the first file that is the hub's generation `number` or a later one.
+    fn end_before(&mut self, source: &Source, hub: &Hub, number: u64) {
+        let held = hub.generations(source.index);
+        let held = held.iter().map(|held| (held.number, held.identity));
+        let formers = hub.formers(source.index);
+        let formers = formers
+            .iter()
+            .map(|former| (former.number, former.identity));
+        let later = held.chain(formers).filter(|known| known.0 >= number);
+        let later: HashSet<_> = later.map(|(_, of)| (of.device, of.inode)).collect();
+        let is_later = |sibling: &Sibling| {
+            let Identity { device, inode, .. } = sibling.identity;
+            later.contains(&(device, inode))
+        };
+        let end = self.files.iter().position(is_later);
+        self.files.truncate(end.unwrap_or(self.files.len()));
+    }
+
+    /// Without the copies of what the hub holds that stand behind the file at `place`: what was made after the file that
+    /// comes next. Copytruncate leaves such.
+    pub(super) fn drop_copies(&mut self, source: &Source, hub: &Hub, place: usize) {
+        let held = hub.generations(source.index);
+        let next = held.first().and_then(|held| held.file.metadata().ok());
+        let Some(born) = next.and_then(|stat| stat.created().ok()) else {
+            return;
+        };
+        let made = |sibling: &Sibling| match sibling.compressed {
+            true => sibling.modified,
+            false => sibling.born(),
+        };
+        let mut younger = self.files.split_off(place + 1);
+        younger.retain(|sibling| made(sibling) <= born);
+        self.files.append(&mut younger);
+    }
+
+    fn listed(source: &Source, like: Option<&OsStr>) -> Row {
+        let like = like.map(OsStr::to_owned);
+        let reach = like.as_deref().map_or(Reach::Known, Reach::Like);
+        let listed = siblings::listed(&source.path(), reach);
+        let mut row = Row {
+            files: siblings::each_once(listed.siblings),
+            like,
+            ..Row::default()
+        };
+        if !listed.whole {
+            row.files.clear();
+            row.lost = Some(RENAMED);
+        }
+        let too_many = row.files.len().saturating_sub(HISTORY_FILES_MAX);
+        if too_many > 0 {
+            row.files.drain(..too_many);
+            row.lost = Some("there are too many rotated files");
+        }
+        row
+    }
+
+    /// Where the file `identity` stands in it.
+    pub(super) fn position(&self, identity: &Identity) -> Option<usize> {
+        position(&self.files, identity)
+    }
+
+    /// Finds the file at `place` again, which was renamed or compressed since the row was noted; and all others, since one
+    /// rotation renames all. Blocks on the disk.
+    pub(super) fn find_again(&mut self, source: &Source, place: usize) -> Result<(), Unreadable> {
+        let now = Row::listed(source, self.like.as_deref());
+        let stands = |sibling: &Sibling| position(&now.files, &sibling.identity);
+        let paths: HashMap<_, _> = now.files.iter().map(by_inode).collect();
+        for sibling in &mut self.files {
+            if let Some(path) = paths.get(&by_inode(sibling).0) {
+                path.clone_into(&mut sibling.path);
+            }
+        }
+        let wanted = &self.files[place];
+        if stands(wanted).is_some() {
+            return Ok(());
+        }
+        let inode = wanted.identity.inode;
+        if let Ok(Some(path)) = siblings::by_inode(&source.path(), inode, Reach::Any) {
+            self.files[place].path = path;
+            return Ok(());
+        }
+        if let Some(why) = now.lost {
+            return Err(Unreadable::Lost(why));
+        }
+        // What compresses a file makes another, and keeps at least the second of its last write. Where several of one second
+        // were compressed, they have kept their order.
+        let is_new = |sibling: &&Sibling| {
+            sibling.compressed
+                && is_same_second(sibling.modified, wanted.modified)
+                && self.position(&sibling.identity).is_none()
+        };
+        let new: Vec<_> = now.files.iter().filter(is_new).collect();
+        let is_gone = |place: &usize| {
+            let sibling = &self.files[*place];
+            !sibling.compressed
+                && is_same_second(sibling.modified, wanted.modified)
+                && stands(sibling).is_none()
+        };
+        let gone: Vec<_> = (0..self.files.len()).filter(is_gone).collect();
+        let rank = gone.iter().position(|gone| *gone == place);
+        match rank.filter(|_| new.len() == gone.len()) {
+            Some(rank) => self.files[place] = new[rank].clone(),
+            None if new.is_empty() => return Err(Unreadable::Lost("rotated away")),
+            None => return Err(Unreadable::Lost(RENAMED)),
+        }
+        Ok(())
+    }
+}
+
+/// Which file it is, and where.
+fn by_inode(sibling: &Sibling) -> ((u64, u64), PathBuf) {
+    let Identity { device, inode, .. } = sibling.identity;
+    ((device, inode), sibling.path.clone())
+}
+
+fn position(files: &[Sibling], identity: &Identity) -> Option<usize> {
+    let is_it = |sibling: &Sibling| sibling.identity.is_inode(identity);
+    files.iter().rposition(is_it)
+}
+
+/// Nanoseconds since 1970.
+pub(super) fn nanoseconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// Opens the file that was listed. `None` where it can't be read, and where another stands there now.
+fn open(sibling: &Sibling, pause: Pause<'_>) -> Option<Arc<File>> {
+    let (file, identity) = match sibling.compressed {
+        true => {
+            let (file, stat) = inflate::open(&sibling.path, pause).ok()?;
+            (file, Identity::of(&stat))
+        }
+        false => {
+            let (file, identity) = identity::open_beside(&sibling.path).ok()?;
+            (Arc::new(file), identity)
+        }
+    };
+    identity.is_inode(&sibling.identity).then_some(file)
+}
+
+/// Whether it can be read and holds nothing.
+fn is_empty(sibling: &Sibling, pause: Pause<'_>) -> bool {
+    let stat = open(sibling, pause).and_then(|file| file.metadata().ok());
+    stat.is_some_and(|stat| stat.len() == 0)
+}
+
+/// Whether the two are of one second: what compresses a file may keep no more of its time.
+fn is_same_second(one: SystemTime, other: SystemTime) -> bool {
+    nanoseconds(one) / 1_000_000_000 == nanoseconds(other) / 1_000_000_000
+}
+
+/// Whether `sibling` holds what `known` begins with: a copy that was made while the file stayed (logrotate's `copy`), or its
+/// own compressed file. Its lines stand in the generation itself.
+fn is_copy(sibling: &Sibling, known: &Generation, pause: Pause<'_>) -> bool {
+    let Some(file) = open(sibling, pause) else {
+        return false;
+    };
+    let lengths = (file.metadata(), known.file.metadata());
+    let (Ok(copy), Ok(whole)) = lengths else {
+        return false;
+    };
+    let length = copy.len();
+    if length == 0 || length > whole.len() || known.is_gone() {
+        return false;
+    }
+    let is_same = |at: u64, bytes: usize| {
+        let (mut one, mut other) = (vec![0; bytes], vec![0; bytes]);
+        let read = file
+            .read_exact_at(&mut one, at)
+            .and(known.file.read_exact_at(&mut other, at));
+        read.is_ok() && one == other
+    };
+    let checked = length.min(COPY_CHECKED_BYTES as u64);
+    let bytes = usize::try_from(checked).unwrap_or(COPY_CHECKED_BYTES);
+    is_same(0, bytes) && is_same(length - checked, bytes)
+}
