@@ -130,42 +130,12 @@ impl Message {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-    use std::sync::Arc;
-
     use proptest::prelude::*;
     use serde_json::Value;
 
-    use crate::source::{IdMaker, Identity, Origin, lines};
+    use crate::source::batch::tests::segment;
 
     use super::*;
-
-    fn segment(text: &[&str]) -> Segment {
-        let bytes: Vec<u8> = text
-            .iter()
-            .flat_map(|line| format!("{line}\n").into_bytes())
-            .collect();
-        let mut ends = Vec::new();
-        lines::split(&bytes, true, 1 << 20, &mut ends);
-        let source = Arc::new(Source::new(
-            0,
-            "a.log".to_owned(),
-            PathBuf::from("a.log"),
-            Origin::File,
-        ));
-        let head: Arc<[u8]> = Arc::from(&bytes[..bytes.len().min(256)]);
-        let ids = IdMaker::new(source.name_hash, &Identity::default(), head, &[]);
-        let lines = Lines {
-            generation: 0,
-            from: 0,
-            bytes,
-            ends,
-            unfinished: false,
-            ids,
-            records: None,
-        };
-        Segment::new(source, Kind::Lines(lines))
-    }
 
     /// All messages of a segment.
     fn messages(format: Format, segment: &Segment, bytes_max: usize) -> Vec<(Message, Vec<u8>)> {
@@ -188,7 +158,7 @@ mod tests {
 
     #[test]
     fn text_and_json_are_a_message_a_line_and_batch_takes_what_came_together() {
-        let segment = segment(&["one", "two \"2\"", ""]);
+        let segment = segment("one\ntwo \"2\"\n\n");
         let text: Vec<_> = messages(Format::Text, &segment, 100)
             .into_iter()
             .map(|(_, payload)| payload)
@@ -209,7 +179,7 @@ mod tests {
     #[test]
     fn a_line_that_the_broker_does_not_take_is_a_gap() {
         let long = "x".repeat(500);
-        let segment = segment(&["one", &long, "two"]);
+        let segment = segment(&format!("one\n{long}\ntwo\n"));
         for format in [Format::Json, Format::Batch] {
             let messages = messages(format, &segment, 300);
             let gap = json(&messages[1].1);
@@ -228,8 +198,7 @@ mod tests {
         fn batches_keep_the_bound_and_chain_without_a_hole(
             text in proptest::collection::vec("[a-z\"]{0,40}", 1..60), bytes_max in 300usize..2000,
         ) {
-            let text: Vec<&str> = text.iter().map(String::as_str).collect();
-            let segment = segment(&text);
+            let segment = segment(&(text.join("\n") + "\n"));
             let (mut all, mut from) = (Vec::new(), None);
             for (message, payload) in messages(Format::Batch, &segment, bytes_max) {
                 prop_assert!(payload.len() <= bytes_max);

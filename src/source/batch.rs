@@ -290,3 +290,32 @@ impl Batch {
         lines.sum()
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::source::{IdMaker, Identity, Origin, lines};
+
+    /// A segment of the whole lines of a file that is called `a.log` and holds `text`.
+    pub(crate) fn segment(text: &str) -> Segment {
+        let bytes = text.as_bytes().to_vec();
+        let mut ends = Vec::new();
+        lines::split(&bytes, true, 1 << 20, &mut ends);
+        let path = PathBuf::from("a.log");
+        let source = Arc::new(Source::new(0, "a.log".to_owned(), path, Origin::File));
+        let head: Arc<[u8]> = Arc::from(&bytes[..bytes.len().min(256)]);
+        let ids = IdMaker::new(source.name_hash, &Identity::default(), head, &[]);
+        let lines = Lines {
+            generation: 0,
+            from: 0,
+            bytes,
+            ends,
+            unfinished: false,
+            ids,
+            records: None,
+        };
+        Segment::new(source, Kind::Lines(lines))
+    }
+}

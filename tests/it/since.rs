@@ -241,14 +241,19 @@ fn files_that_were_rotated_while_it_runs_have_times_too() {
             || lines(&daemon, query) == [from + 9]
         ));
     }
-    for at in 0..30 {
+    each_minute_parts_them(&daemon);
+}
+
+/// Of the thirty lines, one a minute, `since` and `until` give those on their side of each minute.
+fn each_minute_parts_them(daemon: &Daemon) {
+    for at in 0..31 {
         let moment = format!("2026-11-28T10:{at:02}:00Z");
         assert_eq!(
-            lines(&daemon, &format!("follow=false&since={moment}")),
+            lines(daemon, &format!("follow=false&since={moment}")),
             (at..30).collect::<Vec<_>>()
         );
         assert_eq!(
-            lines(&daemon, &format!("until={moment}&lines=30")),
+            lines(daemon, &format!("until={moment}&lines=30")),
             (0..at).collect::<Vec<_>>()
         );
     }
@@ -285,17 +290,7 @@ fn rotated_files_of_a_name_that_leads_nowhere_have_times_too() {
     let log = four_files(&logs, false);
     std::fs::remove_file(&log).expect("remove");
     let daemon = Daemon::follow(&[&log]);
-    for at in 0..31 {
-        let moment = format!("2026-11-28T10:{at:02}:00Z");
-        assert_eq!(
-            lines(&daemon, &format!("follow=false&since={moment}")),
-            (at..30).collect::<Vec<_>>()
-        );
-        assert_eq!(
-            lines(&daemon, &format!("until={moment}&lines=30")),
-            (0..at).collect::<Vec<_>>()
-        );
-    }
+    each_minute_parts_them(&daemon);
     assert_eq!(lines(&daemon, "follow=false&since=2099-01-01"), [0; 0]);
 }
 

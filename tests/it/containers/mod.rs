@@ -65,6 +65,17 @@ impl Root {
     }
 }
 
+/// A Docker whose container `web` (its id is `aa`) has said `line`, and a client that has that.
+fn with_web(line: &str) -> (Root, Daemon, Client) {
+    let root = Root::new();
+    root.make("aa", "web");
+    root.say("aa", &format!("{line}\n"));
+    let daemon = root.follow();
+    let mut client = daemon.websocket("/ws?format=json");
+    until(&mut client, "web", line);
+    (root, daemon, client)
+}
+
 /// What `/files` says, by name.
 fn file(daemon: &Daemon, name: &str) -> Option<Value> {
     let files: Value = serde_json::from_str(&daemon.get("/files").text()).expect("JSON");
@@ -111,12 +122,7 @@ fn containers_go_by_their_names_also_those_that_come_later() {
 
 #[test]
 fn a_container_that_is_made_again_is_a_rotation_of_its_name() {
-    let root = Root::new();
-    root.make("aa", "web");
-    root.say("aa", "first\n");
-    let daemon = root.follow();
-    let mut client = daemon.websocket("/ws?format=json");
-    until(&mut client, "web", "first");
+    let (root, daemon, mut client) = with_web("first");
     // Its last line is not ended; that of the next container does not go on with it.
     root.say("aa", "bye");
     root.remove("aa");
@@ -131,12 +137,7 @@ fn a_container_that_is_made_again_is_a_rotation_of_its_name() {
 
 #[test]
 fn a_removed_container_is_missing() {
-    let root = Root::new();
-    root.make("aa", "web");
-    root.say("aa", "first\n");
-    let daemon = root.follow();
-    let mut client = daemon.websocket("/ws?format=json");
-    until(&mut client, "web", "first");
+    let (root, daemon, mut client) = with_web("first");
     root.say("aa", "last words\n");
     root.remove("aa");
     assert_eq!(
@@ -150,12 +151,7 @@ fn a_removed_container_is_missing() {
 
 #[test]
 fn a_renamed_container_goes_on_under_its_new_name_and_the_old_one_is_free() {
-    let root = Root::new();
-    root.make("aa", "web");
-    root.say("aa", "first\n");
-    let daemon = root.follow();
-    let mut client = daemon.websocket("/ws?format=json");
-    until(&mut client, "web", "first");
+    let (root, _daemon, mut client) = with_web("first");
     root.call("aa", "old");
     assert_eq!(until(&mut client, "old", "first"), ["<start>", "first"]);
     root.make("bb", "web");
@@ -209,12 +205,7 @@ fn a_docker_that_is_not_there_yet_is_waited_for() {
 
 #[test]
 fn the_driver_s_own_rotation_loses_nothing() {
-    let root = Root::new();
-    root.make("aa", "web");
-    root.say("aa", "begin\n");
-    let daemon = root.follow();
-    let mut client = daemon.websocket("/ws?format=json");
-    until(&mut client, "web", "begin");
+    let (root, _daemon, mut client) = with_web("begin");
     for n in 0..5 {
         root.say("aa", &format!("{n} "));
         let log = root.log("aa");

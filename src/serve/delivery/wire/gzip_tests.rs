@@ -1,13 +1,13 @@
 //! What a gzip member promises, whatever its payloads.
 
 use std::io::Read;
-use std::path::PathBuf;
 
 use proptest::prelude::*;
 
 use crate::serve::delivery::filter::Sifted;
 use crate::serve::delivery::wire::{Framing, Shape, Wire};
-use crate::source::{IdMaker, Identity, Kind, Lines, Origin, Segment, Source, lines};
+use crate::source::Segment;
+use crate::source::batch::tests::segment;
 
 use super::*;
 
@@ -110,29 +110,9 @@ proptest! {
     }
 }
 
-fn segment(count: usize) -> Segment {
+fn numbered(count: usize) -> Segment {
     let text: String = (0..count).map(|n| format!("{n} is line {n}\n")).collect();
-    let bytes = text.into_bytes();
-    let mut ends = Vec::new();
-    lines::split(&bytes, true, 1 << 20, &mut ends);
-    let source = Arc::new(Source::new(
-        0,
-        "a".to_owned(),
-        PathBuf::from("a"),
-        Origin::File,
-    ));
-    let head: Arc<[u8]> = Arc::from(&bytes[..bytes.len().min(256)]);
-    let ids = IdMaker::new(source.name_hash, &Identity::default(), head, &[]);
-    let lines = Lines {
-        generation: 0,
-        from: 0,
-        bytes,
-        ends,
-        unfinished: false,
-        ids,
-        records: None,
-    };
-    Segment::new(source, Kind::Lines(lines))
+    segment(&text)
 }
 
 #[test]
@@ -145,7 +125,7 @@ fn the_frame_that_is_half_sent_is_found_in_the_deflated_bytes() {
         (Shape::Batch, 20_000),
         (Shape::Json, 10),
     ] {
-        let segment = segment(count);
+        let segment = numbered(count);
         let wire = || match shape {
             Shape::Batch | Shape::Json => {
                 Wire::new(shape, Framing::WebSocket, false, None).with_deflated_messages()
