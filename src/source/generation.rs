@@ -158,9 +158,12 @@ impl Generation {
             grammar,
             start: self.start(),
             line_bytes_max,
-            carry: self
-                .before
-                .carry(grammar, source, &self.identity, line_bytes_max),
+            carry: self.before.carry(
+                grammar,
+                source,
+                (&self.file, &self.identity),
+                line_bytes_max,
+            ),
         };
         Ok((grammar != Grammar::Plain).then(reading))
     }

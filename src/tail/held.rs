@@ -316,7 +316,12 @@ impl Held {
             Some(Grammar::Plain) => Form::Plain,
             Some(grammar) => {
                 let before = &self.before;
-                let carry = before.carry(grammar, source, &self.identity, line_bytes_max);
+                let carry = before.carry(
+                    grammar,
+                    source,
+                    (&self.file, &self.identity),
+                    line_bytes_max,
+                );
                 let joiner = Joiner::new(grammar, line_bytes_max, self.edge, &carry);
                 Form::Records(Box::new(joiner))
             }
