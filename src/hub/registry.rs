@@ -14,14 +14,9 @@ use super::Stopping;
 /// are called without any lock held.
 pub trait Subscriber: Send + Sync + std::fmt::Debug {
     /// Something may be queued: carry it to the peer as far as that goes without waiting, or see to it that the
-    /// subscriber's own thread will.
-    fn carry(&self);
-    /// The same while lines come fast: where the peer takes no more just now, nobody is woken for it, and true says
-    /// that it is to be carried to again soon.
-    fn carry_patiently(&self) -> bool {
-        self.carry();
-        false
-    }
+    /// subscriber's own thread will. While lines come fast it is `patient`: where the peer takes no more just now, nobody
+    /// need be woken for it, and true says that it is to be carried to again soon.
+    fn carry(&self, patient: bool) -> bool;
     /// What was carried for it panicked, on whatever thread: it is to end, and nobody else with it.
     fn broke(&self) {}
     /// A queue of it is disconnected, its last one or an earlier one, as [`super::Queue::is_cut`] tells: let go of what is

@@ -23,7 +23,9 @@ pub(crate) struct Published {
 pub(crate) struct Quiet;
 
 impl Subscriber for Quiet {
-    fn carry(&self) {}
+    fn carry(&self, _: bool) -> bool {
+        false
+    }
     fn dropped(&self) {}
     fn done(&self) -> u64 {
         u64::MAX
@@ -103,7 +105,9 @@ impl Who {
 }
 
 impl Subscriber for Who {
-    fn carry(&self) {}
+    fn carry(&self, _: bool) -> bool {
+        false
+    }
 
     fn dropped(&self) {
         self.cuts.fetch_add(1, Ordering::Relaxed);

@@ -97,8 +97,9 @@ impl Bell {
 }
 
 impl Subscriber for Bell {
-    fn carry(&self) {
+    fn carry(&self, _: bool) -> bool {
         self.ring();
+        false
     }
 
     fn dropped(&self) {

@@ -79,7 +79,9 @@ impl Program for Inside {
 struct Quiet;
 
 impl Subscriber for Quiet {
-    fn carry(&self) {}
+    fn carry(&self, _: bool) -> bool {
+        false
+    }
     fn dropped(&self) {}
     fn done(&self) -> u64 {
         u64::MAX

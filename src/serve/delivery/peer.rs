@@ -81,26 +81,6 @@ impl Peer {
         !self.visitor.may_half_close() && matches!(state, State::Live | State::Full)
     }
 
-    /// Delivers from another thread than its own; whether it is to be tried again soon, which only the `patient` do.
-    fn carry_there(&self, patient: bool) -> bool {
-        let Some(mut link) = self.link.try_lock() else {
-            self.visitor.wake();
-            return false;
-        };
-        // Before it is live, and while it waits for room, its own thread will look into the queue.
-        if link.state() != State::Live {
-            return false;
-        }
-        let carried = link.carry(false);
-        self.note(&link);
-        let again = patient && matches!(carried, Ok(Carried::Blocked)) && link.moves();
-        drop(link);
-        if !again && !matches!(carried, Ok(Carried::Drained)) {
-            self.visitor.wake();
-        }
-        again
-    }
-
     /// Delivers from its own thread. Where the socket is full, that then waits for it, and nobody else tries.
     pub fn carry_here(&self) -> io::Result<Carried> {
         let mut link = self.link.lock();
@@ -120,12 +100,23 @@ impl Peer {
 }
 
 impl Subscriber for Peer {
-    fn carry(&self) {
-        self.carry_there(false);
-    }
-
-    fn carry_patiently(&self) -> bool {
-        self.carry_there(true)
+    fn carry(&self, patient: bool) -> bool {
+        let Some(mut link) = self.link.try_lock() else {
+            self.visitor.wake();
+            return false;
+        };
+        // Before it is live, and while it waits for room, its own thread will look into the queue.
+        if link.state() != State::Live {
+            return false;
+        }
+        let carried = link.carry(false);
+        self.note(&link);
+        let again = patient && matches!(carried, Ok(Carried::Blocked)) && link.moves();
+        drop(link);
+        if !again && !matches!(carried, Ok(Carried::Drained)) {
+            self.visitor.wake();
+        }
+        again
     }
 
     fn broke(&self) {

@@ -126,15 +126,15 @@ fn is_woken() -> bool {
 fn whoever_finds_the_link_taken_wakes_the_thread_that_has_it() {
     let mut rig = rig(1).live();
     let link = rig.peer.link.lock();
-    rig.peer.carry();
+    rig.peer.carry(false);
     assert!(is_woken(), "it may have looked into the queue already");
-    assert!(!rig.peer.carry_patiently());
+    assert!(!rig.peer.carry(true));
     assert!(is_woken());
     rig.peer.dropped();
     assert!(is_woken());
     drop(link);
     rig.published.publish(1);
-    rig.peer.carry();
+    rig.peer.carry(false);
     assert_eq!(rig.takes(), LINE_BYTES);
 }
 
@@ -159,7 +159,7 @@ fn who_is_cut_with_half_a_line_out_gets_its_rest_and_reads_on_from_there() {
         rig.published.publish(4);
         match is_full {
             true => drop(rig.peer.carry_here()),
-            false => rig.peer.carry(),
+            false => drop(rig.peer.carry(false)),
         }
         let state = [State::Live, State::Full][usize::from(is_full)];
         assert_eq!(rig.state(), state);

@@ -119,8 +119,9 @@ fn a_line_without_an_end_comes_in_pieces_and_no_batch_grows_with_it() {
 struct Noting(AtomicI32);
 
 impl Subscriber for Noting {
-    fn carry(&self) {
+    fn carry(&self, _: bool) -> bool {
         self.0.store(gettid().as_raw(), Ordering::Release);
+        false
     }
 
     fn dropped(&self) {}
@@ -302,7 +303,9 @@ fn a_deleted_file_that_is_still_written_to_is_not_let_go_of() {
 struct Lags;
 
 impl Subscriber for Lags {
-    fn carry(&self) {}
+    fn carry(&self, _: bool) -> bool {
+        false
+    }
 
     fn dropped(&self) {}
 

@@ -347,7 +347,7 @@ impl Gate {
 }
 
 impl Subscriber for Gate {
-    fn carry(&self) {
+    fn carry(&self, _: bool) -> bool {
         let mut state = self.state.lock();
         while state.shut && !state.passes {
             state.holds = true;
@@ -355,6 +355,7 @@ impl Subscriber for Gate {
             self.changed.wait(&mut state);
         }
         state.passes = false;
+        false
     }
 
     fn dropped(&self) {}
@@ -369,8 +370,9 @@ impl Subscriber for Gate {
 pub(super) struct Unprivileged;
 
 impl Subscriber for Unprivileged {
-    fn carry(&self) {
+    fn carry(&self, _: bool) -> bool {
         nix::unistd::setfsuid(nix::unistd::Uid::from_raw(65534));
+        false
     }
 
     fn dropped(&self) {}
