@@ -1,24 +1,20 @@
-//! Where a stream stands in one source, and its next step from there.
+//! Where a stream stands in one source.
 
-use std::io;
-use std::ops::ControlFlow;
+mod step;
+
 use std::sync::Arc;
 
-use crate::hub::{Edge, Found, Hub, Stand, Standing};
-use crate::limits::{OVERLAP_BYTES, READ_TRIES_MAX};
-use crate::source::forward::{Footing, Overlap, Read, Stretch, read_lines};
+use crate::hub::{Edge, Hub, Standing};
+use crate::limits::OVERLAP_BYTES;
+use crate::source::forward::{Footing, Overlap};
 use crate::source::inflate::Pause;
-use crate::source::{
-    Chunk, Event, EventKind, Former, Generation, Id, Kind, Lines, Position, Segment, Source,
-};
+use crate::source::{Event, Generation, Id, Kind, Lines, Position, Segment, Source};
 
 use super::history::OlderEnd;
 use super::past::Past;
-use super::{Next, Wait, resume};
+use step::Tries;
 
-/// Looks asked for one read before what stands in the file is taken as it is.
-const LOOKS_MAX: u8 = 3;
-
+/// Where a stream stands in one source.
 #[derive(Debug)]
 pub(super) struct Cursor {
     source: Arc<Source>,
@@ -37,24 +33,6 @@ pub(super) struct Cursor {
     pub(super) until: Option<Edge>,
     /// What was tried in vain for what it reads next.
     tries: Tries,
-}
-
-/// What was tried in vain for one read.
-#[derive(Clone, Copy, Debug, Default)]
-struct Tries {
-    /// Reads that failed.
-    failures: u8,
-    /// Looks that were asked for.
-    looks: u8,
-}
-
-impl Tries {
-    /// Whether a read that failed is tried once more.
-    fn may_again(&mut self) -> bool {
-        let may = self.failures < READ_TRIES_MAX;
-        self.failures += u8::from(may);
-        may
-    }
 }
 
 /// What a stream waits with for a file.
@@ -141,222 +119,6 @@ impl Cursor {
         Some(self.event(event))
     }
 
-    fn next_told(&mut self) -> Option<Next> {
-        Some(Next::Chunk(Chunk::read(self.next_pending()?)))
-    }
-
-    /// What comes next up to `until`, from the shelf or from the file.
-    pub(super) fn step(
-        &mut self,
-        hub: &Hub,
-        until: Option<Edge>,
-        chunk_bytes: usize,
-    ) -> io::Result<Next> {
-        let next = self.try_step(hub, until, chunk_bytes)?;
-        if !matches!(next, Next::Later(_)) {
-            self.tries = Tries::default();
-        }
-        Ok(next)
-    }
-
-    fn try_step(&mut self, hub: &Hub, until: Option<Edge>, chunk_bytes: usize) -> io::Result<Next> {
-        if let Some(next) = self.next_told() {
-            return Ok(next);
-        }
-        if let Some(past) = &mut self.past {
-            match past.next(&self.source, hub.line_bytes_max(), chunk_bytes) {
-                Ok(Some(lines)) => {
-                    let segment = Segment::new(Arc::clone(&self.source), Kind::Lines(lines));
-                    return Ok(Next::Chunk(Chunk::read(segment)));
-                }
-                Ok(None) => {}
-                Err(_) if self.tries.may_again() => return Ok(Next::Later(Wait::Moment)),
-                Err(error) => return Err(error),
-            }
-            self.leave_past(hub, &mut |_| ControlFlow::Continue(()));
-            return Ok(self.next_told().unwrap_or(Next::Nothing));
-        }
-        loop {
-            let (generation, from, limit, sealed) =
-                match hub.stand(self.source.index, self.standing, until) {
-                    Stand::AtEdge => return Ok(Next::Nothing),
-                    Stand::Events(_) if self.waits() => {
-                        self.resume(hub)?;
-                        return self.try_step(hub, until, chunk_bytes);
-                    }
-                    Stand::Events(events) => {
-                        self.pending = events.into_iter().rev().collect();
-                        return Ok(self.next_told().unwrap_or(Next::Nothing));
-                    }
-                    Stand::Bytes {
-                        generation,
-                        from,
-                        limit,
-                        sealed,
-                    } => {
-                        self.former = None;
-                        (generation, from, limit, sealed)
-                    }
-                    Stand::Former {
-                        former,
-                        from,
-                        limit,
-                    } => match self.open_former(&former) {
-                        Ok(Some(generation)) => (generation, from, limit, limit == former.sealed),
-                        // It is gone: the next stand says what was lost.
-                        Ok(None) => continue,
-                        Err(_) if self.tries.may_again() => return Ok(Next::Later(Wait::Moment)),
-                        Err(error) => {
-                            log::warn!("read a rotated {:?}: {error}", self.source.path());
-                            former.set_gone();
-                            continue;
-                        }
-                    },
-                };
-            let at = Position {
-                generation: generation.number,
-                offset: from,
-            };
-            let read_bytes = match hub.shelf.find(self.source.index, at, limit, chunk_bytes) {
-                Found::Chunk(_) if generation.is_gone() => continue,
-                Found::Chunk(chunk) => {
-                    generation.touch();
-                    self.has_chunk(&chunk, at);
-                    return Ok(Next::Chunk(chunk));
-                }
-                Found::Nothing { read_bytes } => read_bytes,
-            };
-            match self.read(hub, &generation, (from, limit, sealed), read_bytes) {
-                // Race: the file was truncated and grown again while it was read. The watcher may have seen
-                // it by now; then the bytes are thrown away, and the next stand says what was lost.
-                Ok(Read::Lines(_)) if generation.is_gone() => {}
-                Ok(Read::Lines(lines)) => {
-                    generation.touch();
-                    let segment = Segment::new(Arc::clone(&self.source), Kind::Lines(lines));
-                    self.standing.position = Some(segment.end());
-                    return Ok(Next::Chunk(hub.shelve(Chunk::read(segment))));
-                }
-                Ok(Read::Parts) => {
-                    self.standing.position = Some(Position {
-                        generation: generation.number,
-                        offset: limit,
-                    });
-                }
-                Ok(Read::Changed) if self.tries.looks < LOOKS_MAX && !sealed => {
-                    self.tries.looks += 1;
-                    return Ok(Next::Later(Wait::Look(self.index())));
-                }
-                // The watcher still takes it for the same file: somebody has edited what stood before. What stands there
-                // now is the truth.
-                Ok(Read::Changed) if self.tries.looks == LOOKS_MAX && !sealed => {
-                    self.tries.looks += 1;
-                    self.footing = None;
-                }
-                Ok(Read::Changed) => {
-                    let lost = self.lost(&generation, limit, "overwritten");
-                    return Ok(Next::Chunk(Chunk::read(lost)));
-                }
-                Err(_) if self.tries.may_again() => return Ok(Next::Later(Wait::Moment)),
-                Err(error) => {
-                    log::warn!("read {:?}: {error}", self.source.path());
-                    let lost = self.lost(&generation, limit, "unreadable");
-                    return Ok(Next::Chunk(Chunk::read(lost)));
-                }
-            }
-        }
-    }
-
-    /// The name leads to a file: the place that was waited with is looked for again.
-    #[inline(never)]
-    fn resume(&mut self, hub: &Hub) -> io::Result<()> {
-        let (wait, state) = (self.waits.take(), hub.source(self.source.index));
-        let Some((wait, state)) = wait.zip(state) else {
-            return Ok(());
-        };
-        let (found, _) = resume::after(hub, state, &wait.id, &mut |_| ControlFlow::Continue(()))?;
-        let (until, aside) = (self.until, self.standing.aside);
-        *self = Cursor { until, ..found };
-        if wait.begun {
-            // The first event is the start, which comes once.
-            self.pending.pop();
-        }
-        self.standing.aside = self.standing.aside.max(aside);
-        for event in &mut self.pending {
-            event.aside = event.aside.max(aside);
-        }
-        Ok(())
-    }
-
-    /// Held open as long as it is read.
-    fn open_former(&mut self, former: &Former) -> io::Result<Option<Arc<Generation>>> {
-        let own = self.former.take();
-        self.former = own.filter(|own| own.number == former.number && !former.is_gone());
-        if self.former.is_none() {
-            self.former = former.open(&self.source)?;
-        }
-        Ok(self.former.clone())
-    }
-
-    #[inline(never)]
-    fn read(
-        &mut self,
-        hub: &Hub,
-        generation: &Generation,
-        (from, limit, sealed): (u64, u64, bool),
-        chunk_bytes: usize,
-    ) -> io::Result<Read> {
-        let place = Some(Position {
-            generation: generation.number,
-            offset: from,
-        });
-        if self.standing.position != place || self.footing.is_none() {
-            self.footing = Some(Footing::take(&generation.file, from)?);
-            self.standing.position = place;
-        }
-        let Some(footing) = &mut self.footing else {
-            return Ok(Read::Changed);
-        };
-        let line_bytes_max = hub.line_bytes_max();
-        let source = &self.source;
-        read_lines(
-            source,
-            generation,
-            Stretch {
-                from,
-                limit,
-                sealed,
-                chunk_bytes,
-                line_bytes_max,
-            },
-            footing,
-        )
-    }
-
-    /// Skips to `limit`: what is before it can't be read.
-    #[inline(never)]
-    fn lost(&mut self, generation: &Generation, limit: u64, reason: &'static str) -> Segment {
-        let from = self.standing.position.map_or(0, |position| position.offset);
-        let at = Position {
-            generation: generation.number,
-            offset: limit,
-        };
-        let id = Footing::take(&generation.file, limit)
-            .map(|footing| footing.id(&self.source, &generation.identity, limit))
-            .unwrap_or_else(|_| {
-                crate::source::IdMaker::beginning(self.source.name_hash, &generation.identity)
-            });
-        let kind = EventKind::Gap {
-            lost_bytes: Some(limit - from),
-            reason: reason.into(),
-        };
-        self.event(Event {
-            kind,
-            id,
-            at,
-            aside: self.standing.aside,
-        })
-    }
-
     fn event(&mut self, event: Event) -> Segment {
         self.has_event(&event);
         Segment::new(Arc::clone(&self.source), Kind::Event(event))
@@ -390,26 +152,6 @@ impl Cursor {
         }
     }
 
-    /// All of a file beside the followed one is read: to the next one, or to what the hub holds. The events that tell of it
-    /// are pending then.
-    #[inline(never)]
-    fn leave_past(&mut self, hub: &Hub, pause: Pause<'_>) {
-        let Some(mut past) = self.past.take_if(|past| !past.ends_here()) else {
-            return;
-        };
-        let Some((past, mut events)) = past.onwards(&self.source, hub, pause) else {
-            let id = past.id(&self.source);
-            self.waits = id.map(|id| Awaited { id, begun: true });
-            self.standing.position = None;
-            return;
-        };
-        self.past = past.map(Box::new);
-        for event in &mut events {
-            event.aside = self.standing.aside;
-        }
-        self.pending = events.into_iter().rev().collect();
-    }
-
     /// The stream has the event.
     pub(super) fn has_event(&mut self, event: &Event) {
         if self.standing.position != Some(event.at) {
@@ -420,17 +162,6 @@ impl Cursor {
             position: (!event.id.is_nowhere()).then_some(event.at),
             aside: event.aside,
         };
-    }
-
-    /// The stream has `chunk` of the shelf, which begins `at` a place.
-    fn has_chunk(&mut self, chunk: &Chunk, at: Position) {
-        if self.standing.position != Some(at) {
-            self.footing = None;
-            self.standing.position = Some(at);
-        }
-        if let Kind::Lines(lines) = &chunk.kind {
-            self.has_lines(lines, lines.len() - 1);
-        }
     }
 
     /// The stream has `lines` up to `last` and including it, from its queue.

@@ -1,0 +1,306 @@
+//! The next step of a stream in one source: what it is told, or the bytes that it reads, or what it waits for.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::hub::{Edge, Found, Hub, Stand};
+use crate::limits::READ_TRIES_MAX;
+use crate::source::forward::{Footing, Read, Stretch, read_lines};
+use crate::source::inflate::Pause;
+use crate::source::{
+    Chunk, Event, EventKind, Former, Generation, IdMaker, Kind, Position, Segment,
+};
+
+use super::{Awaited, Cursor};
+use crate::reader::{Next, Wait, resume};
+
+/// Looks asked for one read before what stands in the file is taken as it is.
+const LOOKS_MAX: u8 = 3;
+
+/// What was tried in vain for one read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tries {
+    /// Reads that failed.
+    failures: u8,
+    /// Looks that were asked for.
+    looks: u8,
+}
+
+impl Tries {
+    /// Whether a read that failed is tried once more.
+    fn may_again(&mut self) -> bool {
+        let may = self.failures < READ_TRIES_MAX;
+        self.failures += u8::from(may);
+        may
+    }
+}
+
+/// Bytes that there are to be read.
+struct There {
+    generation: Arc<Generation>,
+    from: u64,
+    limit: u64,
+    /// The generation ends at `limit`.
+    sealed: bool,
+}
+
+impl Cursor {
+    /// What comes next up to `until`, from the shelf or from the file.
+    pub(in crate::reader) fn step(
+        &mut self,
+        hub: &Hub,
+        until: Option<Edge>,
+        chunk_bytes: usize,
+    ) -> io::Result<Next> {
+        let next = self.try_step(hub, until, chunk_bytes)?;
+        if !matches!(next, Next::Later(_)) {
+            self.tries = Tries::default();
+        }
+        Ok(next)
+    }
+
+    fn try_step(&mut self, hub: &Hub, until: Option<Edge>, chunk_bytes: usize) -> io::Result<Next> {
+        loop {
+            if let Some(told) = self.next_pending() {
+                return Ok(Next::Chunk(Chunk::read(told)));
+            }
+            if let Some(past) = &mut self.past {
+                let lines = match past.next(&self.source, hub.line_bytes_max(), chunk_bytes) {
+                    Ok(lines) => lines,
+                    Err(_) if self.tries.may_again() => return Ok(Next::Later(Wait::Moment)),
+                    Err(error) => return Err(error),
+                };
+                if let Some(lines) = lines {
+                    let segment = Segment::new(Arc::clone(&self.source), Kind::Lines(lines));
+                    return Ok(Next::Chunk(Chunk::read(segment)));
+                }
+                self.leave_past(hub, &mut |_| ControlFlow::Continue(()));
+                let told = self.next_pending().map(Chunk::read);
+                return Ok(told.map_or(Next::Nothing, Next::Chunk));
+            }
+            let there = match hub.stand(self.source.index, self.standing, until) {
+                Stand::AtEdge => return Ok(Next::Nothing),
+                Stand::Events(_) if self.waits() => {
+                    self.resume(hub)?;
+                    continue;
+                }
+                Stand::Events(events) => {
+                    self.pending = events.into_iter().rev().collect();
+                    continue;
+                }
+                Stand::Bytes {
+                    generation,
+                    from,
+                    limit,
+                    sealed,
+                } => {
+                    self.former = None;
+                    There {
+                        generation,
+                        from,
+                        limit,
+                        sealed,
+                    }
+                }
+                Stand::Former {
+                    former,
+                    from,
+                    limit,
+                } => match self.open_former(&former) {
+                    Ok(Some(generation)) => There {
+                        generation,
+                        from,
+                        limit,
+                        sealed: limit == former.sealed,
+                    },
+                    // It is gone: the next stand says what was lost.
+                    Ok(None) => continue,
+                    Err(_) if self.tries.may_again() => return Ok(Next::Later(Wait::Moment)),
+                    Err(error) => {
+                        log::warn!("read a rotated {:?}: {error}", self.source.path());
+                        former.set_gone();
+                        continue;
+                    }
+                },
+            };
+            if let Some(next) = self.take(hub, &there, chunk_bytes) {
+                return Ok(next);
+            }
+        }
+    }
+
+    /// The next of the bytes that are there; `None` where they are not any more, which the next stand tells.
+    fn take(&mut self, hub: &Hub, there: &There, chunk_bytes: usize) -> Option<Next> {
+        let generation = &there.generation;
+        let at = Position {
+            generation: generation.number,
+            offset: there.from,
+        };
+        let found = hub
+            .shelf
+            .find(self.source.index, at, there.limit, chunk_bytes);
+        let read_bytes = match found {
+            Found::Chunk(_) if generation.is_gone() => return None,
+            Found::Chunk(chunk) => {
+                generation.touch();
+                self.has_chunk(&chunk, at);
+                return Some(Next::Chunk(chunk));
+            }
+            Found::Nothing { read_bytes } => read_bytes,
+        };
+        Some(match self.read(hub, there, read_bytes) {
+            // Race: the file was truncated and grown again while it was read. The watcher may have seen it by now; then
+            // the bytes are thrown away, and the next stand says what was lost.
+            Ok(Read::Lines(_)) if generation.is_gone() => return None,
+            Ok(Read::Lines(lines)) => {
+                generation.touch();
+                let segment = Segment::new(Arc::clone(&self.source), Kind::Lines(lines));
+                self.standing.position = Some(segment.end());
+                Next::Chunk(hub.shelve(Chunk::read(segment)))
+            }
+            Ok(Read::Parts) => {
+                self.standing.position = Some(Position {
+                    offset: there.limit,
+                    ..at
+                });
+                return None;
+            }
+            Ok(Read::Changed) if self.tries.looks < LOOKS_MAX && !there.sealed => {
+                self.tries.looks += 1;
+                Next::Later(Wait::Look(self.index()))
+            }
+            // The watcher still takes it for the same file: somebody has edited what stood before. What stands there now
+            // is the truth.
+            Ok(Read::Changed) if self.tries.looks == LOOKS_MAX && !there.sealed => {
+                self.tries.looks += 1;
+                self.footing = None;
+                return None;
+            }
+            Ok(Read::Changed) => self.lost(there, "overwritten"),
+            Err(_) if self.tries.may_again() => Next::Later(Wait::Moment),
+            Err(error) => {
+                log::warn!("read {:?}: {error}", self.source.path());
+                self.lost(there, "unreadable")
+            }
+        })
+    }
+
+    /// The name leads to a file: the place that was waited with is looked for again.
+    #[inline(never)]
+    fn resume(&mut self, hub: &Hub) -> io::Result<()> {
+        let (wait, state) = (self.waits.take(), hub.source(self.source.index));
+        let Some((wait, state)) = wait.zip(state) else {
+            return Ok(());
+        };
+        let (found, _) = resume::after(hub, state, &wait.id, &mut |_| ControlFlow::Continue(()))?;
+        let (until, aside) = (self.until, self.standing.aside);
+        *self = Cursor { until, ..found };
+        if wait.begun {
+            // The first event is the start, which comes once.
+            self.pending.pop();
+        }
+        self.standing.aside = self.standing.aside.max(aside);
+        for event in &mut self.pending {
+            event.aside = event.aside.max(aside);
+        }
+        Ok(())
+    }
+
+    /// Held open as long as it is read.
+    fn open_former(&mut self, former: &Former) -> io::Result<Option<Arc<Generation>>> {
+        let own = self.former.take();
+        self.former = own.filter(|own| own.number == former.number && !former.is_gone());
+        if self.former.is_none() {
+            self.former = former.open(&self.source)?;
+        }
+        Ok(self.former.clone())
+    }
+
+    #[inline(never)]
+    fn read(&mut self, hub: &Hub, there: &There, chunk_bytes: usize) -> io::Result<Read> {
+        let There {
+            generation,
+            from,
+            limit,
+            sealed,
+        } = there;
+        let place = Some(Position {
+            generation: generation.number,
+            offset: *from,
+        });
+        if self.standing.position != place || self.footing.is_none() {
+            self.footing = Some(Footing::take(&generation.file, *from)?);
+            self.standing.position = place;
+        }
+        let Some(footing) = &mut self.footing else {
+            return Ok(Read::Changed);
+        };
+        let stretch = Stretch {
+            from: *from,
+            limit: *limit,
+            sealed: *sealed,
+            chunk_bytes,
+            line_bytes_max: hub.line_bytes_max(),
+        };
+        read_lines(&self.source, generation, stretch, footing)
+    }
+
+    /// Skips what is there: it can't be read.
+    #[inline(never)]
+    fn lost(&mut self, there: &There, reason: &'static str) -> Next {
+        let There {
+            generation, limit, ..
+        } = there;
+        let from = self.standing.position.map_or(0, |position| position.offset);
+        let at = Position {
+            generation: generation.number,
+            offset: *limit,
+        };
+        let id = Footing::take(&generation.file, *limit)
+            .map(|footing| footing.id(&self.source, &generation.identity, *limit))
+            .unwrap_or_else(|_| IdMaker::beginning(self.source.name_hash, &generation.identity));
+        let kind = EventKind::Gap {
+            lost_bytes: Some(limit - from),
+            reason: reason.into(),
+        };
+        let gap = self.event(Event {
+            kind,
+            id,
+            at,
+            aside: self.standing.aside,
+        });
+        Next::Chunk(Chunk::read(gap))
+    }
+
+    /// All of a file beside the followed one is read: to the next one, or to what the hub holds. The events that tell of it
+    /// are pending then.
+    #[inline(never)]
+    pub(super) fn leave_past(&mut self, hub: &Hub, pause: Pause<'_>) {
+        let Some(mut past) = self.past.take_if(|past| !past.ends_here()) else {
+            return;
+        };
+        let Some((past, mut events)) = past.onwards(&self.source, hub, pause) else {
+            let id = past.id(&self.source);
+            self.waits = id.map(|id| Awaited { id, begun: true });
+            self.standing.position = None;
+            return;
+        };
+        self.past = past.map(Box::new);
+        for event in &mut events {
+            event.aside = self.standing.aside;
+        }
+        self.pending = events.into_iter().rev().collect();
+    }
+
+    /// The stream has `chunk` of the shelf, which begins `at` a place.
+    fn has_chunk(&mut self, chunk: &Chunk, at: Position) {
+        if self.standing.position != Some(at) {
+            self.footing = None;
+            self.standing.position = Some(at);
+        }
+        if let Kind::Lines(lines) = &chunk.kind {
+            self.has_lines(lines, lines.len() - 1);
+        }
+    }
+}
