@@ -1,0 +1,187 @@
+//! What is to be written: how what was read, or came by the queue, gets into the outbox, and out of it again where the peer
+//! does not take it.
+
+use std::sync::Arc;
+
+use crossbeam_channel::TryRecvError;
+
+use crate::limits::{FRAMES_APART_BYTES, TAKEN_MAX};
+use crate::serve::delivery::filter::Sifted;
+use crate::serve::delivery::wire::{FrameEnd, Sum};
+use crate::source::{Batch, Chunk, Kind, Segment};
+
+use super::Link;
+use super::outbox::{Item, Place};
+
+impl Link {
+    /// Queues bytes that are no segment: a head, a heartbeat, an ending.
+    pub fn push_raw(&mut self, bytes: &[u8]) {
+        self.outbox.own().bytes.extend_from_slice(bytes);
+    }
+
+    /// Queues a chunk that its own thread has read, and of its lines those that `sifted` has. Lines that others
+    /// read, too, go out in the form that all clients share. Called when nothing of a chunk waits.
+    pub fn push_chunk(&mut self, chunk: Chunk, sifted: &Sifted) {
+        let is_shared = chunk.is_shared() && self.wire.is_shared() && !self.wire.is_gzipped();
+        if !is_shared || !matches!(chunk.kind, Kind::Lines(_)) {
+            return self.push_segment(&chunk, sifted);
+        }
+        // Encoded now, while its thread has a turn.
+        self.wire.form(&chunk);
+        let header = self.header_for(&chunk, sifted, self.named);
+        self.outbox.push(Item {
+            bytes: header.unwrap_or_default(),
+            chunk: Some(chunk),
+            ..Item::default()
+        });
+    }
+
+    /// The same of a segment, encoded for this client alone.
+    pub fn push_segment(&mut self, segment: &Segment, sifted: &Sifted) {
+        let header = self.header_for(segment, sifted, self.named);
+        if header.is_some() {
+            self.named = Some(segment.source.index);
+        }
+        let before = self.lines;
+        if let Kind::Lines(lines) = &segment.kind {
+            self.lines += sifted.count(lines.len());
+        }
+        let own = self.outbox.own();
+        own.bytes.extend(header.unwrap_or_default());
+        let frames = &mut own.frames;
+        let mut remember = |frame: FrameEnd| {
+            if let Kind::Lines(lines) = &segment.kind {
+                frames.push(Place {
+                    end: frame.at,
+                    index: segment.source.index,
+                    position: lines.after(frame.line),
+                    sum: frame.sum,
+                    lines: before + sifted.count(frame.line + 1),
+                });
+            }
+        };
+        let mut apart = own.bytes.len();
+        let mut last = None;
+        self.wire
+            .encode(segment, sifted, &mut own.bytes, &mut |frame| {
+                last = Some(frame);
+                if frame.at - apart >= FRAMES_APART_BYTES {
+                    apart = frame.at;
+                    remember(frame);
+                }
+            });
+        if let Some(last) = last {
+            remember(last);
+        }
+    }
+
+    /// The header that goes before a segment where the stream was last in the file `named`.
+    fn header_for(
+        &mut self,
+        segment: &Segment,
+        sifted: &Sifted,
+        named: Option<u32>,
+    ) -> Option<Vec<u8>> {
+        let lines = matches!(segment.kind, Kind::Lines(_)) && sifted.has_any();
+        if !lines || !self.wire.has_headers() || named == Some(segment.source.index) {
+            return None;
+        }
+        Some(self.wire.header(&segment.source.name, named.is_none()))
+    }
+
+    /// Cuts what it has read down to the frame that is half on the wire, and goes back to the end of that; whether there
+    /// was more. Called when its peer takes nothing, so that it does not hold what can be read again.
+    pub fn trim(&mut self) -> bool {
+        let place = match self.outbox.first_chunk().cloned() {
+            Some(chunk) => {
+                let Kind::Lines(lines) = &chunk.kind else {
+                    return false;
+                };
+                let line = self.let_go().and_then(|(_, line)| line);
+                let position = line.map_or(lines.begin(), |line| lines.after(line));
+                Some((chunk.source.index, position))
+            }
+            None => self.outbox.trim_own().map(|place| {
+                // A header of another file may be among what is let go of.
+                self.named = Some(place.index);
+                self.lines = place.lines;
+                self.wire.goes_back(place.sum);
+                (place.index, place.position)
+            }),
+        };
+        let reader = self.life.as_mut().and_then(|life| life.reader_mut());
+        let (Some((index, position)), Some(reader)) = (place, reader) else {
+            return false;
+        };
+        reader.go_back(index, position);
+        true
+    }
+
+    /// Lets go of the chunks, all but the rest of a frame that is half on the wire. Returns the chunk of that frame, with
+    /// the number of its last line that the peer then has, if there is one.
+    pub(super) fn let_go(&mut self) -> Option<(Chunk, Option<usize>)> {
+        let gone = self.outbox.let_go(&self.wire)?;
+        self.named = Some(gone.0.source.index);
+        self.lines += gone.1.map_or(0, |line| line as u64 + 1);
+        self.wire.was_sent_a_part();
+        Some(gone)
+    }
+
+    /// Takes some batches from the queue; whether the queue is gone.
+    pub(super) fn take(&mut self) -> bool {
+        // What it encodes for itself it writes before it takes more.
+        let max = if self.wire.is_shared() { TAKEN_MAX } else { 1 };
+        while self.outbox.len() < max {
+            let Some((_, queue)) = self.life.as_mut().and_then(|life| life.live()) else {
+                return false;
+            };
+            match queue.try_recv() {
+                // Race: another one is queued from here on. Whoever carries it finds the lock taken, and wakes the thread.
+                Ok(batch) => self.take_in(batch),
+                Err(TryRecvError::Empty) => return false,
+                Err(TryRecvError::Disconnected) => return true,
+            }
+        }
+        false
+    }
+
+    fn take_in(&mut self, batch: Arc<Batch>) {
+        let reader = self.life.as_ref().and_then(|life| life.reader());
+        let wanted: Vec<usize> = (0..batch.segments.len())
+            .filter(|&n| reader.is_some_and(|reader| reader.selects(&batch.segments[n])))
+            .collect();
+        if !self.wire.is_shared() {
+            for n in wanted {
+                let segment = &batch.segments[n];
+                let sifted = Sifted::of(segment, self.wire.filter());
+                self.push_segment(segment, &sifted);
+                self.has(segment);
+            }
+            self.done = batch.sequence;
+            return;
+        }
+        if wanted.is_empty() {
+            if self.outbox.is_empty() {
+                self.done = batch.sequence;
+            }
+            return;
+        }
+        for (i, &segment) in wanted.iter().enumerate() {
+            let named = self.outbox.last_file().or(self.named);
+            // It counts once it is sent, behind what was taken before.
+            let before = self.wire.sum();
+            self.wire.goes_back(Sum::default());
+            let header = self.header_for(&batch.segments[segment], &Sifted::All, named);
+            let header = header.unwrap_or_default();
+            let sum = self.wire.sum();
+            self.wire.goes_back(before);
+            self.outbox.push(Item {
+                bytes: header,
+                chunk: Some(Chunk::of(&batch, segment)),
+                sum,
+                done: (i + 1 == wanted.len()).then_some(batch.sequence),
+                ..Item::default()
+            });
+        }
+    }
+}
