@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -124,7 +124,11 @@ impl Daemon {
         let hub = Hub::new(config.max_line).map_err(failed("make an eventfd"))?;
         let hub = Arc::new(hub.raw(config.raw));
         let rounds = Arc::new(Rounds::new(Arc::clone(&hub), config.max_delay));
-        let streams = Arc::new(Streams::new(Arc::clone(&hub), systemd::is_told()));
+        let streams = Arc::new(Streams::new(
+            Arc::clone(&hub),
+            config.max_clients,
+            systemd::is_told(),
+        ));
         #[cfg(feature = "mqtt")]
         let mut publishers = match &config.publishing {
             Some(settings) => Publishers::open(settings, &own_host(), &hub, config.queue)?,
@@ -294,11 +298,9 @@ fn routes(
         lines: config.lines,
         since: config.since,
         rotated: !config.no_rotated,
-        max_clients: config.max_clients,
         several: config.files.len() > 1 || config.files.iter().any(Followed::is_several),
         via: Arc::default(),
         upstreams: Arc::default(),
-        streams: AtomicUsize::new(0),
         refused: Refused::default(),
         rounds: Arc::clone(rounds),
         tallies,

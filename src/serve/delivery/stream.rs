@@ -17,11 +17,12 @@ use crate::limits::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNKS_BYTES, STALL_HOLD};
 use crate::reader::life::{Happening, State};
 use crate::reader::{Next, Reader, Subscription};
 use crate::source::{Kind, Segment};
+use crate::via::Passage;
 
 use super::filter::{Filter, Sifted};
 use super::link::Carried;
 use super::peer::Peer;
-use super::streams::Streams;
+use super::streams::{Place, Streams};
 use super::turnstile::{Lane, Turn, Turnstile};
 use crate::serve::transport::socket::{Backlog, Whom};
 
@@ -52,6 +53,10 @@ pub struct Stream<'a> {
     peer: Arc<Peer>,
     /// Who it is, in line for turns.
     whom: Whom,
+    /// Its place among all.
+    _place: Place<'a>,
+    /// Where another tailcast follows through us.
+    _passage: Option<Passage>,
     follow: bool,
     /// The peer has shut its sending side, and is served all the same.
     deaf: bool,
@@ -79,12 +84,19 @@ impl Drop for Stream<'_> {
 
 impl<'a> Stream<'a> {
     /// A stream to `peer`, which ends where all is read unless it is to `follow`.
-    pub fn new(shared: &'a Shared, peer: Arc<Peer>, follow: bool) -> Self {
+    pub fn new(
+        shared: &'a Shared,
+        (place, passage): (Place<'a>, Option<Passage>),
+        peer: Arc<Peer>,
+        follow: bool,
+    ) -> Self {
         let now = Instant::now();
         shared.streams.opens(&peer);
         Stream {
             shared,
             whom: peer.visitor.socket.whom(),
+            _place: place,
+            _passage: passage,
             peer,
             follow,
             deaf: false,

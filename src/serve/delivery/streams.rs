@@ -26,6 +26,10 @@ use crate::serve::transport::socket::Whom;
 pub struct Streams {
     hub: Arc<Hub>,
     open: Mutex<BTreeMap<u64, Arc<Peer>>>,
+    /// `--max-clients`.
+    max: usize,
+    /// Places that are taken: by those that are open, and by those that are about to be.
+    places: AtomicUsize,
     /// Bytes that were written to those that have ended. Grows under the lock of `open`.
     ended_bytes: [AtomicU64; KINDS.len()],
     catching_up: AtomicUsize,
@@ -35,6 +39,16 @@ pub struct Streams {
     wakes: bool,
     /// It was woken, and has not counted since.
     woken: AtomicBool,
+}
+
+/// A place among the streams, until it is dropped.
+#[derive(Debug)]
+pub struct Place<'a>(&'a AtomicUsize);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// Way and format, by [`kind`].
@@ -58,12 +72,14 @@ fn kind(peer: &Peer) -> usize {
 }
 
 impl Streams {
-    /// None is open. With `wakes`, the watcher is woken when their number or state has changed since
+    /// None is open, and at most `max` may be. With `wakes`, the watcher is woken when their number or state has changed since
     /// [`Streams::count`].
-    pub fn new(hub: Arc<Hub>, wakes: bool) -> Streams {
+    pub fn new(hub: Arc<Hub>, max: usize, wakes: bool) -> Streams {
         Streams {
             hub,
             open: Mutex::default(),
+            max,
+            places: AtomicUsize::new(0),
             ended_bytes: Default::default(),
             catching_up: AtomicUsize::new(0),
             gaps: AtomicU64::new(0),
@@ -71,6 +87,19 @@ impl Streams {
             wakes,
             woken: AtomicBool::new(false),
         }
+    }
+
+    /// How many may be open.
+    pub fn max(&self) -> usize {
+        self.max
+    }
+
+    /// A place for one more, if there is any.
+    pub fn place(&self) -> Option<Place<'_>> {
+        let more = |taken| (taken < self.max).then_some(taken + 1);
+        let (set, fetch) = (Ordering::AcqRel, Ordering::Acquire);
+        let taken = self.places.fetch_update(set, fetch, more);
+        taken.ok().map(|_| Place(&self.places))
     }
 
     /// A stream to `peer` begins.

@@ -59,7 +59,7 @@ impl Client<'_> {
             }
         });
         match opened {
-            Ok(Some(opened)) => opened.run(),
+            Ok(Some(mut stream)) => drop(stream.run()),
             Ok(None) => {}
             Err(panic) => std::panic::resume_unwind(panic),
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -45,16 +45,12 @@ pub struct Routes {
     pub since: Option<Time>,
     /// Rotated files are history (no `--no-rotated`).
     pub rotated: bool,
-    /// `--max-clients`.
-    pub max_clients: usize,
     /// The daemon was started with more than one FILE or with a pattern.
     pub several: bool,
     /// Who follows through us.
     pub via: Arc<Via>,
     /// What streams filter by.
     pub filters: Filters,
-    /// Streams now.
-    pub streams: AtomicUsize,
     /// Requests that were refused.
     pub refused: Refused,
     /// Rounds of delivery.
@@ -282,7 +278,7 @@ impl Routes {
             streams: &streams,
             lag_bytes,
             stream_gaps: self.shared.streams.gaps(),
-            clients_max: self.max_clients,
+            clients_max: self.shared.streams.max(),
             refused: &refused,
             rounds: self.rounds.begun.load(Ordering::Relaxed) as u64,
             published: (&self.tallies, &self.shared.hub),

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use http::StatusCode;
@@ -16,6 +15,7 @@ use crate::serve::delivery::filter::Sifted;
 use crate::serve::delivery::link::Link;
 use crate::serve::delivery::peer::Peer;
 use crate::serve::delivery::stream::Stream;
+use crate::serve::delivery::streams::Place;
 use crate::serve::delivery::wire::{Framing, Shape, Wire};
 use crate::serve::door::plan::Plan;
 use crate::serve::http::answer::{self, Answer, BodyLength};
@@ -49,29 +49,6 @@ pub(super) struct Opening<'a> {
     place: Place<'a>,
     /// Where another tailcast asks.
     passage: Option<Passage>,
-}
-
-/// A stream that is about to run, and its place.
-pub(super) struct Opened<'a> {
-    stream: Box<Stream<'a>>,
-    _place: Place<'a>,
-    _passage: Option<Passage>,
-}
-
-impl Opened<'_> {
-    /// Runs it to its end. Blocks for as long as the client stays.
-    pub(super) fn run(mut self) {
-        self.stream.run();
-    }
-}
-
-/// A place among the streams, until it is dropped.
-struct Place<'a>(&'a AtomicUsize);
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
 }
 
 impl Client<'_> {
@@ -245,7 +222,7 @@ impl Client<'_> {
 
     /// Finds where the stream starts. The head is sent before that, since looking back through a filter may take long.
     #[inline(never)]
-    pub(super) fn begin<'a>(&'a self, mut opening: Box<Opening<'a>>) -> Option<Opened<'a>> {
+    pub(super) fn begin<'a>(&'a self, mut opening: Box<Opening<'a>>) -> Option<Box<Stream<'a>>> {
         if opening.started.is_none() {
             // Race: a peer that sees the head may write a line at once, and expects it; so the place where its stream
             // begins is noted first.
@@ -289,7 +266,7 @@ impl Client<'_> {
     }
 
     #[inline(never)]
-    fn start<'a>(&'a self, opening: Opening<'a>) -> Option<Opened<'a>> {
+    fn start<'a>(&'a self, opening: Opening<'a>) -> Option<Box<Stream<'a>>> {
         let Opening {
             plan,
             mut wire,
@@ -322,12 +299,8 @@ impl Client<'_> {
         let interval = self.routes.shared.ping_interval;
         self.visitor.socket.keep_alive(interval);
         let shared = &self.routes.shared;
-        let stream = Box::new(Stream::new(shared, peer, plan.follow()));
-        Some(Opened {
-            stream,
-            _place: place,
-            _passage: passage,
-        })
+        let held = (place, passage);
+        Some(Box::new(Stream::new(shared, held, peer, plan.follow())))
     }
 
     /// Whether nobody waits for `plan` any more: its peer has left, or is to be ended. One that has shut its sending side
@@ -353,14 +326,11 @@ impl Client<'_> {
                 "too many clients for the descriptors that the daemon may have; try again later",
             ));
         }
-        let streams = &self.routes.streams;
-        let max = self.routes.max_clients;
-        let taken = streams.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| {
-            (n < max).then_some(n + 1)
-        });
-        taken.map(|_| Place(streams)).map_err(|_| {
+        let streams = &self.routes.shared.streams;
+        streams.place().ok_or_else(|| {
             Refusal::unavailable(format!(
-                "too many clients: --max-clients is {max}; try again later"
+                "too many clients: --max-clients is {}; try again later",
+                streams.max()
             ))
         })
     }
