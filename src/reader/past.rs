@@ -129,6 +129,11 @@ impl Past {
         place: usize,
         pause: Pause<'_>,
     ) -> Result<Past, Unreadable> {
+        if row.files[place].unordered {
+            return Err(Unreadable::Lost(
+                "neither names nor times tell the order of rotated files",
+            ));
+        }
         for _ in 0..NAME_READS_MAX {
             let sibling = &row.files[place];
             let opened = match sibling.compressed {

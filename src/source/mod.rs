@@ -14,6 +14,7 @@ pub mod inflate;
 pub mod lines;
 pub mod mark;
 pub mod nuls;
+mod order;
 pub mod record;
 pub mod seal;
 pub mod siblings;

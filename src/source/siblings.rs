@@ -20,6 +20,7 @@ use crate::limits::{DIRECTORY_RESTS, DIRECTORY_TIME, LINKS_MAX, NAME_READS_MAX};
 use super::Identity;
 use super::dated::Dated;
 use super::mark::{Mark, compressed_ending, is_of_another_time, is_rotated_name, mark_of, shape};
+use super::order::oldest_first;
 
 /// A file that a rotation left beside the followed one.
 #[derive(Clone, Debug)]
@@ -32,20 +33,14 @@ pub struct Sibling {
     pub modified: SystemTime,
     /// Its name says that it is compressed.
     pub compressed: bool,
+    /// Its place among the others can't be known.
+    pub unordered: bool,
 }
 
 impl Sibling {
     /// When it was created; where the file system does not know, the last write.
     pub fn born(&self) -> SystemTime {
         self.identity.born.unwrap_or(self.modified)
-    }
-
-    /// Made before, and last written before; compressing makes another file.
-    fn is_surely_before(&self, other: &Sibling) -> bool {
-        !self.compressed
-            && !other.compressed
-            && self.born() < other.born()
-            && self.modified < other.modified
     }
 }
 
@@ -84,11 +79,6 @@ pub enum Reach<'a> {
 
 /// The rotated siblings of the file at `path` (itself not among them), oldest first.
 ///
-/// By name, where that agrees with the times that are beyond doubt: numbers count down to the youngest file, or up where
-/// they are seen to; dates go up. Times alone mislead. The last write may come late, from a process that was slow to
-/// reopen; copytruncate makes a copy, which is older than the file that it was made of; compressing makes a new file. So
-/// they have to do only where names are of different kinds, or a ring of numbers is used again and again.
-///
 /// A directory that can't be read has none. Blocks on the disk.
 pub fn rotated(path: &Path) -> Vec<Sibling> {
     rotated_within(path, Reach::Known)
@@ -121,7 +111,10 @@ pub fn listed(path: &Path, reach: Reach<'_>) -> Listed {
     // One that was renamed while they were listed may stand there under both of its names.
     let mut seen = HashSet::new();
     found.retain(|sibling| seen.insert(sibling.identity.inode));
-    let siblings = family.oldest_first(found);
+    let marked = found
+        .into_iter()
+        .map(|sibling| (family.mark(&sibling), sibling));
+    let siblings = oldest_first(marked.collect());
     Listed { siblings, whole }
 }
 
@@ -180,6 +173,7 @@ pub fn plain(path: PathBuf) -> Option<Sibling> {
         identity: Identity::of(&stat),
         modified: stat.modified().unwrap_or(SystemTime::UNIX_EPOCH),
         compressed: false,
+        unordered: false,
         path,
     })
 }
@@ -306,6 +300,7 @@ impl Family {
             identity: Identity::of(&stat),
             modified: stat.modified().unwrap_or(SystemTime::UNIX_EPOCH),
             compressed,
+            unordered: false,
         })
     }
 
@@ -317,27 +312,6 @@ impl Family {
         let mark = |name: &OsString| Mark::of(&sibling.path, Path::new(name));
         let mut marks = self.names.iter().map(mark);
         marks.find(|mark| *mark != Mark::None).unwrap_or(Mark::None)
-    }
-
-    fn oldest_first(&self, mut found: Vec<Sibling>) -> Vec<Sibling> {
-        let mark = |sibling: &Sibling| self.mark(sibling);
-        // The order if numbers count down to the youngest.
-        found.sort_by_cached_key(|sibling| (mark(sibling).order(false), sibling.born()));
-        let comparable = |two: &[Sibling]| mark(&two[0]).is_like(&mark(&two[1]));
-        let (mut as_named, mut against) = (0, 0);
-        for two in found.windows(2) {
-            as_named += usize::from(two[0].is_surely_before(&two[1]));
-            against += usize::from(two[1].is_surely_before(&two[0]));
-        }
-        let numbered = found
-            .iter()
-            .all(|sibling| matches!(mark(sibling), Mark::Number(_)));
-        match found.windows(2).all(comparable) {
-            true if against == 0 => {}
-            true if numbered && as_named == 0 => found.reverse(),
-            _ => found.sort_by_key(|sibling| (sibling.modified, sibling.born())),
-        }
-        found
     }
 }
 
@@ -396,64 +370,4 @@ pub fn directory_of(path: &Path) -> &Path {
     path.parent()
         .filter(|parent| !parent.as_os_str().is_empty())
         .unwrap_or(Path::new("."))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    /// The marks of files, oldest first; each is given by its mark, the second of its birth and that of its last write.
-    fn order(files: &[(&str, u64, u64)]) -> Vec<String> {
-        let at = |second| SystemTime::UNIX_EPOCH + Duration::from_secs(second);
-        let sibling = |&(mark, born, modified): &(&str, u64, u64)| Sibling {
-            path: PathBuf::from(format!("a.log{mark}")),
-            identity: Identity {
-                born: Some(at(born)),
-                ..Identity::default()
-            },
-            modified: at(modified),
-            compressed: mark.ends_with(".gz"),
-        };
-        let found =
-            Family::of(Path::new("a.log")).oldest_first(files.iter().map(sibling).collect());
-        let mark = |sibling: &Sibling| sibling.path.to_string_lossy()[5..].to_owned();
-        found.iter().map(mark).collect()
-    }
-
-    #[test]
-    fn a_late_write_makes_no_file_younger_than_the_one_that_was_made_after_it() {
-        let files = [(".1", 3, 4), (".2", 2, 9), (".3", 1, 2)];
-        assert_eq!(order(&files), [".3", ".2", ".1"]);
-    }
-
-    #[test]
-    fn a_copy_made_at_a_truncation_is_older_than_the_file_it_was_made_of() {
-        let files = [(".1", 2, 9), (".2", 4, 5), (".3", 1, 2)];
-        assert_eq!(order(&files), [".3", ".2", ".1"]);
-    }
-
-    #[test]
-    fn a_compressed_file_stands_where_its_name_says() {
-        let dated = ["-20261123", "-20261124.gz", "-20261125"];
-        let files = [(dated[2], 3, 5), (dated[0], 1, 2), (dated[1], 9, 3)];
-        assert_eq!(order(&files), dated);
-    }
-
-    #[test]
-    fn numbers_count_as_they_are_seen_to() {
-        let files = [(".1", 1, 1), (".2", 2, 2), (".3", 3, 3), (".4", 3, 3)];
-        assert_eq!(order(&files), [".1", ".2", ".3", ".4"]);
-        let files = [(".1", 3, 3), (".2", 3, 3), (".3", 2, 2)];
-        assert_eq!(order(&files), [".3", ".2", ".1"]);
-        assert_eq!(order(&[(".1", 1, 1), (".2", 1, 1)]), [".2", ".1"]);
-    }
-
-    #[test]
-    fn where_names_tell_no_order_times_do() {
-        let ring = [(".0", 4, 4), (".1", 5, 5), (".2", 2, 2), (".3", 3, 3)];
-        assert_eq!(order(&ring), [".2", ".3", ".0", ".1"]);
-        let mixed = [(".1", 2, 2), ("-20261123", 1, 1), (".old", 3, 3)];
-        assert_eq!(order(&mixed), ["-20261123", ".1", ".old"]);
-    }
 }

@@ -22,7 +22,7 @@ use crate::time::stamp::{Form, Hints};
 
 use super::forward::read_exact;
 use super::lines::content;
-use super::record::{Grammar, Outlet};
+use super::record::{Grammar, Outlet, grammar_of};
 
 /// A file in which a moment is looked for.
 pub struct Since<'a> {
@@ -38,6 +38,28 @@ pub struct Since<'a> {
     pub stood: &'a dyn Fn(i64) -> Option<u64>,
     /// Called between reads with the bytes just read, to let others read, too, or to give up.
     pub pause: &'a mut dyn FnMut(u64) -> ControlFlow<()>,
+}
+
+/// The time of the first line of `file` that has one, as far as the vote on its form looks. Blocks on the disk.
+pub fn first_time(file: &File) -> Option<i64> {
+    let length = file.metadata().ok()?.len();
+    let mut pause = |_| ControlFlow::Continue(());
+    let since = Since {
+        file,
+        start: 0,
+        end: length,
+        grammar: grammar_of(file, 0).ok()?.unwrap_or(Grammar::Plain),
+        stood: &|_| None,
+        pause: &mut pause,
+    };
+    let hints = since.hints().ok()?;
+    let (form, head) = since.vote(&hints).ok()?;
+    let text = |raw| since.text(raw);
+    let time = |raw| {
+        let own = since.grammar.read(raw).and_then(|record| record.note.time);
+        own.or_else(|| form?.read(text(raw), &hints))
+    };
+    head.split_inclusive(|&byte| byte == b'\n').find_map(time)
 }
 
 /// The lines of a file that can be dated.
@@ -57,23 +79,34 @@ struct Dated {
 }
 
 impl Since<'_> {
-    /// Where the first line begins that is not older than `moment`, in nanoseconds since 1970; the end where all are.
-    /// `None` where `pause` gave up. Blocks on the disk; a file that changes below is an `UnexpectedEof`.
-    pub fn place(mut self, moment: i64) -> io::Result<Option<u64>> {
+    fn hints(&self) -> io::Result<Hints> {
         let written = self.file.metadata()?.modified();
         let written = written.ok().and_then(|at| Timestamp::try_from(at).ok());
         let latest = written.map_or(i64::MAX, nanoseconds);
-        let hints = Hints::new(TimeZone::system(), latest);
+        Ok(Hints::new(TimeZone::system(), latest))
+    }
+
+    /// The form in which the times of its lines stand, and the bytes that have settled it.
+    fn vote(&self, hints: &Hints) -> io::Result<(Option<Form>, Vec<u8>)> {
         let mut head = vec![0; TIME_VOTE_BYTES.min((self.end - self.start) as usize)];
         read_exact(self.file, &mut head, self.start)?;
+        let lines = head.split_inclusive(|&byte| byte == b'\n');
+        let form = Form::of(lines.map(|raw| self.text(raw)), hints);
+        Ok((form, head))
+    }
+
+    fn text<'r>(&self, raw: &'r [u8]) -> &'r [u8] {
+        let record = self.grammar.read(raw);
+        record.map_or_else(|| content(raw), |record| record.text)
+    }
+
+    /// Where the first line begins that is not older than `moment`, in nanoseconds since 1970; the end where all are.
+    /// `None` where `pause` gave up. Blocks on the disk; a file that changes below is an `UnexpectedEof`.
+    pub fn place(mut self, moment: i64) -> io::Result<Option<u64>> {
+        let hints = self.hints()?;
+        let (form, head) = self.vote(&hints)?;
+        let (latest, grammar) = (hints.latest, self.grammar);
         let first = || head.split_inclusive(|&byte| byte == b'\n');
-        let grammar = self.grammar;
-        let text = |raw| {
-            grammar
-                .read(raw)
-                .map_or_else(|| content(raw), |record| record.text)
-        };
-        let form = Form::of(first().map(text), &hints);
         let has_time = |raw| {
             grammar
                 .read(raw)

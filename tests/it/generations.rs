@@ -684,6 +684,58 @@ fn what_rotations_hide_that_come_too_fast_for_a_walk_is_a_gap() {
 }
 
 #[test]
+fn thousands_of_rotated_files_are_listed_once_for_a_walk_through_all() {
+    let logs = Logs::new();
+    let log = logs.path("a.log");
+    let files = 3000;
+    for n in (1..=files).rev() {
+        append(
+            &logs.path(&format!("a.log.{n}")),
+            format!("line {}\n", files + 1 - n),
+        );
+    }
+    append(&log, format!("line {}\n", files + 1));
+    let daemon = Daemon::follow(&[&log]);
+    // Each answer comes within the deadline: a listing for each file would take minutes.
+    let all: Vec<usize> = (1..=files + 1).collect();
+    let found = history(&daemon, "lines=1000000");
+    let (numbers_found, ids): (Vec<usize>, Vec<String>) = found.into_iter().unzip();
+    assert_eq!(numbers_found, all);
+    assert_eq!(numbers(&daemon, &format!("after={}", ids[0])), all[1..]);
+}
+
+#[test]
+fn rotated_files_whose_order_nothing_tells_are_a_gap() {
+    let logs = Logs::new();
+    let at = std::time::SystemTime::now() - Duration::from_secs(60);
+    for (name, text) in [("bak", "line 3\n"), ("old", "line 4\n")] {
+        let path = logs.file(&format!("a.log.{name}"), text);
+        let file = File::options().write(true).open(&path).expect("open");
+        file.set_modified(at).expect("a time");
+        done(Command::new("gzip").arg("-k").arg(&path));
+        fs::remove_file(&path).expect("remove");
+    }
+    let oldest = logs.file("a.log.1", "line 1\nline 2\n");
+    let file = File::options().write(true).open(&oldest).expect("open");
+    file.set_modified(at - Duration::from_secs(60))
+        .expect("a time");
+    let log = logs.file("a.log", "line 5\n");
+    let daemon = Daemon::follow(&[&log]);
+    let text = daemon
+        .get("/stream?format=json&follow=false&lines=100")
+        .text();
+    assert_eq!(numbers(&daemon, "lines=100"), [1, 2, 5], "{text}");
+    let gap = text.lines().position(|object| {
+        object.contains("neither names nor times tell the order of rotated files")
+    });
+    let line = |text: &str, wanted: &str| text.lines().position(|object| object.contains(wanted));
+    assert!(
+        line(&text, "line 2") < gap && gap < line(&text, "line 5"),
+        "{text}"
+    );
+}
+
+#[test]
 fn an_empty_file_among_compressed_ones_doubles_no_line() {
     let logs = Logs::new();
     let log = logs.file("a.log", "line 1\n");

@@ -1,0 +1,238 @@
+//! The order in which rotated files were written, oldest first: by their names where those agree with the times that are
+//! beyond doubt, else by those times; where two tie, by the times of their lines. Where none of it tells, it is said of each.
+//!
+//! Numbers count down to the youngest file, or up where they are seen to; dates go up. Times alone mislead. The last write may
+//! come late, from a process that was slow to reopen; copytruncate makes a copy, which is older than the file that it was made
+//! of; compressing makes a new file. So they have to do only where names are of different kinds, or a ring of numbers is used
+//! again and again.
+
+use std::cmp::Ordering;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::mark::{Mark, compressed_ending, without_compressed_ending};
+use super::siblings::Sibling;
+use super::{identity, since};
+
+/// Puts files into their order, each given with the mark of its name. Blocks on the disk where two tie.
+pub(super) fn oldest_first(mut found: Vec<(Mark, Sibling)>) -> Vec<Sibling> {
+    // The order if numbers count down to the youngest.
+    found.sort_by_key(|(mark, sibling)| (mark.order(false), sibling.born()));
+    let (mut as_named, mut against) = (0, 0);
+    for two in found.windows(2) {
+        as_named += usize::from(is_surely_before(&two[0].1, &two[1].1));
+        against += usize::from(is_surely_before(&two[1].1, &two[0].1));
+    }
+    let numbered = found
+        .iter()
+        .all(|(mark, _)| matches!(mark, Mark::Number(_)));
+    let comparable = found.windows(2).all(|two| two[0].0.is_like(&two[1].0));
+    let counts_up = numbered && as_named == 0 && (against > 0 || found.iter().all(is_backup));
+    let by_name = comparable && (against == 0 || counts_up);
+    if by_name && counts_up {
+        found.sort_by_key(|(mark, sibling)| (mark.order(true), sibling.born()));
+    } else if !by_name {
+        found.sort_by_key(|(_, sibling)| (sibling.modified, sibling.born()));
+    }
+    let may_tie = |a: &(Mark, Sibling), b: &(Mark, Sibling)| match by_name {
+        true => a.0.order(false) == b.0.order(false),
+        false => is_same_moment(a.1.modified, b.1.modified),
+    };
+    for tied in found.chunk_by_mut(may_tie) {
+        if tied.len() > 1 {
+            settle(tied);
+        }
+    }
+    found.into_iter().map(|(_, sibling)| sibling).collect()
+}
+
+/// Made before, and last written before; compressing makes another file.
+fn is_surely_before(one: &Sibling, other: &Sibling) -> bool {
+    !one.compressed
+        && !other.compressed
+        && one.born() < other.born()
+        && one.modified < other.modified
+}
+
+/// `app.log.~1~`: numbers of `mv --backup` count up, always.
+fn is_backup((_, sibling): &(Mark, Sibling)) -> bool {
+    let plain = without_compressed_ending(&sibling.path);
+    plain.as_os_str().as_encoded_bytes().ends_with(b"~")
+}
+
+/// Nobody can tell the two by the time of their last write: it is of one tick of the clock, or what compressed one of them has
+/// kept no more of it than the second.
+fn is_same_moment(one: SystemTime, other: SystemTime) -> bool {
+    let since = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (one, other) = (since(one), since(other));
+    let is_cut = one.subsec_nanos() == 0 || other.subsec_nanos() == 0;
+    one == other || is_cut && one.as_secs() == other.as_secs()
+}
+
+/// Orders files of which neither names nor the times of their last writes tell the order.
+fn settle(tied: &mut [(Mark, Sibling)]) {
+    let lines: Vec<Option<i64>> = tied.iter().map(|(_, of)| first_time(of)).collect();
+    let mut places: Vec<usize> = (0..tied.len()).collect();
+    let order = |a: usize, b: usize| {
+        let (one, other) = (&tied[a].1, &tied[b].1);
+        let born = |of: &Sibling| of.identity.born.filter(|_| !of.compressed);
+        let written = match is_same_moment(one.modified, other.modified) {
+            true => Ordering::Equal,
+            false => one.modified.cmp(&other.modified),
+        };
+        let times = lines[a].zip(lines[b]).map(|(a, b)| a.cmp(&b));
+        let born = born(one).zip(born(other)).map(|(a, b)| a.cmp(&b));
+        written
+            .then(times.unwrap_or(Ordering::Equal))
+            .then(born.unwrap_or(Ordering::Equal))
+    };
+    places.sort_by(|&a, &b| order(a, b));
+    let mut unknown = vec![false; tied.len()];
+    for two in places.windows(2) {
+        let (a, b) = (two[0], two[1]);
+        let (one, other) = (&tied[a].1, &tied[b].1);
+        if order(a, b) == Ordering::Equal
+            && !is_made_of(one, other)
+            && !is_empty(one)
+            && !is_empty(other)
+        {
+            (unknown[a], unknown[b]) = (true, true);
+        }
+    }
+    for (place, sibling) in tied.iter_mut().enumerate() {
+        sibling.1.unordered = unknown[place];
+    }
+    let sorted: Vec<_> = places.iter().map(|&place| tied[place].clone()).collect();
+    tied.clone_from_slice(&sorted);
+}
+
+/// One is the other, compressed.
+fn is_made_of(one: &Sibling, other: &Sibling) -> bool {
+    let plain = |of: &Sibling| without_compressed_ending(&of.path);
+    let is_compressed =
+        |of: &Sibling| !compressed_ending(of.path.as_os_str().as_encoded_bytes()).is_empty();
+    plain(one) == plain(other) && (is_compressed(one) || is_compressed(other))
+}
+
+/// No line of it can stand in the wrong place.
+fn is_empty(sibling: &Sibling) -> bool {
+    !sibling.compressed && sibling.path.metadata().is_ok_and(|stat| stat.len() == 0)
+}
+
+/// The time of its first line that has one; a compressed file would have to be inflated for it.
+fn first_time(sibling: &Sibling) -> Option<i64> {
+    if sibling.compressed {
+        return None;
+    }
+    let (file, _) = identity::open_beside(&sibling.path).ok()?;
+    since::first_time(&file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Identity;
+    use std::fs;
+    use std::path::{Path, PathBuf};
+    use std::time::Duration;
+
+    fn marked(path: PathBuf, born: u64, modified: u64) -> (Mark, Sibling) {
+        let at = |second| UNIX_EPOCH + Duration::from_secs(second);
+        let compressed = path.extension().is_some_and(|ending| ending == "gz");
+        let sibling = Sibling {
+            identity: Identity {
+                born: Some(at(born)),
+                ..Identity::default()
+            },
+            modified: at(modified),
+            compressed,
+            unordered: false,
+            path,
+        };
+        (Mark::of(&sibling.path, Path::new("a.log")), sibling)
+    }
+
+    /// The marks of files, oldest first; each is given by its mark, the second of its birth and that of its last write. Those
+    /// whose place is unknown have a question mark.
+    fn order_in(directory: &Path, files: &[(&str, u64, u64)]) -> Vec<String> {
+        let place = |&(mark, born, modified): &(&str, u64, u64)| {
+            marked(directory.join(format!("a.log{mark}")), born, modified)
+        };
+        let found = oldest_first(files.iter().map(place).collect());
+        let mark = |sibling: &Sibling| {
+            let name = sibling.path.file_name().unwrap_or_default();
+            let unknown = if sibling.unordered { "?" } else { "" };
+            format!("{}{unknown}", &name.to_string_lossy()[5..])
+        };
+        found.iter().map(mark).collect()
+    }
+
+    fn order(files: &[(&str, u64, u64)]) -> Vec<String> {
+        order_in(Path::new(""), files)
+    }
+
+    #[test]
+    fn a_late_write_makes_no_file_younger_than_the_one_that_was_made_after_it() {
+        let files = [(".1", 3, 4), (".2", 2, 9), (".3", 1, 2)];
+        assert_eq!(order(&files), [".3", ".2", ".1"]);
+    }
+
+    #[test]
+    fn a_copy_made_at_a_truncation_is_older_than_the_file_it_was_made_of() {
+        let files = [(".1", 2, 9), (".2", 4, 5), (".3", 1, 2)];
+        assert_eq!(order(&files), [".3", ".2", ".1"]);
+    }
+
+    #[test]
+    fn a_compressed_file_stands_where_its_name_says() {
+        let dated = ["-20261123", "-20261124.gz", "-20261125"];
+        let files = [(dated[2], 3, 5), (dated[0], 1, 2), (dated[1], 9, 3)];
+        assert_eq!(order(&files), dated);
+    }
+
+    #[test]
+    fn numbers_count_as_they_are_seen_to() {
+        let files = [(".1", 1, 1), (".2", 2, 2), (".3", 3, 3), (".4", 3, 3)];
+        assert_eq!(order(&files), [".1", ".2", ".3", ".4"]);
+        let files = [(".1", 3, 3), (".2", 3, 3), (".3", 2, 2)];
+        assert_eq!(order(&files), [".3", ".2", ".1"]);
+        assert_eq!(order(&[(".1", 1, 1), (".2", 1, 1)]), [".2", ".1"]);
+        // Copied all at once: what `mv --backup` makes counts up all the same.
+        assert_eq!(order(&[(".~2~", 1, 1), (".~1~", 1, 1)]), [".~1~", ".~2~"]);
+    }
+
+    #[test]
+    fn where_names_tell_no_order_times_do() {
+        let ring = [(".0", 4, 4), (".1", 5, 5), (".2", 2, 2), (".3", 3, 3)];
+        assert_eq!(order(&ring), [".2", ".3", ".0", ".1"]);
+        let mixed = [(".1", 2, 2), ("-20261123", 1, 1), (".old", 3, 3)];
+        assert_eq!(order(&mixed), ["-20261123", ".1", ".old"]);
+    }
+
+    #[test]
+    fn where_nothing_tells_the_order_of_two_it_is_said_of_both() {
+        let mixed = [(".bak", 2, 2), (".old", 2, 2), (".1", 1, 1)];
+        assert_eq!(order(&mixed), [".1", ".bak?", ".old?"]);
+        // Compressed ones were made when they were compressed, and have kept a second.
+        let mixed = [(".bak.gz", 7, 2), (".old.gz", 9, 2), (".1", 1, 1)];
+        assert_eq!(order(&mixed), [".1", ".bak.gz?", ".old.gz?"]);
+        // A file and what is made of it just now are one.
+        assert_eq!(order(&[(".1", 1, 2), (".1.gz", 3, 2)]), [".1", ".1.gz"]);
+    }
+
+    #[test]
+    fn the_times_of_lines_tell_the_order_of_two_that_tie() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let write = |mark: &str, text: &str| {
+            fs::write(dir.path().join(format!("a.log{mark}")), text).expect("write");
+        };
+        write(".old", "a line without a time\n2026-11-28T10:00:00Z one\n");
+        write(".bak", "2026-11-28T10:00:01Z two\n");
+        let files = [(".bak", 2, 2), (".old", 2, 2)];
+        assert_eq!(order_in(dir.path(), &files), [".old", ".bak"]);
+        write(".old", "2026-11-28T10:00:01Z one\n");
+        assert_eq!(order_in(dir.path(), &files), [".bak?", ".old?"]);
+        // What holds no line stands in nobody's way.
+        write(".old", "");
+        assert_eq!(order_in(dir.path(), &files), [".bak", ".old"]);
+    }
+}
