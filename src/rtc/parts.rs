@@ -1,21 +1,30 @@
 //! A message on its way into a data channel: whole where the peer takes it, else in parts.
 //!
 //! Every part but the last goes as a binary message, and the last as text: together they are the message. Parts end
-//! between characters.
+//! between characters. An empty message, an empty line, comes as a newline, which no line has in it.
+
+use tungstenite::Utf8Bytes;
+
+/// What stands for an empty message. The package does not send one: it counts it, and all that follow wait for it.
+const EMPTY: &str = "\n";
 
 /// A message, as far as it is not sent yet.
 #[derive(Debug)]
 pub(super) struct Parts {
-    text: String,
+    text: Utf8Bytes,
     /// Bytes that are sent.
     sent: usize,
     part_bytes_max: usize,
 }
 
 impl Parts {
-    pub(super) fn new(text: String, part_bytes_max: usize) -> Parts {
+    pub(super) fn new(text: Utf8Bytes, part_bytes_max: usize) -> Parts {
         Parts {
-            text,
+            text: if text.is_empty() {
+                Utf8Bytes::from_static(EMPTY)
+            } else {
+                text
+            },
             sent: 0,
             part_bytes_max,
         }
@@ -23,7 +32,7 @@ impl Parts {
 
     /// The next part, and whether it is the last one.
     pub(super) fn next(&self) -> (&str, bool) {
-        let rest = &self.text[self.sent..];
+        let rest = &self.text.as_str()[self.sent..];
         let longest = self.part_bytes_max.min(rest.len());
         let end = (0..=longest).rev().find(|&end| rest.is_char_boundary(end));
         let end = end.unwrap_or(0);
@@ -43,7 +52,7 @@ mod tests {
     use super::*;
 
     fn cut(text: &str, part_bytes_max: usize) -> Vec<(String, bool)> {
-        let mut parts = Parts::new(text.to_owned(), part_bytes_max);
+        let mut parts = Parts::new(text.into(), part_bytes_max);
         let mut all = Vec::new();
         loop {
             let (part, is_last) = parts.next();
@@ -57,7 +66,7 @@ mod tests {
     #[test]
     fn a_message_that_fits_is_one_and_a_longer_one_comes_in_parts_between_characters() {
         assert_eq!(cut("abcd", 4), [("abcd".to_owned(), true)]);
-        assert_eq!(cut("", 4), [(String::new(), true)]);
+        assert_eq!(cut("", 4), [(EMPTY.to_owned(), true)]);
         let parts = cut("a\u{20ac}\u{20ac}bc", 4);
         let text: String = parts.iter().map(|(part, _)| part.as_str()).collect();
         assert_eq!(text, "a\u{20ac}\u{20ac}bc");

@@ -266,7 +266,6 @@ impl Peer {
             }
             match self.stream.read() {
                 Ok(Message::Text(text)) => {
-                    let text = text.as_str().to_owned();
                     self.waiting = Some(Parts::new(text, self.part_bytes_max));
                 }
                 // The answer to a ping goes out with the next read.

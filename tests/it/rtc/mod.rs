@@ -196,6 +196,16 @@ fn a_message_that_is_longer_than_the_peer_takes_comes_in_parts() {
 }
 
 #[test]
+fn an_empty_line_comes_as_a_newline_and_holds_nothing_up() {
+    let logs = Logs::new();
+    let log = logs.file("app.log", "one\n\n\nfour\n");
+    let daemon = Daemon::with(&LISTEN, &[&log]);
+    let (mut peer, _) = connect(&daemon, "/rtc?lines=all");
+    let got: Vec<String> = (0..4).map(|_| peer.text()).collect();
+    assert_eq!(got, ["one", "\n", "\n", "four"]);
+}
+
+#[test]
 fn who_may_not_ask_is_told_so_as_by_ws() {
     let logs = Logs::new();
     let log = logs.file("app.log", "one\n");
