@@ -198,6 +198,31 @@ pub const RTC_DATAGRAM_BYTES: usize = 2048;
 #[cfg(feature = "webrtc")]
 pub const RTC_BUFFER_BYTES: usize = 512 * 1024;
 
+/// What a chunk of SCTP holds: a datagram of 1,150 bytes, less the heads of SCTP and DTLS.
+#[cfg(feature = "webrtc")]
+pub const RTC_CHUNK_BYTES: usize = 1062;
+
+/// What stands before each chunk.
+#[cfg(feature = "webrtc")]
+pub const RTC_CHUNK_HEAD_BYTES: usize = 16;
+
+/// Chunks that are under way to a peer that is near. A line of 120 bytes costs 3.3 us of CPU with 64 of them or with 32,
+/// 4.5 with 128, and 100 to 200 with 4,000.
+#[cfg(feature = "webrtc")]
+pub const RTC_CHUNKS_MIN: usize = 64;
+
+/// Datagrams that shorter chunks may fill, however many they are: four pairs, for a peer acknowledges each pair at once.
+#[cfg(feature = "webrtc")]
+pub const RTC_DATAGRAMS_MIN: usize = 8;
+
+/// Chunks that are under way to a peer that is far: 10,000 lines a second at a round trip of 100 ms.
+#[cfg(feature = "webrtc")]
+pub const RTC_CHUNKS_MAX: usize = 1024;
+
+/// Between the two, so many for each millisecond until a message is acknowledged.
+#[cfg(feature = "webrtc")]
+pub const RTC_CHUNKS_A_MS: usize = 10;
+
 /// A longer message comes in parts, whatever the peer takes.
 #[cfg(feature = "webrtc")]
 pub const RTC_PART_BYTES: usize = 256 * 1024;

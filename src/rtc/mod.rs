@@ -20,6 +20,7 @@ mod datagrams;
 mod parts;
 mod peer;
 mod table;
+mod window;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};

@@ -24,6 +24,7 @@ use crate::limits::{RTC_ADDRESSES_MAX, RTC_GOODBYE, RTC_OPENING, RTC_READ_BYTES}
 use super::Shared;
 use super::parts::Parts;
 use super::table::{Datagram, Seat};
+use super::window::Window;
 
 /// How far a peer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub(super) struct Peer {
     life: Life,
     /// What waits for room in the data channel.
     waiting: Option<Parts>,
+    /// What its peer has not acknowledged yet.
+    window: Window,
     begun: Instant,
     /// When it last sent anything.
     heard: Instant,
@@ -94,6 +97,7 @@ impl Peer {
             part_bytes_max,
             life: Life::Opens,
             waiting: None,
+            window: Window::new(),
             begun: now,
             heard: now,
             due: now,
@@ -248,21 +252,39 @@ impl Peer {
 
     /// Carries what comes by the stream into the data channel; false where that is full.
     fn carry(&mut self, channel: ChannelId) -> Result<bool, Box<dyn std::error::Error>> {
+        let now = Instant::now();
+        if let Some(mut open) = self.rtc.channel(channel) {
+            self.window.keeps(open.buffered_amount(), now);
+        }
+        let before = self.window.sent_len();
+        let wants_lines = self.fill(channel, now)?;
+        if self.window.sent_len() > before {
+            self.drain()?;
+        }
+        Ok(wants_lines)
+    }
+
+    /// Writes what comes by the stream until the data channel is full: false then. A write does no more than queue, so
+    /// that one drain for all of them is enough, and lines share datagrams.
+    fn fill(
+        &mut self,
+        channel: ChannelId,
+        now: Instant,
+    ) -> Result<bool, Box<dyn std::error::Error>> {
         loop {
             while let Some(parts) = &mut self.waiting {
                 let (part, is_last) = parts.next();
-                let Some(mut channel) = self.rtc.channel(channel) else {
+                let Some(mut open) = self.rtc.channel(channel) else {
                     self.life = Life::Over;
                     return Ok(false);
                 };
-                if !channel.write(!is_last, part.as_bytes())? {
-                    self.drain()?;
+                if !self.window.has_room() || !open.write(!is_last, part.as_bytes())? {
                     return Ok(false);
                 }
+                self.window.sends(part.len(), now);
                 if !parts.is_taken() {
                     self.waiting = None;
                 }
-                self.drain()?;
             }
             match self.stream.read() {
                 Ok(Message::Text(text)) => {

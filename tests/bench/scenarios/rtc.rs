@@ -1,4 +1,5 @@
-//! What a line costs by a data channel, beside one by a WebSocket: one client, lines as fast as they go.
+//! What a line costs by a data channel, beside one by a WebSocket, a message each and in batches, as
+//! the page takes them: one client, lines as fast as they go.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -14,55 +15,82 @@ use crate::writer;
 
 const LINES: u64 = 100_000;
 
-/// Both ways in turn.
+/// What is compared: the path, the format, and what reads it.
+const WAYS: [(&str, &str, Reads); 4] = [
+    ("/ws", "text", by_websocket),
+    ("/rtc", "text", by_data_channel),
+    ("/ws", "batch", by_websocket),
+    ("/rtc", "batch", by_data_channel),
+];
+
+/// Connects with a format; then each call returns the next message.
+type Reads = fn(&Server, &str) -> Box<dyn FnMut() -> String>;
+
+/// All ways in turn.
 pub(super) fn run(session: &mut Session) {
     let shape = Shape::flat_out(1, LINES);
-    let mut us = [Vec::new(), Vec::new()];
+    let mut us = WAYS.map(|_| Vec::new());
     for _ in 0..session.repeats {
-        us[0].push(cpu_us_per_line(&shape, by_websocket));
-        us[1].push(cpu_us_per_line(&shape, by_data_channel));
+        for ((_, format, reads), us) in WAYS.iter().zip(&mut us) {
+            us.push(cpu_us_per_line(&shape, format, *reads));
+        }
     }
-    let [ws, rtc] = us.map(median);
-    let columns = ["", "CPU us a line", "CPU s a GB", "times /ws"];
+    let us = us.map(median);
+    let columns = ["", "format", "CPU us a line", "CPU s a GB", "times /ws"];
     let mut table = Table::new("One client, lines as fast as they go", &columns);
-    for (name, us) in [("/ws", ws), ("/rtc", rtc)] {
-        let a_gb = us * 1e3 / shape.line_bytes as f64;
-        let cells = [us, a_gb, us / ws].map(|number| value(number, Aim::None));
-        table.row([name.to_owned()].into_iter().chain(cells).collect());
+    for (n, (path, format, _)) in WAYS.into_iter().enumerate() {
+        let a_gb = us[n] * 1e3 / shape.line_bytes as f64;
+        let websocket = us[n - n % 2];
+        let cells = [us[n], a_gb, us[n] / websocket].map(|number| value(number, Aim::None));
+        let names = [path, format].map(str::to_owned);
+        table.row(names.into_iter().chain(cells).collect());
     }
     table.print();
 }
 
-fn cpu_us_per_line(shape: &Shape, reads: fn(&Server) -> Box<dyn FnMut()>) -> f64 {
+fn cpu_us_per_line(shape: &Shape, format: &str, reads: Reads) -> f64 {
     let mut log = Log::new();
     let subject = Subject::daemon("--rtc-listen 127.0.0.1:0");
     let server = subject
         .start(std::slice::from_ref(&log.path), 1)
         .expect("the daemon starts");
-    let mut next = reads(&server);
+    let mut next = reads(&server, format);
     let pids = server.pids();
     process::settle(&pids);
     let before = process::cpu(&pids);
     writer::append(&mut log.file, shape.form(), 0, shape.lines, shape.pace);
-    for _ in 0..shape.lines {
-        next();
+    let mut lines = 0;
+    while lines < shape.lines {
+        lines += lines_of(&next(), format);
     }
     let cpu = process::cpu(&pids).saturating_sub(before);
     cpu.as_secs_f64() * 1e6 / shape.lines as f64
 }
 
-fn by_websocket(server: &Server) -> Box<dyn FnMut()> {
-    let stream = TcpStream::connect(server.address).expect("connect");
-    let url = format!("ws://{}/ws?lines=0", server.address);
-    let (mut socket, _) = tungstenite::client(url, stream).expect("a handshake");
-    Box::new(move || drop(socket.read().expect("a line")))
+/// Lines in a message; a batch may be an event, which has none.
+fn lines_of(message: &str, format: &str) -> u64 {
+    if format == "text" {
+        return 1;
+    }
+    let batch: serde_json::Value = serde_json::from_str(message).expect("a batch");
+    batch["lines"].as_array().map_or(0, Vec::len) as u64
 }
 
-fn by_data_channel(server: &Server) -> Box<dyn FnMut()> {
+fn by_websocket(server: &Server, format: &str) -> Box<dyn FnMut() -> String> {
+    let stream = TcpStream::connect(server.address).expect("connect");
+    let url = format!("ws://{}/ws?lines=0&format={format}", server.address);
+    let (mut socket, _) = tungstenite::client(url, stream).expect("a handshake");
+    Box::new(move || {
+        let message = socket.read().expect("a message").into_text();
+        message.expect("a text").to_string()
+    })
+}
+
+fn by_data_channel(server: &Server, format: &str) -> Box<dyn FnMut() -> String> {
     let mut peer = Peer::new();
     let mut stream = TcpStream::connect(server.address).expect("connect");
     let request = format!(
-        "POST /rtc?lines=0 HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{}",
+        "POST /rtc?lines=0&format={format} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{}",
         peer.offer.len(),
         peer.offer
     );
@@ -72,5 +100,5 @@ fn by_data_channel(server: &Server) -> Box<dyn FnMut()> {
     let (_, sdp) = answer.split_once("\r\n\r\n").expect("a body");
     peer.accept(sdp);
     peer.opens();
-    Box::new(move || drop(peer.text()))
+    Box::new(move || peer.text())
 }

@@ -206,6 +206,24 @@ fn an_empty_line_comes_as_a_newline_and_holds_nothing_up() {
 }
 
 #[test]
+fn short_lines_do_not_wait_for_an_acknowledgement_each_time() {
+    let logs = Logs::new();
+    let log = logs.file("app.log", "");
+    let daemon = Daemon::with(&LISTEN, &[&log]);
+    let (mut peer, _) = connect(&daemon, "/rtc?lines=all");
+    append(&log, "first\n");
+    assert_eq!(peer.text(), "first");
+    let lines: String = (0..10_000).map(|n| format!("{n}\n")).collect();
+    append(&log, &lines);
+    // By one datagram each 200 ms it would be a minute or more.
+    let end = Instant::now() + 2 * DEADLINE;
+    for n in 0..10_000 {
+        assert_eq!(peer.text(), n.to_string());
+        assert!(Instant::now() < end, "only {n} lines in time");
+    }
+}
+
+#[test]
 fn who_may_not_ask_is_told_so_as_by_ws() {
     let logs = Logs::new();
     let log = logs.file("app.log", "one\n");
