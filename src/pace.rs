@@ -24,6 +24,11 @@ pub const LINKS_PER_COURIER: usize = 256;
 /// it; with 12 us they are 0.65 and 3.
 pub const REST_PER_CLIENT: Duration = Duration::from_micros(12);
 
+/// Rest of a feeder after what it has read, for each other tailcast that is followed: some three times what it takes to
+/// read, write and look at what one of them has said. Twenty that say a line a millisecond would take a tenth of a core
+/// more without it.
+pub const REST_PER_UPSTREAM: Duration = Duration::from_micros(60);
+
 /// Longest rest where `--max-delay` does not say.
 pub const REST_MAX: Duration = Duration::from_millis(100);
 
@@ -203,6 +208,13 @@ pub fn rest_after(subscribers: usize, max_delay: Option<Duration>) -> Option<Dur
     (rest >= REST_MIN).then_some(rest)
 }
 
+/// How long one of so many feeders lets more come after what it has read, so that it is read, written and delivered
+/// together. `None` where it would be too short to be a rest: over a hop a line takes less than twice its time then.
+pub fn feeder_rest(subscribers: usize, upstreams: usize) -> Option<Duration> {
+    let rest = REST_PER_CLIENT * subscribers as u32 + REST_PER_UPSTREAM * upstreams as u32;
+    (rest >= REST_MIN).then_some(rest.min(REST_MAX))
+}
+
 /// Whether a round may leave those who are blocked to the next one, which comes after `rest`: with a long one it would
 /// come too late for them.
 pub fn may_be_patient(rest: Option<Duration>) -> bool {
@@ -319,6 +331,15 @@ mod tests {
             ..seen(now)
         };
         assert_eq!(pace.next(&seen), Deed::CarryAgain { patient: false });
+    }
+
+    #[test]
+    fn one_hop_to_one_client_rests_not_at_all_and_twenty_that_speak_are_gathered() {
+        assert_eq!(feeder_rest(1, 1), None);
+        let twenty = 20 * REST_PER_UPSTREAM;
+        assert_eq!(feeder_rest(0, 20), Some(twenty));
+        assert_eq!(feeder_rest(100, 20), Some(twenty + 100 * REST_PER_CLIENT));
+        assert_eq!(feeder_rest(1_000_000, 20), Some(REST_MAX));
     }
 
     #[test]

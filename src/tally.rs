@@ -105,10 +105,15 @@ impl Upstreams {
         &self.0
     }
 
+    /// How many streams are open now.
+    pub fn reached(&self) -> usize {
+        let is_up = |count: &&UpstreamCount| count.up.load(Ordering::Relaxed);
+        self.0.iter().filter(is_up).count()
+    }
+
     /// How many can't be reached now.
     pub fn away(&self) -> usize {
-        let is_up = |count: &&UpstreamCount| count.up.load(Ordering::Relaxed);
-        self.0.len() - self.0.iter().filter(is_up).count()
+        self.0.len() - self.reached()
     }
 
     /// The stream of that one is open, or is not.

@@ -205,12 +205,11 @@ impl Upstream {
         Ok(())
     }
 
-    /// How long to let more come, so that it is read and written together: as long as the deliveries rest that it is for
-    /// ([`pace`]). Where the user has said how long lines may wait, that is spent there alone.
+    /// How long to let more come ([`pace`]). Where the user has said how long lines may wait, deliveries spend that alone.
     fn rest(&self) -> Duration {
-        let clients = self.shared.ground.hub.live_len();
-        let rest = match self.shared.max_delay {
-            None => pace::rest_after(clients, None),
+        let shared = &self.shared;
+        let rest = match shared.max_delay {
+            None => pace::feeder_rest(shared.ground.hub.live_len(), shared.counts.reached()),
             Some(_) => None,
         };
         rest.unwrap_or_default()
