@@ -52,7 +52,7 @@ soak: ## ten minutes of random scripts of logger, rotator and clients; a minute 
 	TAILCAST_SOAK_SECONDS=600 $(CARGO) test --release --test model -- --nocapture
 	TAILCAST_SOAK_SECONDS=600 $(CARGO) test --release --test it upstream::chain
 	TAILCAST_SOAK_SECONDS=600 $(CARGO) test --release --test brokers however_the_broker_ends
-	TAILCAST_PAGE_SECONDS=60 $(CARGO) test --release --test page a_fast_log -- --nocapture
+	TAILCAST_PAGE_SECONDS=60 $(CARGO) test --release --test page -- --nocapture --test-threads 1 fast:: waits::
 
 screenshots: ## pictures of the page, wide and phone, light and dark, and of twenty machines, into scripts/screenshots (small with pngquant)
 	TAILCAST_SCREENSHOTS=scripts/screenshots $(CARGO) test --test page can_be_pictured

@@ -9,7 +9,7 @@ use crate::stage::{DRAWN, HELD, PLACE, filter, numbered, open, until_last};
 use crate::support::{Logs, append};
 
 /// Lines a second.
-const RATE: u64 = 5000;
+pub(crate) const RATE: u64 = 5000;
 
 /// The bytes that the page's scripts hold, once what nobody needs is gone.
 fn heap(browser: &mut Browser) -> f64 {
@@ -19,18 +19,32 @@ fn heap(browser: &mut Browser) -> f64 {
 }
 
 /// The longest task since the last time, in milliseconds.
-fn longest(browser: &mut Browser) -> f64 {
+pub(crate) fn longest(browser: &mut Browser) -> f64 {
     let longest = browser.eval("Math.max(0, ...tasks.splice(0))");
     longest.as_f64().expect("a number")
+}
+
+/// From now on the page notes its long tasks.
+pub(crate) fn observe_tasks(browser: &mut Browser) {
+    browser.eval(
+        "window.tasks = []; new PerformanceObserver((list) => list.getEntries().forEach((e) => tasks.push(e.duration)))\
+         .observe({type: 'longtask'})",
+    );
+    // A task that is long is seen as one.
+    browser.eval("setTimeout(() => { for (const end = performance.now() + 200; performance.now() < end; ); })");
+    browser.until("tasks.some((duration) => duration >= 190)");
+}
+
+/// The seconds that a run of a fast log is to take, where they are asked for.
+pub(crate) fn seconds() -> Option<u64> {
+    let asked = std::env::var("TAILCAST_PAGE_SECONDS").ok()?;
+    asked.parse().ok()
 }
 
 /// A few seconds of it in every run; `make soak` asks for the whole minute.
 #[test]
 fn a_fast_log_leaves_the_page_awake_and_the_reader_in_place() {
-    let seconds = std::env::var("TAILCAST_PAGE_SECONDS")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    let seconds: u64 = seconds.unwrap_or(4);
+    let seconds = seconds().unwrap_or(4);
     // Other tests share the cores with this one; alone it stays under 100 ms.
     let bound = if seconds >= 60 { 100.0 } else { 500.0 };
     let logs = Logs::new();
@@ -41,13 +55,7 @@ fn a_fast_log_leaves_the_page_awake_and_the_reader_in_place() {
     until_last(&mut browser, "line 999");
     append(&log, numbered(1000, 200_000));
     until_last(&mut browser, "line 199999");
-    browser.eval(
-        "window.tasks = []; new PerformanceObserver((list) => list.getEntries().forEach((e) => tasks.push(e.duration)))\
-         .observe({type: 'longtask'})",
-    );
-    // A task that is long is seen as one.
-    browser.eval("setTimeout(() => { for (const end = performance.now() + 200; performance.now() < end; ); })");
-    browser.until("tasks.some((duration) => duration >= 190)");
+    observe_tasks(&mut browser);
     browser.eval("page.list.goTo(page.ring.end - 1000)");
     browser.until(&format!("!page.list.follow && /line/.test({PLACE}[0])"));
     browser.eval(DRAWN);

@@ -32,3 +32,4 @@ mod pure;
 mod reading;
 mod rtc;
 mod small;
+mod waits;
