@@ -238,6 +238,7 @@ impl Link {
             Err(error) => return Err(error),
         }
         while let Some(item) = self.outbox.pop_written(&self.wire) {
+            self.done = item.done.unwrap_or(self.done);
             let Some(chunk) = item.chunk else {
                 continue;
             };
@@ -250,7 +251,6 @@ impl Link {
             if matches!(chunk.kind, Kind::Lines(_)) {
                 self.named = Some(chunk.source.index);
             }
-            self.done = item.done.unwrap_or(self.done);
         }
         Ok(true)
     }

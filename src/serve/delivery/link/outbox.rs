@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
+use crate::limits::TAKEN_MAX;
 use crate::serve::delivery::wire::{Sum, Wire};
 use crate::serve::transport::socket::Socket;
 use crate::source::{Chunk, Kind, Position};
@@ -82,6 +83,11 @@ impl Outbox {
         &mut self.items[last]
     }
 
+    /// What is written last.
+    pub(super) fn last(&mut self) -> Option<&mut Item> {
+        self.items.back_mut()
+    }
+
     pub(super) fn push(&mut self, item: Item) {
         self.items.push_back(item);
     }
@@ -94,21 +100,23 @@ impl Outbox {
 
     /// Writes with one call what the socket takes now; how many bytes.
     pub(super) fn write(&mut self, wire: &Wire, socket: &Socket) -> io::Result<usize> {
-        let mut slices = Vec::with_capacity(self.items.len() * 2);
+        let mut slices = [IoSlice::new(&[]); 2 * TAKEN_MAX];
+        let mut len = 0;
         let mut skip = self.written;
         for item in &self.items {
             for bytes in [&item.bytes[..], item.form(wire)] {
                 let from = skip.min(bytes.len());
                 skip -= from;
-                if from < bytes.len() {
-                    slices.push(IoSlice::new(&bytes[from..]));
+                if from < bytes.len() && len < slices.len() {
+                    slices[len] = IoSlice::new(&bytes[from..]);
+                    len += 1;
                 }
             }
         }
-        if slices.is_empty() {
+        if len == 0 {
             return Ok(0);
         }
-        match socket.write_vectored(&slices)? {
+        match socket.write_vectored(&slices[..len])? {
             0 => Err(io::ErrorKind::WriteZero.into()),
             n => {
                 self.written += n;

@@ -146,42 +146,35 @@ impl Link {
     }
 
     fn take_in(&mut self, batch: Arc<Batch>) {
-        let reader = self.life.as_ref().and_then(|life| life.reader());
-        let wanted: Vec<usize> = (0..batch.segments.len())
-            .filter(|&n| reader.is_some_and(|reader| reader.selects(&batch.segments[n])))
-            .collect();
-        if !self.wire.is_shared() {
-            for n in wanted {
-                let segment = &batch.segments[n];
+        for (n, segment) in batch.segments.iter().enumerate() {
+            let reader = self.life.as_ref().and_then(|life| life.reader());
+            if !reader.is_some_and(|reader| reader.selects(segment)) {
+                continue;
+            }
+            if !self.wire.is_shared() {
                 let sifted = Sifted::of(segment, self.wire.filter());
                 self.push_segment(segment, &sifted);
                 self.has(segment);
+                continue;
             }
-            self.done = batch.sequence;
-            return;
-        }
-        if wanted.is_empty() {
-            if self.outbox.is_empty() {
-                self.done = batch.sequence;
-            }
-            return;
-        }
-        for (i, &segment) in wanted.iter().enumerate() {
             let named = self.outbox.last_file().or(self.named);
             // It counts once it is sent, behind what was taken before.
             let before = self.wire.sum();
             self.wire.goes_back(Sum::default());
-            let header = self.header_for(&batch.segments[segment], &Sifted::All, named);
-            let header = header.unwrap_or_default();
+            let header = self.header_for(segment, &Sifted::All, named);
             let sum = self.wire.sum();
             self.wire.goes_back(before);
             self.outbox.push(Item {
-                bytes: header,
-                chunk: Some(Chunk::of(&batch, segment)),
+                bytes: header.unwrap_or_default(),
+                chunk: Some(Chunk::of(&batch, n)),
                 sum,
-                done: (i + 1 == wanted.len()).then_some(batch.sequence),
                 ..Item::default()
             });
+        }
+        match self.outbox.last().filter(|_| self.wire.is_shared()) {
+            Some(last) => last.done = Some(batch.sequence),
+            // What is encoded for the client alone holds nothing of the batch.
+            None => self.done = batch.sequence,
         }
     }
 }
