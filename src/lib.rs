@@ -52,8 +52,19 @@
 //! | `rtc`, and one for each data channel (feature `webrtc`) | datagrams; what a stream is sent into its data channel | poll(2) | an eventfd |
 //! | feeders, one an origin (`upstream-N`, …) | append what comes to a spool | poll(2) | the bell, an eventfd |
 //!
-//! Two kinds of thread live for a moment: `filter` compiles a client's patterns on a stack of its own, `resolver` looks
-//! up a broker's name.
+//! Three kinds of thread live for a moment: `opener-N` opens a client's stream on a stack that an idle client need not
+//! keep, `filter` compiles a client's patterns on a large one, `resolver` looks up a broker's name.
+//!
+//! # What a connection is
+//!
+//! | type | is | is there |
+//! | --- | --- | --- |
+//! | [`serve::delivery::visitor::Visitor`] | the socket, and how its thread is woken and ended | from accept to close |
+//! | [`serve::delivery::peer::Peer`] | the stream as the hub and the couriers see it; under its lock lies the [`Link`](serve::delivery::link::Link): where the client is in its life, and what is being written | while it is a stream |
+//! | [`serve::delivery::stream::Stream`] | the loop of its own thread: read, carry, hear, ping, wait | while it is a stream |
+//!
+//! By what it speaks is settled in [`serve::transport`], and nobody above asks: a socket of TCP, of TLS or of Unix; a data
+//! channel is the other end of a pair of those.
 //!
 //! # What always holds
 //!
@@ -63,6 +74,8 @@
 //!   begins exactly where its reading ends: every line once, which is argued in [`reader::Subscription`].
 //! - Of every queued batch, either it was written or its client's thread was woken after it was queued
 //!   ([`serve::delivery::link`]).
+//! - Whoever reads on keeps no turn at reading while it waits for a look of the watcher, for a file that can't be read just
+//!   now, or for its peer.
 //! - No shared lock is held while anything is written, read, logged or waited for.
 //! - Only the hub drops a sender; only a client's thread closes its socket; one client's trouble ends that client alone,
 //!   and a core thread that is lost ends the program.

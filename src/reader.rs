@@ -3,7 +3,7 @@
 //!
 //! It reads the bytes itself, never beyond what is published, so it never sees half a line. It can meet a truncation
 //! before the watcher has: each read overlaps what it has already given out, and where that differs or is short, the
-//! chunk is thrown away and the watcher is asked for a look.
+//! chunk is thrown away, and the reader's answer is that it waits for a look of the watcher ([`Next::Later`]).
 //!
 //! It holds no file while it is not reading, but for one that stands beside the followed one after a rotation.
 

@@ -51,7 +51,9 @@ impl Client<'_> {
     fn follow<'a>(&'a self, open: fn(&'a Self) -> Option<Box<Opening<'a>>>) {
         let begin = || open(self).and_then(|opening| self.begin(opening));
         let opened = thread::scope(|scope| {
-            let builder = thread::Builder::new().stack_size(OPENING_STACK_BYTES);
+            let name = format!("opener-{}", self.visitor.number);
+            let builder = thread::Builder::new().name(name);
+            let builder = builder.stack_size(OPENING_STACK_BYTES);
             match builder.spawn_scoped(scope, begin) {
                 Ok(opener) => opener.join(),
                 // Threads are scarce: then it costs memory.
