@@ -11,6 +11,18 @@ const MONTHS: [&[u8; 3]; 12] = [
 /// No place is further from UTC.
 const OFFSET_HOURS_MAX: i64 = 14;
 const NANOSECOND_DIGITS: usize = 9;
+const POWERS_OF_TEN: [i64; NANOSECOND_DIGITS + 1] = [
+    1,
+    10,
+    100,
+    1_000,
+    10_000,
+    100_000,
+    1_000_000,
+    10_000_000,
+    100_000_000,
+    1_000_000_000,
+];
 
 /// What is left to be read.
 #[derive(Clone, Copy, Debug)]
@@ -111,31 +123,28 @@ impl Scan<'_> {
         let [b'.' | b',', rest @ ..] = self.0 else {
             return 0;
         };
-        let digits = Scan(rest).run();
-        if digits == 0 {
-            return 0;
+        let (mut nanoseconds, mut digits) = (0, 0);
+        while let Some(digit) = rest.get(digits).filter(|byte| byte.is_ascii_digit()) {
+            if digits < NANOSECOND_DIGITS {
+                nanoseconds = nanoseconds * 10 + i64::from(digit - b'0');
+            }
+            digits += 1;
         }
-        let kept = digits.min(NANOSECOND_DIGITS);
-        let scale = 10_i64.pow((NANOSECOND_DIGITS - kept) as u32);
-        let nanoseconds = number(&rest[..kept]).unwrap_or(0) * scale;
-        self.0 = &rest[digits..];
-        nanoseconds
+        if digits > 0 {
+            self.0 = &rest[digits..];
+        }
+        nanoseconds * POWERS_OF_TEN[NANOSECOND_DIGITS - digits.min(NANOSECOND_DIGITS)]
     }
 
     /// Seconds ahead of UTC: `Z`, `+01:00`, `+0100`, `+01`, also `UTC`, `GMT` and offsets of four digits behind a blank.
     pub(super) fn offset(&mut self) -> Option<i32> {
         let mut scan = *self;
         let behind_blank = scan.take(b' ');
-        for name in [&b"UTC"[..], b"GMT", b"Z"] {
-            let rest = scan.0.strip_prefix(name);
-            if let Some(rest) = rest.filter(|rest| !goes_on(rest)) {
-                self.0 = rest;
-                return Some(0);
-            }
-        }
+        // By the first byte: most lines have none of it, and a look for each name costs more than all the rest of a time.
         let sign = match scan.0.first()? {
             b'+' => 1,
             b'-' => -1,
+            b'U' | b'G' | b'Z' => return self.named_utc(scan.0),
             _ => return None,
         };
         scan.0 = &scan.0[1..];
@@ -151,6 +160,14 @@ impl Scan<'_> {
             sign * (hours * 3600 + minutes * 60) as i32
         })
     }
+
+    /// Takes what stands at `at`, a little way on, where it is one of the names of UTC.
+    fn named_utc(&mut self, at: &[u8]) -> Option<i32> {
+        let mut names = [&b"UTC"[..], b"GMT", b"Z"].into_iter();
+        let rest = names.find_map(|name| at.strip_prefix(name).filter(|rest| !goes_on(rest)))?;
+        self.0 = &self.0[self.0.len() - rest.len()..];
+        Some(0)
+    }
 }
 
 /// A word or number goes on here.
@@ -158,10 +175,14 @@ fn goes_on(rest: &[u8]) -> bool {
     rest.first().is_some_and(u8::is_ascii_alphanumeric)
 }
 
+/// At most 19 digits.
 fn number(digits: &[u8]) -> Option<i64> {
+    let digit = |byte: &u8| byte.is_ascii_digit().then(|| i64::from(byte - b'0'));
+    if let [tens, ones] = digits {
+        return Some(digit(tens)? * 10 + digit(ones)?);
+    }
     digits.iter().try_fold(0_i64, |number, byte| {
-        let digit = byte.is_ascii_digit().then(|| i64::from(byte - b'0'))?;
-        number.checked_mul(10)?.checked_add(digit)
+        number.checked_mul(10)?.checked_add(digit(byte)?)
     })
 }
 

@@ -121,8 +121,22 @@ impl Minute {
         })
     }
 
-    fn text(&self) -> &[u8] {
-        &self.text[..self.length]
+    /// Whether `text` begins with it. Word by word: a line costs less than a call of memcmp.
+    fn begins(&self, text: &[u8]) -> bool {
+        const WORD: usize = size_of::<u64>();
+        let word = |text: &[u8], at: usize| {
+            text.get(at..at + WORD).map(|word| {
+                let mut bytes = [0; WORD];
+                bytes.copy_from_slice(word);
+                u64::from_ne_bytes(bytes)
+            })
+        };
+        let is_same =
+            |at: usize| word(text, at).is_some_and(|found| Some(found) == word(&self.text, at));
+        let Some(last) = self.length.checked_sub(WORD) else {
+            return text.starts_with(&self.text[..self.length]);
+        };
+        is_same(last) && (0..last).step_by(WORD).all(is_same)
     }
 }
 
@@ -282,7 +296,7 @@ fn at_minute(
     minute: impl Fn(&mut Scan<'_>) -> Option<(Date, Clock)>,
 ) -> Option<i64> {
     let text = scan.0;
-    let is_it = |known: &Minute| known.style == style && text.starts_with(known.text());
+    let is_it = |known: &Minute| known.style == style && known.begins(text);
     let known = hints.minute.get().filter(is_it);
     let read = match &known {
         Some(known) => {
