@@ -6,8 +6,7 @@
 //! of; compressing makes a new file. So they have to do only where names are of different kinds, or a ring of numbers is used
 //! again and again.
 
-use std::cmp::Ordering;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::mark::{Mark, compressed_ending, without_compressed_ending};
 use super::siblings::Sibling;
@@ -39,7 +38,7 @@ pub(super) fn oldest_first(mut found: Vec<(Mark, Sibling)>) -> Vec<Sibling> {
     };
     for tied in found.chunk_by_mut(may_tie) {
         if tied.len() > 1 {
-            settle(tied);
+            settle(tied, by_name);
         }
     }
     found.into_iter().map(|(_, sibling)| sibling).collect()
@@ -68,41 +67,50 @@ fn is_same_moment(one: SystemTime, other: SystemTime) -> bool {
     one == other || is_cut && one.as_secs() == other.as_secs()
 }
 
-/// Orders files of which neither names nor the times of their last writes tell the order.
-fn settle(tied: &mut [(Mark, Sibling)]) {
-    let lines: Vec<Option<i64>> = tied.iter().map(|(_, of)| first_time(of)).collect();
-    let mut places: Vec<usize> = (0..tied.len()).collect();
-    let order = |a: usize, b: usize| {
-        let (one, other) = (&tied[a].1, &tied[b].1);
-        let born = |of: &Sibling| of.identity.born.filter(|_| !of.compressed);
-        let written = match is_same_moment(one.modified, other.modified) {
-            true => Ordering::Equal,
-            false => one.modified.cmp(&other.modified),
-        };
-        let times = lines[a].zip(lines[b]).map(|(a, b)| a.cmp(&b));
-        let born = born(one).zip(born(other)).map(|(a, b)| a.cmp(&b));
-        written
-            .then(times.unwrap_or(Ordering::Equal))
-            .then(born.unwrap_or(Ordering::Equal))
+/// Orders files whose names don't tell the order. Of one style, the one that was made first is older, however late it was
+/// written to; compressing makes a new file, and keeps the time of the last write, or the second of it.
+fn settle(files: &mut [(Mark, Sibling)], by_name: bool) {
+    let by_birth = by_name && !files.iter().any(|(_, of)| of.compressed);
+    let since = |of: &Sibling| {
+        let at = if by_birth { of.born() } else { of.modified };
+        at.duration_since(UNIX_EPOCH).unwrap_or_default()
     };
-    places.sort_by(|&a, &b| order(a, b));
-    let mut unknown = vec![false; tied.len()];
-    for two in places.windows(2) {
-        let (a, b) = (two[0], two[1]);
-        let (one, other) = (&tied[a].1, &tied[b].1);
-        if order(a, b) == Ordering::Equal
-            && !is_made_of(one, other)
-            && !is_empty(one)
-            && !is_empty(other)
-        {
-            (unknown[a], unknown[b]) = (true, true);
+    let is_cut = files.iter().any(|(_, of)| since(of).subsec_nanos() == 0);
+    let moment = |of: &Sibling| match is_cut {
+        true => Duration::from_secs(since(of).as_secs()),
+        false => since(of),
+    };
+    files.sort_by_key(|(_, of)| moment(of));
+    for tied in files.chunk_by_mut(|(_, one), (_, other)| moment(one) == moment(other)) {
+        if tied.len() > 1 && !by_lines(tied) && !by_births(tied) {
+            tied.iter_mut().for_each(|(_, of)| of.unordered = true);
         }
     }
-    for (place, sibling) in tied.iter_mut().enumerate() {
-        sibling.1.unordered = unknown[place];
-    }
+}
+
+/// Orders them by the times of their lines, if all have one of their own.
+fn by_lines(tied: &mut [(Mark, Sibling)]) -> bool {
+    let times: Option<Vec<i64>> = tied.iter().map(|(_, of)| first_time(of)).collect();
+    let Some(times) = times else { return false };
+    let mut places: Vec<usize> = (0..tied.len()).collect();
+    places.sort_by_key(|&place| times[place]);
     let sorted: Vec<_> = places.iter().map(|&place| tied[place].clone()).collect();
     tied.clone_from_slice(&sorted);
+    places.windows(2).all(|two| times[two[0]] < times[two[1]])
+}
+
+/// Orders them by their births, if those tell.
+fn by_births(tied: &mut [(Mark, Sibling)]) -> bool {
+    tied.sort_by_key(|(_, of)| of.born());
+    let is_before = |two: &[(Mark, Sibling)]| {
+        let (one, other) = (&two[0].1, &two[1].1);
+        let is_plain = !one.compressed && !other.compressed;
+        is_plain && one.born() < other.born()
+            || is_made_of(one, other)
+            || is_empty(one)
+            || is_empty(other)
+    };
+    tied.windows(2).all(is_before)
 }
 
 /// One is the other, compressed.
@@ -133,7 +141,6 @@ mod tests {
     use crate::source::Identity;
     use std::fs;
     use std::path::{Path, PathBuf};
-    use std::time::Duration;
 
     fn marked(path: PathBuf, born: u64, modified: u64) -> (Mark, Sibling) {
         let at = |second| UNIX_EPOCH + Duration::from_secs(second);
