@@ -19,7 +19,7 @@ use str0m::{Event, IceConnectionState, Input, Output, Rtc};
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Message, WebSocket};
 
-use crate::limits::{RTC_ADDRESSES_MAX, RTC_GOODBYE, RTC_OPENING, RTC_READ_BYTES};
+use crate::limits::{RTC_ADDRESSES_MAX, RTC_GOODBYE, RTC_OPENING, RTC_READ_BYTES, RTC_SILENCE_MIN};
 
 use super::Shared;
 use super::parts::Parts;
@@ -136,9 +136,8 @@ impl Peer {
                 Life::Opens => self.begun + RTC_OPENING,
                 Life::Ends(until) if now >= until => return Ok("it is done"),
                 Life::Ends(until) => until,
-                // A browser asks whether we are there every few seconds (RFC 7675).
                 Life::Live(_) | Life::Empties(_) | Life::Over => {
-                    self.heard + 2 * self.shared.ping_interval
+                    self.heard + (2 * self.shared.ping_interval).max(RTC_SILENCE_MIN)
                 }
             };
             if now >= until {

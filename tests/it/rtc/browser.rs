@@ -86,3 +86,25 @@ fn chromium_gets_two_hundred_thousand_lines_once_in_order_over_a_rotation_and_a_
         json!([200_000, ""])
     );
 }
+
+#[test]
+fn a_browser_to_which_nothing_is_said_is_kept_however_short_the_ping_interval_is() {
+    let Some(mut browser) = Browser::with(&["--allow-loopback-in-peer-connection"]) else {
+        return;
+    };
+    let logs = Logs::new();
+    let log = logs.file("app.log", lines(0, 1));
+    let options = [&LISTEN[..], &["--ping-interval", "1"]].concat();
+    let daemon = Daemon::with(&options, &[&log]);
+    browser.go(&format!("http://127.0.0.1:{}/", daemon.port));
+    browser.eval(OPENS);
+    browser.eval("listen('/rtc?format=batch&lines=all')");
+    browser.until("seen.next >= 1 || seen.wrong");
+    // Several times as long as a browser says nothing of its own.
+    let is_over = "seen.closed || performance.now() - seen.since > 12000";
+    browser.eval("seen.since = performance.now()");
+    browser.until(is_over);
+    append(&log, lines(1, 2));
+    browser.until("seen.next >= 2 || seen.wrong || seen.closed");
+    assert_eq!(browser.eval("[seen.next, seen.closed]"), json!([2, false]));
+}
