@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Who offers a data channel, and then gets lines by it.
 pub(crate) struct Peer {
     rtc: Rtc,
-    socket: UdpSocket,
+    pub(crate) socket: UdpSocket,
     pending: Option<SdpPendingOffer>,
     pub(crate) offer: String,
     channel: Option<ChannelId>,

@@ -46,6 +46,29 @@ fn json(peer: &mut Peer) -> Value {
     serde_json::from_str(&peer.text()).expect("JSON")
 }
 
+/// Datagrams of noise, of all lengths, some of which begin as those of ICE, DTLS, RTP and RTCP do.
+fn noise() -> impl Iterator<Item = Vec<u8>> {
+    const BEGINNINGS: [&[u8]; 6] = [
+        &[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42],
+        &[22, 254, 253, 0, 0],
+        &[23, 254, 253, 0, 1],
+        &[21, 254, 253, 0, 1],
+        &[128, 96],
+        &[128, 200, 0, 1],
+    ];
+    let mut noise = fs::File::open("/dev/urandom").expect("noise");
+    (0..2_000).map(move |n| {
+        let mut datagram = vec![0; n % 1400];
+        noise.read_exact(&mut datagram).expect("noise");
+        if let Some(beginning) = BEGINNINGS.get(n % 9)
+            && datagram.len() >= beginning.len()
+        {
+            datagram[..beginning.len()].copy_from_slice(beginning);
+        }
+        datagram
+    })
+}
+
 /// Where the datagrams go.
 fn udp(daemon: &Daemon) -> String {
     let said = daemon.said_with("data channels by udp://");
@@ -304,16 +327,15 @@ fn garbage_strangers_and_offers_that_nobody_follows_up_cost_nobody_anything() {
     // Strangers.
     let stranger = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     let at = udp(&daemon);
-    let mut noise = fs::File::open("/dev/urandom").expect("noise");
-    for n in 0..2_000 {
-        let mut datagram = vec![0; n % 1400];
-        noise.read_exact(&mut datagram).expect("noise");
-        if n % 3 == 0 && datagram.len() > 20 {
-            // Like a request of ICE.
-            datagram[..8].copy_from_slice(&[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42]);
-        }
+    for datagram in noise() {
         let _ = stranger.send_to(&datagram, &at);
     }
+    // And one who sends by the name of the peer.
+    for datagram in noise() {
+        let _ = peer.socket.send_to(&datagram, &at);
+    }
+    append(&log, "half\n");
+    assert_eq!(peer.text(), "half");
     // The same offer once more is another peer, and the first one does not notice.
     let mut twice = Peer::new();
     let answers: Vec<_> = (0..3)
@@ -321,7 +343,7 @@ fn garbage_strangers_and_offers_that_nobody_follows_up_cost_nobody_anything() {
         .collect();
     assert!(answers.iter().all(|answer| answer.status == 201));
     twice.accept(&answers[1].text());
-    assert_eq!(twice.text(), "one");
+    assert_eq!([twice.text(), twice.text()], ["one", "half"]);
     // A thousand offers that nobody follows up.
     let sdp = Peer::new().offer;
     let mut statuses = [0, 0];
