@@ -336,7 +336,7 @@ impl Hub {
     pub fn shelve(&self, chunk: Chunk) -> Chunk {
         let was_empty = self.shelf.is_empty();
         let chunk = self.shelf.put(chunk);
-        if was_empty && chunk.is_shared() {
+        if was_empty && !self.shelf.is_empty() {
             // The watcher lets go of it in time, and may have nothing else to do.
             self.looks.wake();
         }

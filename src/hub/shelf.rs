@@ -138,17 +138,12 @@ impl Shelf {
             };
         }
         chunk.count_in(Some(&self.counted));
-        let shared = chunk.shared();
-        kept.insert(place, end, shared.clone(), 1);
+        kept.insert(place, end, chunk.shared(), 1);
         let gone = self.make_room(&mut kept);
-        let is_kept = kept.chunks.contains_key(&place);
         // What goes is freed after the lock.
         drop(kept);
         drop(gone);
-        match is_kept {
-            true => shared,
-            false => chunk,
-        }
+        chunk
     }
 
     /// Keeps what was published in `batch`, as far as it is no small chunk.

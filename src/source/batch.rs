@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
+use super::part::{Part, Parts};
 use super::{Id, Lines, Position, Source};
 
 /// How many wire forms of a segment can be shared; the forms themselves are named where they are encoded.
@@ -22,7 +23,7 @@ pub struct Batch {
     pub segments: Vec<Segment>,
 }
 
-type Forms = [OnceLock<Box<[u8]>>; FORMS];
+pub(super) type Forms = [OnceLock<Box<[u8]>>; FORMS];
 
 /// Lines of one source, or one event.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct Segment {
     pub kind: Kind,
     /// Made on first use: only what is published has any.
     forms: OnceLock<Box<Forms>>,
+    /// Of clients whose filters are equal.
+    parts: OnceLock<Box<Parts>>,
     pins: Mutex<Pins>,
 }
 
@@ -180,6 +183,7 @@ impl Segment {
             source,
             kind,
             forms: OnceLock::new(),
+            parts: OnceLock::new(),
             pins: Mutex::new(Pins { bytes, counted }),
         }
     }
@@ -194,12 +198,51 @@ impl Segment {
 
     /// The wire form number `form`, made by `make` on first use, once for all clients.
     pub fn form(&self, form: usize, make: impl FnOnce() -> Vec<u8>) -> &[u8] {
-        let forms = self.forms.get_or_init(Box::default);
+        self.form_in(&self.forms, form, make)
+    }
+
+    fn form_in<'a>(
+        &self,
+        forms: &'a OnceLock<Box<Forms>>,
+        form: usize,
+        make: impl FnOnce() -> Vec<u8>,
+    ) -> &'a [u8] {
+        let forms = forms.get_or_init(Box::default);
         forms[form].get_or_init(|| {
             let bytes = make().into_boxed_slice();
             self.pins.lock().add(bytes.len());
             bytes
         })
+    }
+
+    /// What of it passes the filter of this number, where that is known.
+    pub fn part(&self, filter: u64) -> Option<&Part> {
+        self.parts.get()?.of(filter)
+    }
+
+    /// One more part can be kept.
+    pub fn has_room_for_part(&self) -> bool {
+        self.parts.get().is_none_or(|parts| parts.has_room())
+    }
+
+    /// Keeps what passes the filter of this number for the clients that have the same one; `None` where there is no room
+    /// for it.
+    pub fn add_part(&self, filter: u64, passes: &[bool]) -> Option<&Part> {
+        let parts = self.parts.get_or_init(Box::default);
+        if parts.of(filter).is_none() {
+            self.pins.lock().add(passes.len());
+        }
+        parts.add(filter, passes)
+    }
+
+    /// A wire form of one of its parts, made as [`Segment::form`] is.
+    pub fn part_form<'a>(
+        &self,
+        part: &'a Part,
+        form: usize,
+        make: impl FnOnce() -> Vec<u8>,
+    ) -> &'a [u8] {
+        self.form_in(&part.forms, form, make)
     }
 
     /// Bytes that this segment pins: its own and those of every wire form made so far.

@@ -15,6 +15,7 @@ pub mod lines;
 pub mod mark;
 pub mod nuls;
 mod order;
+pub mod part;
 pub mod record;
 pub mod seal;
 pub mod siblings;
@@ -33,6 +34,7 @@ pub use generation::{Began, End, Gap, Generation};
 pub use id::{Id, IdMaker};
 pub use identity::Identity;
 pub use lines::Lines;
+pub use part::Part;
 pub use record::Grammar;
 pub use spool_files::{SpoolFile, SpoolFiles};
 

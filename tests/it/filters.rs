@@ -361,3 +361,21 @@ fn cpu_ticks(pid: u32) -> u64 {
     let number = |n: usize| fields[n].parse::<u64>().expect("a number");
     number(12) + number(13)
 }
+
+#[test]
+fn clients_that_come_together_with_the_same_filter_all_get_what_passes() {
+    let logs = Logs::new();
+    let lines: String = (0..40_000).map(|n| format!("line {n}\n")).collect();
+    let daemon = Daemon::follow(&[&logs.file("a.log", &lines)]);
+    let passed = lines
+        .split_inclusive('\n')
+        .filter(|line| line.ends_with("7\n"));
+    let passed: String = passed.collect();
+    std::thread::scope(|scope| {
+        let ask = || history(&daemon, "lines=all&grep=7$");
+        let clients: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+        for client in clients {
+            assert!(client.join().expect("no panic") == passed, "other lines");
+        }
+    });
+}

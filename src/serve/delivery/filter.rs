@@ -12,6 +12,7 @@
 mod budget;
 mod memory;
 mod shared;
+mod users;
 
 use std::sync::Arc;
 
@@ -29,9 +30,11 @@ use crate::source::{Kind, Segment};
 
 pub use budget::Budget;
 pub use shared::Filters;
+pub use users::InUse;
 
 use budget::Share;
 use memory::Memory;
+use users::Users;
 
 /// What one client asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -109,6 +112,7 @@ struct Compiled {
     patterns: Vec<Regex>,
     greps: usize,
     memory: Memory,
+    users: Users,
 }
 
 impl Filter {
@@ -133,6 +137,7 @@ impl Filter {
             patterns,
             greps: wanted.grep.len(),
             memory: Memory::new(share),
+            users: Users::default(),
         })))
     }
 
@@ -142,6 +147,7 @@ impl Filter {
             patterns,
             greps,
             memory,
+            ..
         } = &*self.0;
         memory.lend(patterns, |caches| {
             let mut each = patterns.iter().zip(caches).enumerate();
@@ -167,8 +173,12 @@ impl Sifted {
     pub fn of(segment: &Segment, filter: Option<&Filter>) -> Sifted {
         match (&segment.kind, filter) {
             (Kind::Lines(lines), Some(filter)) => {
-                let passes = (0..lines.len()).map(|i| filter.passes(lines.line(i)));
-                Sifted::These(passes.collect())
+                let these = match segment.part(filter.number()) {
+                    Some(part) => part.passes().to_vec(),
+                    None => filter.sift(lines),
+                };
+                filter.share(segment, &these);
+                Sifted::These(these)
             }
             _ => Sifted::All,
         }

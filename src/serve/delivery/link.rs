@@ -24,7 +24,7 @@ use tungstenite::{Error, Message};
 use crate::pace::BLOCKED_PATIENCE;
 use crate::reader::Subscription;
 use crate::reader::life::{Deed, Happening, State};
-use crate::source::{Kind, Segment};
+use crate::source::{Batch, Segment};
 
 use engine::Engine;
 use outbox::Outbox;
@@ -43,6 +43,17 @@ pub enum Carried {
     OwnThread,
 }
 
+/// What was taken from the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Took {
+    /// All that there is, or enough for one write.
+    All,
+    /// Its own thread has to go on, once what waits is written.
+    NotHere,
+    /// All, and the hub has dropped the sender.
+    Cut,
+}
+
 /// What is to be written to one client, and what it says.
 #[derive(Debug)]
 pub struct Link {
@@ -54,6 +65,8 @@ pub struct Link {
     /// Where the client is in its life; `None` while its thread has taken it out, to read.
     life: Option<Box<Subscription>>,
     outbox: Outbox,
+    /// The next batch of its queue, which was looked at and waits for its own thread, or for what goes out before.
+    next: Option<Arc<Batch>>,
     /// The file that the stream was last said to be in.
     named: Option<u32>,
     /// The sequence number of the last batch it is done with.
@@ -75,6 +88,7 @@ impl Link {
             wire,
             life: Some(Box::new(life)),
             outbox: Outbox::default(),
+            next: None,
             named: None,
             done: 0,
             progress: 0,
@@ -181,22 +195,23 @@ impl Link {
     /// Writes what is queued as far as the socket takes it now. `own_thread` says that the caller is the client's
     /// thread. An error ends the client.
     pub fn carry(&mut self, own_thread: bool) -> io::Result<Carried> {
-        let may_take = self.wire.is_shared() || own_thread;
         loop {
             // A reply must not go into the middle of one of our frames, and our bytes not into the middle of a reply: ours
             // go out only when the protocol's flush has returned Ok.
             if !self.flush_replies()? {
                 return Ok(Carried::Blocked);
             }
-            let is_live = self.state() == State::Live;
-            let is_cut = is_live && may_take && self.take();
+            let took = match self.state() {
+                State::Live => self.take(own_thread),
+                _ => Took::All,
+            };
             if self.outbox.is_empty() {
-                if is_cut {
+                if took == Took::Cut {
                     self.falls_back();
                 }
-                return match is_cut || (is_live && !may_take) {
-                    true => Ok(Carried::OwnThread),
-                    false => self.flushed(),
+                return match took {
+                    Took::All => self.flushed(),
+                    Took::Cut | Took::NotHere => Ok(Carried::OwnThread),
                 };
             }
             if !self.write()? {
@@ -246,9 +261,10 @@ impl Link {
             if self.state() == State::Live {
                 self.has(&chunk);
             }
-            self.lines += chunk.lines_len();
+            let lines = self.wire.count(&chunk, chunk.lines_len());
+            self.lines += lines;
             self.wire.was_sent(item.sum, &chunk);
-            if matches!(chunk.kind, Kind::Lines(_)) {
+            if lines > 0 {
                 self.named = Some(chunk.source.index);
             }
         }

@@ -10,7 +10,7 @@ use crate::hub::tests::{Published, file};
 use crate::hub::{Hub, Shelf};
 use crate::reader::life::{Happening, State};
 use crate::reader::{Next, from_the_start};
-use crate::serve::delivery::filter::Sifted;
+use crate::serve::delivery::filter::{Filter, Filters, Sifted, Wanted};
 use crate::serve::delivery::wire::{Framing, Wire};
 use crate::serve::transport::socket::Socket;
 
@@ -28,26 +28,41 @@ struct Rig {
 
 /// A peer whose socket takes about one line, with `first` lines published.
 fn rig(first: usize) -> Rig {
+    let (published, wire) = published(first, None);
+    let (peer, far) = joined(&published, wire);
+    Rig {
+        published,
+        peer,
+        far,
+    }
+}
+
+/// A hub with so many lines published, and the wire of one who wants those that pass `filter`.
+fn published(first: usize, filter: Option<Filter>) -> (Published, Wire) {
     let line = format!("{}\n", "x".repeat(LINE_BYTES - 1));
     let hub = Hub::new(1 << 20).expect("a hub");
     let shelf = Shelf::new(64 << 20, 1);
     let mut published = Published::new(hub.shelving(shelf), &file(&line, LINES), &line);
     published.publish(first);
+    (
+        published,
+        Wire::new(Shape::Text, Framing::Bare, false, filter),
+    )
+}
+
+/// A peer of that hub, and the other end of its socket.
+fn joined(published: &Published, wire: Wire) -> (Arc<Peer>, UnixStream) {
     let life = from_the_start(&published.hub);
     let (near, far) = UnixStream::pair().expect("a pair");
     near.set_nonblocking(true).expect("not blocking");
     nix::sys::socket::setsockopt(&near, nix::sys::socket::sockopt::SndBuf, &LINE_BYTES)
         .expect("an option");
     let socket = Arc::new(Socket::Unix(near));
-    let wire = Wire::new(Shape::Text, Framing::Bare, false, None);
     let link = Link::new(Arc::clone(&socket), None, wire, life);
     let visitor = Arc::new(Visitor::new(0, socket, true));
     visitor.runs_here();
-    Rig {
-        peer: Arc::new(Peer::new(visitor, link, Selection::All)),
-        published,
-        far,
-    }
+    let peer = Arc::new(Peer::new(visitor, link, Selection::All));
+    (peer, far)
 }
 
 impl Rig {
@@ -186,4 +201,35 @@ fn who_ends_leaves_the_hub() {
     let life = rig.peer.link.lock().take_life();
     life.expect("it lives").happens(Happening::Ended);
     assert_eq!(hub.live_len(), 0);
+}
+
+#[test]
+fn who_has_the_same_filter_as_another_is_carried_to_once_that_one_has_sifted() {
+    let wanted = Wanted {
+        grep: vec!["x$".to_owned()],
+        ..Wanted::default()
+    };
+    let filter = Filters::default().compiled(&wanted).ok();
+    let (published, wire) = published(1, filter.clone());
+    let other = Wire::new(Shape::Text, Framing::Bare, false, filter);
+    let [(first, _far), (second, far)] = [wire, other].map(|wire| joined(&published, wire));
+    let mut rig = Rig {
+        published,
+        peer: first,
+        far,
+    };
+    while rig.reads() {}
+    let first = std::mem::replace(&mut rig.peer, second);
+    let mut rig = rig.live();
+    rig.published.publish(1);
+    let before = rig.peer.progress();
+    for peer in [&first, &rig.peer] {
+        peer.carry(false);
+        assert!(is_woken(), "whoever delivers does not sift for long");
+    }
+    assert_eq!(rig.peer.progress(), before);
+    first.carry_here().expect("it is there");
+    rig.peer.carry(false);
+    assert!(rig.peer.progress() > before, "it is known what passes");
+    assert_eq!(rig.takes(), LINE_BYTES);
 }

@@ -253,6 +253,9 @@ impl<'a> Stream<'a> {
         let (Kind::Lines(lines), Some(filter)) = (&segment.kind, filter) else {
             return Ok(Sifted::All);
         };
+        if let Some(part) = segment.part(filter.number()) {
+            return Ok(Sifted::These(part.passes().to_vec()));
+        }
         let mut these = Vec::with_capacity(lines.len());
         for i in 0..lines.len() {
             if turn.is_over() {
@@ -260,6 +263,7 @@ impl<'a> Stream<'a> {
             }
             these.push(filter.passes(lines.line(i)));
         }
+        filter.share(segment, &these);
         Ok(Sifted::These(these))
     }
 

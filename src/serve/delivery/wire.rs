@@ -13,7 +13,7 @@ mod shared;
 use crate::json;
 use crate::source::Id;
 
-use super::filter::Filter;
+use super::filter::{Filter, InUse};
 use gzip::{Gzip, Messages};
 use payload::SourceIds;
 
@@ -50,7 +50,7 @@ pub struct Wire {
     deflates: Deflates,
     /// The stream is of several files.
     several: bool,
-    filter: Option<Filter>,
+    filter: Option<InUse>,
     ids: SourceIds,
     /// An `end` was encoded.
     ended: bool,
@@ -65,7 +65,7 @@ impl Wire {
             framing,
             deflates: Deflates::Nothing,
             several,
-            filter,
+            filter: filter.map(InUse::new),
             ids: SourceIds::default(),
             ended: false,
             scratch: Vec::new(),
@@ -95,12 +95,12 @@ impl Wire {
 
     /// The filter, if there is one.
     pub fn filter(&self) -> Option<&Filter> {
-        self.filter.as_ref()
+        self.filter.as_deref()
     }
 
-    /// The bytes of a segment are the same for all clients of this shape and framing.
-    pub fn is_shared(&self) -> bool {
-        self.filter.is_none() && !(self.several && self.shape == Shape::SseJson)
+    /// The bytes of a segment are the same for all clients of this shape and framing, and of this filter.
+    pub fn can_share(&self) -> bool {
+        !(self.several && self.shape == Shape::SseJson)
     }
 
     /// Where the changes of file are announced by a header.

@@ -8,7 +8,7 @@ use std::io::{self, IoSlice};
 use crate::limits::TAKEN_MAX;
 use crate::serve::delivery::wire::{Sum, Wire};
 use crate::serve::transport::socket::Socket;
-use crate::source::{Chunk, Kind, Position};
+use crate::source::{Chunk, Position};
 
 /// What waits to be written.
 #[derive(Debug, Default)]
@@ -54,9 +54,9 @@ impl Item {
         self.chunk.as_ref().map_or(&[], |chunk| wire.form(chunk))
     }
 
-    fn has_lines(&self) -> bool {
+    fn has_lines(&self, wire: &Wire) -> bool {
         let chunk = self.chunk.as_ref();
-        chunk.is_some_and(|chunk| matches!(chunk.kind, Kind::Lines(_)))
+        chunk.is_some_and(|chunk| wire.count(chunk, chunk.lines_len()) > 0)
     }
 }
 
@@ -93,8 +93,9 @@ impl Outbox {
     }
 
     /// The file of the last shared lines.
-    pub(super) fn last_file(&self) -> Option<u32> {
-        let last = self.items.iter().rev().find(|item| item.has_lines())?;
+    pub(super) fn last_file(&self, wire: &Wire) -> Option<u32> {
+        let mut last = self.items.iter().rev();
+        let last = last.find(|item| item.has_lines(wire))?;
         Some(last.chunk.as_ref()?.source.index)
     }
 

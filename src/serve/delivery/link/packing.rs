@@ -10,8 +10,8 @@ use crate::serve::delivery::filter::Sifted;
 use crate::serve::delivery::wire::{FrameEnd, Sum};
 use crate::source::{Batch, Chunk, Kind, Segment};
 
-use super::Link;
 use super::outbox::{Item, Place};
+use super::{Link, Took};
 
 impl Link {
     /// Queues bytes that are no segment: a head, a heartbeat, an ending.
@@ -22,7 +22,7 @@ impl Link {
     /// Queues a chunk that its own thread has read, and of its lines those that `sifted` has. Lines that others
     /// read, too, go out in the form that all clients share. Called when nothing of a chunk waits.
     pub fn push_chunk(&mut self, chunk: Chunk, sifted: &Sifted) {
-        let is_shared = chunk.is_shared() && self.wire.is_shared() && !self.wire.is_gzipped();
+        let is_shared = chunk.is_shared() && self.wire.shares(&chunk) && !self.wire.is_gzipped();
         if !is_shared || !matches!(chunk.kind, Kind::Lines(_)) {
             return self.push_segment(&chunk, sifted);
         }
@@ -120,60 +120,110 @@ impl Link {
     /// Lets go of the chunks, all but the rest of a frame that is half on the wire. Returns the chunk of that frame, with
     /// the number of its last line that the peer then has, if there is one.
     pub(super) fn let_go(&mut self) -> Option<(Chunk, Option<usize>)> {
+        self.next = None;
         let gone = self.outbox.let_go(&self.wire)?;
         self.named = Some(gone.0.source.index);
-        self.lines += gone.1.map_or(0, |line| line as u64 + 1);
+        let lines = gone.1.map_or(0, |line| line as u64 + 1);
+        self.lines += self.wire.count(&gone.0, lines);
         self.wire.was_sent_a_part();
         Some(gone)
     }
 
-    /// Takes some batches from the queue; whether the queue is gone.
-    pub(super) fn take(&mut self) -> bool {
-        // What it encodes for itself it writes before it takes more.
-        let max = if self.wire.is_shared() { TAKEN_MAX } else { 1 };
-        while self.outbox.len() < max {
+    /// Takes some batches from the queue, as many as may be taken on this thread.
+    pub(super) fn take(&mut self, own_thread: bool) -> Took {
+        while self.outbox.len() < TAKEN_MAX {
             let Some((_, queue)) = self.life.as_mut().and_then(|life| life.live()) else {
-                return false;
+                return Took::All;
             };
-            match queue.try_recv() {
+            let next = self.next.take().map_or_else(|| queue.try_recv(), Ok);
+            let batch = match next {
                 // Race: another one is queued from here on. Whoever carries it finds the lock taken, and wakes the thread.
-                Ok(batch) => self.take_in(batch),
-                Err(TryRecvError::Empty) => return false,
-                Err(TryRecvError::Disconnected) => return true,
+                Ok(batch) => batch,
+                Err(TryRecvError::Empty) => return Took::All,
+                Err(TryRecvError::Disconnected) => return Took::Cut,
+            };
+            let may_sift = own_thread || self.sifts_quickly(&batch);
+            if may_sift && self.shares(&batch) {
+                self.take_in(&batch);
+            } else if may_sift && self.outbox.is_empty() {
+                // What it encodes for itself it writes before it takes more.
+                self.take_in_own(&batch);
+                return Took::All;
+            } else {
+                self.next = Some(batch);
+                return Took::NotHere;
             }
         }
-        false
+        Took::All
     }
 
-    fn take_in(&mut self, batch: Arc<Batch>) {
-        for (n, segment) in batch.segments.iter().enumerate() {
-            let reader = self.life.as_ref().and_then(|life| life.reader());
-            if !reader.is_some_and(|reader| reader.selects(segment)) {
-                continue;
+    /// The stream is of the source of `segment`.
+    fn wants(&self, segment: &Segment) -> bool {
+        let reader = self.life.as_ref().and_then(|life| life.reader());
+        reader.is_some_and(|reader| reader.selects(segment))
+    }
+
+    /// Encoding a batch for this client takes so little that whoever delivers may do it.
+    fn sifts_quickly(&self, batch: &Batch) -> bool {
+        let mut bytes = 0;
+        for segment in batch.segments.iter().filter(|one| self.wants(one)) {
+            match &segment.kind {
+                _ if self.wire.shares(segment) => {}
+                Kind::Lines(lines) if self.wire.can_share() => bytes += lines.bytes.len(),
+                Kind::Lines(_) | Kind::Event(_) => return false,
             }
-            if !self.wire.is_shared() {
+        }
+        let filter = self.wire.filter();
+        bytes == 0 || filter.is_some_and(|filter| filter.is_quick(bytes))
+    }
+
+    /// Whether a batch is sent in forms that others have, too; sifts it where that is to be known.
+    fn shares(&self, batch: &Batch) -> bool {
+        let mut wanted = batch.segments.iter().filter(|one| self.wants(one));
+        wanted.all(|segment| {
+            let filter = self.wire.filter().filter(|_| self.wire.can_share());
+            if filter.is_some_and(|filter| filter.can_share(segment)) {
+                Sifted::of(segment, filter);
+            }
+            self.wire.shares(segment)
+        })
+    }
+
+    /// Takes a batch in as bytes of its own, which hold nothing of it.
+    fn take_in_own(&mut self, batch: &Batch) {
+        for segment in &batch.segments {
+            if self.wants(segment) {
                 let sifted = Sifted::of(segment, self.wire.filter());
                 self.push_segment(segment, &sifted);
                 self.has(segment);
+            }
+        }
+        self.done = batch.sequence;
+    }
+
+    /// Takes a batch in, whose bytes others are sent, too.
+    fn take_in(&mut self, batch: &Arc<Batch>) {
+        for (n, segment) in batch.segments.iter().enumerate() {
+            if !self.wants(segment) {
                 continue;
             }
-            let named = self.outbox.last_file().or(self.named);
+            let named = self.outbox.last_file(&self.wire).or(self.named);
+            let sifted = self.wire.sifted(segment);
             // It counts once it is sent, behind what was taken before.
             let before = self.wire.sum();
             self.wire.goes_back(Sum::default());
-            let header = self.header_for(segment, &Sifted::All, named);
+            let header = self.header_for(segment, &sifted, named);
             let sum = self.wire.sum();
             self.wire.goes_back(before);
             self.outbox.push(Item {
                 bytes: header.unwrap_or_default(),
-                chunk: Some(Chunk::of(&batch, n)),
+                chunk: Some(Chunk::of(batch, n)),
                 sum,
                 ..Item::default()
             });
         }
-        match self.outbox.last().filter(|_| self.wire.is_shared()) {
+        match self.outbox.last() {
             Some(last) => last.done = Some(batch.sequence),
-            // What is encoded for the client alone holds nothing of the batch.
             None => self.done = batch.sequence,
         }
     }

@@ -1,12 +1,42 @@
 //! The bytes of a segment that are the same for all clients of a shape and a framing.
 
 use crate::serve::delivery::filter::Sifted;
-use crate::source::Segment;
+use crate::source::{Kind, Part, Segment};
 
 use super::framing::{Framing, chunk_ends, message_ends};
 use super::{Deflates, Sum, Wire};
 
+/// The fourth form of a shape: the sum of a deflated one.
+const SUM: usize = 3;
+
 impl Wire {
+    /// There are shared bytes of a segment, or there will be when they are asked for: behind a filter, only where it is
+    /// known what passes.
+    pub fn shares(&self, segment: &Segment) -> bool {
+        let is_sifted = || match &segment.kind {
+            Kind::Lines(_) => self.part(segment).is_some(),
+            Kind::Event(_) => true,
+        };
+        self.can_share() && (self.filter.is_none() || is_sifted())
+    }
+
+    /// What of a segment passes the filter, where that is kept for all who have the same one.
+    fn part<'a>(&self, segment: &'a Segment) -> Option<&'a Part> {
+        segment.part(self.filter()?.number())
+    }
+
+    /// The lines of a shared segment that the client wants.
+    pub fn sifted(&self, segment: &Segment) -> Sifted {
+        let part = self.part(segment);
+        part.map_or(Sifted::All, |part| Sifted::These(part.passes().to_vec()))
+    }
+
+    /// How many of the first `len` lines of a shared segment the client wants.
+    pub fn count(&self, segment: &Segment, len: u64) -> u64 {
+        let part = self.part(segment);
+        part.map_or(len, |part| part.count(len as usize))
+    }
+
     /// The shared bytes of a segment.
     pub fn form<'a>(&self, segment: &'a Segment) -> &'a [u8] {
         // WebSocket and HTTP have no shape in common, and Bare is never deflated, so three forms a shape are enough. The
@@ -16,21 +46,42 @@ impl Wire {
             (Deflates::Nothing, Framing::Bare) => 1,
             (Deflates::Body(_) | Deflates::Messages(_), _) => 2,
         };
-        segment.form(self.shape as usize * 4 + form, || {
-            let mut shared = Wire::new(self.shape, self.framing, self.several, None);
+        self.shared(segment, form, || {
+            let mut shared = self.plain();
             shared.deflates = self.deflates.clone();
             shared.goes_back(Sum::default());
             let mut bytes = Vec::new();
-            shared.encode(segment, &Sifted::All, &mut bytes, &mut |_| {});
+            shared.encode(segment, &self.sifted(segment), &mut bytes, &mut |_| {});
             if shared.is_gzipped() {
-                segment.form(self.sum_form(), || shared.sum().to_bytes().to_vec());
+                self.shared(segment, SUM, || shared.sum().to_bytes().to_vec());
             }
             bytes
         })
     }
 
-    fn sum_form(&self) -> usize {
-        self.shape as usize * 4 + 3
+    /// The shared bytes of this `form`, which `make` makes where there are none yet.
+    fn shared<'a>(
+        &self,
+        segment: &'a Segment,
+        form: usize,
+        make: impl FnOnce() -> Vec<u8>,
+    ) -> &'a [u8] {
+        let form = self.shape as usize * 4 + form;
+        match self.part(segment) {
+            None => segment.form(form, make),
+            Some(part) if part.has_any() => segment.part_form(part, form, make),
+            Some(_) => &[],
+        }
+    }
+
+    /// The same without what is deflated.
+    fn plain(&self) -> Wire {
+        Wire::new(
+            self.shape,
+            self.framing,
+            self.several,
+            self.filter().cloned(),
+        )
     }
 
     /// The client was sent all of the shared bytes of a segment, behind a header of this sum.
@@ -39,7 +90,7 @@ impl Wire {
             return;
         }
         // Made together with the bytes.
-        let own = Sum::from_bytes(segment.form(self.sum_form(), Vec::new));
+        let own = Sum::from_bytes(self.shared(segment, SUM, Vec::new));
         self.goes_back(self.sum().then(header).then(own));
     }
 
@@ -60,9 +111,10 @@ impl Wire {
             Deflates::Body(_) => Some(Box::new(chunk_ends(self.form(segment)))),
             Deflates::Messages(_) => Some(Box::new(message_ends(self.form(segment)))),
         };
-        let mut plain = Wire::new(self.shape, self.framing, self.several, None);
+        let mut plain = self.plain();
         let mut found = None;
-        plain.encode(segment, &Sifted::All, &mut Vec::new(), &mut |frame| {
+        let sifted = self.sifted(segment);
+        plain.encode(segment, &sifted, &mut Vec::new(), &mut |frame| {
             let end = match &mut deflated {
                 Some(ends) => ends.next(),
                 None => Some(frame.at),
@@ -72,3 +124,7 @@ impl Wire {
         found
     }
 }
+
+#[cfg(test)]
+#[path = "shared_tests.rs"]
+mod tests;
