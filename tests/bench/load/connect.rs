@@ -20,6 +20,8 @@ const CLIENTS_A_SOURCE: usize = 4_000;
 /// Receive buffer of a client that does not read, so that it stalls the server soon.
 const STALLED_RECEIVE_BYTES: usize = 16 * 1024;
 const HEAD_BYTES_MAX: usize = 16 * 1024;
+const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 const ANSWER_WAIT: Duration = Duration::from_secs(20);
 
 /// One client.
@@ -58,7 +60,7 @@ impl Connection {
 pub(super) fn connect_all(spec: &LoadSpec) -> Result<Vec<Connection>, String> {
     (0..spec.clients)
         .map(|index| {
-            let stalled = index >= spec.clients - spec.stalled;
+            let stalled = index >= spec.clients - spec.stalled && spec.stalled < spec.clients;
             join(spec, index, stalled.then_some(STALLED_RECEIVE_BYTES))
         })
         .collect()
@@ -88,10 +90,8 @@ fn begin(
     let fields = match spec.wire {
         Wire::Http => "",
         Wire::HttpGzip => "Accept-Encoding: gzip\r\n",
-        Wire::WsText | Wire::WsAny => {
-            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-        }
+        Wire::WsText | Wire::WsAny => UPGRADE,
+        Wire::WsDeflate => &format!("{UPGRADE}Sec-WebSocket-Extensions: permessage-deflate\r\n"),
     };
     let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n");
     stream
@@ -115,13 +115,16 @@ fn begin(
     let answer = String::from_utf8_lossy(&head[..end]).to_ascii_lowercase();
     let wanted = match spec.wire {
         Wire::Http | Wire::HttpGzip => " 200 ",
-        Wire::WsText | Wire::WsAny => " 101 ",
+        Wire::WsText | Wire::WsAny | Wire::WsDeflate => " 101 ",
     };
     let status = answer.lines().next().unwrap_or_default();
     if !status.contains(wanted) {
         return Err(status.to_owned());
     }
     if spec.wire == Wire::HttpGzip && !answer.contains("content-encoding: gzip") {
+        return Err("not deflated".to_owned());
+    }
+    if spec.wire == Wire::WsDeflate && !answer.contains("permessage-deflate") {
         return Err("not deflated".to_owned());
     }
     let chunked = answer.contains("transfer-encoding: chunked");

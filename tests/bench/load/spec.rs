@@ -13,6 +13,8 @@ pub(crate) enum Wire {
     WsText,
     /// WebSocket messages with lines somewhere in them (JSON, batches).
     WsAny,
+    /// The same, each message deflated where that makes it smaller.
+    WsDeflate,
     /// An HTTP body with lines somewhere in it (events, plain text).
     Http,
     /// The same, deflated.
@@ -27,7 +29,8 @@ pub(crate) struct LoadSpec {
     pub(crate) target: String,
     pub(crate) wire: Wire,
     pub(crate) clients: usize,
-    /// So many of the clients read nothing at first.
+    /// So many of the clients read nothing at first. Where all of them do, it is a pause, and their sockets hold as much as
+    /// they ever do.
     pub(crate) stalled: usize,
     /// Where every client joins and stops reading while the log grows.
     pub(crate) halts: Option<Halts>,
@@ -61,6 +64,7 @@ impl fmt::Display for Wire {
         out.write_str(match self {
             Wire::WsText => "ws-text",
             Wire::WsAny => "ws-any",
+            Wire::WsDeflate => "ws-deflate",
             Wire::Http => "http",
             Wire::HttpGzip => "http-gzip",
         })
@@ -101,7 +105,14 @@ impl LoadSpec {
         else {
             panic!("ten arguments, got {args:?}");
         };
-        let wire = [Wire::WsText, Wire::WsAny, Wire::Http, Wire::HttpGzip]
+        let wires = [
+            Wire::WsText,
+            Wire::WsAny,
+            Wire::WsDeflate,
+            Wire::Http,
+            Wire::HttpGzip,
+        ];
+        let wire = wires
             .into_iter()
             .find(|known| known.to_string() == *wire)
             .expect("a known wire");

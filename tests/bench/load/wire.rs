@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use flate2::write::GzDecoder;
+use flate2::write::{DeflateDecoder, GzDecoder};
 
 use crate::line::{LineForm, MARK};
 
@@ -23,6 +23,8 @@ pub(super) struct Reader {
     carry: Vec<u8>,
     /// Bytes of the frame or chunk at hand that are still to come.
     left: usize,
+    /// The message at hand, where it is deflated.
+    message: Option<DeflateDecoder<Vec<u8>>>,
     /// Payload, taken out of its framing, that may hold the beginning of a line's head.
     plain: Vec<u8>,
     /// Where the payload is deflated.
@@ -36,6 +38,7 @@ impl Reader {
             chunked,
             carry: first.to_vec(),
             left: 0,
+            message: None,
             plain: Vec::new(),
             decoder: (wire == Wire::HttpGzip).then(|| GzDecoder::new(Vec::new())),
         }
@@ -63,7 +66,7 @@ impl Reader {
     ) {
         match self.wire {
             Wire::WsText => self.feed_text(bytes, form, on_line),
-            Wire::WsAny => {
+            Wire::WsAny | Wire::WsDeflate => {
                 self.take_frames(bytes);
                 self.scan(form, on_line);
             }
@@ -112,18 +115,32 @@ impl Reader {
     }
 
     fn take_frames(&mut self, bytes: &[u8]) {
-        let mut at = self.left.min(bytes.len());
-        self.plain.extend_from_slice(&bytes[..at]);
-        self.left -= at;
+        /// What a deflated message ends with, and is not sent (RFC 7692, section 7.2.2).
+        const FLUSH_END: [u8; 4] = [0, 0, 0xff, 0xff];
+        let mut at = 0;
         while at < bytes.len() {
-            let Some((_, header, payload)) = frame(&bytes[at..]) else {
-                break;
-            };
-            let begin = at + header;
-            let end = (begin + payload).min(bytes.len());
-            self.plain.extend_from_slice(&bytes[begin..end]);
-            self.left = begin + payload - end;
+            if self.left == 0 {
+                let Some((_, header, payload)) = frame(&bytes[at..]) else {
+                    break;
+                };
+                self.message = is_deflated(bytes[at]).then(|| DeflateDecoder::new(Vec::new()));
+                self.left = payload;
+                at += header;
+            }
+            let end = (at + self.left).min(bytes.len());
+            self.left -= end - at;
+            match &mut self.message {
+                None => self.plain.extend_from_slice(&bytes[at..end]),
+                Some(message) => message.write_all(&bytes[at..end]).expect("deflated"),
+            }
             at = end;
+            if self.left == 0
+                && let Some(mut message) = self.message.take()
+            {
+                let ended = message.write_all(&FLUSH_END).and_then(|()| message.flush());
+                ended.expect("a message that is deflated by itself");
+                self.plain.append(message.get_mut());
+            }
         }
         self.carry.extend_from_slice(&bytes[at..]);
     }
@@ -197,4 +214,9 @@ fn frame(bytes: &[u8]) -> Option<(u8, usize, usize)> {
 fn is_text(opcode: u8) -> bool {
     const TEXT: u8 = 1;
     opcode == TEXT
+}
+
+fn is_deflated(first: u8) -> bool {
+    const RSV1: u8 = 0x40;
+    first & RSV1 != 0
 }

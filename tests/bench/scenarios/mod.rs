@@ -14,6 +14,7 @@ mod rotated;
 #[cfg(feature = "webrtc")]
 mod rtc;
 mod start;
+mod together;
 
 use crate::session::Session;
 
@@ -82,6 +83,26 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         "files",
         "an idle server that follows 1,000 files",
         idle::files,
+    ),
+    usual(
+        "fallback",
+        "CPU seconds a GB where clients fall back: 100 flat out, ten times; a pause of all",
+        together::fallback,
+    ),
+    usual(
+        "returning",
+        "200 clients that come back at once, 20 MB behind",
+        together::returning,
+    ),
+    asked(
+        "returning-1000",
+        "the same with 1,000 clients",
+        together::thousand_returning,
+    ),
+    usual(
+        "alike",
+        "deflated clients, and clients with one filter, beside plain ones",
+        together::alike,
     ),
     usual("stalled", "10 of 100 clients never read", hardship::stalled),
     usual(
