@@ -106,7 +106,7 @@ impl Grammar {
         let mut asked = 0;
         for line in head.split_inclusive(|&byte| byte == b'\n') {
             let is_whole = line.ends_with(b"\n") || head.len() == ASKED_BYTES;
-            if docker::begins(line) {
+            if docker::begins(line) || (is_whole && docker::read(content(line)).is_some()) {
                 return Some(Grammar::Docker);
             }
             if cri::begins(line) {
@@ -208,11 +208,16 @@ mod tests {
 
     const DOCKER: &[u8] =
         b"{\"log\":\"a\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-28T10:00:00.5Z\"}\n";
+    /// The same, as another program may write it.
+    const TURNED: &[u8] =
+        b"{\"time\": \"2026-11-28T10:00:00.5Z\", \"stream\": \"stdout\", \"log\": \"a\\n\"}\n";
     const CRI: &[u8] = b"2026-11-28T10:00:00.5Z stderr F a\n";
 
     #[test]
     fn a_grammar_is_found_by_the_first_lines() {
         assert_eq!(Grammar::found(DOCKER), Some(Grammar::Docker));
+        assert_eq!(Grammar::found(TURNED), Some(Grammar::Docker));
+        assert_eq!(Grammar::found(&TURNED[..TURNED.len() - 1]), None);
         assert_eq!(Grammar::found(CRI), Some(Grammar::Cri));
         assert_eq!(Grammar::found(b""), None);
         assert_eq!(Grammar::found(b"{\"lo"), None);
@@ -232,7 +237,7 @@ mod tests {
         #[test]
         fn what_a_grammar_is_never_changes_while_the_file_grows(
             lines in proptest::collection::vec(prop_oneof![
-                Just(DOCKER.to_vec()), Just(CRI.to_vec()), Just(b"plain\n".to_vec()),
+                Just(DOCKER.to_vec()), Just(CRI.to_vec()), Just(b"plain\n".to_vec()), Just(TURNED.to_vec()),
                 proptest::collection::vec(any::<u8>(), 0..400),
             ], 0..8),
         ) {
@@ -247,9 +252,9 @@ mod tests {
 
         #[test]
         fn any_bytes_are_read_or_are_no_record(
-            bytes in proptest::collection::vec(any::<u8>(), 0..80), start in 0usize..4, at in 0usize..90,
+            bytes in proptest::collection::vec(any::<u8>(), 0..80), start in 0usize..5, at in 0usize..90,
         ) {
-            let mut raw = [&b""[..], b"{\"log\":\"", DOCKER, CRI][start].to_vec();
+            let mut raw = [&b""[..], b"{\"log\":\"", DOCKER, TURNED, CRI][start].to_vec();
             let at = at.min(raw.len());
             raw.splice(at..(at + 1).min(raw.len()), bytes);
             for grammar in [Grammar::Plain, Grammar::Docker, Grammar::Cri] {

@@ -1,7 +1,8 @@
 //! A line of Docker's json-file driver: `{"log":"TEXT\n","stream":"stdout","attrs":{…},"time":"TIME"}`.
 //!
-//! The driver cuts a line that is longer than 16 KiB: all its records but the last have no `\n` in their text. A JSON
-//! object that merely begins with "log" is a program's own and no record, unless it has the stream and the time too.
+//! The driver cuts a line that is longer than 16 KiB: all its records but the last have no `\n` in their text. Other
+//! programs write such files too, with blanks between the members or with the members in another order. A JSON object
+//! that merely begins with "log" is a program's own and no record, unless it has the stream and the time too.
 
 use memchr::{memchr, memchr2, memrchr};
 
@@ -10,36 +11,48 @@ use super::{Note, Outlet, Record, moment};
 
 const BEGINNING: &[u8] = b"{\"log\":\"";
 
-/// Whether a file's line begins as a record does.
+/// Whether a file's line begins as a record does. What follows may not be there yet.
 pub(super) fn begins(line: &[u8]) -> bool {
-    line.starts_with(BEGINNING)
+    let spaced = || {
+        let text = value(
+            line.strip_prefix(b"{")
+                .map(blank)?
+                .strip_prefix(b"\"log\"")?,
+        )?;
+        Some(text.starts_with(b"\""))
+    };
+    line.starts_with(BEGINNING) || spaced() == Some(true)
 }
 
 /// Reads a stored line, which comes without its ending.
 pub(super) fn read(line: &[u8]) -> Option<Record<'_>> {
-    let rest = line.strip_prefix(BEGINNING)?;
-    let (text, mut rest) = string(rest)?;
-    let (text, ended) = one_line(text)?;
-    let (mut outlet, mut time) = (None, None);
-    // As it nearly always goes on.
-    for (known, begins) in [
-        (Outlet::Stdout, &b",\"stream\":\"stdout\""[..]),
-        (Outlet::Stderr, b",\"stream\":\"stderr\""),
-    ] {
-        if let Some(after) = rest.strip_prefix(begins) {
-            (outlet, rest) = (Some(known), after);
-            break;
+    let (mut text, mut outlet, mut time) = (None, None, None);
+    let mut rest = blank(line.strip_prefix(b"{")?);
+    if let Some((said, after)) = line.strip_prefix(BEGINNING).and_then(string) {
+        // As the driver writes it, byte by byte: the loop would read the same, and compare more.
+        text = Some((BEGINNING.len(), said));
+        rest = after;
+        for (known, begins) in [
+            (Outlet::Stdout, &b",\"stream\":\"stdout\""[..]),
+            (Outlet::Stderr, b",\"stream\":\"stderr\""),
+        ] {
+            if let Some(after) = rest.strip_prefix(begins) {
+                (outlet, rest) = (Some(known), after);
+                break;
+            }
         }
+        rest = next(rest)?;
     }
-    loop {
-        rest = match rest {
-            b"}" => break,
-            [b',', b'"', rest @ ..] => rest,
-            _ => return None,
-        };
-        let (key, after) = string(rest)?;
-        let value = after.strip_prefix(b":")?;
+    while rest != b"}" {
+        let (key, after) = string(rest.strip_prefix(b"\"")?)?;
+        let value = value(after)?;
         rest = match key {
+            b"log" if text.is_none() => {
+                let value = value.strip_prefix(b"\"")?;
+                let (said, rest) = string(value)?;
+                text = Some((line.len() - value.len(), said));
+                rest
+            }
             b"stream" if outlet.is_none() => {
                 let (name, rest) = string(value.strip_prefix(b"\"")?)?;
                 outlet = Some(Outlet::named(name)?);
@@ -53,9 +66,12 @@ pub(super) fn read(line: &[u8]) -> Option<Record<'_>> {
             b"attrs" => object(value)?,
             _ => return None,
         };
+        rest = next(rest)?;
     }
+    let (text_at, text) = text?;
+    let (text, ended) = one_line(text)?;
     Some(Record {
-        text_at: BEGINNING.len(),
+        text_at,
         text,
         coding: Coding::Json,
         part: !ended,
@@ -65,6 +81,31 @@ pub(super) fn read(line: &[u8]) -> Option<Record<'_>> {
             priority: None,
         },
     })
+}
+
+/// `bytes` behind the blanks that JSON allows between its tokens.
+fn blank(bytes: &[u8]) -> &[u8] {
+    match bytes {
+        [b' ' | b'\t' | b'\r', ..] => bytes.trim_ascii_start(),
+        _ => bytes,
+    }
+}
+
+/// The value that follows the key of a member.
+fn value(bytes: &[u8]) -> Option<&[u8]> {
+    blank(bytes).strip_prefix(b":").map(blank)
+}
+
+/// What follows the value of a member: the next key, or the `}` that ends the object.
+fn next(bytes: &[u8]) -> Option<&[u8]> {
+    match blank(bytes) {
+        b"}" => Some(b"}"),
+        [b',', rest @ ..] => match blank(rest) {
+            rest @ [b'"', ..] => Some(rest),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// The outlet of a record that is not read as a whole, where its end tells it: enough for one that is of no account.
@@ -136,6 +177,35 @@ mod tests {
         assert!(!record.part);
         assert_eq!(record.note.outlet, Some(Outlet::Stderr));
         assert_eq!(record.note.time, Some(1_795_860_000_123_456_789));
+    }
+
+    #[test]
+    fn blanks_and_the_order_of_the_members_are_free() {
+        let time = r#""time": "2026-11-28T10:00:00.123456789Z""#;
+        for line in [
+            format!(r#"{{"log": "a \"b\"\n", "stream": "stderr", {time}}}"#),
+            format!(r#"{{ "log" : "a \"b\"\n" , "attrs" : {{}} , "stream" : "stderr" , {time} }}"#),
+            format!(r#"{{{time},"stream":"stderr","log":"a \"b\"\n"}}"#),
+        ] {
+            let record = read(line.as_bytes()).expect("a record");
+            assert_eq!(record.text, br#"a \"b\""#);
+            assert_eq!(&line.as_bytes()[record.text_at..][..7], record.text);
+            assert_eq!(record.note.outlet, Some(Outlet::Stderr));
+            assert_eq!(record.note.time, Some(1_795_860_000_123_456_789));
+        }
+    }
+
+    #[test]
+    fn a_beginning_is_known_before_its_line_has_ended() {
+        for (line, known) in [
+            (r#"{"log":""#, true),
+            (r#"{ "log" : "a"#, true),
+            (r#"{"log":{"#, false),
+            (r#"{"log""#, false),
+            (r#"{"time": "2026"#, false),
+        ] {
+            assert_eq!(begins(line.as_bytes()), known, "{line}");
+        }
     }
 
     #[test]
