@@ -2,13 +2,13 @@
 //!
 //! Whatever a client sends could forge log lines with newlines, drive a terminal with control sequences or
 //! fill a disk. So it is shown as a string literal would show it, without its quotes, and only its
-//! beginning.
+//! beginning. An apostrophe is no danger within double quotes, and stands in sentences.
 
 use std::fmt::Write;
 
 use crate::limits::SHOWN_CHARS;
 
-/// `bytes` as one short line of printable text: control characters, quotes, backslashes and invisible
+/// `bytes` as one short line of printable text: control characters, double quotes, backslashes and invisible
 /// characters are escaped, bytes that are no UTF-8 become `\xNN`, and what is beyond the limit becomes `…`.
 ///
 /// ```
@@ -26,7 +26,10 @@ pub fn shown(bytes: &[u8]) -> String {
                 return out;
             }
             left -= 1;
-            out.extend(character.escape_debug());
+            match character {
+                '\'' => out.push('\''),
+                _ => out.extend(character.escape_debug()),
+            }
         }
         for byte in chunk.invalid() {
             if left == 0 {
@@ -49,7 +52,9 @@ mod tests {
 
     #[test]
     fn ordinary_text_is_shown_as_it_is() {
-        assert_eq!(shown("lines=10 é".as_bytes()), "lines=10 é");
+        for text in ["lines=10 é", "can't be used"] {
+            assert_eq!(shown(text.as_bytes()), text);
+        }
     }
 
     #[test]

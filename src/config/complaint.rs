@@ -34,10 +34,17 @@ pub(super) fn complain(error: &clap::Error, variable: Option<&str>) -> Complaint
         }
         ErrorKind::InvalidValue => format!("{origin}{option} needs a value: see tailcast --help"),
         ErrorKind::UnknownArgument => {
-            let option = shown(option.as_bytes());
-            format!(
-                "there is no option {option}: see tailcast --help, and write ./{option} for a FILE"
-            )
+            let word = shown(option.as_bytes());
+            match word.starts_with('-') {
+                true => format!(
+                    "there is no option {word}: see tailcast --help, and write ./{word} for a FILE"
+                ),
+                false => format!("\"{word}\" is one word too many: see tailcast cat --help"),
+            }
+        }
+        ErrorKind::MissingRequiredArgument => {
+            "the URL is missing: it must be http://HOST[:PORT]/PATH/, see tailcast cat --help"
+                .to_owned()
         }
         ErrorKind::TooManyValues => {
             format!("{origin}{option} takes no value, and \"{value}\" is one")

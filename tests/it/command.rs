@@ -35,6 +35,9 @@ fn wrong_usage_is_one_line_and_status_2() {
         (&["--no-such-option", "a.log"], "--no-such-option"),
         (&["--lines"], "--lines"),
         (&["a[.log"], "a[.log"),
+        (&["cat"], "the URL"),
+        (&["cat", "http://127.0.0.1:1/", "more"], "\"more\""),
+        (&["cat", "--tail", "http://127.0.0.1:1/"], "--tail"),
     ];
     for (args, named) in cases {
         let line = complaint(&run(args), 2);
