@@ -63,6 +63,22 @@ fn an_event_stream_with_nothing_more_to_give_is_204() {
 }
 
 #[test]
+fn what_stands_before_a_place_is_not_sent_again_to_who_reconnects() {
+    let logs = Logs::new();
+    let daemon = Daemon::follow(&[&logs.file("a.log", "1\n2\n3\n4\n")]);
+    let all = daemon.get("/events?follow=false").text();
+    let mut ids = all.lines().filter_map(|line| line.strip_prefix("id: "));
+    let place = ids.nth(3).expect("an id a line");
+    for filter in ["", "&grep=1"] {
+        let target = format!("/events?before={place}&lines=2{filter}");
+        let first = daemon.get(&target).text();
+        assert!(first.contains("event: end\n"), "{first}");
+        let header = format!("Last-Event-ID: {}", last_id(&first));
+        assert_eq!(daemon.ask("GET", &target, &[&header]).status, 204);
+    }
+}
+
+#[test]
 fn a_pattern_without_files_ends_with_end_too() {
     let logs = Logs::new();
     let daemon = Daemon::follow(&[&logs.path("*.log")]);

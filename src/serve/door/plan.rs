@@ -50,6 +50,19 @@ fn id(parameter: &str, text: &str) -> Result<Id, Refusal> {
     })
 }
 
+/// Whether a stream stands elsewhere after the event. A reconnect would be told the others again and again.
+fn moves_the_id(event: &EventKind) -> bool {
+    !matches!(
+        event,
+        EventKind::Start
+            | EventKind::Continued
+            | EventKind::Missing
+            | EventKind::Away { .. }
+            | EventKind::Back
+            | EventKind::Closed
+    )
+}
+
 impl Plan {
     /// The stream of a plain listener: all files, as text.
     pub fn plain(routes: &Routes) -> Plan {
@@ -120,8 +133,7 @@ impl Plan {
             (Endpoint::Plain, _) => Shape::Text,
         };
         let follow = query.follow && before.is_none() && query.until.is_none();
-        let may_be_over =
-            kind == Endpoint::Events && !follow && before.is_none() && !after.is_empty();
+        let may_be_over = kind == Endpoint::Events && !follow && !after.is_empty();
         let (lines, since) = match (query.lines, query.since) {
             (None, None) => (routes.lines, routes.since),
             (lines, since) => (lines.unwrap_or(Lines::All), since),
@@ -269,6 +281,10 @@ impl Plan {
             if source.name_hash != before.name_hash {
                 return Err(gone());
             }
+            if self.may_be_over && self.after.contains(before) {
+                // It has had all lines up to the place, and would get them again after each second.
+                return Ok(None);
+            }
             let reader = begin.before(*index, before, wanted).map_err(failed)?;
             let reader = reader.ok_or_else(gone)?;
             return Ok(Some((reader, Vec::new())));
@@ -307,16 +323,7 @@ impl Plan {
                 }
             };
             let is_something = match &segment.kind {
-                // These move no id: a reconnect would be told them again and again.
-                Kind::Event(event) => !matches!(
-                    event.kind,
-                    EventKind::Start
-                        | EventKind::Continued
-                        | EventKind::Missing
-                        | EventKind::Away { .. }
-                        | EventKind::Back
-                        | EventKind::Closed
-                ),
+                Kind::Event(event) => moves_the_id(&event.kind),
                 Kind::Lines(lines) => {
                     (0..lines.len()).any(|i| passes.is_none_or(|passes| passes(lines.line(i))))
                 }
