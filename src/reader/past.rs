@@ -17,8 +17,8 @@ use crate::source::inflate::{self, Pause};
 use crate::source::record::Before;
 use crate::source::siblings::{self, Reach, Unreadable};
 use crate::source::{
-    Began, Event, EventKind, Generation, Id, IdMaker, Identity, Lines, Position, Source, identity,
-    nuls,
+    Began, End, Event, EventKind, Generation, Id, IdMaker, Identity, Lines, Position, Source,
+    identity, nuls,
 };
 
 use super::row::Row;
@@ -56,7 +56,7 @@ impl Past {
             // What has come to a name that is not known has brothers that are called alike.
             let mut row = Row::beside(source, hub, path.file_name());
             if let Some(place) = row.position(&past.generation.identity) {
-                row.drop_copies(source, hub, place);
+                row.drop_copies(source, hub, place, pause);
                 past.stand_in(row, place);
                 return Some(past);
             }
@@ -70,7 +70,7 @@ impl Past {
                 && let Some(mut past) = past.at(id)
                 && past.footing().is_some_and(|footing| footing.holds(id))
             {
-                row.drop_copies(source, hub, place);
+                row.drop_copies(source, hub, place, pause);
                 past.stand_in(row, place);
                 return Some(past);
             }
@@ -302,6 +302,28 @@ impl Past {
         }
     }
 
+    /// The hub's generation that this file is a copy of, where what it held was truncated: copytruncate leaves such.
+    fn copy_of(&self, source: &Source, hub: &Hub) -> Option<u64> {
+        let enter = self.row.enter?;
+        let formers = hub.formers(source.index);
+        let formers = formers.iter().filter(|former| former.is_gone());
+        let formers = formers.map(|former| (former.number, former.end()));
+        let held = hub.generations(source.index);
+        let held = held.iter().filter(|held| held.is_gone());
+        let held = held.map(|held| (held.number, held.end()));
+        let mut footing = None;
+        let mut is_it = |(number, end): (u64, Option<End>)| {
+            let id = end?.id;
+            if number < enter || id.offset != self.at || id.offset == 0 {
+                return None;
+            }
+            let taken = || Footing::take(&self.generation.file, self.at).ok();
+            let footing = footing.get_or_insert_with(taken).as_ref()?;
+            footing.holds(&id).then_some(number)
+        };
+        formers.chain(held).find_map(&mut is_it)
+    }
+
     /// Where the generation begins that comes after the files beside the followed one, and which file it is; and whether
     /// those between are forgotten.
     fn next_known(&self, source: &Source, hub: &Hub) -> Option<(Position, Identity, bool)> {
@@ -329,6 +351,10 @@ impl Past {
         hub: &Hub,
         pause: Pause<'_>,
     ) -> Option<(Option<Past>, Vec<Event>)> {
+        if let Some(number) = self.copy_of(source, hub) {
+            // All that it held up to here has been read.
+            self.row.enter = Some(number + 1);
+        }
         let known = self.next_known(source, hub);
         let at = known.map_or_else(Position::default, |(at, ..)| at);
         let event = |kind, identity| Event {

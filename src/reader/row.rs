@@ -126,21 +126,34 @@ impl Row {
         self.files.truncate(end.unwrap_or(self.files.len()));
     }
 
-    /// Without the copies of what the hub holds that stand behind the file at `place`: what was made after the file that
-    /// comes next. Copytruncate leaves such.
-    pub(super) fn drop_copies(&mut self, source: &Source, hub: &Hub, place: usize) {
+    /// Without the copies of what the hub holds (logrotate's `copy` makes such): they stand at its end, behind the file at
+    /// `place`, and were made after what they are copies of. What was merely made later is none: copytruncate's copies hold
+    /// what was truncated, and whoever restores or copies a directory makes its files in any order. Blocks on the disk.
+    pub(super) fn drop_copies(
+        &mut self,
+        source: &Source,
+        hub: &Hub,
+        place: usize,
+        pause: Pause<'_>,
+    ) {
         let held = hub.generations(source.index);
-        let next = held.first().and_then(|held| held.file.metadata().ok());
-        let Some(born) = next.and_then(|stat| stat.created().ok()) else {
+        let Some(oldest) = held.first() else {
             return;
         };
-        let made = |sibling: &Sibling| match sibling.compressed {
-            true => sibling.modified,
-            false => sibling.born(),
-        };
-        let mut younger = self.files.split_off(place + 1);
-        younger.retain(|sibling| made(sibling) <= born);
-        self.files.append(&mut younger);
+        let born = oldest.file.metadata().and_then(|stat| stat.created()).ok();
+        while let Some(last) = self.files.get(place + 1..).and_then(<[Sibling]>::last) {
+            let made = match last.compressed {
+                true => last.modified,
+                false => last.born(),
+            };
+            let mut is_copy = |known: &Arc<Generation>| is_copy(last, known, pause);
+            if born.is_some_and(|born| made <= born)
+                || !(held.iter().any(&mut is_copy) || is_empty(last, pause))
+            {
+                break;
+            }
+            self.files.pop();
+        }
     }
 
     fn listed(source: &Source, like: Option<&OsStr>) -> Row {

@@ -62,6 +62,11 @@ impl Former {
         self.gone.load(Ordering::Acquire)
     }
 
+    /// Where it ended; `None` where it was given up before.
+    pub fn end(&self) -> Option<End> {
+        self.end
+    }
+
     /// Its bytes can't be read any more.
     pub fn set_gone(&self) {
         self.gone.store(true, Ordering::Release);

@@ -1,9 +1,10 @@
 //! Rotated files are history: `lines`, `before` and `after` go through them as through one long file, compressed or not.
 
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
@@ -170,6 +171,57 @@ fn copies_that_were_truncated_are_history_and_a_copy_of_what_stands_is_not() {
     write(&log, 4, 6);
     let daemon = Daemon::follow(&[&log]);
     assert_eq!(lines(&daemon, "lines=20"), numbers(1, 6));
+}
+
+/// A stream that is resumed after any line of the history gets what follows it, once, and is told of no gap.
+fn resumes_at_each_line(daemon: &Daemon, last: usize) {
+    let (_, ids) = read(daemon, "lines=99");
+    assert_eq!(ids.len(), last);
+    for n in 1..=last {
+        let (got, _) = read(daemon, &format!("after={}", ids[&n.to_string()]));
+        assert!(!got.contains(&"<gap>".to_owned()), "after {n}: {got:?}");
+        let got: Vec<_> = got
+            .into_iter()
+            .filter(|line| !line.starts_with('<'))
+            .collect();
+        assert_eq!(got, numbers(n + 1, last), "after {n}");
+    }
+}
+
+#[test]
+fn a_stream_resumes_in_files_that_were_made_in_any_order() {
+    let logs = Logs::new();
+    // As rsync and tar restore a directory: in the order of the alphabet, and the youngest lines first.
+    for (name, from) in [("a.log", 7), ("a.log.1", 4), ("a.log.2", 1)] {
+        write(&logs.path(name), from, from + 2);
+        let written = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_860_000 + from as u64);
+        let file = File::options().append(true).open(logs.path(name));
+        file.and_then(|file| file.set_modified(written))
+            .expect("its time");
+    }
+    resumes_at_each_line(&Daemon::follow(&[&logs.path("a.log")]), 9);
+}
+
+#[test]
+fn a_stream_resumes_in_the_copies_of_what_was_truncated() {
+    let logs = Logs::new();
+    let log = logs.path("a.log");
+    write(&log, 1, 3);
+    let daemon = Daemon::follow(&[&log]);
+    let mut client = daemon.websocket("/ws?format=json");
+    client.json_with("line");
+    for (first, copy) in [(4, "a.log.2"), (7, "a.log.1")] {
+        fs::copy(&log, logs.path(copy)).expect("copy");
+        fs::write(&log, "").expect("truncate");
+        while client.json()["event"] != "truncated" {}
+        gzip(&logs.path(copy));
+        write(&log, first, first + 2);
+        let last = (first + 2).to_string();
+        while client.json()["line"] != *last {}
+    }
+    resumes_at_each_line(&daemon, 9);
+    drop(daemon);
+    resumes_at_each_line(&Daemon::follow(&[&log]), 9);
 }
 
 #[test]
