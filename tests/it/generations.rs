@@ -545,6 +545,55 @@ fn what_a_link_led_to_before_is_history() {
     }
 }
 
+/// `app1.log` beside `app.log` may be the log of another instance, and `app.1.log` beside the `app.2.log` that a link leads to
+/// as well: no name tells, so they are history of who has seen them made, and of who has an id of theirs that is sealed.
+#[test]
+fn what_winston_and_pino_roll_leave_is_history_of_who_knows_it() {
+    for is_winston in [true, false] {
+        let logs = Logs::new();
+        let state = logs.path("state");
+        let options = ["--state-dir", state.to_str().expect("UTF-8")];
+        let followed = logs.path("app.log");
+        let path = |n: usize| match (is_winston, n) {
+            (true, 0) => followed.clone(),
+            (true, _) => logs.path(&format!("app{n}.log")),
+            (false, _) => logs.path(&format!("pino.{n}.log")),
+        };
+        let rotate = |n: usize| {
+            let text = format!("line {}\nline {}\n", 2 * n + 1, 2 * n + 2);
+            if is_winston {
+                for older in (0..n).rev() {
+                    fs::rename(path(older), path(older + 1)).expect("rename");
+                }
+                append(&followed, text);
+            } else {
+                append(&path(n), text);
+                let link = logs.path("link");
+                symlink(path(n), &link).expect("symlink");
+                fs::rename(link, &followed).expect("rename");
+            }
+        };
+        rotate(0);
+        let daemon = Daemon::with(&options, &[&followed]);
+        for n in 1..4 {
+            rotate(n);
+            let last = || numbers(&daemon, "lines=1");
+            assert!(
+                wait_until(DEADLINE, || last() == [2 * n + 2]),
+                "{:?}",
+                last()
+            );
+        }
+        let ids = history(&daemon, "lines=100");
+        let all: Vec<usize> = ids.iter().map(|(number, _)| *number).collect();
+        assert_eq!(all, [1, 2, 3, 4, 5, 6, 7, 8], "winston: {is_winston}");
+        drop(daemon);
+        let daemon = Daemon::with(&options, &[&followed]);
+        resume_at_each(&daemon, &ids, "after a restart");
+        assert_eq!(numbers(&daemon, "lines=100"), [7, 8]);
+    }
+}
+
 /// Resumes at each line of all files.
 fn resume_at_each(daemon: &Daemon, ids: &[(usize, String)], when: &str) {
     let last = ids.len();
