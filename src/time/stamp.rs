@@ -3,7 +3,7 @@
 //! A file's form is settled by a vote of its first lines, so that a number that happens to look like a time in one line
 //! dates no other.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -80,7 +80,7 @@ pub struct Hints {
     pub latest: i64,
     /// The minute that was read last: most lines of a log are of the one that the line before is of, and the calendar and
     /// the zone cost more than all the rest.
-    minute: Cell<Option<Minute>>,
+    minute: RefCell<Option<Minute>>,
 }
 
 /// How a date and a time of day are written.
@@ -95,7 +95,7 @@ enum Style {
 }
 
 /// A date and a time of day up to the minute, as it stands in a line, and which moment that is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Minute {
     style: Style,
     text: [u8; MINUTE_BYTES_MAX],
@@ -119,6 +119,11 @@ impl Minute {
             offset,
             at,
         })
+    }
+
+    /// How long it is, the offset behind it, and which moment it is.
+    fn known(&self) -> (usize, Option<i32>, i64) {
+        (self.length, self.offset, self.at)
     }
 
     /// Whether `text` begins with it. Word by word: a line costs less than a call of memcmp.
@@ -146,7 +151,7 @@ impl Hints {
         Hints {
             zone,
             latest,
-            minute: Cell::new(None),
+            minute: RefCell::new(None),
         }
     }
 }
@@ -250,7 +255,7 @@ fn level(rest: &[u8]) -> Option<&[u8]> {
 
 /// `2026-11-28T10:00:00`, with `T` or a space, also without any separators (`20261128T100000`).
 fn iso(scan: &mut Scan<'_>, hints: &Hints) -> Option<i64> {
-    if scan.run() == 8 {
+    if scan.0.get(4) != Some(&b'-') && scan.run() == 8 {
         return at_minute(scan, hints, Style::Basic, |scan| {
             let day = date(scan.digits(4)?, scan.digits(2)?, scan.digits(2)?)?;
             let between = scan.take(b'T') || scan.take(b't');
@@ -296,11 +301,16 @@ fn at_minute(
     minute: impl Fn(&mut Scan<'_>) -> Option<(Date, Clock)>,
 ) -> Option<i64> {
     let text = scan.0;
-    let is_it = |known: &Minute| known.style == style && known.begins(text);
-    let known = hints.minute.get().filter(is_it);
-    let read = match &known {
-        Some(known) => {
-            scan.0 = &text[known.length..];
+    let is_it = |known: &&Minute| known.style == style && known.begins(text);
+    let known = hints
+        .minute
+        .borrow()
+        .as_ref()
+        .filter(is_it)
+        .map(Minute::known);
+    let read = match known {
+        Some((length, ..)) => {
+            scan.0 = &text[length..];
             None
         }
         None => Some(minute(scan)?),
@@ -312,12 +322,12 @@ fn at_minute(
         _ => scan.offset(),
     };
     let at = match (known, read) {
-        (Some(known), _) if known.offset == offset => known.at,
+        (Some((_, known, at)), _) if known == offset => at,
         (_, read) => {
             let (day, clock) = read.or_else(|| minute(&mut Scan(text)))?;
             let at = clock.on(day, offset, &hints.zone);
             if let Some(known) = Minute::of(style, &text[..length], offset, at) {
-                hints.minute.set(Some(known));
+                hints.minute.replace(Some(known));
             }
             at
         }
