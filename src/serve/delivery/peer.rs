@@ -140,4 +140,4 @@ impl Subscriber for Peer {
 
 #[cfg(test)]
 #[path = "peer_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -20,14 +20,14 @@ const LINE_BYTES: usize = 64 * 1024;
 /// Lines in the file.
 const LINES: usize = 24;
 
-struct Rig {
-    published: Published,
-    peer: Arc<Peer>,
-    far: UnixStream,
+pub(crate) struct Rig {
+    pub(crate) published: Published,
+    pub(crate) peer: Arc<Peer>,
+    pub(crate) far: UnixStream,
 }
 
 /// A peer whose socket takes about one line, with `first` lines published.
-fn rig(first: usize) -> Rig {
+pub(crate) fn rig(first: usize) -> Rig {
     let (published, wire) = published(first, None);
     let (peer, far) = joined(&published, wire);
     Rig {
@@ -86,7 +86,7 @@ impl Rig {
         any
     }
 
-    fn live(mut self) -> Rig {
+    pub(crate) fn live(mut self) -> Rig {
         while self.reads() {
             self.takes();
         }

@@ -330,6 +330,8 @@ impl<'a> Stream<'a> {
     /// Waits until the socket takes more, the peer says something, a ping is due, or `until`; not at all where it falls
     /// back instead. What is queued for it is let go of before it waits, and then only the socket can move it on.
     fn wait_for_room(&mut self, until: Option<Instant>) -> Result<(), Ended> {
+        // What it has taken since it was last found full is a sign first.
+        self.takes_more();
         self.blocked = Some(self.peer.progress());
         if self.falls_back_if_cut() {
             return Ok(());
@@ -358,3 +360,7 @@ impl<'a> Stream<'a> {
         self.attend()
     }
 }
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;
