@@ -3,6 +3,8 @@
 //! A *shape* says what a line looks like, a *framing* what goes around it. Where no client's own state takes part, the
 //! bytes of a segment are the same for all clients: they are made once and shared (see [`Segment::form`]). A filter, and
 //! SSE ids over several files, make them a client's own. A payload can be deflated before it is framed.
+//!
+//! [`Segment::form`]: crate::source::Segment::form
 
 mod encode;
 mod framing;

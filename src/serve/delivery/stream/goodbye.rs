@@ -8,7 +8,8 @@ use tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::limits::DRAIN;
 use crate::reader::life::State;
-use crate::serve::delivery::link::Carried;
+use crate::serve::delivery::link::{Carried, Link};
+use crate::serve::transport::socket::Socket;
 
 use super::{Ended, Stream};
 
@@ -23,10 +24,8 @@ impl Stream<'_> {
         if matches!(ended, Ended::Stopping) {
             // What is queued is flushed, as far as the peer takes it in time.
             link.tries();
-            while link.state() == State::Live && matches!(link.carry(true), Ok(Carried::Blocked)) {
-                if Instant::now() >= deadline || socket.wait_to_write(deadline).is_err() {
-                    break;
-                }
+            if link.state() == State::Live {
+                carry_until(deadline, &mut link, &socket);
             }
         }
         // Race: the end comes while a shared frame is half on the wire. Its rest goes before the close frame.
@@ -50,18 +49,16 @@ impl Stream<'_> {
             Ended::Refused(code, why) => link.close(frame(code, why)),
             Ended::Silent | Ended::PeerClosed | Ended::PeerLeft => {}
         }
-        loop {
-            match link.carry(true) {
-                Ok(Carried::Blocked) if Instant::now() < deadline => {}
-                _ => break,
-            }
-            if socket.wait_to_write(deadline).is_err() {
-                break;
-            }
-        }
+        carry_until(deadline, &mut link, &socket);
         drop(link);
         socket.drain(deadline);
     }
+}
+
+/// Carries until all is out, at most until `deadline`.
+fn carry_until(deadline: Instant, link: &mut Link, socket: &Socket) {
+    let mut is_blocked = || matches!(link.carry(true), Ok(Carried::Blocked));
+    while is_blocked() && Instant::now() < deadline && socket.wait_to_write(deadline).is_ok() {}
 }
 
 fn frame(code: CloseCode, reason: &'static str) -> CloseFrame {
