@@ -280,6 +280,13 @@ impl Follower {
         more
     }
 
+    /// Reads what was written to the held file and leaves all else to the next look. Whether there is more.
+    pub(super) fn read_alone(&mut self, turn: &mut Turn) -> bool {
+        // There a look may find that the lines are another name's, or another file's.
+        let may_differ = self.handed_to.is_some() || self.ground == Ground::Paths;
+        !may_differ && self.source.spool().is_none() && self.read(turn)
+    }
+
     fn safety(&self) -> Duration {
         match self.sight {
             Sight::Watches | Sight::Missed if self.ground == Ground::Local => SAFETY_LOOK_TRUSTED,

@@ -9,7 +9,7 @@ mod fifos;
 mod mounted;
 mod turns;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -327,13 +327,25 @@ impl Watcher {
         let mut read = 0;
         self.active.clear();
         // Those that were written to have their own time: however many names have changed, they are not kept waiting.
+        let mut unfinished = HashSet::new();
         for take in [Ready::take_written, Ready::take_stirred] {
             let until = Instant::now() + PASS_TIME;
             for _ in 0..self.ready.len() {
-                let Some(index) = take(&mut self.ready) else {
+                let Some((index, deed)) = take(&mut self.ready) else {
                     break;
                 };
-                read += self.look_at(index, now, &mut changes);
+                read += match deed {
+                    // It has read as much as it may in a pass, but sees where its name leads.
+                    turns::Deed::Look if unfinished.contains(&index) => {
+                        self.look_at(index, now, 0, &mut changes)
+                    }
+                    turns::Deed::Look => self.look_at(index, now, TURN_BYTES, &mut changes),
+                    turns::Deed::Read => {
+                        let (read, more) = self.read_at(index, now, &mut changes);
+                        unfinished.extend(more.then_some(index));
+                        read
+                    }
+                };
                 if read >= TURN_BYTES || Instant::now() >= until {
                     break;
                 }
@@ -345,18 +357,19 @@ impl Watcher {
         carried
     }
 
-    /// One follower's turn; how many bytes it read.
+    /// One follower's turn, in which it may read `room` bytes; how many it read.
     fn look_at(
         &mut self,
         index: usize,
         now: Instant,
+        room: usize,
         changes: &mut Vec<(Arc<Source>, Change)>,
     ) -> usize {
         let before = changes.len();
         self.feed_by_fifo(index, changes);
-        let looked = self.give_turn(index, now, TURN_BYTES, changes, |follower, turn| {
+        let looked = self.give_turn(index, now, room, changes, |follower, turn| {
             let more = follower.look(turn);
-            (more, TURN_BYTES - turn.room, follower.is_over(now))
+            (more, room - turn.room, follower.is_over(now))
         });
         let Some((more, read, is_over)) = looked else {
             return 0;
@@ -375,6 +388,31 @@ impl Watcher {
             self.part_with(index);
         }
         read
+    }
+
+    /// The same where all but what was written to its file can wait; and whether there is more.
+    fn read_at(
+        &mut self,
+        index: usize,
+        now: Instant,
+        changes: &mut Vec<(Arc<Source>, Change)>,
+    ) -> (usize, bool) {
+        let before = changes.len();
+        let looked = self.give_turn(index, now, TURN_BYTES, changes, |follower, turn| {
+            let more = follower.read_alone(turn);
+            (more, TURN_BYTES - turn.room, follower.look_at)
+        });
+        let Some((more, read, look_at)) = looked else {
+            return (0, false);
+        };
+        if changes.len() > before {
+            self.active.push(index);
+        }
+        if more {
+            self.ready.write(index);
+        }
+        self.look_again_at(index, look_at);
+        (read, more)
     }
 
     /// Gives a follower a turn in which it may read `room` bytes, to do its `deed`; `None` where it is no more.

@@ -81,8 +81,15 @@ impl Watcher {
         };
         let all = self.followers.keys().copied();
         let concerned: Vec<usize> = all.filter(is_asked).collect();
+        // Who asks for a few files need not wait for thousands of others.
+        let of_all = questions
+            .iter()
+            .any(|question| !matches!(question.selection, Selection::Only(_)));
         for &index in &concerned {
-            self.ready.stir(index);
+            match of_all {
+                true => self.ready.stir(index),
+                false => self.ready.ask(index),
+            }
         }
         let goals = concerned.into_iter().map(|index| (index, Aim::Look));
         self.asked.push(Asked {

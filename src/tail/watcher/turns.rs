@@ -1,13 +1,12 @@
 //! Whose turn it is: who was named by an event, whose time has come, and what patterns bring in.
 
-use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::hub::{Change, Notice};
-use crate::limits::{FILES_MAX, SCAN_TIME};
+use crate::limits::{FILES_MAX, SCAN_TIME, TURN_BYTES};
 use crate::source::{Source, inflate};
 
 use super::Watcher;
@@ -17,8 +16,8 @@ use crate::tail::glob::{Glob, Scan};
 use crate::tail::pod;
 use crate::tail::watches::Hit;
 
-/// Whose turn it is. Those whose files were merely written to have a queue of their own: they cost a read, the others
-/// many lookups.
+/// Whose turn it is. Those whose files were written to have a queue of their own: they cost a read, the others many
+/// lookups. So a line waits for no more than the lines of others, also where thousands of names have changed.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
     written: VecDeque<usize>,
@@ -31,6 +30,16 @@ pub(super) struct Ready {
 enum Queue {
     Written,
     Stirred,
+    Both,
+}
+
+/// What a follower does in its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// Finds out everything.
+    Look,
+    /// Reads what was written to its file. It is to look yet.
+    Read,
 }
 
 impl Ready {
@@ -40,34 +49,60 @@ impl Ready {
 
     /// The follower's file was written to.
     pub(super) fn write(&mut self, index: usize) {
-        if let Entry::Vacant(entry) = self.queued.entry(index) {
-            entry.insert(Queue::Written);
-            self.written.push_back(index);
-        }
+        match self.queued.get(&index) {
+            None => self.queued.insert(index, Queue::Written),
+            Some(Queue::Stirred) => self.queued.insert(index, Queue::Both),
+            Some(Queue::Written | Queue::Both) => return,
+        };
+        self.written.push_back(index);
     }
 
     /// The follower's name may lead elsewhere, or its time has come.
     pub(super) fn stir(&mut self, index: usize) {
-        if self.queued.insert(index, Queue::Stirred) != Some(Queue::Stirred) {
+        if self.is_new_among_stirred(index) {
             self.stirred.push_back(index);
         }
     }
 
-    pub(super) fn take_written(&mut self) -> Option<usize> {
-        // Some have been stirred since.
+    /// The same, and somebody waits for it: it is the next of those.
+    pub(super) fn ask(&mut self, index: usize) {
+        self.is_new_among_stirred(index);
+        self.stirred.push_front(index);
+    }
+
+    fn is_new_among_stirred(&mut self, index: usize) -> bool {
+        match self.queued.get(&index) {
+            None => self.queued.insert(index, Queue::Stirred),
+            Some(Queue::Written) => self.queued.insert(index, Queue::Both),
+            Some(Queue::Stirred | Queue::Both) => return false,
+        };
+        true
+    }
+
+    pub(super) fn take_written(&mut self) -> Option<(usize, Deed)> {
         while let Some(index) = self.written.pop_front() {
-            if self.queued.get(&index) == Some(&Queue::Written) {
-                self.queued.remove(&index);
-                return Some(index);
+            match self.queued.get(&index) {
+                Some(Queue::Written) => {
+                    self.queued.remove(&index);
+                    return Some((index, Deed::Look));
+                }
+                Some(Queue::Both) => {
+                    self.queued.insert(index, Queue::Stirred);
+                    return Some((index, Deed::Read));
+                }
+                // It has looked since.
+                Some(Queue::Stirred) | None => {}
             }
         }
         None
     }
 
-    pub(super) fn take_stirred(&mut self) -> Option<usize> {
+    pub(super) fn take_stirred(&mut self) -> Option<(usize, Deed)> {
         while let Some(index) = self.stirred.pop_front() {
-            if self.queued.remove(&index).is_some() {
-                return Some(index);
+            // One that somebody waited for stands here twice.
+            if matches!(self.queued.get(&index), Some(Queue::Stirred | Queue::Both)) {
+                self.queued.remove(&index);
+                return Some((index, Deed::Look));
             }
         }
         None
@@ -349,7 +384,7 @@ impl Watcher {
                 let Some(index) = self.names.of_container(at, name) else {
                     continue;
                 };
-                self.look_at(index, now, changes);
+                self.look_at(index, now, TURN_BYTES, changes);
                 let goes_on = elsewhere.contains(log);
                 let nowhere = self.dockers[at].nowhere(name);
                 let to = found.get(name).unwrap_or(&nowhere);
@@ -398,5 +433,37 @@ impl Watcher {
     ) {
         self.give_turn(index, now, 0, changes, |follower, turn| follower.look(turn));
         self.ready.stir(index);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_waits_for_no_names_that_have_changed() {
+        let mut ready = Ready::default();
+        (0..1000).for_each(|index| ready.stir(index));
+        ready.write(999);
+        ready.write(999);
+        assert_eq!(ready.take_written(), Some((999, Deed::Read)));
+        assert_eq!(ready.take_written(), None);
+        assert_eq!(ready.len(), 1000, "it has not looked yet");
+        ready.write(1000);
+        ready.stir(1000);
+        assert_eq!(ready.take_written(), Some((1000, Deed::Read)));
+        ready.write(1001);
+        assert_eq!(ready.take_written(), Some((1001, Deed::Look)));
+    }
+
+    #[test]
+    fn who_is_waited_for_looks_next_and_once() {
+        let mut ready = Ready::default();
+        (0..5).for_each(|index| ready.stir(index));
+        ready.ask(3);
+        ready.write(2);
+        let all: Vec<_> = std::iter::from_fn(|| ready.take_stirred()).collect();
+        assert_eq!(all, [3, 0, 1, 2, 4].map(|index| (index, Deed::Look)));
+        assert_eq!((ready.take_written(), ready.len()), (None, 0));
     }
 }
