@@ -121,13 +121,14 @@ impl Successor {
         let Access::Open(file) = &self.file else {
             return self.seen.bytes;
         };
-        let mut beginning = [0; OVERLAP_BYTES];
-        // What can't be read just now is seen the next time.
-        let (Ok(stat), Ok(n)) = (file.metadata(), read_full(file, &mut beginning, 0)) else {
+        // Room that its writer has made is nothing yet. What can't be read just now is seen the next time.
+        let length = file.metadata().map(|stat| stat.len());
+        let Ok(bytes) = length.and_then(|length| nuls::content_end(file, 0, length)) else {
             return self.seen.bytes;
         };
-        // Room that its writer has made is nothing yet.
-        let Ok(bytes) = nuls::content_end(file, 0, stat.len()) else {
+        // Race: read before, it might be NULs that the writer has filled since.
+        let mut beginning = [0; OVERLAP_BYTES];
+        let Ok(n) = read_full(file, &mut beginning, 0) else {
             return self.seen.bytes;
         };
         let n = n.min(usize::try_from(bytes).unwrap_or(n));
@@ -166,6 +167,6 @@ impl Successor {
 }
 
 /// What an open file is called now.
-fn name_of(file: &File) -> PathBuf {
+pub(super) fn name_of(file: &File) -> PathBuf {
     fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap_or_default()
 }

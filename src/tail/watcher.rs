@@ -111,6 +111,8 @@ pub struct Watcher {
     listings: Listings,
     buf: Vec<u8>,
     ready: Ready,
+    /// Followers whose files the kernel has told to be under the names of others.
+    handing_over: Vec<usize>,
     /// When to look at whom without an event. `timed` holds each follower's entry.
     times: BTreeSet<(Instant, usize)>,
     timed: HashMap<usize, Instant>,
@@ -148,6 +150,7 @@ impl Watcher {
             listings: Listings::default(),
             buf: vec![0; READ_BYTES],
             ready: Ready::default(),
+            handing_over: Vec::new(),
             times: BTreeSet::new(),
             timed: HashMap::new(),
             questions: Vec::new(),
@@ -322,6 +325,7 @@ impl Watcher {
         self.take_asked(now);
         self.take_times(now);
         let mut changes = Vec::new();
+        self.give_up(now, &mut changes);
         self.scan_globs(now, &mut changes);
         self.scan_containers(now, false, &mut changes);
         let mut read = 0;

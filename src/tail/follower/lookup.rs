@@ -10,7 +10,7 @@ use crate::hub::{Change, Condition};
 use crate::limits::{MISSING_AFTER, RETRIED_FOR, RETRY};
 use crate::source::forward::read_full;
 use crate::source::record::local;
-use crate::source::{Began, EventKind, Gap, Identity, identity};
+use crate::source::{Began, EventKind, Gap, Identity, identity, mark};
 
 use super::stints::{Stand, Trust};
 use super::{Follower, Sight, Turn};
@@ -18,7 +18,7 @@ use crate::tail::held::Held;
 use crate::tail::identity::stamp_now;
 use crate::tail::name::{Leads, not_regular};
 use crate::tail::sealed::Sealed;
-use crate::tail::successor::{Missed, Successor};
+use crate::tail::successor::{Missed, Successor, name_of};
 use crate::tail::trust::Ground;
 use crate::tail::watches::{Place, User};
 
@@ -302,20 +302,36 @@ impl Follower {
         }
     }
 
-    /// Gives up the held file where another follower's name leads to it now, and ours doesn't.
-    pub(super) fn give_up(&mut self, turn: &mut Turn) {
+    /// Gives up the held file where another follower's name leads to it now, or did before it was rotated there, and ours
+    /// doesn't.
+    pub(in crate::tail) fn give_up(&mut self, turn: &mut Turn) {
         let Some(to) = self.handed_to.take() else {
             return;
         };
-        let Some(held) = &self.held else {
-            return;
+        let own = self.source.path();
+        let beside = to.parent().and_then(|parent| fs::canonicalize(parent).ok());
+        let is_theirs = |file: &fs::File, identity: &Identity| {
+            let leads = |path: &Path| {
+                fs::metadata(path).is_ok_and(|stat| identity.is_inode(&Identity::of(&stat)))
+            };
+            let is_rotated_there = || {
+                let stands = name_of(file);
+                let names = to.file_name().zip(stands.file_name());
+                beside.as_deref() == stands.parent()
+                    && names.is_some_and(|(to, name)| mark::is_plain_rotated_name(to, name))
+            };
+            (leads(&to) || is_rotated_there()) && !leads(&own)
         };
-        let leads = |path: &Path| {
-            fs::metadata(path).is_ok_and(|stat| held.identity.is_inode(&Identity::of(&stat)))
+        let is_lost = |next: &Successor| {
+            next.file()
+                .is_some_and(|file| is_theirs(file, &next.identity))
         };
-        if leads(&to)
-            && !leads(&self.source.path())
-            && let Some(held) = self.held.take()
+        for lost in self.successors.take_out(is_lost) {
+            self.let_go(lost.identity, lost.watch, turn);
+        }
+        if let Some(held) = self
+            .held
+            .take_if(|held| is_theirs(&held.file, &held.identity))
         {
             self.part_with(&held, turn);
         }

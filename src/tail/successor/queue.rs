@@ -67,6 +67,13 @@ impl Successors {
             .any(|successor| successor.identity.is_inode(identity))
     }
 
+    /// Takes out those that `are`.
+    pub(in crate::tail) fn take_out(&mut self, are: impl Fn(&Successor) -> bool) -> Vec<Successor> {
+        let (taken, kept) = std::mem::take(&mut self.queue).into_iter().partition(are);
+        self.queue = kept;
+        Vec::from(taken)
+    }
+
     /// Takes one in, after the others.
     pub(in crate::tail) fn push(&mut self, successor: Successor) {
         self.queue.push_back(successor);

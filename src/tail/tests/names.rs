@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::symlink;
+use std::sync::Arc;
 
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
@@ -10,6 +11,7 @@ use nix::unistd::mkfifo;
 use super::rig::*;
 use crate::pattern::Wanted;
 use crate::source::EventKind;
+use crate::tail::Options;
 
 #[test]
 fn a_link_that_is_re_pointed_leads_to_a_new_file() {
@@ -245,6 +247,34 @@ fn a_name_of_a_pattern_that_is_replaced_belongs_to_the_file_it_leads_to() {
     assert!(rig.hub.source(0).expect("it is followed").present);
     let missing = Got::Event("app.log".into(), EventKind::Missing);
     assert!(!rig.got.contains(&missing));
+}
+
+#[test]
+fn a_temporary_file_that_takes_a_name_and_is_rotated_at_once_is_that_names() {
+    let dir = dir();
+    append(&dir.path().join("app.log"), "old\n");
+    let gate = Arc::new(Gate::default());
+    let options = Options::default();
+    let mut rig = Rig::with(dir, &["*"], 1 << 20, options, gate.clone());
+    for n in 0..4 {
+        append(&rig.path("app.log.tmp"), "");
+        rig.look();
+        gate.shut();
+        append(&rig.path("app.log"), &format!("before {n}\n"));
+        gate.wait();
+        fs::rename(rig.path("app.log.tmp"), rig.path("app.log")).expect("rename");
+        append(&rig.path("app.log"), &format!("temporary {n}\n"));
+        let rotated = rig.path(&format!("app.log-2026112{n}"));
+        fs::rename(rig.path("app.log"), rotated).expect("rename");
+        append(&rig.path("app.log"), &format!("after {n}\n"));
+        gate.open();
+        rig.expect_line(&format!("after {n}"));
+    }
+    let want: Vec<String> = (0..4)
+        .flat_map(|n| ["before", "temporary", "after"].map(|when| format!("{when} {n}")))
+        .collect();
+    assert_same(&rig.lines_of("app.log"), &want);
+    assert!(!rig.has_gap(), "{:?}", rig.events());
 }
 
 #[test]

@@ -155,6 +155,7 @@ impl Watcher {
                 };
                 if let Some(follower) = self.followers.get_mut(&from) {
                     follower.hand_over(path);
+                    self.handing_over.push(from);
                 }
                 return self.ready.stir(from);
             }
@@ -422,6 +423,15 @@ impl Watcher {
             follower.lead_to(path, goes_on, turn);
         });
         self.ready.stir(index);
+    }
+
+    /// Whoever has lost its file to another's name gives it up, before that one looks.
+    pub(super) fn give_up(&mut self, now: Instant, changes: &mut Vec<(Arc<Source>, Change)>) {
+        for index in std::mem::take(&mut self.handing_over) {
+            self.give_turn(index, now, 0, changes, |follower, turn| {
+                follower.give_up(turn);
+            });
+        }
     }
 
     /// Sees where a follower's name leads, and reads nothing.

@@ -280,8 +280,9 @@ impl Watch {
                     }
                     concerned.insert(arrived.follower);
                 }
-                // It may be a new file as well, of a pattern that counts up.
-                if !arriving.is_empty() && cookie != BY_LINK {
+                // It may be a new file as well, of a pattern that counts up. Under a followed name it is that one's from now on,
+                // wherever it is moved next.
+                if !arriving.is_empty() && own.is_empty() && cookie != BY_LINK {
                     let followers = arriving.iter().map(|arrived| arrived.follower);
                     self.tracked.insert(name.to_owned(), followers.collect());
                 }
