@@ -23,6 +23,10 @@ impl Held {
 
     /// Looks for the end of the hole, from `at` on; `None` as long as there is nothing else.
     pub(super) fn skip_hole(&mut self, at: u64, buf: &mut [u8]) -> io::Result<Option<u64>> {
+        // It may be room that is filled from its beginning.
+        let mut first = [0];
+        let is_filled = read_full(&self.file, &mut first, 0)? == 1 && first != [0];
+        let at = if is_filled { 0 } else { at };
         let Some(at) = next_data(&self.file, at) else {
             // Nothing but a hole up to the end; or the file is shorter than it was.
             if self.file.metadata()?.len() < at {

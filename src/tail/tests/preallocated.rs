@@ -106,6 +106,22 @@ fn room_that_was_never_filled_is_no_loss_when_the_file_is_rotated() {
 }
 
 #[test]
+fn a_file_that_is_but_room_at_the_start_is_begun_with_its_first_line() {
+    let dir = dir();
+    // More than is read in a turn; and written, for not every file system tells room from data.
+    fs::write(dir.path().join("a.log"), vec![0; 700 * 1024]).expect("write");
+    let mut rig = Rig::new(dir, &["a.log"]);
+    rig.look();
+    let log = File::options().write(true).open(rig.path("a.log"));
+    let log = log.expect("open");
+    log.write_all_at(b"one\n", 0).expect("write");
+    rig.expect_lines(&["one"]);
+    log.write_all_at(b"two\n", 4).expect("write");
+    rig.expect_lines(&["one", "two"]);
+    assert_eq!(rig.events(), []);
+}
+
+#[test]
 fn a_new_file_that_is_but_room_is_begun_with_its_first_line() {
     let mut rig = Rig::following("one\n");
     let mut old = appender(&rig.path("a.log"));
