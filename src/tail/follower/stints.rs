@@ -160,10 +160,11 @@ impl Stints {
     }
 
     /// The file that stands there has got another name, and this one was deleted. Only one that was made under the followed
-    /// name is worth to be looked for: what was there before is known.
+    /// name is worth to be looked for, and only as long as it is not surely known: what has got the other name may be a
+    /// copy of an older one.
     fn set_linked(&mut self, from: &Stand) {
         for stint in self.all.iter_mut().filter(|stint| stint.stand == *from) {
-            stint.by_link = stint.made.is_some();
+            stint.by_link = stint.made.is_some() && stint.news != News::Settled;
             stint.stand = match stint.by_link {
                 true => Stand::Flying(BY_LINK),
                 false => Stand::Gone,
@@ -409,6 +410,26 @@ mod tests {
             stands,
             [sure(0, at("z")), sure(1, at("y")), sure(2, Stand::Here)]
         );
+    }
+
+    #[test]
+    fn a_copy_beside_a_known_file_that_is_deleted_is_not_looked_for() {
+        // The kernel tells of a copy that was made before just as of a link.
+        let deleted = |case: &mut Case| {
+            case.tell("a.log", MovedOut(BY_LINK))
+                .tell("a.log.1", MovedIn(BY_LINK));
+            let stands = case.stints.to_find();
+            stands.into_iter().map(|(_, stand, _)| stand).next()
+        };
+        let mut known = case();
+        known
+            .tell("a.log", Made)
+            .look(&[("a.log", 1)])
+            .look(&[("a.log", 1)]);
+        assert_eq!(deleted(&mut known), Some(Stand::Gone));
+        let mut unseen = case();
+        unseen.tell("a.log", Made);
+        assert_eq!(deleted(&mut unseen), Some(Stand::At(1, "a.log.1".into())));
     }
 
     #[test]
