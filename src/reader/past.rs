@@ -56,7 +56,7 @@ impl Past {
             // What has come to a name that is not known has brothers that are called alike.
             let mut row = Row::beside(source, hub, path.file_name());
             if let Some(place) = row.position(&past.generation.identity) {
-                row.drop_copies(source, hub, place, pause);
+                row.drop_copies(source, hub, place, &past.generation, pause);
                 past.stand_in(row, place);
                 return Some(past);
             }
@@ -70,7 +70,7 @@ impl Past {
                 && let Some(mut past) = past.at(id)
                 && past.footing().is_some_and(|footing| footing.holds(id))
             {
-                row.drop_copies(source, hub, place, pause);
+                row.drop_copies(source, hub, place, &past.generation, pause);
                 past.stand_in(row, place);
                 return Some(past);
             }

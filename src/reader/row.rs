@@ -128,14 +128,21 @@ impl Row {
 
     /// Without the copies of what the hub holds (logrotate's `copy` makes such): they stand at its end, behind the file at
     /// `place`, and were made after what they are copies of. What was merely made later is none: copytruncate's copies hold
-    /// what was truncated, and whoever restores or copies a directory makes its files in any order. Blocks on the disk.
+    /// what was truncated, and whoever restores or copies a directory makes its files in any order. And without those of the
+    /// file itself, which is `own`, where a name that is not known can't say that they are older. Blocks on the disk.
     pub(super) fn drop_copies(
         &mut self,
         source: &Source,
         hub: &Hub,
         place: usize,
+        own: &Generation,
         pause: Pause<'_>,
     ) {
+        if !siblings::is_known(&source.path(), &self.files[place].path) {
+            let mut younger = self.files.split_off(place + 1);
+            younger.retain(|sibling| !is_copy(sibling, own, pause));
+            self.files.append(&mut younger);
+        }
         let held = hub.generations(source.index);
         let Some(oldest) = held.first() else {
             return;
@@ -147,7 +154,7 @@ impl Row {
                 false => last.born(),
             };
             let mut is_copy = |known: &Arc<Generation>| is_copy(last, known, pause);
-            if born.is_some_and(|born| made <= born)
+            if born.is_some_and(|born| made < born)
                 || !(held.iter().any(&mut is_copy) || is_empty(last, pause))
             {
                 break;

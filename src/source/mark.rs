@@ -32,7 +32,12 @@ impl Mark {
         if let Some(label) = tai64n(mark) {
             return Mark::Time(label.len(), i128::from_str_radix(label, 16).unwrap_or(0));
         }
-        let digits: String = mark
+        Mark::of_digits(mark)
+    }
+
+    /// The mark that the digits in `text` are.
+    pub(super) fn of_digits(text: &[u8]) -> Mark {
+        let digits: String = text
             .iter()
             .filter(|byte| byte.is_ascii_digit())
             .take(NAME_DIGITS_MAX)

@@ -113,7 +113,7 @@ pub fn listed(path: &Path, reach: Reach<'_>) -> Listed {
     found.retain(|sibling| seen.insert(sibling.identity.inode));
     let marked = found
         .into_iter()
-        .map(|sibling| (family.mark(&sibling), sibling));
+        .map(|sibling| (family.mark_within(&sibling, reach), sibling));
     let siblings = oldest_first(marked.collect());
     Listed { siblings, whole }
 }
@@ -302,6 +302,17 @@ impl Family {
             compressed,
             unordered: false,
         })
+    }
+
+    /// The names of a style that is not known tell their order by their digits, too.
+    fn mark_within(&self, sibling: &Sibling, reach: Reach<'_>) -> Mark {
+        let name = sibling.path.file_name().unwrap_or_default();
+        match (self.mark(sibling), reach) {
+            (Mark::None, Reach::Like(found)) if shape(found) == shape(name) => {
+                Mark::of_digits(name.as_bytes())
+            }
+            (mark, _) => mark,
+        }
     }
 
     fn mark(&self, sibling: &Sibling) -> Mark {

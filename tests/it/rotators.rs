@@ -107,13 +107,34 @@ fn files_of_an_unknown_name_are_gone_on_with_through_those_that_are_called_alike
     let daemon = Daemon::with(&options, &[&log]);
     let id = ids(&daemon, "app.log")[0].clone();
     drop(daemon);
-    for (n, line) in [(2, "3\n"), (1, "4\n")] {
-        if n == 1 {
-            fs::rename(logs.path("app1.log"), logs.path("app2.log")).expect("rename");
+    // So many within a tick of the clock that files have that only the numbers in their names tell their order.
+    for n in 3..15 {
+        for k in (1..12).rev() {
+            let name = |k: usize| logs.path(&format!("app{k}.log"));
+            let _ = fs::rename(name(k), name(k + 1));
         }
         fs::rename(&log, logs.path("app1.log")).expect("rename");
-        append(&log, line);
+        append(&log, format!("{n}\n"));
     }
+    let daemon = Daemon::with(&options, &[&log]);
+    let rest: Vec<String> = (2..15).map(|n| n.to_string()).collect();
+    assert_eq!(resumed(&daemon, "app.log", &id), rest);
+}
+
+#[test]
+fn a_copy_of_an_unknown_name_is_not_read_after_what_it_was_made_of() {
+    let logs = Logs::new();
+    let log = logs.file("app.log", "1\n2\n");
+    let state = logs.path("state");
+    let options = ["--state-dir", state.to_str().expect("UTF-8")];
+    let daemon = Daemon::with(&options, &[&log]);
+    let id = ids(&daemon, "app.log")[0].clone();
+    drop(daemon);
+    fs::copy(&log, logs.path("swept 1")).expect("copy");
+    fs::rename(&log, logs.path("swept 2")).expect("rename");
+    append(&log, "3\n");
+    fs::rename(&log, logs.path("swept 3")).expect("rename");
+    append(&log, "4\n");
     let daemon = Daemon::with(&options, &[&log]);
     assert_eq!(resumed(&daemon, "app.log", &id), ["2", "3", "4"]);
 }
