@@ -35,6 +35,8 @@ const QUEUE_BATCHES: [usize; 3] = [1 << 20, 4, 1];
 
 /// One run of the program.
 pub(crate) struct Inside {
+    /// The files of the script.
+    logs: Vec<PathBuf>,
     hub: Arc<Hub>,
     handle: Handle,
     thread: JoinHandle<()>,
@@ -55,6 +57,11 @@ impl Program for Inside {
         let handle = watcher.handle();
         let thread = watcher.start(Arc::new(Stop::default())).expect("a thread");
         Inside {
+            // A pattern brings in others, too.
+            logs: logs
+                .iter()
+                .map(|log| log.with_file_name("app.log"))
+                .collect(),
             hub,
             handle,
             thread,
@@ -72,6 +79,14 @@ impl Program for Inside {
             true => Ok(()),
             false => Err("no look in time".to_owned()),
         }
+    }
+}
+
+impl Inside {
+    /// Which file of the script a source is, if it is one.
+    fn file(&self, source: &Source) -> Option<usize> {
+        let path = source.path();
+        self.logs.iter().position(|log| **log == *path)
     }
 }
 
@@ -160,7 +175,7 @@ impl play::Client for Client {
             pause: &mut |_| ControlFlow::Continue(()),
         };
         let from = |source: &Source| {
-            let id = self.files[source.index as usize].id;
+            let id = daemon.file(source).and_then(|file| self.files[file].id);
             id.map_or(From::All, From::After)
         };
         let reader = begin
@@ -193,7 +208,11 @@ impl play::Client for Client {
                 .map_err(|e| format!("read: {e}"))?;
             if Instant::now() > deadline {
                 let have = self.have();
-                return Err(format!("lines {last:?} do not come; last {have:?}"));
+                let sources = daemon.hub.sources();
+                let followed: Vec<_> = sources.iter().map(|state| state.source.path()).collect();
+                return Err(format!(
+                    "lines {last:?} do not come; last {have:?} of {followed:?}"
+                ));
             }
         }
         Ok(())
@@ -243,7 +262,7 @@ impl Client {
                         life.has(segment);
                     }
                     for segment in &batch.segments {
-                        self.take_down(segment);
+                        self.take_down(daemon, segment);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -255,15 +274,18 @@ impl Client {
         life.join_if_close(&daemon.hub, subscriber, self.queue_batches)
             .map_err(|_| io::Error::other("stopping"))?;
         match life.read(CHUNK_BYTES)? {
-            Next::Chunk(chunk) => self.take_down(&chunk),
+            Next::Chunk(chunk) => self.take_down(daemon, &chunk),
             Next::Nothing => {}
             Next::Later(wait) => wait.with(&daemon.hub, std::thread::park_timeout),
         }
         Ok(())
     }
 
-    fn take_down(&mut self, segment: &Segment) {
-        let has = &mut self.files[segment.source.index as usize];
+    fn take_down(&mut self, daemon: &Inside, segment: &Segment) {
+        let Some(file) = daemon.file(&segment.source) else {
+            return;
+        };
+        let has = &mut self.files[file];
         match &segment.kind {
             Kind::Event(event) => {
                 has.id = Some(event.id);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 
-use crate::world::{Got, Op, Promise, Stored, World, check, op};
+use crate::world::{Got, Op, Promise, Stored, World, check, odd_op, op};
 
 /// Clients in each script. The first one is always there.
 const CLIENTS: usize = 3;
@@ -22,8 +22,10 @@ pub(crate) trait Program: Sized {
 
     fn start(logs: &[PathBuf], stored: Stored) -> Self;
     fn end(self);
-    /// Waits until everything that was written is published.
+    /// Waits until everything that was written is published. It runs on where it was frozen.
     fn look(&self) -> Result<(), String>;
+    /// It does not run until it is asked for a look or a client comes: what happens meanwhile happens between two looks.
+    fn freeze(&self) {}
 }
 
 /// A client, over all its connections.
@@ -59,6 +61,20 @@ pub(crate) enum Step {
     Stall(usize),
     /// The program ends, or is started again.
     Power,
+    /// The program does not run for a while.
+    Freeze,
+}
+
+/// A script of odd writers and rotators.
+pub(crate) fn odd_script(may_lose: bool) -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        12 => (0..FILES, odd_op(may_lose)).prop_map(|(file, op)| Step::World(file, op)),
+        2 => (1..CLIENTS).prop_map(Step::Toggle),
+        1 => (1..CLIENTS).prop_map(Step::Stall),
+        1 => Just(Step::Freeze),
+        1 => Just(Step::Power),
+    ];
+    proptest::collection::vec(step, 1..24)
 }
 
 pub(crate) fn script(may_lose: bool) -> impl Strategy<Value = Vec<Step>> {
@@ -121,6 +137,11 @@ impl<P: Program> Play<P> {
                 Some(program) => self.stop(program),
                 None => self.start(),
             },
+            Step::Freeze => {
+                if let Some(program) = &self.program {
+                    program.freeze();
+                }
+            }
         }
     }
 
@@ -155,7 +176,7 @@ impl<P: Program> Play<P> {
     }
 
     fn start(&mut self) {
-        let logs: Vec<PathBuf> = self.worlds.iter().map(World::log).collect();
+        let logs: Vec<PathBuf> = self.worlds.iter().map(World::followed).collect();
         let program = P::start(&logs, self.stored);
         self.worlds.iter_mut().for_each(|world| world.is_read(true));
         let worlds: Vec<&World> = self.worlds.iter().collect();
@@ -167,6 +188,7 @@ impl<P: Program> Play<P> {
 
     /// Whether every client has in the end what it was promised.
     fn outcome(&mut self, program: &P) -> Result<(), String> {
+        program.look()?;
         let last: Vec<usize> = self
             .worlds
             .iter()

@@ -53,10 +53,12 @@ impl Program for Wire {
         let whole = whole.map(|path| path.to_string_lossy().into_owned());
         let spools = logs[0].ancestors().nth(3).expect("a home").join("spools");
         let spools = spools.to_str().expect("UTF-8");
+        let state = format!("{spools}.state");
         let options = match stored {
             Stored::Fifo { small: true } => &["--spool-dir", spools, "--spool-size", "64K"][..],
             Stored::Fifo { small: false } => &["--spool-dir", spools],
-            Stored::Plain | Stored::Docker | Stored::Cri => &[],
+            Stored::Odd => &["--state-dir", &state],
+            Stored::Plain | Stored::Pattern | Stored::Room | Stored::Docker | Stored::Cri => &[],
         };
         let options = [&["--queue", "4", "-v"], options].concat();
         Wire {
@@ -66,6 +68,7 @@ impl Program for Wire {
     }
 
     fn end(mut self) {
+        self.thaw();
         self.daemon.signal(Signal::SIGTERM);
         let status = self.daemon.ended(DEADLINE).expect("it ends");
         assert!(status.success(), "it ends well: {status}");
@@ -83,11 +86,20 @@ impl Program for Wire {
     }
 
     fn look(&self) -> Result<(), String> {
+        self.thaw();
         self.edges().map(drop)
+    }
+
+    fn freeze(&self) {
+        self.daemon.signal(Signal::SIGSTOP);
     }
 }
 
 impl Wire {
+    fn thaw(&self) {
+        self.daemon.signal(Signal::SIGCONT);
+    }
+
     /// The ids of the places up to which the files are published, once everything written is.
     fn edges(&self) -> Result<Ids, String> {
         let answer = self.daemon.get("/stream?format=json&lines=0&follow=false");
@@ -376,6 +388,7 @@ impl play::Client for Client {
         let way = WAYS[(self.comes + self.number) % ways];
         self.comes += 1;
         self.is_new = true;
+        wire.thaw();
         let mut has = self.shared.has();
         (has.stalls, has.leaves) = (false, false);
         let (socket, handle) = Socket::open(&wire.daemon, way, &has.ids, small);

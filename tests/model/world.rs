@@ -2,8 +2,10 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::posix_fallocate;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use proptest::prelude::*;
@@ -41,6 +43,13 @@ pub(crate) enum Op {
     CopyTruncate,
     /// Written anew in place, with so many lines.
     Rewrite(u8),
+    /// Renamed, and once there is a new file, copied to the name of a rotated one and deleted (logrotate's renamecopy).
+    RenameCopy,
+    /// Copied to the name of a rotated one (logrotate's copy).
+    Copy,
+    /// Another file takes its name, after everyone has seen it while it was empty; the old one gets a name that no rotator
+    /// gives.
+    Swap(u8),
 }
 
 impl Op {
@@ -48,7 +57,13 @@ impl Op {
     pub(crate) fn keeps_all(&self) -> bool {
         !matches!(
             self,
-            Op::Delete { .. } | Op::Replace(_) | Op::Directory | Op::CopyTruncate | Op::Rewrite(_)
+            Op::Delete { .. }
+                | Op::Replace(_)
+                | Op::Directory
+                | Op::CopyTruncate
+                | Op::Rewrite(_)
+                | Op::RenameCopy
+                | Op::Swap(_)
         )
     }
 }
@@ -78,11 +93,27 @@ pub(crate) fn op(may_lose: bool) -> impl Strategy<Value = Op> {
     prop_oneof![20 => keeping.boxed(), weight => losing.boxed()]
 }
 
+/// The same, and what odd writers and rotators do.
+pub(crate) fn odd_op(may_lose: bool) -> impl Strategy<Value = Op> {
+    prop_oneof![
+        8 => op(may_lose).boxed(),
+        1 => Just(Op::RenameCopy),
+        1 => Just(Op::Copy),
+        2 => (0u8..3).prop_map(Op::Swap),
+    ]
+}
+
 /// What stands in the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stored {
     /// The lines themselves.
     Plain,
+    /// The lines; the file is followed by a pattern, which its temporary and rotated names match, too.
+    Pattern,
+    /// The lines, and NULs behind them: the files have room before anything is written (posix_fallocate).
+    Room,
+    /// The lines; rotated files have names that no rotator gives, and there is a state directory.
+    Odd,
     /// What Docker's json-file driver makes of them.
     Docker,
     /// What CRI makes of them.
@@ -92,10 +123,18 @@ pub(crate) enum Stored {
 }
 
 impl Stored {
+    /// The lines stand in files, as they are.
+    fn is_plain(self) -> bool {
+        matches!(
+            self,
+            Stored::Plain | Stored::Pattern | Stored::Room | Stored::Odd
+        )
+    }
+
     /// How `text` is stored, which may end in the middle of a line.
     fn bytes(self, text: &str) -> String {
         const TIME: &str = "2026-11-28T10:00:00.5Z";
-        if matches!(self, Stored::Plain | Stored::Fifo { .. }) {
+        if self.is_plain() || matches!(self, Stored::Fifo { .. }) {
             return text.to_owned();
         }
         let record = |line: &str| match (self, line.strip_suffix('\n')) {
@@ -115,10 +154,15 @@ impl Stored {
 /// Large writes in a flood: 2 MB.
 const FLOOD_BULKS: usize = 70;
 
+/// Room that a file has from the start: more than the watcher reads in a turn, and less than a large write takes.
+const ROOM_BYTES: [u64; 2] = [300 * 1024, 8 * 1024];
+
 /// See the module.
 pub(crate) struct World {
     home: PathBuf,
     writer: File,
+    /// Where it writes to, in a file that has room.
+    at: u64,
     /// Holds a FIFO open on both sides, so that what is in it outlives the program.
     keeper: Option<File>,
     /// The program runs: what is written to a FIFO is taken.
@@ -151,9 +195,10 @@ impl World {
         let path = home.join("logs/app.log");
         let keeper = matches!(stored, Stored::Fifo { .. }).then(|| make_fifo(&path));
         let writer = open(&path);
-        World {
+        let mut world = World {
             home: home.to_owned(),
             writer,
+            at: 0,
             keeper,
             is_read: false,
             lines: Vec::new(),
@@ -167,11 +212,21 @@ impl World {
             stored,
             goes_on: false,
             lossy: stored == Stored::Fifo { small: true },
-        }
+        };
+        world.make_room(&path);
+        world
     }
 
     pub(crate) fn log(&self) -> PathBuf {
         self.home.join("logs/app.log")
+    }
+
+    /// By what it is followed.
+    pub(crate) fn followed(&self) -> PathBuf {
+        match self.stored {
+            Stored::Pattern => self.home.join("logs/app*"),
+            _ => self.log(),
+        }
     }
 
     /// Up to and with the last line that has its newline: one without comes only when another file is read.
@@ -194,7 +249,7 @@ impl World {
         if let Stored::Fifo { small } = self.stored {
             return self.feed(op, small, settle);
         }
-        let is_kept = op.keeps_all() || self.stored == Stored::Plain;
+        let is_kept = op.keeps_all() || self.stored.is_plain();
         // The beginning of a line would be gone for who comes later; or its end, and then the next line seems to be that.
         match op {
             _ if is_kept => {}
@@ -226,6 +281,16 @@ impl World {
 
     fn do_op(&mut self, op: &Op, settle: &mut dyn FnMut(&World)) {
         match *op {
+            // A copy whose name matches the pattern, and that is younger than the log, is a file of its own.
+            Op::RenameCopy | Op::Copy | Op::CopyTruncate if self.stored == Stored::Pattern => {
+                self.append(2);
+            }
+            // What comes to a name that is not known, in a directory that is not watched yet, is found by nobody.
+            Op::Directory if self.stored == Stored::Odd => self.append(2),
+            // Nor is it known then of which file a copy is, once that is gone.
+            Op::RenameCopy if self.stored == Stored::Odd => self.append(2),
+            // A writer that knows where it writes to does not notice that its file was cut.
+            Op::CopyTruncate | Op::Rewrite(_) if self.stored == Stored::Room => self.append(2),
             Op::Append(lines) => self.append(lines),
             Op::Flow(lines) => (0..lines).for_each(|_| self.append(1)),
             Op::Bulk => self.bulk(),
@@ -272,10 +337,36 @@ impl World {
             Op::Replace(lines) => {
                 settle(self);
                 self.end_file();
-                let next = self.home.join("logs/next");
-                self.writer = open(&next);
+                let next = self.temporary();
+                self.open(&next);
                 self.append(lines);
                 fs::rename(&next, self.log()).expect("rename");
+            }
+            Op::RenameCopy => {
+                settle(self);
+                self.shift();
+                let away = self.log().with_extension("log.copied");
+                fs::rename(self.log(), &away).expect("rename");
+                self.reopen();
+                self.append(1);
+                fs::copy(&away, self.rotated_name()).expect("copy");
+                fs::remove_file(&away).expect("unlink");
+            }
+            Op::Copy => {
+                settle(self);
+                self.shift();
+                fs::copy(self.log(), self.rotated_name()).expect("copy");
+                self.wait_for_a_tick();
+                settle(self);
+            }
+            Op::Swap(lines) => {
+                let next = self.temporary();
+                open(&next);
+                settle(self);
+                fs::rename(self.log(), self.log().with_extension("away")).expect("rename");
+                fs::rename(&next, self.log()).expect("rename");
+                self.reopen();
+                self.append(lines);
             }
             Op::Directory => {
                 settle(self);
@@ -371,14 +462,20 @@ impl World {
     fn write(&mut self, text: &str) {
         self.current_is_empty &= !text.ends_with('\n');
         let bytes = self.stored.bytes(text);
-        self.writer.write_all(bytes.as_bytes()).expect("write");
+        if self.stored == Stored::Room {
+            let outcome = self.writer.write_all_at(bytes.as_bytes(), self.at);
+            outcome.expect("write");
+            self.at += bytes.len() as u64;
+        } else {
+            self.writer.write_all(bytes.as_bytes()).expect("write");
+        }
     }
 
     /// A begun line stays as it is, since what comes next is another file; but in records it goes on there.
     fn end_file(&mut self) {
         self.files += 1;
         self.current_is_empty = true;
-        self.half &= self.stored != Stored::Plain;
+        self.half &= !self.stored.is_plain();
         self.goes_on = self.half;
     }
 
@@ -386,10 +483,41 @@ impl World {
         self.files += 1;
         self.current_is_empty = true;
         self.end_file();
-        self.writer = open(&self.log());
+        let log = self.log();
+        self.open(&log);
+    }
+
+    fn open(&mut self, path: &Path) {
+        if self.stored == Stored::Room && self.rotations.is_multiple_of(2) {
+            // Some give the rest back when they are done.
+            self.writer.set_len(self.at).expect("ftruncate");
+        }
+        self.writer = open(path);
+        self.make_room(path);
+    }
+
+    fn make_room(&mut self, path: &Path) {
+        if self.stored == Stored::Room {
+            self.writer = open_anywhere(path);
+            self.at = 0;
+            let room = ROOM_BYTES[self.files % ROOM_BYTES.len()];
+            posix_fallocate(&self.writer, 0, room as i64).expect("room");
+        }
+    }
+
+    /// Where a file is made that is to take the place of the log.
+    fn temporary(&self) -> PathBuf {
+        match self.stored {
+            Stored::Pattern => self.home.join("logs/app.log.tmp"),
+            _ => self.home.join("logs/next"),
+        }
     }
 
     fn rename_away(&mut self) {
+        if self.stored == Stored::Odd {
+            // Names that are not known don't tell in which order they count.
+            self.wait_for_a_tick();
+        }
         self.shift();
         fs::rename(self.log(), self.rotated_name()).expect("rename");
     }
@@ -397,7 +525,7 @@ impl World {
     fn shift(&mut self) {
         self.rotations += 1;
         if self.numbered {
-            let name = |n: usize| self.home.join(format!("logs/app.log.{n}"));
+            let name = |n: usize| self.numbered_name(n);
             for n in (1..=self.rotations).rev() {
                 let _ = fs::rename(name(n), name(n + 1));
             }
@@ -405,11 +533,19 @@ impl World {
     }
 
     fn rotated_name(&self) -> PathBuf {
-        match self.numbered {
-            true => self.home.join("logs/app.log.1"),
-            false => self
+        match (self.numbered, self.stored) {
+            (true, _) => self.numbered_name(1),
+            (false, Stored::Odd) => self.home.join(format!("logs/swept {}", self.rotations)),
+            (false, _) => self
                 .home
                 .join(format!("logs/app.log-2026{:04}", self.rotations)),
+        }
+    }
+
+    fn numbered_name(&self, n: usize) -> PathBuf {
+        match self.stored {
+            Stored::Odd => self.home.join(format!("logs/app{n}.log")),
+            _ => self.home.join(format!("logs/app.log.{n}")),
         }
     }
 }
@@ -419,6 +555,16 @@ fn make_fifo(path: &Path) -> File {
     mkfifo(path, Mode::S_IRWXU).expect("mkfifo");
     let mut options = OpenOptions::new();
     options.read(true).write(true).open(path).expect("open")
+}
+
+/// Opens a file to write where one says: with O_APPEND, Linux would write to the end (pwrite(2), BUGS).
+fn open_anywhere(path: &Path) -> File {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .expect("open for writing")
 }
 
 fn open(path: &Path) -> File {
