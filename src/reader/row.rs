@@ -16,7 +16,7 @@ use crate::hub::Hub;
 use crate::limits::{COPY_CHECKED_BYTES, HISTORY_FILES_MAX};
 use crate::source::inflate::{self, Pause};
 use crate::source::siblings::{self, Reach, Sibling, Unreadable};
-use crate::source::{Generation, Identity, Source, identity};
+use crate::source::{Generation, Identity, Source, identity, nuls};
 
 /// Why files of a row can't be read that were renamed all the time.
 const RENAMED: &str = "rotated while it was looked for";
@@ -290,7 +290,10 @@ fn is_copy(sibling: &Sibling, known: &Generation, pause: Pause<'_>) -> bool {
     let (Ok(copy), Ok(whole)) = lengths else {
         return false;
     };
-    let length = copy.len();
+    // What is but room in the copy may have been filled in the file since.
+    let Ok(length) = nuls::content_end(&file, 0, copy.len()) else {
+        return false;
+    };
     if length == 0 || length > whole.len() || known.is_gone() {
         return false;
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::limits::{COPY_CHECKED_BYTES, SIBLING_SCANS_MAX};
-use crate::source::{Gap, Identity, identity, mark};
+use crate::source::{Gap, Identity, identity, mark, nuls};
 
 use super::name_of;
 use crate::tail::listing::Listings;
@@ -84,7 +84,9 @@ impl Missed<'_> {
 /// Whether `file` begins as `other` does and ends with the bytes that `other` has at that place: a copy, made by hand
 /// or by copytruncate, not a file that once stood under the name. An empty one may be a copy that has just been begun.
 fn is_copy(file: &File, other: &File) -> bool {
-    let Ok(length) = file.metadata().map(|stat| stat.len()) else {
+    // What is but room in the copy may have been filled in the file since.
+    let length = file.metadata().map(|stat| stat.len());
+    let Ok(length) = length.and_then(|length| nuls::content_end(file, 0, length)) else {
         return false;
     };
     let want = length.min(COPY_CHECKED_BYTES as u64) as usize;
