@@ -151,7 +151,7 @@ pub(super) fn without_file(stdin_is_pipe: bool, has_journalctl: bool) -> Option<
     has_journalctl.then_some(Followed::Journal(JournalMatch::All))
 }
 
-/// Reads the FILEs as they were given, which are not empty; the same journal source given twice is one.
+/// Reads the FILEs as they were given, which are not empty; the same journal or Docker given twice is one.
 pub(super) fn parse_all(files: &[std::ffi::OsString]) -> Result<Vec<Followed>, String> {
     let mut all: Vec<Followed> = Vec::new();
     for file in files {
@@ -165,6 +165,7 @@ pub(super) fn parse_all(files: &[std::ffi::OsString]) -> Result<Vec<Followed>, S
         })?;
         let is_again = |other: &Followed| match (other, &followed) {
             (Followed::Journal(one), Followed::Journal(two)) => one.is_same(two),
+            (Followed::Docker { root: one }, Followed::Docker { root: two }) => one == two,
             _ => false,
         };
         if all.iter().any(is_again) {
@@ -436,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn standard_input_is_read_once_and_a_journal_source_given_twice_is_one() {
+    fn standard_input_is_read_once_and_a_journal_or_a_docker_given_twice_is_one() {
         let all = |files: &[&str]| {
             let files: Vec<_> = files.iter().map(OsString::from).collect();
             parse_all(&files)
@@ -444,6 +445,13 @@ mod tests {
         assert!(all(&["-", "x=-"]).is_err_and(|line| line.contains("both standard input")));
         assert!(all(&["ssh=-", "journal:ssh"]).is_err_and(|line| line.contains("one name")));
         let once = all(&["journal:ssh", "journal:", "journal:ssh.service", "journal:"]);
+        assert_eq!(once.map(|all| all.len()), Ok(2));
+        let once = all(&[
+            "docker:",
+            "docker:/d",
+            "docker:/var/lib/docker/",
+            "docker:/d/",
+        ]);
         assert_eq!(once.map(|all| all.len()), Ok(2));
         assert_eq!(all(&["a", "a"]).map(|all| all.len()), Ok(2));
     }
