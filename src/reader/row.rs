@@ -60,10 +60,10 @@ impl Row {
         let stat = youngest.file.metadata().ok();
         let modified = stat.and_then(|stat| stat.modified().ok());
         // Numbers that count up: a file that was made and written after the last write to the current one was not rotated
-        // away before it. Compressing, copying and restoring make new files, too, but keep the time of the last write.
+        // away before it. Nobody writes lines into a compressed file, and what compresses it late need not keep its time.
         all.retain(|sibling| {
             let made = sibling.born().min(sibling.modified);
-            modified.is_none_or(|modified| made <= modified)
+            sibling.compressed || modified.is_none_or(|modified| made <= modified)
         });
         // One that the hub lost may stand between those that it knows: they are looked for by their times.
         let is_known = |sibling: &Sibling, pause: Pause<'_>| {

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use crate::support::{Daemon, Logs, append, tool, wait_until};
+use crate::support::{DEADLINE, Daemon, Logs, append, tool, wait_until};
 
 /// The lines and events of an answer in JSON Lines, and the id of each line.
 fn read(daemon: &Daemon, query: &str) -> (Vec<String>, HashMap<String, String>) {
@@ -200,6 +200,26 @@ fn a_stream_resumes_in_files_that_were_made_in_any_order() {
             .expect("its time");
     }
     resumes_at_each_line(&Daemon::follow(&[&logs.path("a.log")]), 9);
+}
+
+#[test]
+fn what_was_compressed_after_the_last_line_is_history() {
+    let logs = Logs::new();
+    let log = logs.path("a.log");
+    write(&logs.path("a.log.1"), 1, 3);
+    write(&log, 4, 6);
+    // As Go's lumberjack does it: in the background, and as a new file with a time of its own.
+    wait_until(DEADLINE, || {
+        let compressed = Command::new("gzip")
+            .arg("-nc")
+            .arg(logs.path("a.log.1"))
+            .output();
+        fs::write(logs.path("a.log.1.gz"), compressed.expect("gzip").stdout).expect("write");
+        let written = |name| logs.path(name).metadata().and_then(|stat| stat.modified());
+        written("a.log.1.gz").expect("a time") > written("a.log").expect("a time")
+    });
+    fs::remove_file(logs.path("a.log.1")).expect("remove");
+    resumes_at_each_line(&Daemon::follow(&[&log]), 6);
 }
 
 #[test]
