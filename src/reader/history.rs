@@ -6,6 +6,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::hub::Edge;
 use crate::source::forward::Footing;
@@ -130,12 +131,12 @@ impl Begin<'_> {
     ) -> io::Result<Option<Found>> {
         let mut wanted = wanted;
         let (generation, end) = past.place();
-        let last = generation.identity;
+        let (last, start) = (generation.identity, generation.start());
         let Some(begin) = self.back(source, generation, end, &mut wanted)? else {
             return Ok(None);
         };
         past.only_from(begin);
-        if wanted == 0 || !self.rotated {
+        if wanted == 0 || !self.rotated || self.is_within(begin, start) {
             return Ok(Some(Found::in_past(past)));
         }
         let (row, place) = past.take_row();
@@ -240,9 +241,15 @@ impl Begin<'_> {
     ) -> io::Result<Option<Found>> {
         let mut is_last = false;
         for place in (0..end).rev() {
-            // Nothing in it is as late as what is asked for: it is not even opened, which spares inflating it.
-            let modified = nanoseconds(row.files[place].modified);
-            if self.since.is_some_and(|moment| modified < moment) {
+            // Nothing in it is as late as what is asked for: it is not even opened, which spares inflating it. A plain one costs
+            // some small reads: the times of its lines count, for its clock may have been another than ours. So may that of
+            // lines which are asked for though their time has not come yet.
+            let sibling = &row.files[place];
+            let is_older = |moment| {
+                let now = nanoseconds(SystemTime::now());
+                nanoseconds(sibling.modified) < moment && moment <= now
+            };
+            if sibling.compressed && self.since.is_some_and(is_older) {
                 is_last = true;
                 break;
             }

@@ -285,6 +285,28 @@ fn what_was_written_before_the_time_is_not_opened() {
 }
 
 #[test]
+fn the_times_of_lines_count_where_they_are_later_than_the_last_write() {
+    let logs = Logs::new();
+    let log = four_files(&logs, false);
+    for old in ["a.log.1", "a.log.2", "a.log.3"] {
+        let file = std::fs::File::options().write(true).open(logs.path(old));
+        let before = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_800_000);
+        file.expect("open").set_modified(before).expect("a time");
+    }
+    let daemon = Daemon::follow(&[&log]);
+    let since = "follow=false&since=2026-11-28T10:15:00Z";
+    assert_eq!(lines(&daemon, since), (15..40).collect::<Vec<_>>());
+    let logs = Logs::new();
+    let later = |from| minutes(from, from + 10).replace("2026", "2099");
+    let gzip = logs.file("a.log.1", later(0));
+    let done = std::process::Command::new("gzip").arg(gzip).status();
+    assert!(done.expect("gzip").success());
+    let daemon = Daemon::follow(&[&logs.file("a.log", later(10))]);
+    let since = "follow=false&since=2099-11-28T10:05:00Z";
+    assert_eq!(lines(&daemon, since), (5..20).collect::<Vec<_>>());
+}
+
+#[test]
 fn rotated_files_of_a_name_that_leads_nowhere_have_times_too() {
     let logs = Logs::new();
     let log = four_files(&logs, false);
@@ -306,6 +328,12 @@ fn an_empty_file_between_rotations_ends_no_search() {
         (5..20).collect::<Vec<_>>()
     );
     let until = "until=2026-11-28T10:08:00Z";
+    assert_eq!(lines(&daemon, &format!("{since}&{until}")), [5, 6, 7]);
+    // Nor does it take the beginning for one that has been found.
+    let logs = Logs::new();
+    logs.file("a.log.2", "");
+    logs.file("a.log.1", minutes(0, 10));
+    let daemon = Daemon::follow(&[&logs.file("a.log", minutes(10, 20))]);
     assert_eq!(lines(&daemon, &format!("{since}&{until}")), [5, 6, 7]);
 }
 
