@@ -2,15 +2,14 @@
 //!
 //! SCTP carries a message in chunks of a datagram at most. To send one more datagram the package looks at every chunk
 //! that the peer has not acknowledged, several times. A line is a message: of short lines 512 KiB are 4,000 chunks, and
-//! each line cost 200 us. A near peer acknowledges at once, so that a few chunks suffice. A far one gets more: its lines
-//! come at the pace of the round trip, so that looking at many chunks is paid for rarely.
+//! each line cost 100 to 200 us. A near peer acknowledges at once, so that a few datagrams suffice. A far one gets more:
+//! its lines come at the pace of the round trip, so that looking at many chunks is paid for rarely.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::limits::{
-    RTC_CHUNK_BYTES, RTC_CHUNK_HEAD_BYTES, RTC_CHUNKS_A_MS, RTC_CHUNKS_MAX, RTC_CHUNKS_MIN,
-    RTC_DATAGRAMS_MIN,
+    RTC_CHUNK_BYTES, RTC_CHUNK_HEAD_BYTES, RTC_DATAGRAMS_A_MS, RTC_DATAGRAMS_MAX, RTC_DATAGRAMS_MIN,
 };
 
 /// What was sent and is not acknowledged yet.
@@ -19,7 +18,10 @@ pub(super) struct Window {
     /// Bytes of each message, and when it was sent; the oldest first.
     sent: VecDeque<(usize, Instant)>,
     bytes: usize,
-    chunks: usize,
+    /// Bytes of those that are not acknowledged: of the oldest message a part may be.
+    left: usize,
+    /// Bytes of what stands before their chunks.
+    heads: usize,
     /// The shortest time in which a message was acknowledged.
     distance: Option<Duration>,
 }
@@ -30,21 +32,18 @@ impl Window {
         Window {
             sent: VecDeque::new(),
             bytes: 0,
-            chunks: 0,
+            left: 0,
+            heads: 0,
             distance: None,
         }
     }
 
-    /// Whether one more message may go.
+    /// Whether one more message may go, however long it is.
     pub(super) fn has_room(&self) -> bool {
-        // Peers acknowledge every second datagram at once, and a single one only after 200 ms.
-        if self.bytes + self.chunks * RTC_CHUNK_HEAD_BYTES < RTC_DATAGRAMS_MIN * RTC_CHUNK_BYTES {
-            return true;
-        }
         let ms = self.distance.unwrap_or_default().as_millis() as usize;
-        self.chunks
-            < ms.saturating_mul(RTC_CHUNKS_A_MS)
-                .clamp(RTC_CHUNKS_MIN, RTC_CHUNKS_MAX)
+        let datagrams = ms.saturating_mul(RTC_DATAGRAMS_A_MS);
+        let datagrams = datagrams.clamp(RTC_DATAGRAMS_MIN, RTC_DATAGRAMS_MAX);
+        self.left + self.heads < datagrams * RTC_CHUNK_BYTES
     }
 
     /// Messages that are not acknowledged yet.
@@ -56,62 +55,70 @@ impl Window {
     pub(super) fn sends(&mut self, bytes: usize, now: Instant) {
         self.sent.push_back((bytes, now));
         self.bytes += bytes;
-        self.chunks += chunks(bytes);
+        self.left += bytes;
+        self.heads += heads(bytes);
     }
 
     /// Forgets what the peer has acknowledged: all but the last `bytes` of what was sent.
     pub(super) fn keeps(&mut self, bytes: usize, now: Instant) {
+        self.left = bytes;
         while let Some(&(oldest, at)) = self.sent.front()
             && self.bytes - oldest >= bytes
         {
             self.sent.pop_front();
             self.bytes -= oldest;
-            self.chunks -= chunks(oldest);
+            self.heads -= heads(oldest);
             let took = now.saturating_duration_since(at);
             self.distance = Some(self.distance.map_or(took, |shortest| shortest.min(took)));
         }
     }
 }
 
-fn chunks(bytes: usize) -> usize {
-    bytes.div_ceil(RTC_CHUNK_BYTES).max(1)
+/// Bytes of the heads of a message's chunks.
+fn heads(bytes: usize) -> usize {
+    bytes.div_ceil(RTC_CHUNK_BYTES) * RTC_CHUNK_HEAD_BYTES
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// A short line; a hundred of them fill ten datagrams.
+    const LINE: usize = RTC_CHUNK_BYTES / 10 - RTC_CHUNK_HEAD_BYTES;
+
+    /// Datagrams that were filled until there was no more room.
     fn fills(window: &mut Window, bytes: usize, now: Instant) -> usize {
-        let mut n = 0;
         while window.has_room() {
             window.sends(bytes, now);
-            n += 1;
         }
-        n
+        (window.left + window.heads) / RTC_CHUNK_BYTES
     }
 
     #[test]
-    fn messages_are_counted_by_chunks_until_they_are_acknowledged() {
+    fn messages_fill_a_few_datagrams_until_they_are_acknowledged() {
         let now = Instant::now();
         let mut window = Window::new();
-        assert_eq!(fills(&mut window, 200, now), RTC_CHUNKS_MIN);
+        assert_eq!(fills(&mut window, LINE, now), RTC_DATAGRAMS_MIN);
+        let len = window.sent_len();
         // Half of the second one is left.
-        window.keeps((RTC_CHUNKS_MIN - 1) * 200 - 100, now);
-        assert_eq!(fills(&mut window, 200, now), 1);
+        window.keeps((len - 1) * LINE - LINE / 2, now);
+        assert_eq!(window.sent_len(), len - 1);
         window.keeps(0, now);
-        assert_eq!(window.sent_len(), 0);
-        assert_eq!(
-            fills(&mut window, 4 * RTC_CHUNK_BYTES, now),
-            RTC_CHUNKS_MIN / 4
-        );
+        assert_eq!((window.sent_len(), window.heads), (0, 0));
     }
 
     #[test]
-    fn short_messages_fill_some_datagrams_however_many_they_are() {
+    fn a_long_message_goes_alone_and_the_next_one_before_its_last_datagrams_are_acknowledged() {
         let now = Instant::now();
         let mut window = Window::new();
-        let bytes = fills(&mut window, 1, now) * (1 + RTC_CHUNK_HEAD_BYTES);
-        assert_eq!(bytes / RTC_CHUNK_BYTES, RTC_DATAGRAMS_MIN);
+        let long = 10 * RTC_DATAGRAMS_MIN * RTC_CHUNK_BYTES;
+        fills(&mut window, long, now);
+        assert_eq!(window.sent_len(), 1);
+        window.keeps(long / 2, now);
+        assert!(!window.has_room());
+        // A peer acknowledges a single datagram only after 200 ms: nothing waits for it.
+        window.keeps(4 * RTC_CHUNK_BYTES, now);
+        assert!(window.has_room());
     }
 
     #[test]
@@ -119,16 +126,16 @@ mod tests {
         let now = Instant::now();
         let mut window = Window::new();
         let mut fits_after = |ms| {
-            fills(&mut window, 200, now);
+            fills(&mut window, LINE, now);
             window.keeps(0, now + Duration::from_millis(ms));
-            let n = fills(&mut window, 200, now);
-            window.keeps(0, now + Duration::from_secs(1));
-            n
+            let datagrams = fills(&mut window, LINE, now);
+            window.keeps(0, now + Duration::from_secs(10));
+            datagrams
         };
-        assert_eq!(fits_after(5_000), RTC_CHUNKS_MAX);
-        assert_eq!(fits_after(50), 50 * RTC_CHUNKS_A_MS);
+        assert_eq!(fits_after(5_000), RTC_DATAGRAMS_MAX);
+        assert_eq!(fits_after(30), 30 * RTC_DATAGRAMS_A_MS);
         // A pause says nothing of the distance.
-        assert_eq!(fits_after(900), 50 * RTC_CHUNKS_A_MS);
-        assert_eq!(fits_after(0), RTC_CHUNKS_MIN);
+        assert_eq!(fits_after(900), 30 * RTC_DATAGRAMS_A_MS);
+        assert_eq!(fits_after(0), RTC_DATAGRAMS_MIN);
     }
 }
