@@ -15,11 +15,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::hub::Hub;
 use crate::limits::{COPY_CHECKED_BYTES, HISTORY_FILES_MAX};
 use crate::source::inflate::{self, Pause};
-use crate::source::siblings::{self, Reach, Sibling, Unreadable};
+use crate::source::siblings::{self, Lost, Reach, Sibling, Unreadable};
 use crate::source::{Generation, Identity, Source, identity, nuls};
-
-/// Why files of a row can't be read that were renamed all the time.
-const RENAMED: &str = "rotated while it was looked for";
 
 /// The rotated files of a name.
 #[derive(Debug, Default)]
@@ -169,12 +166,13 @@ impl Row {
         let listed = siblings::listed(&source.path(), reach);
         let mut row = Row {
             files: siblings::each_once(listed.siblings),
+            lost: listed.lost.map(Lost::reason),
             like,
             ..Row::default()
         };
-        if !listed.whole {
+        // Where any may be missing, no file is known to be the next.
+        if matches!(listed.lost, Some(Lost::Renamed | Lost::TooMany)) {
             row.files.clear();
-            row.lost = Some(RENAMED);
         }
         let too_many = row.files.len().saturating_sub(HISTORY_FILES_MAX);
         if too_many > 0 {
@@ -231,7 +229,7 @@ impl Row {
         match rank.filter(|_| new.len() == gone.len()) {
             Some(rank) => self.files[place] = new[rank].clone(),
             None if new.is_empty() => return Err(Unreadable::Lost("rotated away")),
-            None => return Err(Unreadable::Lost(RENAMED)),
+            None => return Err(Unreadable::Lost(Lost::Renamed.reason())),
         }
         Ok(())
     }

@@ -96,17 +96,17 @@ pub fn rotated_within(path: &Path, reach: Reach<'_>) -> Vec<Sibling> {
 pub fn listed(path: &Path, reach: Reach<'_>) -> Listed {
     let family = Family::of(path);
     let before = family.changed();
-    let mut found = family.list(reach);
+    let (mut found, mut lost) = family.list(reach);
     let rests = before.is_some_and(|at| at.elapsed().is_ok_and(|since| since > DIRECTORY_RESTS));
     let mut whole = rests && family.changed() == before;
     for _ in 0..NAME_READS_MAX {
         if whole {
             break;
         }
-        let again = family.list(reach);
+        let (again, why) = family.list(reach);
         let is_same = |(a, b): (&Sibling, &Sibling)| a.path == b.path && a.identity == b.identity;
         whole = again.len() == found.len() && again.iter().zip(&found).all(is_same);
-        found = again;
+        (found, lost) = (again, why);
     }
     // One that was renamed while they were listed may stand there under both of its names.
     let mut seen = HashSet::new();
@@ -115,7 +115,10 @@ pub fn listed(path: &Path, reach: Reach<'_>) -> Listed {
         .into_iter()
         .map(|sibling| (family.mark_within(&sibling, reach), sibling));
     let siblings = oldest_first(marked.collect());
-    Listed { siblings, whole }
+    if !whole {
+        lost = Some(Lost::Renamed);
+    }
+    Listed { siblings, lost }
 }
 
 /// The rotated files of a name, oldest first.
@@ -123,8 +126,30 @@ pub fn listed(path: &Path, reach: Reach<'_>) -> Listed {
 pub struct Listed {
     /// Those that were found.
     pub siblings: Vec<Sibling>,
-    /// They stood there at one moment, and there were no others: false where they were renamed all the time.
-    pub whole: bool,
+    /// Why these may not be all.
+    pub lost: Option<Lost>,
+}
+
+/// Why a listing may not have all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// They were renamed all the time: they don't stand for one moment, and have no order.
+    Renamed,
+    /// There are too many files beside them: any of them may be missing.
+    TooMany,
+    /// A directory can't be read; what others hold is there.
+    Unreadable,
+}
+
+impl Lost {
+    /// The reason, in a few words for the user.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Lost::Renamed => "rotated while it was looked for",
+            Lost::TooMany => "its directory is too large",
+            Lost::Unreadable => "its directory can't be read",
+        }
+    }
 }
 
 /// The siblings without compressed files whose plain one still stands: those are being made, or were just made.
@@ -141,7 +166,7 @@ pub fn each_once(mut siblings: Vec<Sibling>) -> Vec<Sibling> {
 pub fn by_inode(path: &Path, inode: u64, reach: Reach<'_>) -> io::Result<Option<PathBuf>> {
     let family = Family::of(path);
     let mut found = None;
-    family.entries(&mut |directory, entry| {
+    let _ = family.entries(&mut |directory, entry| {
         let is_it = entry.ino() == inode
             && entry.file_type().is_ok_and(|kind| kind.is_file())
             && family.may_have(&entry.file_name(), reach);
@@ -248,7 +273,10 @@ impl Family {
 
     /// Calls `each` with the entries of the directories until it has enough and says false, or the time is up. There may
     /// be any number of them. A directory that can't be read is an error, unless it is gone.
-    fn entries(&self, each: &mut dyn FnMut(&Path, &DirEntry) -> bool) -> io::Result<()> {
+    fn entries(
+        &self,
+        each: &mut dyn FnMut(&Path, &DirEntry) -> bool,
+    ) -> io::Result<ControlFlow<()>> {
         let mut entries = Entries {
             until: Instant::now() + DIRECTORY_TIME,
             seen: 0,
@@ -256,27 +284,26 @@ impl Family {
         };
         for directory in &self.directories {
             if entries.of(directory)?.is_break() {
-                return Ok(());
+                return Ok(ControlFlow::Break(()));
             }
         }
         let Some(dated) = &self.dated else {
-            return Ok(());
+            return Ok(ControlFlow::Continue(()));
         };
-        let outcome = dated.each(&mut |directory| match self.has_directory(directory) {
+        dated.each(&mut |directory| match self.has_directory(directory) {
             true => Ok(ControlFlow::Continue(())),
             false => entries.of(directory),
-        });
-        outcome.map(|_| ())
+        })
     }
 
     fn has_directory(&self, directory: &Path) -> bool {
         self.directories.iter().any(|own| own == directory)
     }
 
-    fn list(&self, reach: Reach<'_>) -> Vec<Sibling> {
+    /// What is there, and why there may be more.
+    fn list(&self, reach: Reach<'_>) -> (Vec<Sibling>, Option<Lost>) {
         let mut found = Vec::new();
-        // What can't be read has none.
-        let _ = self.entries(&mut |directory, entry| {
+        let outcome = self.entries(&mut |directory, entry| {
             let other = entry.file_name();
             let is_own = directory == self.directories[0] && Some(&other) == self.names.first();
             if self.may_have(&other, reach) && !is_own {
@@ -285,7 +312,12 @@ impl Family {
             true
         });
         found.sort_by(|a, b| a.path.cmp(&b.path));
-        found
+        let lost = match outcome {
+            Ok(ControlFlow::Continue(())) => None,
+            Ok(ControlFlow::Break(())) => Some(Lost::TooMany),
+            Err(_) => Some(Lost::Unreadable),
+        };
+        (found, lost)
     }
 
     fn sibling(&self, directory: &Path, entry: &DirEntry, other: &OsStr) -> Option<Sibling> {
@@ -381,4 +413,19 @@ pub fn directory_of(path: &Path) -> &Path {
     path.parent()
         .filter(|parent| !parent.as_os_str().is_empty())
         .unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_cannot_be_read_is_no_empty_one() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let lost = |path: &str| listed(&dir.path().join(path), Reach::Known).lost;
+        fs::write(dir.path().join("file"), "").expect("write");
+        assert_eq!(lost("file/app.log"), Some(Lost::Unreadable));
+        assert_eq!(lost("nowhere/app.log"), None);
+        assert_eq!(lost("app.log"), None);
+    }
 }
