@@ -283,6 +283,10 @@ pub const QUEUED_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// least.
 pub const SHELF_CHUNK_BYTES_MIN: usize = CHUNK_BYTES_MIN / 2;
 
+/// Who catches up and finds its lines on the shelf takes that many bytes of them for one turn and one write. A thousand
+/// that stand in as many places hold some 64 MB so, until they have written it.
+pub const SHELF_RUN_BYTES: usize = 64 * 1024;
+
 /// What may be left to read when a reader registers: it then reads the rest while its queue already fills.
 pub const JOIN_BYTES_MAX: u64 = 256 * 1024;
 

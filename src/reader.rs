@@ -155,6 +155,16 @@ impl Reader {
         }
     }
 
+    /// What lies on the shelf right behind the lines that were read last, in the same file: nothing is read for it.
+    pub fn next_shelved(&mut self, chunk_bytes: usize) -> Option<Chunk> {
+        let cursor = self.cursors.get_mut(self.turn)?.as_mut()?;
+        let until = match self.until {
+            Until::Noted => Some(cursor.until?),
+            Until::Edge => self.turn_until,
+        };
+        cursor.next_shelved(&self.hub, until, chunk_bytes)
+    }
+
     /// What comes next, about `chunk_bytes` of it. Blocks on the disk, and on nothing else.
     pub fn next(&mut self, chunk_bytes: usize) -> io::Result<Next> {
         if self.until == Until::Edge {

@@ -72,3 +72,34 @@ fn what_a_truncation_took_from_the_file_comes_from_the_shelf_and_the_rest_is_tol
         assert_eq!(sent(shelf, 1), [start.clone(), lost(4), truncated.clone()]);
     }
 }
+
+#[test]
+fn what_lies_behind_a_chunk_of_the_shelf_is_taken_along_up_to_the_next_event() {
+    let file = file(LINE, 6);
+    let hub = Hub::new(1 << 20).expect("a hub");
+    let mut published = Published::new(hub.shelving(Shelf::new(1 << 20, 1)), &file, LINE);
+    let hub = Arc::clone(&published.hub);
+    let _joined = hub.join(Arc::new(Quiet), Selection::All, Vec::new(), 8);
+    published.publish(2);
+    published.publish(2);
+    // Who was there before is told of it.
+    let mut life = from_the_start(&hub);
+    let missing = Change::Aside(EventKind::Missing);
+    hub.publish(vec![(Arc::clone(&published.source), missing)]);
+    published.publish(2);
+    let mut along = Vec::new();
+    loop {
+        let Next::Chunk(chunk) = life.read(1).expect("readable") else {
+            break;
+        };
+        let reader = life.reader_mut().expect("it lives");
+        let more = std::iter::from_fn(|| reader.next_shelved(1));
+        let more: Vec<_> = more.map(|chunk| chunk.end().offset).collect();
+        along.push((chunk.end().offset, more));
+    }
+    let after = |lines: usize| (lines * LINE.len()) as u64;
+    assert_eq!(
+        along,
+        [(0, vec![after(2), after(4)]), (after(4), vec![after(6)]),]
+    );
+}

@@ -130,6 +130,38 @@ impl Cursor {
         }
     }
 
+    /// The chunk of the shelf that begins where the stream stands in its file, if there is one and nothing is to be told
+    /// before it.
+    pub(in crate::reader) fn next_shelved(
+        &mut self,
+        hub: &Hub,
+        until: Option<Edge>,
+        chunk_bytes: usize,
+    ) -> Option<Chunk> {
+        let at = self.standing.position?;
+        if self.is_past() || self.waits() {
+            return None;
+        }
+        let stand = hub.stand(self.source.index, self.standing, until);
+        let Stand::Bytes {
+            generation,
+            from,
+            limit,
+            ..
+        } = stand
+        else {
+            return None;
+        };
+        let index = self.source.index;
+        match hub.shelf.find(index, at, limit, chunk_bytes) {
+            Found::Chunk(chunk) if from == at.offset && !generation.is_gone() => {
+                self.has_chunk(&chunk, at);
+                Some(chunk)
+            }
+            _ => None,
+        }
+    }
+
     /// The next of the bytes that are there; `None` where they are not any more, which the next stand tells.
     fn take(&mut self, hub: &Hub, there: &There, chunk_bytes: usize) -> Option<Next> {
         let generation = &there.generation;

@@ -13,10 +13,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::hub::{Hub, Subscriber};
-use crate::limits::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNKS_BYTES, STALL_HOLD};
+use crate::limits::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNKS_BYTES, SHELF_RUN_BYTES, STALL_HOLD};
 use crate::reader::life::{Happening, State};
 use crate::reader::{Next, Reader, Subscription};
-use crate::source::{Kind, Segment};
+use crate::source::{Kind, Position, Segment};
 use crate::via::Passage;
 
 use super::filter::{Filter, Sifted};
@@ -184,10 +184,38 @@ impl<'a> Stream<'a> {
                 }
             };
             let sifted = self.sift(&segment, filter.as_ref(), &mut turn)?;
+            let is_shelved = segment.is_shared() && filter.is_none();
+            let end = segment.end();
             self.peer.link.lock().push_chunk(segment, &sifted);
+            if is_shelved {
+                self.take_run(end, chunk, &turn)?;
+            }
             drop(turn);
             self.send()?;
         }
+    }
+
+    /// Takes along what lies on the shelf behind the chunk that was read last and ends at `end`: others have read and
+    /// encoded it, so that a turn and a write for each chunk would cost more than the chunk. It is all of one file and
+    /// nothing is told in between, so a peer that takes nothing can be cut down to the first frame of it.
+    fn take_run(&self, end: Position, chunk_bytes: usize, turn: &Turn<'_>) -> Result<(), Ended> {
+        let is_short = |at: Position| at.offset.saturating_sub(end.offset) < SHELF_RUN_BYTES as u64;
+        let mut at = end;
+        while is_short(at) && !turn.is_over() && self.peer.link.lock().sends_shared() {
+            let next = self.with_life(|life| {
+                let reader = life.reader_mut()?;
+                let chunk = reader.next_shelved(chunk_bytes)?;
+                let behind = || reader.behind_bytes();
+                self.shared.streams.has_read(&self.peer, &chunk, behind);
+                Some(chunk)
+            })?;
+            let Some(next) = next else {
+                break;
+            };
+            at = next.end();
+            self.peer.link.lock().push_chunk(next, &Sifted::All);
+        }
+        Ok(())
     }
 
     /// All is read, and nothing more is to come: says so of each source.

@@ -36,6 +36,11 @@ impl Link {
         });
     }
 
+    /// What was pushed last is a chunk that others have, too, and not bytes of its own.
+    pub fn sends_shared(&mut self) -> bool {
+        self.outbox.last().is_some_and(|item| item.chunk.is_some())
+    }
+
     /// The same of a segment, encoded for this client alone.
     pub fn push_segment(&mut self, segment: &Segment, sifted: &Sifted) {
         let header = self.header_for(segment, sifted, self.named);
@@ -208,7 +213,10 @@ impl Link {
                 continue;
             }
             let named = self.outbox.last_file(&self.wire).or(self.named);
-            let sifted = self.wire.sifted(segment);
+            let sifted = match self.wire.has_headers() {
+                true => self.wire.sifted(segment),
+                false => Sifted::All,
+            };
             // It counts once it is sent, behind what was taken before.
             let before = self.wire.sum();
             self.wire.goes_back(Sum::default());
