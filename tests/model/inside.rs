@@ -26,15 +26,12 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// Bytes that a client reads at a time: little, so that much can happen in between.
 const CHUNK_BYTES: usize = 512;
 
-/// Bytes on the shelf: a dozen reads.
-const SHELF_BYTES: usize = 8 * 1024;
-
 /// Batches that fill the queues of the clients. The first has all room, so that nothing is left out for it; the last is cut
 /// off wherever it is.
 const QUEUE_BATCHES: [usize; 3] = [1 << 20, 4, 1];
 
-/// One run of the program.
-pub(crate) struct Inside {
+/// One run of the program, with a shelf of so many bytes that takes the smallest of chunks.
+pub(crate) struct Inside<const SHELF_BYTES: usize> {
     /// The files of the script.
     logs: Vec<PathBuf>,
     hub: Arc<Hub>,
@@ -42,11 +39,10 @@ pub(crate) struct Inside {
     thread: JoinHandle<()>,
 }
 
-impl Program for Inside {
-    type Client = Client;
+impl<const SHELF_BYTES: usize> Program for Inside<SHELF_BYTES> {
+    type Client = Client<SHELF_BYTES>;
 
-    fn start(logs: &[PathBuf], _: Stored) -> Inside {
-        // A shelf so small that chunks are thrown away all the time, and takes the smallest of them.
+    fn start(logs: &[PathBuf], _: Stored) -> Self {
         let hub = Hub::new(1 << 20).expect("a hub");
         let hub = Arc::new(hub.shelving(Shelf::new(SHELF_BYTES, 1)));
         let rounds = Arc::new(Rounds::new(Arc::clone(&hub), None));
@@ -82,7 +78,7 @@ impl Program for Inside {
     }
 }
 
-impl Inside {
+impl<const SHELF_BYTES: usize> Inside<SHELF_BYTES> {
     /// Which file of the script a source is, if it is one.
     fn file(&self, source: &Source) -> Option<usize> {
         let path = source.path();
@@ -104,7 +100,7 @@ impl Subscriber for Quiet {
 }
 
 /// A client, over all its connections.
-pub(crate) struct Client {
+pub(crate) struct Client<const SHELF_BYTES: usize> {
     /// While it is there.
     life: Option<Subscription>,
     /// It does not read for now.
@@ -122,10 +118,10 @@ struct Has {
     last: Option<usize>,
 }
 
-impl play::Client for Client {
-    type Program = Inside;
+impl<const SHELF_BYTES: usize> play::Client for Client<SHELF_BYTES> {
+    type Program = Inside<SHELF_BYTES>;
 
-    fn new(number: usize) -> Client {
+    fn new(number: usize) -> Self {
         Client {
             life: None,
             stalls: false,
@@ -163,7 +159,7 @@ impl play::Client for Client {
         self.files[file].got.clone()
     }
 
-    fn come(&mut self, daemon: &Inside) {
+    fn come(&mut self, daemon: &Inside<SHELF_BYTES>) {
         let begin = Begin {
             hub: &daemon.hub,
             selection: Selection::All,
@@ -192,7 +188,7 @@ impl play::Client for Client {
         }
     }
 
-    fn go(&mut self, _: &Inside) {
+    fn go(&mut self, _: &Inside<SHELF_BYTES>) {
         if let Some(mut life) = self.life.take() {
             if life.is_cut() {
                 life.happens(Happening::Cut);
@@ -201,7 +197,7 @@ impl play::Client for Client {
         }
     }
 
-    fn take_until(&mut self, daemon: &Inside, last: &[usize]) -> Result<(), String> {
+    fn take_until(&mut self, daemon: &Inside<SHELF_BYTES>, last: &[usize]) -> Result<(), String> {
         let deadline = Instant::now() + DEADLINE;
         while self.lacks(last) {
             self.step(daemon, deadline)
@@ -218,7 +214,7 @@ impl play::Client for Client {
         Ok(())
     }
 
-    fn catch_up(&mut self, daemon: &Inside) -> Result<(), String> {
+    fn catch_up(&mut self, daemon: &Inside<SHELF_BYTES>) -> Result<(), String> {
         let deadline = Instant::now() + DEADLINE;
         while Instant::now() < deadline {
             let now = Instant::now();
@@ -237,7 +233,7 @@ impl play::Client for Client {
     }
 }
 
-impl Client {
+impl<const SHELF_BYTES: usize> Client<SHELF_BYTES> {
     fn have(&self) -> Vec<Option<usize>> {
         self.files.iter().map(|has| has.last).collect()
     }
@@ -251,7 +247,7 @@ impl Client {
         self.life.as_ref().map_or(State::Over, Subscription::state)
     }
 
-    fn step(&mut self, daemon: &Inside, deadline: Instant) -> io::Result<()> {
+    fn step(&mut self, daemon: &Inside<SHELF_BYTES>, deadline: Instant) -> io::Result<()> {
         let Some(life) = &mut self.life else {
             return Ok(());
         };
@@ -281,7 +277,7 @@ impl Client {
         Ok(())
     }
 
-    fn take_down(&mut self, daemon: &Inside, segment: &Segment) {
+    fn take_down(&mut self, daemon: &Inside<SHELF_BYTES>, segment: &Segment) {
         let Some(file) = daemon.file(&segment.source) else {
             return;
         };

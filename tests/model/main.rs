@@ -23,6 +23,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 
 use tailcast::reader::life::{self, State};
 
+use inside::Inside;
 use play::{Program, odd_script, play, script};
 use world::Stored;
 
@@ -49,10 +50,14 @@ const KEPT_ODD_INSIDE: &[(u64, Stored)] = &[
 
 /// Scripts in a run that is not told how long to be.
 const SCRIPTS_INSIDE: u64 = 60;
+const SCRIPTS_SHELF: u64 = 8;
 const SCRIPTS_WIRE: u64 = 16;
 const SCRIPTS_FIFO: u64 = 12;
 const SCRIPTS_ODD_INSIDE: u64 = 40;
 const SCRIPTS_ODD_WIRE: u64 = 12;
+
+/// Bytes on the shelf: a dozen reads, so that chunks are thrown away all the time.
+const SHELF_BYTES: usize = 8 * 1024;
 
 /// Where these begin.
 const SEED_FIRST: u64 = 1795900000000000;
@@ -189,8 +194,23 @@ fn all_are_made(how: &str, made: [u64; life::MOVES.len()], seldom: &[(State, Sta
 
 #[test]
 fn every_client_gets_every_line_once_in_order_or_is_told_of_the_loss() {
-    play_many::<inside::Inside>(KEPT_INSIDE, SCRIPTS_INSIDE, PLAYERS_INSIDE, stored);
+    play_many::<Inside<SHELF_BYTES>>(KEPT_INSIDE, SCRIPTS_INSIDE, PLAYERS_INSIDE, stored);
     all_are_made("in process", life::made(), &[]);
+}
+
+#[test]
+fn every_client_gets_the_same_without_a_shelf() {
+    play_many::<Inside<0>>(&[], SCRIPTS_SHELF, PLAYERS_INSIDE, stored);
+}
+
+#[test]
+fn every_client_gets_the_same_from_a_shelf_with_room_for_one_read() {
+    play_many::<Inside<1024>>(&[], SCRIPTS_SHELF, PLAYERS_INSIDE, stored);
+}
+
+#[test]
+fn every_client_gets_the_same_from_a_shelf_that_forgets_nothing() {
+    play_many::<Inside<{ 64 << 20 }>>(&[], SCRIPTS_SHELF, PLAYERS_INSIDE, stored);
 }
 
 #[test]
@@ -208,7 +228,7 @@ fn every_client_gets_what_comes_by_a_fifo_once_in_order_over_restarts_or_is_told
 
 #[test]
 fn every_client_gets_every_line_once_in_order_however_files_are_made_replaced_and_copied() {
-    play_many::<inside::Inside>(
+    play_many::<Inside<SHELF_BYTES>>(
         KEPT_ODD_INSIDE,
         SCRIPTS_ODD_INSIDE,
         PLAYERS_INSIDE,
