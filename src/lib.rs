@@ -97,8 +97,8 @@
 //!   cost more than the write that they lead to. So who publishes also writes, and one thread a core helps; a client's own
 //!   thread works only when its peer is slow.
 //! - **The shelf** ([`hub::Shelf`]): lines that are published are encoded once for all, but a hundred clients that fall behind
-//!   together would each read and encode for themselves, at six times the cost. Chunks that were read lately are kept for a
-//!   moment, with their wire forms.
+//!   together would each read and encode for themselves, at six times the cost. Chunks that were published or read lately
+//!   are kept, with their wire forms, as long as the memory for queued batches has room for them.
 //! - **Spools** ([`feed`]): a pipe can't be read again from anywhere. Instead of a second kind of buffer, with its own ways of
 //!   being full, slow and lost, what it brings becomes a file.
 //! - **A place in the file as the id**: nothing is kept for a client that is gone, so any number may come back, also after a

@@ -684,8 +684,8 @@ pub const FILTER_CACHE_BYTES: usize = 256 * 1024;
 /// not be faster.
 pub const FILTER_CACHES_MAX: usize = COURIERS_MAX + 1;
 
-/// Filters of which a batch remembers what passes, for clients whose filters are equal; beyond, each sifts for itself.
-/// Half of the room goes to dashboards that many look at, if there are some.
+/// Filters of which a batch remembers what passes, for clients whose filters are equal. Each of the clients that have one
+/// more sifts for itself.
 pub const PARTS_MAX: usize = 8;
 
 /// Who delivers sifts for a client where that takes no longer than to wake the client's own thread would.

@@ -1,8 +1,9 @@
 //! Wire formats: how segments become bytes for a peer.
 //!
 //! A *shape* says what a line looks like, a *framing* what goes around it. Where no client's own state takes part, the
-//! bytes of a segment are the same for all clients: they are made once and shared (see [`Segment::form`]). A filter, and
-//! SSE ids over several files, make them a client's own. A payload can be deflated before it is framed.
+//! bytes of a segment are the same for all clients: they are made once and shared (see [`Segment::form`]). Clients with the
+//! same filter share those of what passes it. SSE ids over several files, and a filter that nobody else has, make them a
+//! client's own. A payload can be deflated before it is framed.
 //!
 //! [`Segment::form`]: crate::source::Segment::form
 
