@@ -2,7 +2,7 @@
 //! ever followed as a log.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -15,10 +15,19 @@ pub fn read(path: &Path, bytes_max: u64) -> io::Result<(Vec<u8>, Metadata)> {
     secrets::keep(path);
     let file = File::open(path)?;
     let metadata = file.metadata()?;
+    let too_large = || {
+        io::Error::new(
+            ErrorKind::FileTooLarge,
+            format!("it is over {bytes_max} bytes"),
+        )
+    };
+    if metadata.len() > bytes_max {
+        return Err(too_large());
+    }
     let mut bytes = Vec::new();
     file.take(bytes_max + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > bytes_max {
-        return Err(io::Error::other(format!("it is over {bytes_max} bytes")));
+        return Err(too_large());
     }
     Ok((bytes, metadata))
 }

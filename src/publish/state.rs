@@ -72,7 +72,16 @@ impl State {
                 format!("another tailcast publishes to {broker} from this --state-dir"),
             )
         })?;
-        let text = read(&path).map_err(|error| StartError::failed(deed("read"), error))?;
+        let text = read(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::FileTooLarge => StartError::failed(
+                deed("use"),
+                format!(
+                    "{error}, which no state file is: move it away, and publishing begins at the end of each file \
+                     (--publish-from-start: at its beginning)"
+                ),
+            ),
+            _ => StartError::failed(deed("read"), error),
+        })?;
         let (client, kept) = match text {
             None => (None, Ids::new()),
             Some(text) => {
@@ -214,6 +223,21 @@ mod tests {
         let (state, kept) = State::open(&dir, &broker).expect("the state");
         assert_eq!((state.client(), kept.ids), (client.as_str(), ids));
         assert!(kept.written.is_some());
+    }
+
+    #[test]
+    fn a_state_file_that_is_too_large_is_refused_with_what_to_do() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let broker = broker("mqtt://h/logs");
+        let (state, _) = State::open(dir.path(), &broker).expect("a new state");
+        let file = File::create(state.path()).expect("create");
+        file.set_len(STATE_FILE_BYTES + 1).expect("ftruncate");
+        drop(state);
+        let error = State::open(dir.path(), &broker).expect_err("too large");
+        let error = error.to_string();
+        for part in ["publish-h", "move it away", "--publish-from-start"] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
     }
 
     #[test]
