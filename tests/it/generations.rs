@@ -255,6 +255,10 @@ fn logger_history(name: &str, logger: impl Fn(&Path) -> Command) {
     let mut input = child.stdin.take().expect("a pipe");
     for n in 1..=3000 {
         writeln!(input, "a line that is as long as such lines are {n}").expect("write");
+        if n % 100 == 0 {
+            // A rotation each 50 ms or so: the load itself.
+            thread::sleep(Duration::from_millis(40));
+        }
     }
     drop(input);
     assert!(child.wait().expect("wait").success());
