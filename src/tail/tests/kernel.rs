@@ -118,6 +118,49 @@ fn a_limit_that_is_hit_is_named_and_files_are_polled() {
     }
 }
 
+/// Set in the process that [`a_mount_over_a_followed_directory_is_noticed_at_once`] starts.
+const MOUNTING: &str = "TAILCAST_TEST_MOUNTING";
+
+/// Runs only in a process of its own, whose mounts are its own.
+#[test]
+fn mounting_child() {
+    if std::env::var_os(MOUNTING).is_none() {
+        return;
+    }
+    let dir = dir();
+    fs::create_dir(dir.path().join("logs")).expect("mkdir");
+    append(&dir.path().join("logs/a.log"), "old\n");
+    let mut rig = Rig::new(dir, &["logs/a.log"]);
+    append(&rig.path("logs/a.log"), "one\n");
+    rig.expect_lines(&["one"]);
+    let mut mount = Command::new("mount");
+    mount.args(["-t", "tmpfs", "tmpfs"]).arg(rig.path("logs"));
+    assert!(mount.status().expect("mount").success());
+    append(&rig.path("logs/a.log"), "two\n");
+    // No event tells of it, and the next look that needs none is a minute away.
+    rig.expect_lines(&["one", "two"]);
+}
+
+#[test]
+fn a_mount_over_a_followed_directory_is_noticed_at_once() {
+    let own = std::env::current_exe().expect("this program");
+    let script = "mount -t tmpfs tmpfs /mnt || exit 99; exec \"$@\"";
+    let child = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount"])
+        .args(["sh", "-c", script, "sh"])
+        .arg(&own)
+        .args(["--exact", "tail::tests::kernel::mounting_child"])
+        .env(MOUNTING, "1")
+        .output();
+    match child {
+        Ok(out) if out.status.code() != Some(99) && !is_refused(&out.stderr) => {
+            let said = String::from_utf8_lossy(&out.stdout);
+            assert!(out.status.success(), "{said}");
+        }
+        _ => eprintln!("skipped: no mounts in user namespaces here"),
+    }
+}
+
 fn is_refused(stderr: &[u8]) -> bool {
     String::from_utf8_lossy(stderr).contains("unshare:")
 }
