@@ -13,7 +13,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::hub::{Hub, Subscriber};
-use crate::limits::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNKS_BYTES, SHELF_RUN_BYTES, STALL_HOLD};
+use crate::limits::{
+    CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNKS_BYTES, SHELF_RUN_BYTES, SHELF_RUNS_BYTES, STALL_HOLD,
+};
 use crate::reader::life::{Happening, State};
 use crate::reader::{Next, Reader, Subscription};
 use crate::source::{Kind, Position, Segment};
@@ -199,7 +201,10 @@ impl<'a> Stream<'a> {
     /// encoded it, so that a turn and a write for each chunk would cost more than the chunk. It is all of one file and
     /// nothing is told in between, so a peer that takes nothing can be cut down to the first frame of it.
     fn take_run(&self, end: Position, chunk_bytes: usize, turn: &Turn<'_>) -> Result<(), Ended> {
-        let is_short = |at: Position| at.offset.saturating_sub(end.offset) < SHELF_RUN_BYTES as u64;
+        let share = SHELF_RUNS_BYTES / self.shared.streams.catching_up().max(1);
+        let room = share.min(SHELF_RUN_BYTES).saturating_sub(chunk_bytes) as u64;
+        let is_short =
+            |at: Position| at.offset.saturating_sub(end.offset) + chunk_bytes as u64 <= room;
         let mut at = end;
         while is_short(at) && !turn.is_over() && self.peer.link.lock().sends_shared() {
             let next = self.with_life(|life| {
