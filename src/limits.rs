@@ -392,6 +392,10 @@ pub const EVENT_READS_MAX: usize = 64;
 /// with what else a pass does, another file's line waits no longer than 50 ms.
 pub const PASS_TIME: Duration = Duration::from_millis(8);
 
+/// Files that have brought lines last and are looked at without an event while thousands of events wait: more than a pass
+/// gets through, and a millisecond's work.
+pub const LATELY_MAX: usize = 256;
+
 /// How long a pattern's directories are looked through in one pass.
 pub const SCAN_TIME: Duration = Duration::from_millis(5);
 

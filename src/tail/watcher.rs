@@ -30,7 +30,7 @@ use crate::stop::Stop;
 
 use asked::Asked;
 use mounted::Mounted;
-use turns::Ready;
+use turns::{Lately, Ready};
 
 use super::containers::Containers;
 use super::follower::{Follower, Turn};
@@ -121,6 +121,7 @@ pub struct Watcher {
     asked: Vec<Asked>,
     /// Who took part in the last batch that was not empty.
     active: Vec<usize>,
+    lately: Lately,
     pace: Pace,
     forget_at: Option<Instant>,
     mounted: Mounted,
@@ -156,6 +157,7 @@ impl Watcher {
             questions: Vec::new(),
             asked: Vec::new(),
             active: Vec::new(),
+            lately: Lately::default(),
             pace: Pace::new(now),
             forget_at: None,
             mounted: Mounted::new(),
@@ -321,6 +323,7 @@ impl Watcher {
         let now = Instant::now();
         self.listings.clear();
         self.take_events();
+        self.write_lately();
         self.take_notices();
         self.take_asked(now);
         self.take_times(now);
@@ -354,6 +357,9 @@ impl Watcher {
                     break;
                 }
             }
+        }
+        for &index in &self.active {
+            self.lately.brought(index);
         }
         let carried = self.publish(changes, read, now);
         self.serve_asked();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::hub::{Change, Notice};
-use crate::limits::{FILES_MAX, SCAN_TIME, TURN_BYTES};
+use crate::limits::{FILES_MAX, LATELY_MAX, SCAN_TIME, TURN_BYTES};
 use crate::source::{Source, inflate};
 
 use super::Watcher;
@@ -118,7 +118,33 @@ impl Ready {
     }
 }
 
+/// The followers whose files have brought something last, the latest last.
+#[derive(Debug, Default)]
+pub(super) struct Lately {
+    indexes: VecDeque<usize>,
+}
+
+impl Lately {
+    pub(super) fn brought(&mut self, index: usize) {
+        self.indexes.retain(|other| *other != index);
+        self.indexes.push_back(index);
+        if self.indexes.len() > LATELY_MAX {
+            self.indexes.pop_front();
+        }
+    }
+}
+
 impl Watcher {
+    /// Where more events wait than were taken, those of a file that is written to all the time stand behind thousands of
+    /// others: those files are looked at without.
+    pub(super) fn write_lately(&mut self) {
+        if !self.watches.is_drained() {
+            for &index in &self.lately.indexes {
+                self.ready.write(index);
+            }
+        }
+    }
+
     pub(super) fn make_all_ready(&mut self) {
         for &index in self.followers.keys() {
             self.ready.stir(index);
@@ -464,6 +490,19 @@ mod tests {
         assert_eq!(ready.take_written(), Some((1000, Deed::Read)));
         ready.write(1001);
         assert_eq!(ready.take_written(), Some((1001, Deed::Look)));
+    }
+
+    #[test]
+    fn who_brings_lines_all_the_time_is_not_forgotten_for_thousands_that_bring_one() {
+        let mut lately = Lately::default();
+        for index in 1..10_000 {
+            lately.brought(index);
+            if index % 100 == 0 {
+                lately.brought(0);
+            }
+            assert!(lately.indexes.len() <= LATELY_MAX);
+            assert!(index < 100 || lately.indexes.contains(&0), "{index}");
+        }
     }
 
     #[test]
