@@ -74,6 +74,14 @@ enum Way {
     ByLink,
 }
 
+/// It is not sure which file had which stint.
+#[derive(Clone, Copy, Debug)]
+struct Unsure {
+    since: Instant,
+    /// Drains of all events before the places were looked at: the next one brings those that waited then.
+    whole_drains: u64,
+}
+
 impl Sight {
     /// The same where a watch more is needed, and `is_there` or not.
     fn with(self, is_there: bool) -> Sight {
@@ -108,8 +116,8 @@ pub(super) struct Follower {
     /// When, by the clock that files are stamped with, the name was last seen to lead to the newest file.
     verified: SystemTime,
     stints: Stints,
-    /// Since when it is not sure which file had which stint: events wait that will tell.
-    unsure_since: Option<Instant>,
+    /// Which file had which stint is not sure: events wait that will tell.
+    unsure: Option<Unsure>,
     /// The file that this look has found under the name.
     found: Option<Identity>,
     /// The kernel tells that the held file was moved to this path, which is another follower's.
@@ -155,7 +163,7 @@ impl Follower {
             next_number: 0,
             verified: SystemTime::UNIX_EPOCH,
             stints: Stints::default(),
-            unsure_since: None,
+            unsure: None,
             found: None,
             handed_to: None,
             noticed: VecDeque::new(),

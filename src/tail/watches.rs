@@ -78,6 +78,8 @@ pub(super) struct Watches {
     drains: u64,
     /// The last drain has taken all that had come.
     is_drained: bool,
+    /// How many drains have.
+    whole_drains: u64,
     /// The last event was a change of the number of links, or the like, of this watched file.
     touched: Option<i32>,
     buf: Vec<u8>,
@@ -126,6 +128,7 @@ impl Watches {
             flying: HashMap::new(),
             drains: 0,
             is_drained: true,
+            whole_drains: 0,
             touched: None,
             buf: vec![0; EVENTS_BYTES],
             limit_said: false,
@@ -229,6 +232,11 @@ impl Watches {
         self.is_drained
     }
 
+    /// How often all events were taken that had come.
+    pub(super) fn whole_drains(&self) -> u64 {
+        self.whole_drains
+    }
+
     /// Whether events have come that were not taken.
     pub(super) fn has_waiting(&self) -> bool {
         let Some(inotify) = self.fd() else {
@@ -273,6 +281,7 @@ impl Watches {
         }
         self.is_drained = is_empty;
         if is_empty {
+            self.whole_drains += 1;
             // Both ends of a rename come right after each other: what has not arrived by now went out of our sight.
             let drains = self.drains;
             self.flying.retain(|_, (begun, _)| *begun == drains);

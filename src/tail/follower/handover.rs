@@ -11,7 +11,7 @@ use crate::limits::{EVENT_LATE, GONE_KEPT, QUIET, QUIET_MAX, SEALED_KNOWN_MAX, S
 use crate::source::{Began, EventKind, Origin};
 
 use super::lookup::GONE_UNSEEN;
-use super::{Follower, Turn};
+use super::{Follower, Turn, Unsure};
 use crate::tail::held::Held;
 use crate::tail::identity::Known;
 use crate::tail::sealed::Sealed;
@@ -73,8 +73,8 @@ impl Follower {
 
     /// Which of the files that are to come is the next is not sure before the events are taken that wait.
     fn is_unsure(&self, now: Instant) -> bool {
-        let is_new = |since: Instant| now < since + EVENT_LATE;
-        !self.successors.is_empty() && self.unsure_since.is_some_and(is_new)
+        let is_new = |unsure: Unsure| now < unsure.since + EVENT_LATE;
+        !self.successors.is_empty() && self.unsure.is_some_and(is_new)
     }
 
     /// Keeps a file that is done with in mind.

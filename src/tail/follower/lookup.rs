@@ -13,7 +13,7 @@ use crate::source::record::local;
 use crate::source::{Began, EventKind, Gap, Identity, identity, mark};
 
 use super::stints::{Stand, Trust};
-use super::{Follower, Sight, Turn};
+use super::{Follower, Sight, Turn, Unsure};
 use crate::tail::held::Held;
 use crate::tail::identity::stamp_now;
 use crate::tail::name::{Leads, not_regular};
@@ -137,9 +137,23 @@ impl Follower {
             self.sort_successors();
         }
         // Race: while places were looked at, renames may have put other files there.
-        let may_differ = has_news || is_first || self.unsure_since.is_some();
-        let is_unsure = may_differ && (turn.watches.has_waiting() || stints.are_mixed_up());
-        self.unsure_since = is_unsure.then(|| self.unsure_since.unwrap_or(turn.now));
+        // The events that waited then have come with the next drain of all, however many wait again by now.
+        let whole_drains = turn.watches.whole_drains();
+        let has_looked = has_news || is_first;
+        let waits = match self.unsure {
+            _ if has_looked => turn.watches.has_waiting(),
+            Some(unsure) => unsure.whole_drains == whole_drains,
+            None => false,
+        };
+        let may_differ = has_looked || self.unsure.is_some();
+        let is_unsure = may_differ && (waits || stints.are_mixed_up());
+        self.unsure = is_unsure.then(|| Unsure {
+            since: self.unsure.map_or(turn.now, |unsure| unsure.since),
+            whole_drains: match self.unsure {
+                Some(unsure) if !has_looked => unsure.whole_drains,
+                _ => whole_drains,
+            },
+        });
         let successors = &mut self.successors;
         stints.settle(turn.now, turn.watches, self.index, &mut |order| {
             successors.lost_before(order, GONE_UNSEEN)
