@@ -3,10 +3,12 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
+use std::time::Instant;
 
 use nix::fcntl::{FallocateFlags, fallocate};
 
 use super::rig::*;
+use crate::limits::SAFETY_LOOK;
 use crate::source::EventKind;
 
 const MIB: u64 = 1 << 20;
@@ -64,11 +66,13 @@ fn lines_of_which_the_kernel_does_not_tell_come_soon_where_nuls_wait() {
     let file = room(&dir.path().join("a.log"), MIB, false);
     file.write_all_at(b"old\n", 0).expect("write");
     let mut rig = Rig::polling(dir, &["a.log"]);
-    // A look every 3 s, each time after the line before, would not be in time.
+    let begun = Instant::now();
     for n in 0..12 {
         file.write_all_at(b"a line\n", 4 + 7 * n).expect("write");
         rig.expect_count(n as usize + 1);
     }
+    // A look every 3 s, each time after the line before, would not be in time.
+    assert!(begun.elapsed() < 8 * SAFETY_LOOK, "{:?}", begun.elapsed());
 }
 
 #[test]
