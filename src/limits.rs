@@ -284,8 +284,8 @@ pub const QUEUED_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const SHELF_CHUNK_BYTES_MIN: usize = CHUNK_BYTES_MIN / 2;
 
 /// Who catches up and finds its lines on the shelf takes several chunks for one turn and one write: together all may hold
-/// that many bytes so, until they have written them. Without that bound a thousand that stand in as many places held 64 KiB
-/// each, and the benchmark `halted` added up to 90 MB.
+/// that many bytes so, until they have written them. Without that bound a thousand that stand in as many places hold 64 KiB
+/// each.
 pub const SHELF_RUNS_BYTES: usize = 12 * 1024 * 1024;
 
 /// Most that one takes so.
