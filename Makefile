@@ -68,7 +68,7 @@ check: ## format, lints, documentation, no async runtime, and what the dependenc
 	scripts/check-no-async.sh
 	scripts/check-dependencies.sh
 
-bench: ## measure against the floor, for some five minutes (what is measured: make bench ARGS=--help)
+bench: ## measure against the floor, for some ten minutes (what is measured: make bench ARGS=--help)
 	@$(CARGO) bench --bench bench -- $(ARGS)
 
 bench-peers: ## the same for other programs of this kind, those that are installed: websocketd, websocat, nginx with nchan

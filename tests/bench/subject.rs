@@ -182,9 +182,10 @@ impl Subject {
     }
 }
 
-/// The daemon, with the options that every run has.
+/// The daemon, with the options that every run has, and with one heap as in its systemd units.
 fn daemon() -> Command {
     let mut command = Command::new(DAEMON);
+    command.env("MALLOC_ARENA_MAX", "1");
     command.args([
         "--listen",
         "127.0.0.1:0",
