@@ -200,6 +200,9 @@ fn what_savelog_leaves_under_load_is_history() {
         return;
     };
     for how in [&["-n"][..], &["-l"], &["-l", "-J"]] {
+        if how.contains(&"-J") && tool(&["xz"]).is_none() {
+            continue;
+        }
         let logs = Logs::new();
         let log = logs.file("a.log", "");
         let daemon = Daemon::follow(&[&log]);
