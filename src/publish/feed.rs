@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::hub::{Hub, Selection, SourceState, Stopping, Subscriber};
+use crate::hub::{Hub, SourceState, Stopping, Subscriber};
 use crate::limits::PUBLISH_CHUNK_BYTES;
 use crate::outward::Bell;
 use crate::reader::life::{Deed, Happening};
@@ -46,18 +46,9 @@ impl Feed {
         noted: Vec<SourceState>,
         from: &dyn Fn(&Source) -> From,
     ) -> io::Result<Feed> {
-        let begin = Begin {
-            hub,
-            selection: Selection::All,
-            follow: true,
-            since: None,
-            until: None,
-            rotated: false,
-            passes: None,
-            pause: &mut |_| ControlFlow::Continue(()),
-        };
+        let mut pause = |_| ControlFlow::Continue(());
         // Only a pause that gives up makes no reader.
-        let reader = begin
+        let reader = Begin::everything(hub, &mut pause)
             .reader(noted, from)?
             .ok_or_else(|| io::Error::other("given up"))?;
         Ok(Feed {

@@ -55,7 +55,24 @@ pub fn note(hub: &Hub, selection: &Selection, follows: bool) -> Vec<SourceState>
 /// Tries to look back into a file that changes meanwhile; then it starts with what the file holds.
 const TRIES_MAX: u32 = 3;
 
-impl Begin<'_> {
+impl<'a> Begin<'a> {
+    /// A stream of every source that goes on, from wherever it starts in the current files.
+    pub fn everything(
+        hub: &'a Arc<Hub>,
+        pause: &'a mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Begin<'a> {
+        Begin {
+            hub,
+            selection: Selection::All,
+            follow: true,
+            since: None,
+            until: None,
+            rotated: false,
+            passes: None,
+            pause,
+        }
+    }
+
     /// A reader that starts, in each selected source, where `from` says, seen from where the sources stood when they
     /// were noted. `None` where `pause` gave up. Blocks on the disk.
     pub fn reader(

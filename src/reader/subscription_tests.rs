@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use super::*;
 use crate::hub::tests::{Published, Quiet, file};
-use crate::hub::{Change, Selection, Shelf};
+use crate::hub::{Change, Shelf};
 use crate::limits::READ_TRIES_MAX;
 use crate::reader::{Begin, From, Wait};
 use crate::source::{EventKind, Kind};
@@ -43,17 +43,8 @@ const LENGTH: u32 = 4;
 
 /// A subscription to all that `hub` has, from the first line.
 pub(crate) fn from_the_start(hub: &Arc<Hub>) -> Subscription {
-    let begin = Begin {
-        hub,
-        selection: Selection::All,
-        follow: true,
-        since: None,
-        until: None,
-        rotated: false,
-        passes: None,
-        pause: &mut |_| ControlFlow::Continue(()),
-    };
-    let reader = begin.reader(hub.sources(), &|_| From::All);
+    let mut pause = |_| ControlFlow::Continue(());
+    let reader = Begin::everything(hub, &mut pause).reader(hub.sources(), &|_| From::All);
     Subscription::new(reader.expect("readable").expect("not given up"))
 }
 

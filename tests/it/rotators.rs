@@ -64,6 +64,12 @@ fn after_rotation(logs: &Logs, options: &[&str], names: &[(&str, &str)]) -> Vec<
     each.map(|(file, id)| resumed(&daemon, file, id)).collect()
 }
 
+/// The id of the first line of `app.log`, told by a daemon that has ended since.
+fn first_id(options: &[&str], log: &Path) -> String {
+    let daemon = Daemon::with(options, &[log]);
+    ids(&daemon, "app.log")[0].clone()
+}
+
 const KNOWN: [(&str, &str); 6] = [
     ("app.log", "app.log.1"),
     ("current", "@400000006b0aa96c37bf7df4.s"),
@@ -104,9 +110,7 @@ fn files_of_an_unknown_name_are_gone_on_with_through_those_that_are_called_alike
     let log = logs.file("app.log", "1\n2\n");
     let state = logs.path("state");
     let options = ["--state-dir", state.to_str().expect("UTF-8")];
-    let daemon = Daemon::with(&options, &[&log]);
-    let id = ids(&daemon, "app.log")[0].clone();
-    drop(daemon);
+    let id = first_id(&options, &log);
     // So many within a tick of the clock that files have that only the numbers in their names tell their order.
     for n in 3..15 {
         for k in (1..12).rev() {
@@ -127,9 +131,7 @@ fn a_copy_of_an_unknown_name_is_not_read_after_what_it_was_made_of() {
     let log = logs.file("app.log", "1\n2\n");
     let state = logs.path("state");
     let options = ["--state-dir", state.to_str().expect("UTF-8")];
-    let daemon = Daemon::with(&options, &[&log]);
-    let id = ids(&daemon, "app.log")[0].clone();
-    drop(daemon);
+    let id = first_id(&options, &log);
     fs::copy(&log, logs.path("swept 1")).expect("copy");
     fs::rename(&log, logs.path("swept 2")).expect("rename");
     append(&log, "3\n");

@@ -160,21 +160,12 @@ impl<const SHELF_BYTES: usize> play::Client for Client<SHELF_BYTES> {
     }
 
     fn come(&mut self, daemon: &Inside<SHELF_BYTES>) {
-        let begin = Begin {
-            hub: &daemon.hub,
-            selection: Selection::All,
-            follow: true,
-            since: None,
-            until: None,
-            rotated: false,
-            passes: None,
-            pause: &mut |_| ControlFlow::Continue(()),
-        };
+        let mut pause = |_| ControlFlow::Continue(());
         let from = |source: &Source| {
             let id = daemon.file(source).and_then(|file| self.files[file].id);
             id.map_or(From::All, From::After)
         };
-        let reader = begin
+        let reader = Begin::everything(&daemon.hub, &mut pause)
             .reader(note(&daemon.hub, &Selection::All, true), &from)
             .expect("readable")
             .expect("not given up");

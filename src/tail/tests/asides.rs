@@ -20,15 +20,10 @@ fn tell(hub: &Hub, kind: EventKind) {
 }
 
 fn reader(hub: &Arc<Hub>, from: From, follow: bool) -> Reader {
+    let mut pause = |_| ControlFlow::Continue(());
     let begin = Begin {
-        hub,
-        selection: Selection::All,
         follow,
-        since: None,
-        until: None,
-        rotated: false,
-        passes: None,
-        pause: &mut |_| ControlFlow::Continue(()),
+        ..Begin::everything(hub, &mut pause)
     };
     let reader = begin
         .reader(note(hub, &Selection::All, false), &|_| from)

@@ -182,16 +182,8 @@ fn deleted_held(dir: &Path) -> usize {
 }
 
 fn reader(hub: &Arc<Hub>, from: From) -> Reader {
-    let begin = Begin {
-        hub,
-        selection: Selection::All,
-        follow: true,
-        since: None,
-        until: None,
-        rotated: false,
-        passes: None,
-        pause: &mut |_| ControlFlow::Continue(()),
-    };
+    let mut pause = |_| ControlFlow::Continue(());
+    let begin = Begin::everything(hub, &mut pause);
     let reader = begin.reader(note(hub, &Selection::All, false), &|_| from);
     reader.expect("readable").expect("not given up")
 }
