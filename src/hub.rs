@@ -282,13 +282,6 @@ impl Hub {
         self.shelf.tidy() || again
     }
 
-    /// The name of a source is not followed any more: nobody begins with it from now on, and it is forgotten once nobody
-    /// holds it.
-    pub fn part(&self, source: &Source) {
-        source.set_parted();
-        self.state.lock().streams.part(source.index);
-    }
-
     // -- for readers
 
     /// Every source as it stands now.
@@ -431,7 +424,7 @@ impl Hub {
 
     /// Whether the sender of this subscription is there.
     fn is_subscribed(&self, key: u64) -> bool {
-        self.state.lock().registry.has(key)
+        self.state.lock().registry.find(key).is_some()
     }
 
     /// How many are subscribed now.

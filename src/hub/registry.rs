@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::limits::QUEUED_BYTES_MAX;
 use crate::source::{Batch, Kind, Segment, Source};
@@ -84,6 +84,23 @@ struct Entry {
     queued: u64,
 }
 
+impl Entry {
+    /// The sequence number of the last batch that it is done with.
+    fn done(&self) -> u64 {
+        self.subscriber.done().max(self.joined)
+    }
+
+    /// It waits for a file to go on in, and that begins among `segments`.
+    fn gets_awaited(&self, segments: &[Segment]) -> bool {
+        let begins = |segment: &Segment| match &segment.kind {
+            Kind::Event(event) => !event.id.is_nowhere(),
+            Kind::Lines(_) => true,
+        };
+        let mut of = segments.iter();
+        of.any(|segment| self.awaited.contains(&segment.source.index) && begins(segment))
+    }
+}
+
 /// The outcome of a publish.
 pub(super) struct Sent {
     /// What was queued.
@@ -128,17 +145,14 @@ impl Registry {
     }
 
     pub(super) fn remove(&mut self, key: u64) -> Option<Sender<Arc<Batch>>> {
-        let at = self
-            .entries
-            .binary_search_by_key(&key, |entry| entry.key)
-            .ok()?;
+        let at = self.find(key)?;
         self.live = None;
         Some(self.entries.remove(at).sender)
     }
 
-    pub(super) fn has(&self, key: u64) -> bool {
+    pub(super) fn find(&self, key: u64) -> Option<usize> {
         let found = self.entries.binary_search_by_key(&key, |entry| entry.key);
-        found.is_ok()
+        found.ok()
     }
 
     pub(super) fn close(&mut self) -> Vec<Arc<dyn Subscriber>> {
@@ -156,53 +170,25 @@ impl Registry {
         let mut dropped = Vec::new();
         self.make_room(&mut dropped);
         self.entries.retain_mut(|entry| {
-            let wanted = batch
-                .segments
-                .iter()
-                .any(|segment| entry.selection.has(&segment.source));
-            if !wanted {
+            let mut segments = batch.segments.iter();
+            if !segments.any(|segment| entry.selection.has(&segment.source)) {
                 return true;
             }
-            let begins = |segment: &Segment| match &segment.kind {
-                Kind::Event(event) => !event.id.is_nowhere(),
-                Kind::Lines(_) => true,
-            };
-            let is_awaited = |segment: &Segment| {
-                entry.awaited.contains(&segment.source.index) && begins(segment)
-            };
-            if !entry.awaited.is_empty() && batch.segments.iter().any(is_awaited) {
-                dropped.push(Arc::clone(&entry.subscriber));
-                return false;
+            let is_queued = !entry.gets_awaited(&batch.segments)
+                && entry.sender.try_send(Arc::clone(&batch)).is_ok();
+            match is_queued {
+                true => entry.queued = sequence,
+                false => dropped.push(Arc::clone(&entry.subscriber)),
             }
-            match entry.sender.try_send(Arc::clone(&batch)) {
-                Ok(()) => {
-                    entry.queued = sequence;
-                    true
-                }
-                Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                    dropped.push(Arc::clone(&entry.subscriber));
-                    false
-                }
-            }
+            is_queued
         });
         if !dropped.is_empty() {
             self.live = None;
         }
         self.published.push_back((sequence, Arc::downgrade(&batch)));
-        let live = if self.entries.is_empty() {
-            None
-        } else {
-            let entries = &self.entries;
-            let live = self.live.get_or_insert_with(|| {
-                Arc::new(
-                    entries
-                        .iter()
-                        .map(|entry| Arc::clone(&entry.subscriber))
-                        .collect(),
-                )
-            });
-            Some(Arc::clone(live))
-        };
+        let subscribers = self.entries.iter().map(|entry| &entry.subscriber);
+        let all = || Arc::new(subscribers.cloned().collect());
+        let live = (!self.entries.is_empty()).then(|| self.live.get_or_insert_with(all).clone());
         let is_queued = live.is_some() || !dropped.is_empty();
         Sent {
             batch,
@@ -215,7 +201,7 @@ impl Registry {
     /// Bytes of lines that the slowest subscriber has yet to carry.
     pub(super) fn queued_bytes(&self) -> u64 {
         let waits = |entry: &Entry| {
-            let done = entry.subscriber.done().max(entry.joined);
+            let done = entry.done();
             (done < entry.queued).then_some(done)
         };
         let Some(oldest) = self.entries.iter().filter_map(waits).min() else {
@@ -228,10 +214,7 @@ impl Registry {
 
     /// Whether most subscribers have not yet carried the batch before the last one.
     pub(super) fn most_lag(&self) -> bool {
-        let lags = |entry: &&Entry| {
-            let done = entry.subscriber.done().max(entry.joined);
-            done < entry.queued.saturating_sub(1)
-        };
+        let lags = |entry: &&Entry| entry.done() < entry.queued.saturating_sub(1);
         2 * self.entries.iter().filter(lags).count() > self.entries.len()
     }
 
@@ -250,8 +233,7 @@ impl Registry {
             };
             queued -= pinned(&batch).min(queued);
             self.entries.retain(|entry| {
-                let holds =
-                    entry.subscriber.done().max(entry.joined) < oldest && oldest <= entry.queued;
+                let holds = entry.done() < oldest && oldest <= entry.queued;
                 if holds {
                     dropped.push(Arc::clone(&entry.subscriber));
                 }

@@ -13,18 +13,10 @@ use super::stream::Stream;
 /// The sources.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
-    slots: Vec<Slot>,
+    /// By index; `None` where the source is forgotten.
+    slots: Vec<Option<Box<Stream>>>,
     /// Bytes that were published of sources that are forgotten.
     forgotten_bytes: u64,
-}
-
-#[derive(Debug)]
-enum Slot {
-    /// Its name is followed.
-    Followed(Box<Stream>),
-    /// Its name is not followed any more, and somebody may still read it.
-    Parted(Box<Stream>),
-    Forgotten,
 }
 
 impl Streams {
@@ -35,45 +27,30 @@ impl Streams {
 
     pub(super) fn add(&mut self, source: &Arc<Source>) {
         self.slots
-            .push(Slot::Followed(Box::new(Stream::new(Arc::clone(source)))));
+            .push(Some(Box::new(Stream::new(Arc::clone(source)))));
     }
 
     /// A source that is not forgotten.
     pub(super) fn get(&self, index: u32) -> Option<&Stream> {
-        match self.slots.get(index as usize)? {
-            Slot::Followed(stream) | Slot::Parted(stream) => Some(stream),
-            Slot::Forgotten => None,
-        }
+        self.slots.get(index as usize)?.as_deref()
     }
 
     pub(super) fn get_mut(&mut self, index: u32) -> Option<&mut Stream> {
-        match self.slots.get_mut(index as usize)? {
-            Slot::Followed(stream) | Slot::Parted(stream) => Some(stream),
-            Slot::Forgotten => None,
-        }
+        self.slots.get_mut(index as usize)?.as_deref_mut()
     }
 
     /// Those whose names are followed, by index.
     pub(super) fn followed(&self) -> impl Iterator<Item = &Stream> {
-        self.slots.iter().filter_map(|slot| match slot {
-            Slot::Followed(stream) => Some(&**stream),
-            Slot::Parted(_) | Slot::Forgotten => None,
-        })
+        self.all().filter(|stream| !stream.source().is_parted())
     }
 
     /// All that are not forgotten, by index.
     pub(super) fn all(&self) -> impl Iterator<Item = &Stream> {
-        self.slots.iter().filter_map(|slot| match slot {
-            Slot::Followed(stream) | Slot::Parted(stream) => Some(&**stream),
-            Slot::Forgotten => None,
-        })
+        self.slots.iter().filter_map(Option::as_deref)
     }
 
     pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
-        self.slots.iter_mut().filter_map(|slot| match slot {
-            Slot::Followed(stream) | Slot::Parted(stream) => Some(&mut **stream),
-            Slot::Forgotten => None,
-        })
+        self.slots.iter_mut().filter_map(Option::as_deref_mut)
     }
 
     /// Bytes that were published of the selected sources, those included that are forgotten.
@@ -86,33 +63,19 @@ impl Streams {
         }
     }
 
-    /// The source's name is not followed any more.
-    pub(super) fn part(&mut self, index: u32) {
-        if let Some(slot) = self.slots.get_mut(index as usize)
-            && let Slot::Followed(stream) = std::mem::replace(slot, Slot::Forgotten)
-        {
-            *slot = Slot::Parted(stream);
-        }
-    }
-
     /// Whether some are not followed any more, and not forgotten yet.
     pub(super) fn has_parted(&self) -> bool {
-        let mut slots = self.slots.iter();
-        slots.any(|slot| matches!(slot, Slot::Parted(_)))
+        self.all().any(|stream| stream.source().is_parted())
     }
 
     /// Takes out those that nobody follows or reads any more, to be freed after the lock.
     pub(super) fn take_unheld(&mut self) -> Vec<Stream> {
-        let mut unheld = Vec::new();
-        for slot in &mut self.slots {
-            if let Slot::Parted(stream) = slot
-                && stream.is_unheld()
-                && let Slot::Parted(stream) = std::mem::replace(slot, Slot::Forgotten)
-            {
-                self.forgotten_bytes += stream.published_bytes();
-                unheld.push(*stream);
-            }
-        }
-        unheld
+        let unheld = |stream: &mut Box<Stream>| stream.source().is_parted() && stream.is_unheld();
+        let slots = self.slots.iter_mut();
+        let taken = slots.filter_map(|slot| slot.take_if(unheld).map(|stream| *stream));
+        let taken: Vec<_> = taken.collect();
+        let bytes = taken.iter().map(Stream::published_bytes);
+        self.forgotten_bytes += bytes.sum::<u64>();
+        taken
     }
 }

@@ -204,7 +204,7 @@ mod tests {
         places.comes(&goes);
         places.save(&hub).expect("written");
         assert!(hashes.iter().all(|&hash| tally.place(hash).is_some()));
-        hub.part(&goes);
+        goes.set_parted();
         drop(goes);
         hub.forget_old();
         places.save(&hub).expect("written");

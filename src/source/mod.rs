@@ -152,7 +152,7 @@ impl Source {
         }
     }
 
-    /// The name is not followed any more: it is gone.
+    /// The name is not followed any more: nobody begins with it from now on, and the hub forgets it once nobody holds it.
     pub fn set_parted(&self) {
         self.parted.store(true, Ordering::Release);
     }

@@ -291,7 +291,7 @@ impl Watcher {
         }
         self.ask_no_more(index);
         self.names.remove(follower.source(), index);
-        self.hub.part(follower.source());
+        follower.source().set_parted();
         self.globs.iter_mut().for_each(Glob::look_for_waiting);
         let forget_at = Instant::now() + self.forget_every();
         self.forget_at.get_or_insert(forget_at);
