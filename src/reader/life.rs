@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Where a subscriber is in its life. `R` reads the files, `Q` is its queue.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub enum Life<R, Q> {
     /// It reads the files, up to the live edge or to where it ends.
     Reads(R),
@@ -17,6 +17,7 @@ pub enum Life<R, Q> {
     /// Live, and its own thread waits until the peer takes more: nobody else needs to try.
     Full(R, Q),
     /// It is over.
+    #[default]
     Over,
 }
 
@@ -52,17 +53,11 @@ pub enum Happening<Q> {
     Ended,
 }
 
-/// What is to be done about it.
+/// What is to be done about it, beside what the state says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deed {
-    /// Nothing but to go on.
+    /// Nothing but to go on as the state says.
     Nothing,
-    /// Read up to the edges at which the queue begins.
-    ReadToQueue,
-    /// Carry what has come by the queue.
-    Carry,
-    /// Wait until the peer takes more.
-    WaitForRoom,
     /// Read on to the live edge: nothing had been taken from the queue.
     ReadOn,
     /// Throw away what was taken from the queue and is not out, and read on from behind what is.
@@ -74,11 +69,11 @@ impl<R, Q> Life<R, Q> {
     pub fn next(self, what: Happening<Q>) -> (Life<R, Q>, Deed) {
         use Life::{Full, Joins, Live, Over, Reads};
         match (self, what) {
-            (Reads(reader), Happening::Joined(queue)) => (Joins(reader, queue), Deed::ReadToQueue),
-            (Joins(reader, queue), Happening::ReadAll) => (Live(reader, queue), Deed::Carry),
+            (Reads(reader), Happening::Joined(queue)) => (Joins(reader, queue), Deed::Nothing),
+            (Joins(reader, queue), Happening::ReadAll) => (Live(reader, queue), Deed::Nothing),
             (Joins(reader, _), Happening::Cut) => (Reads(reader), Deed::ReadOn),
-            (Live(reader, queue), Happening::Filled) => (Full(reader, queue), Deed::WaitForRoom),
-            (Full(reader, queue), Happening::Tried) => (Live(reader, queue), Deed::Carry),
+            (Live(reader, queue), Happening::Filled) => (Full(reader, queue), Deed::Nothing),
+            (Full(reader, queue), Happening::Tried) => (Live(reader, queue), Deed::Nothing),
             (Live(reader, _) | Full(reader, _), Happening::Cut) => (Reads(reader), Deed::LetGo),
             (_, Happening::Ended) => (Over, Deed::Nothing),
             (life, _) => (life, Deed::Nothing),
@@ -186,16 +181,16 @@ mod tests {
 
     #[test]
     fn each_state_and_happening_has_its_next_state_and_its_deed() {
-        let same = |state| (state, Deed::Nothing);
+        let go = |state| (state, Deed::Nothing);
         use State::{Full, Joins, Live, Over, Reads};
         #[rustfmt::skip]
         let table = [
-            // Joined                      ReadAll               Filled                     Tried                Cut                     Ended
-            [(Joins, Deed::ReadToQueue), same(Reads),         same(Reads),               same(Reads),         same(Reads),            same(Over)],
-            [same(Joins),                (Live, Deed::Carry), same(Joins),               same(Joins),         (Reads, Deed::ReadOn),  same(Over)],
-            [same(Live),                 same(Live),          (Full, Deed::WaitForRoom), same(Live),          (Reads, Deed::LetGo),   same(Over)],
-            [same(Full),                 same(Full),          same(Full),                (Live, Deed::Carry), (Reads, Deed::LetGo),   same(Over)],
-            [same(Over),                 same(Over),          same(Over),                same(Over),          same(Over),             same(Over)],
+            // Joined    ReadAll      Filled       Tried        Cut                    Ended
+            [go(Joins), go(Reads), go(Reads), go(Reads), go(Reads),             go(Over)],
+            [go(Joins), go(Live),  go(Joins), go(Joins), (Reads, Deed::ReadOn), go(Over)],
+            [go(Live),  go(Live),  go(Full),  go(Live),  (Reads, Deed::LetGo),  go(Over)],
+            [go(Full),  go(Full),  go(Full),  go(Live),  (Reads, Deed::LetGo),  go(Over)],
+            [go(Over),  go(Over),  go(Over),  go(Over),  go(Over),              go(Over)],
         ];
         for (row, life) in table.iter().zip(lives()) {
             let state = life.state();

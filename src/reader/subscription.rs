@@ -25,7 +25,7 @@ use super::life::{self, Deed, Happening, Life, State};
 use super::{Next, Reader};
 
 /// A subscriber of the hub, wherever it is in its life: it is sent every line once.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Subscription {
     life: Life<Reader, Queue>,
 }
@@ -64,10 +64,10 @@ impl Subscription {
         self.life.reader_mut()
     }
 
-    /// What is known of it while its queue may be carried.
-    pub fn live(&mut self) -> Option<(&mut Reader, &Queue)> {
-        match &mut self.life {
-            Life::Live(reader, queue) => Some((reader, queue)),
+    /// Its queue, while that may be carried.
+    pub fn live(&self) -> Option<&Queue> {
+        match &self.life {
+            Life::Live(_, queue) => Some(queue),
             _ => None,
         }
     }
@@ -75,7 +75,7 @@ impl Subscription {
     /// Something happens to it. What that changes for its reader is done; the rest of the deed is the caller's.
     pub fn happens(&mut self, what: Happening<Queue>) -> Deed {
         let from = self.state();
-        let (life, deed) = std::mem::replace(&mut self.life, Life::Over).next(what);
+        let (life, deed) = std::mem::take(&mut self.life).next(what);
         self.life = life;
         life::count(from, self.state());
         if let (Life::Reads(reader), Deed::ReadOn | Deed::LetGo) = (&mut self.life, deed) {
@@ -134,17 +134,13 @@ impl Subscription {
 
     /// What came next by its queue. Called when nothing waits that was taken from it before.
     pub fn take(&mut self) -> Came {
-        let Life::Live(_, queue) = &self.life else {
-            return Came::NotLive;
-        };
-        match queue.try_recv() {
-            Ok(batch) => Came::Batch(batch),
-            Err(TryRecvError::Empty) => Came::Nothing,
-            Err(TryRecvError::Disconnected) => {
-                self.happens(Happening::Cut);
-                Came::NotLive
-            }
+        match self.live().map(|queue| queue.try_recv()) {
+            Some(Ok(batch)) => return Came::Batch(batch),
+            Some(Err(TryRecvError::Empty)) => return Came::Nothing,
+            Some(Err(TryRecvError::Disconnected)) => drop(self.happens(Happening::Cut)),
+            None => {}
         }
+        Came::NotLive
     }
 
     /// It has all of `segment`, which came by its queue.

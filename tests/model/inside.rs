@@ -210,7 +210,7 @@ impl<const SHELF_BYTES: usize> play::Client for Client<SHELF_BYTES> {
         while Instant::now() < deadline {
             let now = Instant::now();
             let live = self.life.as_mut().and_then(|life| life.live());
-            let is_empty = live.is_some_and(|(_, queue)| queue.is_empty());
+            let is_empty = live.is_some_and(|queue| queue.is_empty());
             if self.is_away() {
                 return Ok(());
             }
@@ -242,7 +242,7 @@ impl<const SHELF_BYTES: usize> Client<SHELF_BYTES> {
         let Some(life) = &mut self.life else {
             return Ok(());
         };
-        if let Some((_, queue)) = life.live() {
+        if let Some(queue) = life.live() {
             match queue.recv_deadline(deadline) {
                 Ok(batch) => {
                     for segment in &batch.segments {

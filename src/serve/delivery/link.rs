@@ -15,16 +15,18 @@ mod outbox;
 mod packing;
 
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tungstenite::protocol::CloseFrame;
 use tungstenite::{Error, Message};
 
+use crate::hub::Queue;
 use crate::pace::BLOCKED_PATIENCE;
 use crate::reader::Subscription;
 use crate::reader::life::{Deed, Happening, State};
-use crate::source::{Batch, Segment};
+use crate::source::Batch;
 
 use engine::Engine;
 use outbox::Outbox;
@@ -62,8 +64,8 @@ pub struct Link {
     engine: Option<Engine>,
     /// How lines become bytes.
     pub wire: Wire,
-    /// Where the client is in its life; `None` while its thread has taken it out, to read.
-    life: Option<Box<Subscription>>,
+    /// Where the client is in its life; over while its thread has taken it out, to read.
+    life: Subscription,
     outbox: Outbox,
     /// The next batch of its queue, which was looked at and waits for its own thread, or for what goes out before.
     next: Option<Arc<Batch>>,
@@ -86,7 +88,7 @@ impl Link {
             socket,
             engine: said.map(|said| Engine::new(said, wire.deflates_messages())),
             wire,
-            life: Some(Box::new(life)),
+            life,
             outbox: Outbox::default(),
             next: None,
             named: None,
@@ -131,62 +133,48 @@ impl Link {
 
     // -- where it is in its life
 
-    /// Where it is; over where its thread has it to read.
+    /// Where it is; over while its thread has it to read.
     pub fn state(&self) -> State {
-        self.life.as_ref().map_or(State::Over, |life| life.state())
+        self.life.state()
     }
 
     /// Takes its life out, to read: nobody else can carry meanwhile. To be put back soon.
-    pub fn take_life(&mut self) -> Option<Box<Subscription>> {
-        self.life.take()
+    pub fn take_life(&mut self) -> Subscription {
+        mem::take(&mut self.life)
     }
 
     /// Puts it back.
-    pub fn put_life(&mut self, life: Box<Subscription>) {
-        self.life = Some(life);
+    pub fn put_life(&mut self, life: Subscription) {
+        self.life = life;
     }
 
-    /// Its own thread tries to write, whatever others have found.
-    pub fn tries(&mut self) {
-        self.happens(Happening::Tried);
-    }
-
-    /// Its own thread has found the socket full.
-    pub fn is_filled(&mut self) {
-        self.happens(Happening::Filled);
+    /// Its own thread has found the socket full, or tries again whatever was found.
+    pub fn happens(&mut self, what: Happening<Queue>) {
+        self.life.happens(what);
     }
 
     /// Falls back if the hub has dropped its sender; whether it has. Takes the hub's lock for a moment.
     pub fn falls_back_if_cut(&mut self) -> bool {
-        let is_cut = self.life.as_ref().is_some_and(|life| life.is_cut());
+        let is_cut = self.life.is_cut();
         if is_cut {
             self.falls_back();
         }
         is_cut
     }
 
-    fn happens(&mut self, what: Happening<crate::hub::Queue>) -> Deed {
-        match &mut self.life {
-            Some(life) => life.happens(what),
-            None => Deed::Nothing,
-        }
-    }
-
     /// Its queue is gone: it reads on from the end of what is out.
     fn falls_back(&mut self) {
-        if self.happens(Happening::Cut) != Deed::LetGo {
-            return;
-        }
-        let gone = self.let_go();
-        let reader = self.life.as_mut().and_then(|life| life.reader_mut());
-        if let (Some((chunk, Some(line))), Some(reader)) = (gone, reader) {
+        if self.life.happens(Happening::Cut) == Deed::LetGo
+            && let Some((chunk, Some(line))) = self.let_go()
+            && let Some(reader) = self.life.reader_mut()
+        {
             reader.has_up_to(&chunk, line);
         }
     }
 
     /// It ends: nothing of what it was sent is left but the rest of a frame that is half on the wire.
     pub fn ends(&mut self) {
-        self.happens(Happening::Ended);
+        self.life.happens(Happening::Ended);
         self.let_go();
     }
 
@@ -238,13 +226,6 @@ impl Link {
         }
     }
 
-    /// It has all of `segment`, which came by the queue.
-    fn has(&mut self, segment: &Segment) {
-        if let Some(life) = &mut self.life {
-            life.has(segment);
-        }
-    }
-
     /// Writes what waits with one call; whether the socket took any of it.
     fn write(&mut self) -> io::Result<bool> {
         match self.outbox.write(&self.wire, &self.socket) {
@@ -259,7 +240,7 @@ impl Link {
             };
             // Who reads has it already.
             if self.state() == State::Live {
-                self.has(&chunk);
+                self.life.has(&chunk);
             }
             let lines = self.wire.count(&chunk, chunk.lines_len());
             self.lines += lines;

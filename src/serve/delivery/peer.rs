@@ -9,7 +9,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use crate::hub::{Selection, Subscriber};
-use crate::reader::life::State;
+use crate::reader::life::{Happening, State};
 
 use super::link::{Carried, Link};
 use super::visitor::Visitor;
@@ -84,10 +84,10 @@ impl Peer {
     /// Delivers from its own thread. Where the socket is full, that then waits for it, and nobody else tries.
     pub fn carry_here(&self) -> io::Result<Carried> {
         let mut link = self.link.lock();
-        link.tries();
+        link.happens(Happening::Tried);
         let carried = link.carry(true);
         if matches!(carried, Ok(Carried::Blocked)) {
-            link.is_filled();
+            link.happens(Happening::Filled);
         }
         self.note(&link);
         carried

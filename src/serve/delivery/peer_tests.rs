@@ -69,8 +69,7 @@ impl Rig {
     /// Reads and joins as the peer's thread does, and sends what comes as far as the socket takes it; false where there
     /// was nothing.
     fn reads(&self) -> bool {
-        let life = self.peer.link.lock().take_life();
-        let mut life = life.expect("it lives");
+        let mut life = self.peer.link.lock().take_life();
         let subscriber = || Arc::clone(&self.peer) as Arc<dyn Subscriber>;
         life.join_if_close(&self.published.hub, subscriber, 2)
             .expect("not stopping");
@@ -198,8 +197,8 @@ fn who_ends_leaves_the_hub() {
     let rig = rig(1).live();
     let hub = Arc::clone(&rig.published.hub);
     assert_eq!(hub.live_len(), 1);
-    let life = rig.peer.link.lock().take_life();
-    life.expect("it lives").happens(Happening::Ended);
+    let mut life = rig.peer.link.lock().take_life();
+    life.happens(Happening::Ended);
     assert_eq!(hub.live_len(), 0);
 }
 

@@ -76,10 +76,8 @@ pub struct Stream<'a> {
 impl Drop for Stream<'_> {
     fn drop(&mut self) {
         // Also after a panic, so nothing is encoded here. It leaves the hub with its queue.
-        let life = self.peer.link.lock().take_life();
-        if let Some(mut life) = life {
-            life.happens(Happening::Ended);
-        }
+        let mut life = self.peer.link.lock().take_life();
+        life.happens(Happening::Ended);
         self.shared.streams.closes(&self.peer);
     }
 }
@@ -118,13 +116,8 @@ impl<'a> Stream<'a> {
     /// Runs it to its end, goodbye included. Blocks for as long as the client stays.
     pub fn run(&mut self) -> Ended {
         let ended = loop {
-            match self.catch_up() {
-                Ok(()) => {}
-                Err(ended) => break ended,
-            }
-            match self.live() {
-                Ok(()) => {}
-                Err(ended) => break ended,
+            if let Err(ended) = self.catch_up().and_then(|()| self.live()) {
+                break ended;
             }
         };
         self.say_goodbye(ended);
@@ -138,7 +131,7 @@ impl<'a> Stream<'a> {
     #[inline(never)]
     fn catch_up(&mut self) -> Result<(), Ended> {
         let shared = self.shared;
-        let behind = self.with_life(|life| life.reader().map_or(0, Reader::behind_bytes))?;
+        let behind = self.behind_bytes();
         shared.streams.falls_behind(&self.peer, behind);
         self.send()?;
         loop {
@@ -146,13 +139,10 @@ impl<'a> Stream<'a> {
             if self.follow && self.deaf && !self.peer.visitor.may_half_close() {
                 // It gets what there is now, and no more.
                 self.follow = false;
-                self.with_life(Subscription::ends_here)?;
+                self.with_life(Subscription::ends_here);
             }
             let filter = self.peer.link.lock().wire.filter().cloned();
-            let lane = match filter {
-                None => Lane::Reads,
-                Some(_) => Lane::Filters,
-            };
+            let lane = filter.as_ref().map_or(Lane::Reads, |_| Lane::Filters);
             self.with_life(|life| {
                 let reader = life.reader_mut();
                 let mut pause = |_| match self.peer.visitor.is_ended() {
@@ -160,13 +150,13 @@ impl<'a> Stream<'a> {
                     false => ControlFlow::Continue(()),
                 };
                 reader.map(|reader| reader.cross_seams(&mut pause))
-            })?;
+            });
             let mut turn = shared.turnstile.enter(lane, self.whom);
             let chunk = (CHUNKS_BYTES / shared.streams.catching_up().max(1))
                 .clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
             // A power of two: chunks of whatever size then end in places that those in the same place know, too.
             let chunk = 1 << chunk.ilog2();
-            let segment = match self.with_life(|life| self.read(life, chunk))?? {
+            let segment = match self.with_life(|life| self.read(life, chunk))? {
                 Next::Chunk(segment) => segment,
                 Next::Later(wait) => {
                     drop(turn);
@@ -190,7 +180,7 @@ impl<'a> Stream<'a> {
             let end = segment.end();
             self.peer.link.lock().push_chunk(segment, &sifted);
             if is_shelved {
-                self.take_run(end, chunk, &turn)?;
+                self.take_run(end, chunk, &turn);
             }
             drop(turn);
             self.send()?;
@@ -200,7 +190,7 @@ impl<'a> Stream<'a> {
     /// Takes along what lies on the shelf behind the chunk that was read last and ends at `end`: others have read and
     /// encoded it, so that a turn and a write for each chunk would cost more than the chunk. It is all of one file and
     /// nothing is told in between, so a peer that takes nothing can be cut down to the first frame of it.
-    fn take_run(&self, end: Position, chunk_bytes: usize, turn: &Turn<'_>) -> Result<(), Ended> {
+    fn take_run(&self, end: Position, chunk_bytes: usize, turn: &Turn<'_>) {
         let share = SHELF_RUNS_BYTES / self.shared.streams.catching_up().max(1);
         let room = share.min(SHELF_RUN_BYTES).saturating_sub(chunk_bytes) as u64;
         let is_short =
@@ -213,19 +203,18 @@ impl<'a> Stream<'a> {
                 let behind = || reader.behind_bytes();
                 self.shared.streams.has_read(&self.peer, &chunk, behind);
                 Some(chunk)
-            })?;
+            });
             let Some(next) = next else {
                 break;
             };
             at = next.end();
             self.peer.link.lock().push_chunk(next, &Sifted::All);
         }
-        Ok(())
     }
 
     /// All is read, and nothing more is to come: says so of each source.
     fn complete(&mut self) -> Result<Ended, Ended> {
-        let ends = self.with_life(|life| life.reader().map(Reader::ends))?;
+        let ends = self.with_life(|life| life.reader().map(Reader::ends));
         for end in ends.into_iter().flatten() {
             self.peer.link.lock().push_segment(&end, &Sifted::All);
         }
@@ -234,15 +223,16 @@ impl<'a> Stream<'a> {
     }
 
     /// Takes its subscription out of the link, to read with it under no lock, and puts it back.
-    fn with_life<T>(&self, read: impl FnOnce(&mut Subscription) -> T) -> Result<T, Ended> {
-        let life = self.peer.link.lock().take_life();
-        let Some(mut life) = life else {
-            return Err(Ended::PeerLeft);
-        };
+    fn with_life<T>(&self, read: impl FnOnce(&mut Subscription) -> T) -> T {
+        let mut life = self.peer.link.lock().take_life();
         let read = read(&mut life);
         self.peer.link.lock().put_life(life);
         self.falls_back_if_cut();
-        Ok(read)
+        read
+    }
+
+    fn behind_bytes(&self) -> u64 {
+        self.with_life(|life| life.reader().map_or(0, Reader::behind_bytes))
     }
 
     /// Falls back if the hub has dropped the sender; whether it has. Called without the link, after it was held and before
@@ -316,16 +306,10 @@ impl<'a> Stream<'a> {
             }
             let hold_until = *since.get_or_insert(now) + STALL_HOLD;
             if now >= hold_until && self.peer.link.lock().trim() {
-                let behind =
-                    self.with_life(|life| life.reader().map_or(0, Reader::behind_bytes))?;
+                let behind = self.behind_bytes();
                 self.shared.streams.stands_behind(&self.peer, behind);
             }
-            let until = if now >= hold_until {
-                None
-            } else {
-                Some(hold_until)
-            };
-            self.wait_for_room(until)?;
+            self.wait_for_room(Some(hold_until).filter(|&until| now < until))?;
         }
     }
 
@@ -351,10 +335,7 @@ impl<'a> Stream<'a> {
                         thread::park_timeout(left);
                     }
                 }
-                State::Full => {
-                    self.wait_for_room(None)?;
-                    self.takes_more();
-                }
+                State::Full => self.wait_for_room(None)?,
                 State::Reads | State::Joins | State::Over => return Ok(()),
             }
         }

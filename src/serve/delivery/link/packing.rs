@@ -114,8 +114,7 @@ impl Link {
                 (place.index, place.position)
             }),
         };
-        let reader = self.life.as_mut().and_then(|life| life.reader_mut());
-        let (Some((index, position)), Some(reader)) = (place, reader) else {
+        let (Some((index, position)), Some(reader)) = (place, self.life.reader_mut()) else {
             return false;
         };
         reader.go_back(index, position);
@@ -137,7 +136,7 @@ impl Link {
     /// Takes some batches from the queue, as many as may be taken on this thread.
     pub(super) fn take(&mut self, own_thread: bool) -> Took {
         while self.outbox.len() < TAKEN_MAX {
-            let Some((_, queue)) = self.life.as_mut().and_then(|life| life.live()) else {
+            let Some(queue) = self.life.live() else {
                 return Took::All;
             };
             let next = self.next.take().map_or_else(|| queue.try_recv(), Ok);
@@ -164,7 +163,7 @@ impl Link {
 
     /// The stream is of the source of `segment`.
     fn wants(&self, segment: &Segment) -> bool {
-        let reader = self.life.as_ref().and_then(|life| life.reader());
+        let reader = self.life.reader();
         reader.is_some_and(|reader| reader.selects(segment))
     }
 
@@ -200,7 +199,7 @@ impl Link {
             if self.wants(segment) {
                 let sifted = Sifted::of(segment, self.wire.filter());
                 self.push_segment(segment, &sifted);
-                self.has(segment);
+                self.life.has(segment);
             }
         }
         self.done = batch.sequence;

@@ -64,7 +64,7 @@ impl Stream<'_> {
         // Through a filter a file can be as quiet as the stream: its id must not go stale, whatever other files say.
         let quiet = self.peer.progress() == self.progress_at_ping || has_filter;
         let standing = match has_filter {
-            true => self.standing()?,
+            true => self.standing(),
             false => Vec::new(),
         };
         let mut link = self.peer.link.lock();
@@ -86,13 +86,13 @@ impl Stream<'_> {
     }
 
     /// The ids of the places where it stands, with the names of their sources. Reads the files.
-    fn standing(&self) -> Result<Vec<(u32, String, Id)>, Ended> {
+    fn standing(&self) -> Vec<(u32, String, Id)> {
         let named = |(index, id)| {
             let state = self.shared.hub.source(index)?;
             Some((index, state.source.name.clone(), id))
         };
-        let ids = self.with_life(|life| life.reader().map(Reader::ids))?;
-        Ok(ids.into_iter().flatten().filter_map(named).collect())
+        let ids = self.with_life(|life| life.reader().map(Reader::ids));
+        ids.into_iter().flatten().filter_map(named).collect()
     }
 
     pub(super) fn why_ended(&self) -> Ended {

@@ -7,7 +7,7 @@ use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::limits::DRAIN;
-use crate::reader::life::State;
+use crate::reader::life::{Happening, State};
 use crate::serve::delivery::link::{Carried, Link};
 use crate::serve::transport::socket::Socket;
 
@@ -23,7 +23,7 @@ impl Stream<'_> {
         let mut link = self.peer.link.lock();
         if matches!(ended, Ended::Stopping) {
             // What is queued is flushed, as far as the peer takes it in time.
-            link.tries();
+            link.happens(Happening::Tried);
             if link.state() == State::Live {
                 carry_until(deadline, &mut link, &socket);
             }
