@@ -421,6 +421,10 @@ pub const SEALED_LOOK: Duration = Duration::from_secs(1);
 /// under its name.
 pub const COPY_CHECKED_BYTES: usize = 4096;
 
+/// Copies of one file that stand before it, rotated: logrotate keeps so many of a log at the most. A bound, for each of
+/// thousands of rotated files is held against those behind it.
+pub const COPIES_MAX: usize = 1_000;
+
 /// How often the siblings of a name are listed again because one was renamed on the way: a rotation renames them all, and
 /// the next may follow at once.
 pub const SIBLING_SCANS_MAX: usize = 20;

@@ -109,6 +109,9 @@ impl Begin<'_> {
     ) -> io::Result<Option<Found>> {
         let mut row = Row::before(source, self.hub, &[], self.pause);
         for place in (0..row.files.len()).rev() {
+            if row.is_copy(place) {
+                continue;
+            }
             let Ok(mut past) = Past::open_sibling(source, &mut row, place, self.pause) else {
                 continue;
             };
@@ -207,6 +210,9 @@ impl Begin<'_> {
         }
         let mut row = Row::before(source, self.hub, &known, self.pause);
         for place in (0..row.files.len()).rev() {
+            if row.is_copy(place) {
+                continue;
+            }
             let mut past = match Past::open_sibling(source, &mut row, place, self.pause) {
                 Ok(past) => past,
                 Err(Unreadable::GivenUp) => return Ok(None),
@@ -241,6 +247,9 @@ impl Begin<'_> {
     ) -> io::Result<Option<Found>> {
         let mut is_last = false;
         for place in (0..end).rev() {
+            if row.is_copy(place) {
+                continue;
+            }
             // Nothing in it is as late as what is asked for: it is not even opened, which spares inflating it. A plain one costs
             // some small reads: the times of its lines count, for its clock may have been another than ours. So may that of
             // lines which are asked for though their time has not come yet.

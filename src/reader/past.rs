@@ -375,6 +375,9 @@ impl Past {
         let mut gap = (rest > 0).then(|| lost(Some(rest), "overwritten"));
         let (mut row, place) = self.take_row();
         for place in place + 1..row.files.len() {
+            if row.is_copy(place) {
+                continue;
+            }
             let mut next = match Past::open_sibling(source, &mut row, place, pause) {
                 Ok(next) => next,
                 Err(why) => {

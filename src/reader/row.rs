@@ -7,16 +7,15 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::hub::Hub;
-use crate::limits::{COPY_CHECKED_BYTES, HISTORY_FILES_MAX};
+use crate::limits::HISTORY_FILES_MAX;
 use crate::source::inflate::{self, Pause};
 use crate::source::siblings::{self, Lost, Reach, Sibling, Unreadable};
-use crate::source::{Generation, Identity, Source, identity, nuls};
+use crate::source::{Generation, Identity, Source, copies, identity};
 
 /// The rotated files of a name.
 #[derive(Debug, Default)]
@@ -182,6 +181,11 @@ impl Row {
         row
     }
 
+    /// Whether the file at `place` is a copy of one that stands behind it. Blocks on the disk.
+    pub(super) fn is_copy(&self, place: usize) -> bool {
+        copies::is_copy(&self.files[place], &self.files[place + 1..])
+    }
+
     /// Where the file `identity` stands in it.
     pub(super) fn position(&self, identity: &Identity) -> Option<usize> {
         position(&self.files, identity)
@@ -284,25 +288,6 @@ fn is_copy(sibling: &Sibling, known: &Generation, pause: Pause<'_>) -> bool {
     let Some(file) = open(sibling, pause) else {
         return false;
     };
-    let lengths = (file.metadata(), known.file.metadata());
-    let (Ok(copy), Ok(whole)) = lengths else {
-        return false;
-    };
-    // What is but room in the copy may have been filled in the file since.
-    let Ok(length) = nuls::content_end(&file, 0, copy.len()) else {
-        return false;
-    };
-    if length == 0 || length > whole.len() || known.is_gone() {
-        return false;
-    }
-    let is_same = |at: u64, bytes: usize| {
-        let (mut one, mut other) = (vec![0; bytes], vec![0; bytes]);
-        let read = file
-            .read_exact_at(&mut one, at)
-            .and(known.file.read_exact_at(&mut other, at));
-        read.is_ok() && one == other
-    };
-    let checked = length.min(COPY_CHECKED_BYTES as u64);
-    let bytes = usize::try_from(checked).unwrap_or(COPY_CHECKED_BYTES);
-    is_same(0, bytes) && is_same(length - checked, bytes)
+    let is_filled = || file.metadata().is_ok_and(|stat| stat.len() > 0);
+    !known.is_gone() && is_filled() && copies::is_beginning(&file, &known.file).unwrap_or(false)
 }

@@ -4,6 +4,7 @@
 pub mod arrivals;
 pub mod back;
 pub mod batch;
+pub mod copies;
 mod dated;
 pub mod former;
 pub mod forward;

@@ -173,6 +173,66 @@ fn copies_that_were_truncated_are_history_and_a_copy_of_what_stands_is_not() {
     assert_eq!(lines(&daemon, "lines=20"), numbers(1, 6));
 }
 
+#[test]
+fn a_copy_of_what_was_rotated_later_is_no_history_beside_it() {
+    let logs = Logs::new();
+    let log = logs.path("a.log");
+    write(&logs.path("a.log.3"), 1, 3);
+    write(&log, 4, 5);
+    let born = |path: &Path| path.metadata().and_then(|stat| stat.created()).ok();
+    let copy = logs.path("a.log.2");
+    wait_until(DEADLINE, || {
+        let _ = fs::remove_file(&copy);
+        fs::copy(&log, &copy).expect("copy");
+        born(&copy) > born(&log)
+    });
+    write(&log, 6, 6);
+    fs::rename(&log, logs.path("a.log.1")).expect("rename");
+    write(&log, 7, 9);
+    resumes_at_each_line(&Daemon::follow(&[&log]), 9);
+}
+
+#[test]
+fn of_copies_that_have_outlived_their_file_the_longest_is_history() {
+    let logs = Logs::new();
+    let log = logs.path("a.log");
+    let write = |second: usize| {
+        append(&log, format!("2026-11-28T10:00:0{second}Z\n"));
+    };
+    (1..5).for_each(write);
+    fs::copy(&log, logs.path("a.log-20261126")).expect("copy");
+    fs::copy(&log, logs.path("a.log-20261127")).expect("copy");
+    write(5);
+    fs::copy(&log, logs.path("a.log-20261128")).expect("copy");
+    fs::remove_file(&log).expect("remove");
+    (6..9).for_each(write);
+    let daemon = Daemon::follow(&[&log]);
+    let seconds = |query: &str| {
+        let lines = lines(&daemon, query).into_iter();
+        lines
+            .map(|line| line[18..19].to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(seconds("lines=99"), numbers(1, 8));
+    assert_eq!(seconds("lines=7"), numbers(2, 8));
+}
+
+#[test]
+fn a_log_that_says_the_same_after_each_rotation_keeps_all_of_it() {
+    let logs = Logs::new();
+    let log = logs.path("a.log");
+    for rotated in ["a.log.3", "a.log.2", "a.log.1"] {
+        append(&log, "done\n");
+        fs::rename(&log, logs.path(rotated)).expect("rename");
+    }
+    append(&log, "started\n");
+    let daemon = Daemon::follow(&[&log]);
+    assert_eq!(
+        lines(&daemon, "lines=99"),
+        ["done", "done", "done", "started"]
+    );
+}
+
 /// A stream that is resumed after any line of the history gets what follows it, once, and is told of no gap.
 fn resumes_at_each_line(daemon: &Daemon, last: usize) {
     let (_, ids) = read(daemon, "lines=99");

@@ -41,11 +41,15 @@ const KEPT_WIRE: &[(u64, Stored)] = &[
     (1795970688000048, Stored::Docker),
 ];
 
-/// When a temporary file was rotated at once, a file was but room at the start, or a copy had room behind it.
+/// When a temporary file was rotated at once, a file was but room at the start, a copy had room behind it; when copies stood
+/// before their file, rotated, or had outlived it.
 const KEPT_ODD_INSIDE: &[(u64, Stored)] = &[
     (1795989064000057, Stored::Pattern),
     (1795988634000021, Stored::Room),
     (1795900000000023, Stored::Room),
+    (1795994663001230, Stored::Room),
+    (1795994663000239, Stored::Room),
+    (1795994663001245, Stored::Room),
 ];
 
 /// Scripts in a run that is not told how long to be.

@@ -337,7 +337,10 @@ pub(crate) fn play<P: Program>(
         None => play.outcome(&program),
     };
     program.end();
-    outcome
+    outcome.map_err(|e| {
+        let files = play.worlds.iter().map(World::standing);
+        format!("{e}\n{}", files.collect::<String>())
+    })
 }
 
 fn tail(got: &[Got]) -> String {

@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use nix::fcntl::posix_fallocate;
 use nix::sys::stat::Mode;
@@ -349,12 +350,14 @@ impl World {
                 fs::rename(self.log(), &away).expect("rename");
                 self.reopen();
                 self.append(1);
+                self.wait_for_a_tick();
                 fs::copy(&away, self.rotated_name()).expect("copy");
                 fs::remove_file(&away).expect("unlink");
             }
             Op::Copy => {
                 settle(self);
                 self.shift();
+                self.wait_for_a_tick();
                 fs::copy(self.log(), self.rotated_name()).expect("copy");
                 self.wait_for_a_tick();
                 settle(self);
@@ -419,6 +422,29 @@ impl World {
         while stamp() == first {}
     }
 
+    /// What stands on the disk, for whoever reads of a failure: of each file when it was made and written, in milliseconds of
+    /// the day, and its first and last line.
+    pub(crate) fn standing(&self) -> String {
+        let mut standing = format!("{}:\n", self.home.display());
+        let entries = fs::read_dir(self.home.join("logs")).into_iter().flatten();
+        let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+        files.sort();
+        for path in files.iter().filter(|path| path.is_file()) {
+            let stat = fs::metadata(path).expect("it is there");
+            let at = |time: std::io::Result<SystemTime>| {
+                let since = time.ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+                Some(since.as_secs_f64() * 1e3 % 864e5)
+            };
+            let times = (at(stat.created()), at(stat.modified()));
+            let bytes = fs::read(path).unwrap_or_default();
+            let text = String::from_utf8_lossy(&bytes);
+            let mut lines = text.lines().filter_map(number_of);
+            let ends = (lines.next(), lines.next_back());
+            standing += &format!("  {:?} {times:.3?} {ends:?}\n", path.file_name());
+        }
+        standing
+    }
+
     /// One last line, whole.
     pub(crate) fn finish(&mut self) {
         self.append(1);
@@ -436,6 +462,16 @@ impl World {
         }
     }
 
+    /// Where copies may outlive what they were made of, lines have times: else two files that begin alike may as well be
+    /// two logs that say the same.
+    fn beginning(&self) -> String {
+        let number = self.lines.len();
+        match self.stored {
+            Stored::Room => format!("line {number} ts={} ", 1_795_900_000 + number),
+            _ => format!("line {number} "),
+        }
+    }
+
     /// The text of a new line, or of the rest of a begun one.
     fn line(&mut self, padding: usize) -> String {
         if std::mem::take(&mut self.half) {
@@ -444,7 +480,7 @@ impl World {
             self.whole = self.lines.len();
             return "rest\n".to_owned();
         }
-        let line = format!("line {} {}", self.lines.len(), "x".repeat(padding));
+        let line = format!("{}{}", self.beginning(), "x".repeat(padding));
         self.lines.push(line.clone());
         self.whole = self.lines.len();
         line + "\n"
@@ -452,7 +488,7 @@ impl World {
 
     fn begin_line(&mut self) {
         if !self.half {
-            let line = format!("line {} half ", self.lines.len());
+            let line = format!("{}half ", self.beginning());
             self.write(&line);
             self.lines.push(line);
             self.half = true;

@@ -2,13 +2,13 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::limits::{COPY_CHECKED_BYTES, SIBLING_SCANS_MAX};
-use crate::source::{Gap, Identity, identity, mark, nuls};
+use crate::limits::SIBLING_SCANS_MAX;
+use crate::source::{Gap, Identity, copies, identity, mark};
 
 use super::name_of;
 use crate::tail::listing::Listings;
@@ -58,7 +58,7 @@ impl Missed<'_> {
                         if !seen
                             && young
                             && !(self.is_ours)(&file, &identity)
-                            && !is_copy(&file, self.held)
+                            && !copies::is_beginning(&file, self.held).unwrap_or(false)
                         {
                             found.push((file, identity));
                         }
@@ -79,20 +79,4 @@ impl Missed<'_> {
         });
         (found, gap)
     }
-}
-
-/// Whether `file` begins as `other` does and ends with the bytes that `other` has at that place: a copy, made by hand
-/// or by copytruncate, not a file that once stood under the name. An empty one may be a copy that has just been begun.
-fn is_copy(file: &File, other: &File) -> bool {
-    // What is but room in the copy may have been filled in the file since.
-    let length = file.metadata().map(|stat| stat.len());
-    let Ok(length) = length.and_then(|length| nuls::content_end(file, 0, length)) else {
-        return false;
-    };
-    let want = length.min(COPY_CHECKED_BYTES as u64) as usize;
-    let same = |at: u64| {
-        let (mut a, mut b) = (vec![0; want], vec![0; want]);
-        file.read_exact_at(&mut a, at).is_ok() && other.read_exact_at(&mut b, at).is_ok() && a == b
-    };
-    same(0) && same(length - want as u64)
 }
