@@ -29,7 +29,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use crate::limits::{QUEUED_BYTES_MAX, SHELF_CHUNK_BYTES_MIN};
-use crate::source::{Chunk, EventKind, Former, Generation, Id, Lines, Origin, Position, Source};
+use crate::source::{
+    Chunk, EventKind, Generation, Id, Lines, Origin, Position, Remembered, Source,
+};
 
 pub use condition::Condition;
 pub use counts::SourceCounts;
@@ -342,8 +344,13 @@ impl Hub {
     }
 
     /// The generations of a source that are not held any more and still remembered, oldest first.
-    pub fn formers(&self, index: u32) -> Vec<Arc<Former>> {
+    pub fn formers(&self, index: u32) -> Vec<Arc<Remembered>> {
         self.of(index, Stream::formers).unwrap_or_default()
+    }
+
+    /// What is remembered of all generations of a source, held or not, oldest first.
+    pub fn remembered(&self, index: u32) -> Vec<Arc<Remembered>> {
+        self.of(index, Stream::remembered).unwrap_or_default()
     }
 
     /// The number of the last aside of source `index` that a stream which resumes `at` a place has been told, as far as

@@ -58,10 +58,7 @@ impl Tally {
             let at = place.and_then(|id| {
                 let of = generations.iter().rev();
                 let mut of = of.filter(|generation| generation.identity.inode == id.inode);
-                of.next().map(|generation| crate::source::Position {
-                    generation: generation.number,
-                    offset: id.offset,
-                })
+                of.next().map(|generation| generation.at(id.offset))
             });
             hub.behind_bytes(state.source.index, at)
         });

@@ -3,6 +3,7 @@
 mod stand;
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,7 +11,8 @@ use crate::limits::{
     ASIDES_MAX, GENERATION_KEPT, GENERATIONS_BEHIND_MAX, GENERATIONS_REMEMBERED_MAX,
 };
 use crate::source::{
-    Began, End, Event, EventKind, Former, Generation, Id, IdMaker, Kind, Position, Segment, Source,
+    Began, End, Event, EventKind, Generation, Id, IdMaker, Kind, Position, Remembered, Segment,
+    Source,
 };
 
 use super::{Change, Condition, SourceCounts, SourceState};
@@ -48,7 +50,7 @@ pub(super) struct Stream {
     asides: VecDeque<Aside>,
     asides_told: u64,
     /// Generations that were let go of, oldest first; consecutive numbers up to the first of `generations`.
-    formers: VecDeque<Arc<Former>>,
+    formers: VecDeque<Arc<Remembered>>,
     /// Where the name leads.
     pub(super) leads: Condition,
     /// How that fares from which the lines come, and the number of the aside that said so.
@@ -136,8 +138,13 @@ impl Stream {
         self.generations.len()
     }
 
-    pub(super) fn formers(&self) -> Vec<Arc<Former>> {
+    pub(super) fn formers(&self) -> Vec<Arc<Remembered>> {
         self.formers.iter().cloned().collect()
+    }
+
+    pub(super) fn remembered(&self) -> Vec<Arc<Remembered>> {
+        let held = self.generations.iter().map(|held| held.remembered());
+        self.formers.iter().cloned().chain(held).collect()
     }
 
     pub(super) fn generations(&self) -> Vec<Arc<Generation>> {
@@ -145,10 +152,7 @@ impl Stream {
     }
 
     pub(super) fn found_at_start(&mut self, generation: Arc<Generation>, edge: u64, id: Id) {
-        self.edge = Position {
-            generation: generation.number,
-            offset: edge,
-        };
+        self.edge = generation.at(edge);
         self.edge_id = id;
         generation.arrivals.note(crate::time::now(), edge);
         self.generations.push_back(generation);
@@ -180,19 +184,12 @@ impl Stream {
                 }
             }
             Change::LetGo(nothing) => {
-                if let Some(current) = self.generations.pop_back() {
-                    self.generations
-                        .push_back(Arc::new(current.parted(nothing)));
-                    forgotten.push(current);
+                if let Some(current) = self.generations.back() {
+                    current.set_gone();
+                    forgotten.extend(self.move_to(current.number, nothing));
                 }
             }
-            Change::Moved(number, file) => {
-                let mut all = self.generations.iter_mut();
-                if let Some(generation) = all.find(|generation| generation.number == number) {
-                    let moved = Arc::new(generation.moved(file));
-                    forgotten.push(std::mem::replace(generation, moved));
-                }
-            }
+            Change::Moved(number, file) => forgotten.extend(self.move_to(number, file)),
             Change::Skip(offset) => {
                 if let Some(generation) = self.generations.back() {
                     generation.skip_to(offset);
@@ -200,13 +197,7 @@ impl Stream {
                 }
             }
             Change::Lines(lines) => {
-                debug_assert_eq!(
-                    Position {
-                        generation: lines.generation,
-                        offset: lines.from
-                    },
-                    self.edge
-                );
+                debug_assert_eq!(lines.begin(), self.edge);
                 self.counts.lines += lines.len() as u64;
                 self.counts.bytes += lines.bytes.len() as u64;
                 self.edge = lines.end();
@@ -257,6 +248,14 @@ impl Stream {
         }
     }
 
+    /// The generation `number` is read by way of `file` from now on; what it was read by before.
+    fn move_to(&mut self, number: u64, file: Arc<File>) -> Option<Arc<Generation>> {
+        let mut all = self.generations.iter_mut();
+        let generation = all.find(|generation| generation.number == number)?;
+        let moved = Arc::new(generation.moved(file));
+        Some(std::mem::replace(generation, moved))
+    }
+
     fn push(&self, segments: &mut Vec<Segment>, kind: Kind) {
         segments.push(Segment::new(Arc::clone(&self.source), kind));
     }
@@ -289,10 +288,7 @@ impl Stream {
                 }
             }
         }
-        self.edge = Position {
-            generation: generation.number,
-            offset: generation.start(),
-        };
+        self.edge = generation.begin();
         self.edge_id = IdMaker::beginning(self.source.name_hash, &generation.identity);
         self.generations.push_back(generation);
         while self.generations.len() > GENERATIONS_BEHIND_MAX + 1 {
@@ -307,7 +303,7 @@ impl Stream {
         if self.formers.len() == GENERATIONS_REMEMBERED_MAX {
             self.formers.pop_front();
         }
-        self.formers.push_back(Arc::new(Former::of(&front)));
+        self.formers.push_back(front.remembered());
         forgotten.push(front);
     }
 

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use crate::hub::Edge;
 use crate::source::forward::Footing;
 use crate::source::siblings::Unreadable;
-use crate::source::{Generation, Position, Source};
+use crate::source::{Generation, Source};
 
 use super::past::Past;
 use super::row::{Row, nanoseconds};
@@ -197,10 +197,7 @@ impl Begin<'_> {
             if place > older.start() {
                 let footing = Footing::take(&older.file, place)?;
                 let edge = Edge {
-                    position: Position {
-                        generation: older.number,
-                        offset: place,
-                    },
+                    position: older.at(place),
                     id: footing.id(source, &older.identity, place),
                     aside: 0,
                 };

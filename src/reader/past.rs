@@ -17,8 +17,8 @@ use crate::source::inflate::{self, Pause};
 use crate::source::record::Before;
 use crate::source::siblings::{self, Reach, Unreadable};
 use crate::source::{
-    Began, End, Event, EventKind, Generation, Id, IdMaker, Identity, Lines, Position, Source,
-    identity, nuls,
+    Began, Event, EventKind, Generation, Id, IdMaker, Identity, Lines, Position, Remembered,
+    Source, identity, nuls,
 };
 
 use super::row::Row;
@@ -305,42 +305,28 @@ impl Past {
     /// The hub's generation that this file is a copy of, where what it held was truncated: copytruncate leaves such.
     fn copy_of(&self, source: &Source, hub: &Hub) -> Option<u64> {
         let enter = self.row.enter?;
-        let formers = hub.formers(source.index);
-        let formers = formers.iter().filter(|former| former.is_gone());
-        let formers = formers.map(|former| (former.number, former.end()));
-        let held = hub.generations(source.index);
-        let held = held.iter().filter(|held| held.is_gone());
-        let held = held.map(|held| (held.number, held.end()));
+        let known = hub.remembered(source.index).into_iter();
         let mut footing = None;
-        let mut is_it = |(number, end): (u64, Option<End>)| {
-            let id = end?.id;
-            if number < enter || id.offset != self.at || id.offset == 0 {
+        let mut is_it = |known: Arc<Remembered>| {
+            let id = known.end()?.id;
+            if known.number < enter || id.offset != self.at || id.offset == 0 {
                 return None;
             }
             let taken = || Footing::take(&self.generation.file, self.at).ok();
             let footing = footing.get_or_insert_with(taken).as_ref()?;
-            footing.holds(&id).then_some(number)
+            footing.holds(&id).then_some(known.number)
         };
-        formers.chain(held).find_map(&mut is_it)
+        known.filter(|known| known.is_gone()).find_map(&mut is_it)
     }
 
     /// Where the generation begins that comes after the files beside the followed one, and which file it is; and whether
     /// those between are forgotten.
     fn next_known(&self, source: &Source, hub: &Hub) -> Option<(Position, Identity, bool)> {
-        let formers = hub.formers(source.index);
-        let formers = formers
-            .iter()
-            .map(|former| (former.number, former.start, former.identity));
-        let held = hub.generations(source.index);
-        let held = held
-            .iter()
-            .map(|held| (held.number, held.start(), held.identity));
         // Where the hub held nothing, its first one comes next.
         let enter = self.row.enter.unwrap_or(0);
-        let mut known = formers.chain(held);
-        let (generation, offset, identity) = known.find(|known| known.0 >= enter)?;
-        let at = Position { generation, offset };
-        Some((at, identity, generation > enter))
+        let mut known = hub.remembered(source.index).into_iter();
+        let next = known.find(|known| known.number >= enter)?;
+        Some((next.begin(), next.identity, next.number > enter))
     }
 
     /// What comes after this file: the next younger one, or what the hub holds; with the events that say so. `None`

@@ -27,10 +27,7 @@ pub(super) fn after(
         return Ok((Cursor::new(source), edge));
     }
     if let Some(generation) = find_held(hub, &source, id) {
-        let place = Position {
-            generation: generation.number,
-            offset: id.offset,
-        };
+        let place = generation.at(id.offset);
         let aside = aside.min(hub.told_before(source.index, place));
         let start = start_event(&source, &generation, id.offset, aside)?;
         let standing = Standing {
@@ -99,7 +96,7 @@ pub(super) fn find_held(hub: &Hub, source: &Source, id: &Id) -> Option<Arc<Gener
     let held = held.filter(|held| held.identity.inode == id.inode && !held.is_gone());
     let formers = hub.formers(source.index).into_iter().rev();
     let formers = formers
-        .filter(|former| former.identity.inode == id.inode && id.offset <= former.sealed)
+        .filter(|former| former.identity.inode == id.inode && id.offset <= former.length())
         .filter_map(|former| former.open(source).ok().flatten());
     held.chain(formers).find(has)
 }
@@ -149,14 +146,10 @@ pub(super) fn start_event(
     } else {
         Footing::take(&generation.file, offset)?.id(source, &generation.identity, offset)
     };
-    let at = Position {
-        generation: generation.number,
-        offset,
-    };
     Ok(Event {
         kind: EventKind::Start,
         id,
-        at,
+        at: generation.at(offset),
         aside,
     })
 }

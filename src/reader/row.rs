@@ -106,14 +106,10 @@ impl Row {
 
     /// Ends it before the first file that is the hub's generation `number` or a later one.
     fn end_before(&mut self, source: &Source, hub: &Hub, number: u64) {
-        let held = hub.generations(source.index);
-        let held = held.iter().map(|held| (held.number, held.identity));
-        let formers = hub.formers(source.index);
-        let formers = formers
-            .iter()
-            .map(|former| (former.number, former.identity));
-        let later = held.chain(formers).filter(|known| known.0 >= number);
-        let later: HashSet<_> = later.map(|(_, of)| (of.device, of.inode)).collect();
+        let known = hub.remembered(source.index).into_iter();
+        let later = known.filter(|known| known.number >= number);
+        let later = later.map(|known| (known.identity.device, known.identity.inode));
+        let later: HashSet<_> = later.collect();
         let is_later = |sibling: &Sibling| {
             let Identity { device, inode, .. } = sibling.identity;
             later.contains(&(device, inode))

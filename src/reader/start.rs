@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::hub::{Edge, Hub, Selection, SourceState, Standing};
 use crate::source::back::{Back, Passes};
-use crate::source::{Event, EventKind, Generation, Id, Position, Source};
+use crate::source::{Event, EventKind, Generation, Id, Source};
 
 use super::cursor::Cursor;
 use super::history::{Beginning, Found};
@@ -136,10 +136,7 @@ impl<'a> Begin<'a> {
                 Some(wanted) => self.last_of_all(&source, &generation, end, wanted)?,
                 None => Some(Found::at(&generation, generation.start())),
             };
-            let position = Position {
-                generation: generation.number,
-                offset: end,
-            };
+            let position = generation.at(end);
             let end = Edge {
                 position,
                 id: *id,

@@ -2,6 +2,7 @@
 //! begin anew once more.
 
 use std::fs::File;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,7 +12,7 @@ use parking_lot::Mutex;
 
 use super::arrivals::Arrivals;
 use super::record::{self, Before, Grammar, Reading};
-use super::{Id, Identity, Source};
+use super::{Id, Identity, Position, Source};
 
 /// How a generation began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,14 +47,11 @@ pub struct End {
     pub id: Id,
 }
 
-/// One generation of a source. It never knows its successor: a chain would be kept whole by one straggler, and its
-/// release recurses.
+/// What is remembered of a generation, also once nobody holds its file.
 #[derive(Debug)]
-pub struct Generation {
+pub struct Remembered {
     /// Counts up from 0 in each source, without holes.
     pub number: u64,
-    /// Opened with O_NONBLOCK and known to be a regular file.
-    pub file: Arc<File>,
     /// Which file it is.
     pub identity: Identity,
     /// How it began.
@@ -67,7 +65,7 @@ pub struct Generation {
     start: AtomicU64,
     /// Where it ends, once nothing more of it is taken.
     sealed: OnceLock<End>,
-    /// Its bytes were overwritten or cut off: whoever has not read them can't any more.
+    /// Its bytes can't be read any more: they were overwritten, cut off, let go of, or are nowhere to be found.
     gone: AtomicBool,
     last_read: Mutex<Instant>,
     /// What its stored lines hold, once that is known.
@@ -76,8 +74,25 @@ pub struct Generation {
     before: Before,
     /// Its unfinished lines end with it.
     parts_end: AtomicBool,
+}
+
+/// One generation of a source, whose file is held. It never knows its successor: a chain would be kept whole by one
+/// straggler, and its release recurses.
+#[derive(Debug)]
+pub struct Generation {
+    remembered: Arc<Remembered>,
+    /// Opened with O_NONBLOCK and known to be a regular file.
+    pub file: Arc<File>,
     /// Where it stood at moments at which it was looked at.
     pub arrivals: Arc<Arrivals>,
+}
+
+impl Deref for Generation {
+    type Target = Remembered;
+
+    fn deref(&self) -> &Remembered {
+        &self.remembered
+    }
 }
 
 impl Generation {
@@ -102,9 +117,8 @@ impl Generation {
         began: Began,
         gap: Option<Gap>,
     ) -> Generation {
-        Generation {
+        let remembered = Remembered {
             number,
-            file,
             identity,
             began,
             gap,
@@ -116,28 +130,39 @@ impl Generation {
             grammar: OnceLock::new(),
             before: Before::default(),
             parts_end: AtomicBool::new(false),
+        };
+        Generation::again(Arc::new(remembered), file)
+    }
+
+    /// One that is remembered, whose file is held again.
+    pub(super) fn again(remembered: Arc<Remembered>, file: Arc<File>) -> Generation {
+        Generation {
+            remembered,
+            file,
             arrivals: Arc::default(),
         }
     }
 
-    /// The same, in which these lines go on.
-    pub fn behind(self, before: Before) -> Generation {
-        Generation { before, ..self }
+    /// The same, in which these lines go on. Said before anybody else has it.
+    pub fn behind(mut self, before: Before) -> Generation {
+        if let Some(remembered) = Arc::get_mut(&mut self.remembered) {
+            remembered.before = before;
+        }
+        self
     }
 
-    /// Its unfinished lines end with it. Said before it is sealed.
-    pub fn set_parts_end(&self) {
-        self.parts_end.store(true, Ordering::Release);
+    /// The same, read by way of `file`.
+    pub fn moved(&self, file: Arc<File>) -> Generation {
+        Generation {
+            remembered: self.remembered(),
+            file,
+            arrivals: Arc::clone(&self.arrivals),
+        }
     }
 
-    /// Whether its unfinished lines end with it.
-    pub fn parts_end(&self) -> bool {
-        self.parts_end.load(Ordering::Acquire)
-    }
-
-    /// What goes on in it of the files before.
-    pub fn before(&self) -> Before {
-        self.before.clone()
+    /// What is remembered of it.
+    pub fn remembered(&self) -> Arc<Remembered> {
+        Arc::clone(&self.remembered)
     }
 
     /// How to read its records; `None` where its stored lines are none. Blocks on the disk.
@@ -167,32 +192,30 @@ impl Generation {
         };
         Ok((grammar != Grammar::Plain).then(reading))
     }
+}
 
-    /// The same without its file, which was deleted: its bytes are gone. `nothing` stands for it, and reads as empty.
-    pub fn parted(&self, nothing: Arc<File>) -> Generation {
-        let parted = self.moved(nothing);
-        parted.set_gone();
-        parted
+impl Remembered {
+    /// The place at this offset.
+    pub fn at(&self, offset: u64) -> Position {
+        Position {
+            generation: self.number,
+            offset,
+        }
     }
 
-    /// The same, read by way of `file`.
-    pub fn moved(&self, file: Arc<File>) -> Generation {
-        Generation {
-            number: self.number,
-            file,
-            identity: self.identity,
-            began: self.began,
-            gap: self.gap,
-            base: AtomicU64::new(self.base()),
-            start: AtomicU64::new(self.start()),
-            sealed: self.sealed.clone(),
-            gone: AtomicBool::new(self.is_gone()),
-            last_read: Mutex::new(self.last_read()),
-            grammar: self.grammar.clone(),
-            before: self.before.clone(),
-            parts_end: AtomicBool::new(self.parts_end()),
-            arrivals: Arc::clone(&self.arrivals),
-        }
+    /// The place where its first line begins.
+    pub fn begin(&self) -> Position {
+        self.at(self.start())
+    }
+
+    /// Its unfinished lines end with it. Said before it is sealed.
+    pub fn set_parts_end(&self) {
+        self.parts_end.store(true, Ordering::Release);
+    }
+
+    /// Whether its unfinished lines end with it.
+    pub fn parts_end(&self) -> bool {
+        self.parts_end.load(Ordering::Acquire)
     }
 
     /// Bytes of all the generations before, those that were lost included where their number is known.
@@ -200,7 +223,7 @@ impl Generation {
         self.base.load(Ordering::Acquire)
     }
 
-    /// Says what [`Generation::base`] is. Said by the hub, as it takes the generation in.
+    /// Says what [`Remembered::base`] is. Said by the hub, as it takes the generation in.
     pub fn set_base(&self, base: u64) {
         self.base.store(base, Ordering::Release);
     }
@@ -220,6 +243,11 @@ impl Generation {
         self.end().map(|end| end.length)
     }
 
+    /// Where what can be taken of it ends: nowhere, where it was given up before.
+    pub fn length(&self) -> u64 {
+        self.sealed().unwrap_or(self.start())
+    }
+
     /// Where it ends, once nothing more of it is taken.
     pub fn end(&self) -> Option<End> {
         self.sealed.get().copied()
@@ -231,12 +259,12 @@ impl Generation {
         debug_assert!(first.is_ok(), "a generation is sealed once");
     }
 
-    /// True when its bytes were overwritten or cut off.
+    /// True once its bytes can't be read any more.
     pub fn is_gone(&self) -> bool {
         self.gone.load(Ordering::Acquire)
     }
 
-    /// Its bytes can't be read any more. Said by the hub.
+    /// Its bytes can't be read any more.
     pub fn set_gone(&self) {
         self.gone.store(true, Ordering::Release);
     }

@@ -30,8 +30,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 
 pub use batch::{Batch, Chunk, Event, EventKind, Kind, Segment};
-pub use former::Former;
-pub use generation::{Began, End, Gap, Generation};
+pub use generation::{Began, End, Gap, Generation, Remembered};
 pub use id::{Id, IdMaker};
 pub use identity::Identity;
 pub use lines::Lines;

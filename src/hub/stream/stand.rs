@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::source::{
-    Began, Event, EventKind, Former, Gap, Generation, IdMaker, Identity, Position,
-};
+use crate::source::{Began, Event, EventKind, Gap, Generation, IdMaker, Position, Remembered};
 
 use super::{Aside, Edge, Stream};
 
@@ -36,7 +34,7 @@ pub enum Stand {
     /// The same of a generation that is not held any more: it is to be opened again, or is gone.
     Former {
         /// To read from.
-        former: Arc<Former>,
+        former: Arc<Remembered>,
         /// Where the bytes begin.
         from: u64,
         /// Where they end.
@@ -46,79 +44,43 @@ pub enum Stand {
     Events(Vec<Event>),
 }
 
-/// How a generation begins, held or not.
-struct Beginning {
-    place: Position,
-    identity: Identity,
-    began: Began,
-    gap: Option<Gap>,
-    base: u64,
-}
-
 impl Stream {
-    fn former(&self, number: u64) -> Option<&Arc<Former>> {
+    fn former(&self, number: u64) -> Option<&Arc<Remembered>> {
         let oldest = self.formers.front()?.number;
         self.formers.get(number.checked_sub(oldest)? as usize)
     }
 
-    /// The beginning of the generation `number`; where that is forgotten, of the oldest that is held.
-    fn beginning(&self, number: u64) -> Beginning {
+    /// The generation `number`; where that is forgotten, the oldest that is held.
+    fn known(&self, number: u64) -> &Remembered {
         if let Some(former) = self.former(number) {
-            let place = Position {
-                generation: number,
-                offset: former.start,
-            };
-            return Beginning {
-                place,
-                identity: former.identity,
-                began: former.began,
-                gap: former.gap,
-                base: former.base,
-            };
+            return former;
         }
         let oldest = self.generations[0].number;
-        let generation = &self.generations[number.saturating_sub(oldest) as usize];
-        let place = Position {
-            generation: generation.number,
-            offset: generation.start(),
-        };
-        Beginning {
-            place,
-            identity: generation.identity,
-            began: generation.began,
-            gap: generation.gap,
-            base: generation.base(),
-        }
+        &self.generations[number.saturating_sub(oldest) as usize]
     }
 
     /// What a stream is told that comes to the generation `number`, behind what it has `lost` before that.
     pub(super) fn arrival(&self, number: u64, lost: Option<Gap>, aside: u64) -> Vec<Event> {
-        let Beginning {
-            place,
-            identity,
-            began,
-            gap,
-            ..
-        } = self.beginning(number);
+        let known = self.known(number);
         // Of both, the reason of the later one is told.
-        let gap = match (lost, gap) {
+        let gap = match (lost, known.gap) {
             (Some(lost), Some(more)) => Some(Gap {
                 lost_bytes: lost.lost_bytes.zip(more.lost_bytes).map(|(a, b)| a + b),
                 ..more
             }),
             (lost, more) => lost.or(more),
         };
-        let seam = match began {
+        let seam = match known.began {
             Began::First => EventKind::Start,
             Began::Rotated | Began::Remade => EventKind::Rotated,
             Began::Continued => EventKind::Continued,
             Began::Truncated => EventKind::Truncated,
         };
-        let id = IdMaker::beginning(self.source.name_hash, &identity);
+        let id = IdMaker::beginning(self.source.name_hash, &known.identity);
         let event = |kind| Event {
             kind,
             id,
-            at: place,
+            at: known.begin(),
             aside,
         };
         let gap = gap.map(|gap| event(told(gap)));
@@ -151,22 +113,16 @@ impl Stream {
         let from = at.offset.max(generation.start());
         if from < limit {
             if generation.is_gone() {
-                if last {
-                    let until = until.unwrap_or(self.edge());
-                    // One that is not sealed was let go of.
-                    let reason = match generation.sealed() {
-                        Some(_) => "truncated",
-                        None => "deleted",
-                    };
-                    let lost_bytes = Some(limit - from);
-                    let gap = Gap { lost_bytes, reason };
-                    return Stand::Events(vec![gap_up_to(until, gap, standing.aside)]);
-                }
+                // One that is not sealed was let go of.
                 let lost = Gap {
                     lost_bytes: Some(limit - from),
-                    reason: "truncated",
+                    reason: generation.sealed().map_or("deleted", |_| "truncated"),
                 };
-                return Stand::Events(self.arrival(at.generation + 1, Some(lost), standing.aside));
+                let until = until.unwrap_or(self.edge());
+                return Stand::Events(match last {
+                    true => vec![gap_up_to(until, lost, standing.aside)],
+                    false => self.arrival(at.generation + 1, Some(lost), standing.aside),
+                });
             }
             let limit = self.up_to_aside(at, from, limit, standing.aside, until);
             let sealed = generation.sealed() == Some(limit);
@@ -177,10 +133,9 @@ impl Stream {
                 sealed,
             };
         }
-        if last {
-            Stand::AtEdge
-        } else {
-            Stand::Events(self.arrival(at.generation + 1, None, standing.aside))
+        match last {
+            true => Stand::AtEdge,
+            false => Stand::Events(self.arrival(at.generation + 1, None, standing.aside)),
         }
     }
 
@@ -198,8 +153,8 @@ impl Stream {
             return self.lost_up_to(oldest, None, standing, until);
         };
         let here = until.filter(|until| until.position.generation == at.generation);
-        let limit = here.map_or(former.sealed, |until| until.position.offset);
-        let from = at.offset.max(former.start);
+        let limit = here.map_or(former.length(), |until| until.position.offset);
+        let from = at.offset.max(former.start());
         if from >= limit {
             return Stand::Events(self.arrival(at.generation + 1, None, standing.aside));
         }
@@ -208,7 +163,7 @@ impl Stream {
             let end = self.generations[0].number;
             let next = (at.generation + 1..end).find(|number| !is_gone(number));
             let next = next.unwrap_or(end);
-            let place = former.base + (from - former.start);
+            let place = former.base() + (from - former.start());
             return self.lost_up_to(next, Some(place), standing, until);
         }
         Stand::Former {
@@ -231,14 +186,14 @@ impl Stream {
             reason: "rotated away",
         };
         if let Some(until) = until.filter(|until| until.position.generation < next) {
-            let Beginning { place, base, .. } = self.beginning(until.position.generation);
-            let end = base + until.position.offset.saturating_sub(place.offset);
+            let last = self.known(until.position.generation);
+            let end = last.base() + until.position.offset.saturating_sub(last.start());
             return Stand::Events(vec![gap_up_to(until, lost(end), standing.aside)]);
         }
         // What was lost before that one in any case is told with its beginning.
-        let Beginning { base, gap, .. } = self.beginning(next);
-        let own = gap.and_then(|gap| gap.lost_bytes).unwrap_or(0);
-        let lost = lost(base.saturating_sub(own));
+        let known = self.known(next);
+        let own = known.gap.and_then(|gap| gap.lost_bytes).unwrap_or(0);
+        let lost = lost(known.base().saturating_sub(own));
         Stand::Events(self.arrival(next, Some(lost), standing.aside))
     }
 
@@ -317,13 +272,12 @@ impl Stream {
         let begin = match at {
             None => self.generations[0].base(),
             Some(at) => {
-                let Beginning { place, base, .. } = self.beginning(at.generation);
-                let is_it = place.generation == at.generation;
-                base + if is_it {
-                    at.offset.saturating_sub(place.offset)
-                } else {
-                    0
-                }
+                let known = self.known(at.generation);
+                known.base()
+                    + match known.number == at.generation {
+                        true => at.offset.saturating_sub(known.start()),
+                        false => 0,
+                    }
             }
         };
         end.saturating_sub(begin)

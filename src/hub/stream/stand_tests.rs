@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::hub::Change;
 use crate::limits::GENERATIONS_REMEMBERED_MAX;
-use crate::source::{Lines, Origin, Source};
+use crate::source::{Identity, Lines, Origin, Source};
 
 /// Bytes of each line.
 const LINE: u64 = 10;

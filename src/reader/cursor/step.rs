@@ -9,7 +9,7 @@ use crate::limits::READ_TRIES_MAX;
 use crate::source::forward::{Footing, Read, Stretch, read_lines};
 use crate::source::inflate::Pause;
 use crate::source::{
-    Chunk, Event, EventKind, Former, Generation, IdMaker, Kind, Position, Segment,
+    Chunk, Event, EventKind, Generation, IdMaker, Kind, Position, Remembered, Segment,
 };
 
 use super::{Awaited, Cursor};
@@ -112,7 +112,7 @@ impl Cursor {
                         generation,
                         from,
                         limit,
-                        sealed: limit == former.sealed,
+                        sealed: limit == former.length(),
                     },
                     // It is gone: the next stand says what was lost.
                     Ok(None) => continue,
@@ -165,10 +165,7 @@ impl Cursor {
     /// The next of the bytes that are there; `None` where they are not any more, which the next stand tells.
     fn take(&mut self, hub: &Hub, there: &There, chunk_bytes: usize) -> Option<Next> {
         let generation = &there.generation;
-        let at = Position {
-            generation: generation.number,
-            offset: there.from,
-        };
+        let at = generation.at(there.from);
         let found = hub
             .shelf
             .find(self.source.index, at, there.limit, chunk_bytes);
@@ -192,10 +189,7 @@ impl Cursor {
                 Next::Chunk(hub.shelve(Chunk::read(segment)))
             }
             Ok(Read::Parts) => {
-                self.standing.position = Some(Position {
-                    offset: there.limit,
-                    ..at
-                });
+                self.standing.position = Some(generation.at(there.limit));
                 return None;
             }
             Ok(Read::Changed) if self.tries.looks < LOOKS_MAX && !there.sealed => {
@@ -240,7 +234,7 @@ impl Cursor {
     }
 
     /// Held open as long as it is read.
-    fn open_former(&mut self, former: &Former) -> io::Result<Option<Arc<Generation>>> {
+    fn open_former(&mut self, former: &Arc<Remembered>) -> io::Result<Option<Arc<Generation>>> {
         let own = self.former.take();
         self.former = own.filter(|own| own.number == former.number && !former.is_gone());
         if self.former.is_none() {
@@ -257,10 +251,7 @@ impl Cursor {
             limit,
             sealed,
         } = there;
-        let place = Some(Position {
-            generation: generation.number,
-            offset: *from,
-        });
+        let place = Some(generation.at(*from));
         if self.standing.position != place || self.footing.is_none() {
             self.footing = Some(Footing::take(&generation.file, *from)?);
             self.standing.position = place;
@@ -285,10 +276,6 @@ impl Cursor {
             generation, limit, ..
         } = there;
         let from = self.standing.position.map_or(0, |position| position.offset);
-        let at = Position {
-            generation: generation.number,
-            offset: *limit,
-        };
         let id = Footing::take(&generation.file, *limit)
             .map(|footing| footing.id(&self.source, &generation.identity, *limit))
             .unwrap_or_else(|_| IdMaker::beginning(self.source.name_hash, &generation.identity));
@@ -299,7 +286,7 @@ impl Cursor {
         let gap = self.event(Event {
             kind,
             id,
-            at,
+            at: generation.at(*limit),
             aside: self.standing.aside,
         });
         Next::Chunk(Chunk::read(gap))
