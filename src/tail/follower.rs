@@ -102,6 +102,8 @@ pub(super) struct Follower {
     comes: Began,
     /// It was brought in by a pattern: it doesn't take over files that others follow, and its end is nothing special.
     by_pattern: bool,
+    /// Its name led to a file when the program started.
+    was_there: bool,
     name: Name,
     held: Option<Held>,
     /// The unfinished line of a deleted file that is not held any more.
@@ -153,6 +155,7 @@ impl Follower {
             source,
             comes: Began::Rotated,
             by_pattern,
+            was_there: false,
             name: Name::default(),
             held: None,
             left: None,
@@ -220,6 +223,7 @@ impl Follower {
         );
         self.verified = before;
         self.next_number = 1;
+        self.was_there = true;
         self.hold(held, turn);
         self.look_at = turn.now;
         Ok(())
@@ -276,7 +280,8 @@ impl Follower {
             self.arm_at = Some(turn.now + self.safety());
         }
         self.give_up(turn);
-        let mut more = self.look_anew(turn) && self.read(turn);
+        // What is written to a file that has another's name now is that name's, unless ours leads to a new file.
+        let mut more = self.handed_to.is_none() && self.look_anew(turn) && self.read(turn);
         self.notice(turn);
         if !more {
             more = self.advance(turn);

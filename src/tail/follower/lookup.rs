@@ -316,8 +316,9 @@ impl Follower {
         }
     }
 
-    /// Gives up the held file where another follower's name leads to it now, or did before it was rotated there, and ours
-    /// doesn't.
+    /// Gives up files where another follower's name leads to them now, or did before they were rotated there, and ours
+    /// doesn't. A temporary file is that name's from its beginning; what was read under ours goes on to its end, as after
+    /// any rotation, unless no other file comes.
     pub(in crate::tail) fn give_up(&mut self, turn: &mut Turn) {
         let Some(to) = self.handed_to.take() else {
             return;
@@ -337,16 +338,29 @@ impl Follower {
             (leads(&to) || is_rotated_there()) && !leads(&own)
         };
         let is_lost = |next: &Successor| {
-            next.file()
-                .is_some_and(|file| is_theirs(file, &next.identity))
+            let file = next.file();
+            self.by_pattern && file.is_some_and(|file| is_theirs(file, &next.identity))
         };
         for lost in self.successors.take_out(is_lost) {
             self.let_go(lost.identity, lost.watch, turn);
         }
-        if let Some(held) = self
-            .held
-            .take_if(|held| is_theirs(&held.file, &held.identity))
-        {
+        let is_theirs = |held: &Held| is_theirs(&held.file, &held.identity);
+        let Some(held) = self.held.as_ref().filter(|held| is_theirs(held)) else {
+            return;
+        };
+        let is_first = held.number == 0 && !self.was_there;
+        let is_temporary = self.by_pattern && (is_first || held.scanned() == 0);
+        if !is_temporary {
+            if own.exists() {
+                return;
+            }
+            let until = self.name.lost_since().unwrap_or(turn.now) + MISSING_AFTER;
+            if turn.now < until {
+                self.handed_to = Some(to);
+                return self.wait_until(until);
+            }
+        }
+        if let Some(held) = self.held.take() {
             self.part_with(&held, turn);
         }
     }

@@ -293,6 +293,42 @@ fn names_of_a_pattern_that_are_swapped_each_have_the_file_they_lead_to() {
 }
 
 #[test]
+fn a_file_that_is_moved_to_another_followed_name_is_read_to_its_end_under_its_own() {
+    for pattern in [&["out.log", "out.old"][..], &["out.*"]] {
+        let dir = dir();
+        for name in ["out.log", "out.old"] {
+            append(&dir.path().join(name), "old\n");
+        }
+        let gate = Arc::new(Gate::default());
+        let options = Options::default();
+        let mut rig = Rig::with(dir, pattern, 1 << 20, options, gate.clone());
+        let mut want = Vec::new();
+        for n in 0..3 {
+            gate.shut();
+            let mut log = appender(&rig.path("out.log"));
+            let [begun, last, late] = ["begun", "last", "late"].map(|when| format!("{when} {n}"));
+            log.write_all(format!("{begun}\n").as_bytes())
+                .expect("write");
+            gate.wait();
+            log.write_all(format!("{last}\n").as_bytes())
+                .expect("write");
+            fs::rename(rig.path("out.log"), rig.path("out.old")).expect("rename");
+            log.write_all(late.as_bytes()).expect("write");
+            append(&rig.path("out.log"), "");
+            gate.open();
+            rig.look();
+            append(&rig.path("out.log"), "new\n");
+            want.extend([begun, last, late, "new".to_owned()]);
+            rig.until("the new line", |got| {
+                let is_it = |got: &&Got| **got == Got::Line("out.log".into(), "new".into());
+                got.iter().filter(is_it).count() > n
+            });
+        }
+        assert_same(&rig.lines_of("out.log"), &want);
+    }
+}
+
+#[test]
 fn names_that_count_up_while_the_oldest_is_deleted_are_files_of_their_own() {
     let dir = dir();
     append(&dir.path().join("app.log"), "old\n");

@@ -341,7 +341,8 @@ impl Gate {
     }
 
     pub(super) fn open(&self) {
-        self.state.lock().shut = false;
+        let mut state = self.state.lock();
+        (state.shut, state.holds) = (false, false);
         self.changed.notify_all();
     }
 }
