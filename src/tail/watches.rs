@@ -250,6 +250,7 @@ impl Watches {
     /// Takes the events that have come, without waiting, and tells whom they concern.
     pub(super) fn drain(&mut self, hit: &mut dyn FnMut(Hit)) {
         let Some(mut inotify) = self.inotify.take() else {
+            self.whole_drains += 1;
             return;
         };
         let mut buf = std::mem::take(&mut self.buf);

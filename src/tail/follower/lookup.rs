@@ -103,6 +103,7 @@ impl Follower {
             .and_then(|()| self.newest().map(|(_, identity)| identity));
         let mut is_sorted = true;
         let to_find = stints.to_find();
+        let whole_drains = turn.watches.whole_drains();
         let has_news = !to_find.is_empty();
         for (order, stand, trust) in to_find {
             let found = match stand {
@@ -121,7 +122,7 @@ impl Follower {
                 Stand::Flying(_) | Stand::Gone => None,
             };
             if let Some(identity) = found {
-                stints.found(order, identity);
+                stints.found(order, identity, whole_drains);
                 self.successors.set_order(&identity, order);
                 is_sorted = false;
             }
@@ -138,7 +139,6 @@ impl Follower {
         }
         // Race: while places were looked at, renames may have put other files there.
         // The events that waited then have come with the next drain of all, however many wait again by now.
-        let whole_drains = turn.watches.whole_drains();
         let has_looked = has_news || is_first;
         let waits = match self.unsure {
             _ if has_looked => turn.watches.has_waiting(),
@@ -286,7 +286,11 @@ impl Follower {
             Ground::Remote | Ground::Paths => written(&file),
         };
         let stood = self.successors.after_newest(stood.unwrap_or(before));
-        self.take_in(file, identity, stood, turn);
+        // Race: it is here already and others were taken for younger ones, by the places at which they were found.
+        let is_here = self.ground != Ground::Paths && self.successors.comes_last(&identity);
+        if !is_here {
+            self.take_in(file, identity, stood, turn);
+        }
         self.found = Some(identity);
         if self.held.is_some() && !self.is_told() {
             self.successors.rotated(self.verified);

@@ -71,9 +71,9 @@ pub(super) enum Trust {
 enum News {
     /// It was told of: to be looked for.
     Told,
-    /// It was looked for, and nothing was told of it since.
-    Found,
-    /// The same at two looks in a row: done with, once it is not under the name.
+    /// It was looked for after so many drains of all events, and nothing was told of it since.
+    Found(u64),
+    /// Nor by the events that waited when it was looked for: done with, once it is not under the name.
     Settled,
 }
 
@@ -196,13 +196,13 @@ impl Stints {
         .collect()
     }
 
-    /// The file of a stint was found.
-    pub(super) fn found(&mut self, order: u64, identity: Identity) {
+    /// The file of a stint was found, after so many drains of all events.
+    pub(super) fn found(&mut self, order: u64, identity: Identity, whole_drains: u64) {
         self.ahead.retain(|(ahead, _)| *ahead != identity);
         for stint in &mut self.all {
             if stint.order == order {
                 stint.file = Some(identity);
-                stint.news = News::Found;
+                stint.news = News::Found(whole_drains);
             } else if stint.file == Some(identity) && stint.order < order {
                 // It was taken for an earlier one, whose place it had by then.
                 stint.file = None;
@@ -261,7 +261,12 @@ impl Stints {
                 return false;
             }
             let news = stint.news;
-            if news == News::Found || matches!(stint.stand, Stand::Flying(_)) {
+            // Race: what stands there now may be the next file. The events that tell so waited when it was looked for.
+            let is_sure = match news {
+                News::Found(before) => watches.whole_drains() > before,
+                News::Told | News::Settled => matches!(stint.stand, Stand::Flying(_)),
+            };
+            if is_sure {
                 stint.news = News::Settled;
             }
             let done = news == News::Settled && stint.stand != Stand::Here;
@@ -344,8 +349,15 @@ mod tests {
             self
         }
 
-        /// A look, at which these files stand where the kernel has told.
+        /// All events are taken, and then there is a look.
         fn look(&mut self, there: &[(&str, u64)]) -> &mut Case {
+            self.watches.drain(&mut |_| {});
+            self.look_alone(there)
+        }
+
+        /// A look, at which these files stand where the kernel has told.
+        fn look_alone(&mut self, there: &[(&str, u64)]) -> &mut Case {
+            let drains = self.watches.whole_drains();
             let stands: Vec<_> = self.stints.to_find();
             for (order, stand, _) in stands {
                 let name = match &stand {
@@ -354,7 +366,7 @@ mod tests {
                     Stand::Flying(_) | Stand::Gone => continue,
                 };
                 if let Some((_, inode)) = there.iter().find(|(other, _)| *other == name) {
-                    self.stints.found(order, file(*inode));
+                    self.stints.found(order, file(*inode), drains);
                 }
             }
             if let Some((_, inode)) = there.iter().find(|(name, _)| *name == "a.log") {
@@ -441,7 +453,7 @@ mod tests {
             case.tell("a.log", Made);
             let order = case.stints.to_find()[0].0;
             let born = Some(born);
-            case.stints.found(order, Identity { born, ..file(1) });
+            case.stints.found(order, Identity { born, ..file(1) }, 0);
             assert!(!case.stints.are_mixed_up());
         }
     }
@@ -458,7 +470,7 @@ mod tests {
                 born: Some(born),
                 ..file(order)
             };
-            case.stints.found(order, file);
+            case.stints.found(order, file, 0);
             case.stints.are_mixed_up()
         };
         assert!(!found(0, told - Duration::from_secs(2)));
@@ -477,5 +489,29 @@ mod tests {
         case.tell("a.log", Deleted).tell("a.log", Made);
         case.look(&[("a.log", 2)]);
         assert_eq!(case.lost, [0]);
+    }
+
+    #[test]
+    fn a_file_that_another_took_the_place_of_is_looked_for_however_often_it_was_looked_before_that_was_told()
+     {
+        let mut case = case();
+        case.tell("a.log", MovedOut(1)).tell("previous", MovedIn(1));
+        case.tell("a.log", Made);
+        case.look(&[("a.log", 2), ("previous", 1)]);
+        case.tell("a.log", MovedOut(2)).tell("previous", MovedIn(2));
+        // The third one stands there by now, and the second one behind a link of which the kernel tells next.
+        let there = [("a.log", 4), ("previous", 3), ("@2.s", 2)];
+        case.look(&there).look_alone(&there).look_alone(&there);
+        case.tell("previous", MovedOut(BY_LINK));
+        case.tell("@2.s", MovedIn(BY_LINK));
+        case.tell("a.log", Made);
+        case.tell("a.log", MovedOut(3)).tell("previous", MovedIn(3));
+        case.tell("a.log", Made);
+        let stands: Vec<_> = case.stints.to_find();
+        let is_second = |(order, stand, _): &(u64, Stand, Trust)| {
+            *order == 1 && *stand == Stand::At(1, "@2.s".into())
+        };
+        assert!(stands.iter().any(is_second), "{stands:?}");
+        assert!(case.look(&there).lost.is_empty());
     }
 }

@@ -79,6 +79,19 @@ impl Successors {
         self.queue.push_back(successor);
     }
 
+    /// The name leads to this file now: puts it last, where it is one of them. Its lines are to be read once.
+    pub(in crate::tail) fn comes_last(&mut self, identity: &Identity) -> bool {
+        let mut all = self.queue.iter();
+        let found = all.position(|next| next.identity == *identity);
+        let Some(mut last) = found.and_then(|at| self.queue.remove(at)) else {
+            return false;
+        };
+        last.stood = self.after_newest(last.stood);
+        last.order = None;
+        self.queue.push_back(last);
+        true
+    }
+
     /// The kernel has told when the file stood under the name, in the order of numbers.
     pub(in crate::tail) fn set_order(&mut self, identity: &Identity, order: u64) {
         let mut all = self.queue.iter_mut();
@@ -255,6 +268,27 @@ fn sum(first: Gap, then: Gap) -> Gap {
 mod tests {
     use super::*;
     use std::io::Write;
+
+    #[test]
+    fn a_file_to_which_the_name_leads_comes_last_and_once() {
+        let file = Arc::new(tempfile::tempfile().expect("a file"));
+        let identity = |inode| Identity {
+            inode,
+            ..Identity::default()
+        };
+        let mut successors = Successors::default();
+        for (order, inode) in [7, 8].into_iter().enumerate() {
+            let (file, stood) = (Arc::clone(&file), SystemTime::UNIX_EPOCH);
+            successors.push(Successor::new(file, identity(inode), stood, None));
+            successors.set_order(&identity(inode), order as u64);
+        }
+        assert!(!successors.comes_last(&identity(9)));
+        assert!(successors.comes_last(&identity(7)));
+        successors.sort(Path::new("a.log"), None);
+        let next = std::iter::from_fn(|| successors.pop(Path::new("a.log")));
+        let inodes: Vec<u64> = next.map(|next| next.identity.inode).collect();
+        assert_eq!(inodes, [8, 7]);
+    }
 
     #[test]
     fn too_many_successors_are_a_gap_of_known_size_before_the_next() {
