@@ -26,6 +26,7 @@ use super::link::Carried;
 use super::peer::Peer;
 use super::streams::{Place, Streams};
 use super::turnstile::{Lane, Turn, Turnstile};
+use super::visitor::rest;
 use crate::serve::transport::socket::{Backlog, Whom};
 
 pub use ended::Ended;
@@ -160,7 +161,8 @@ impl<'a> Stream<'a> {
                 Next::Chunk(segment) => segment,
                 Next::Later(wait) => {
                     drop(turn);
-                    wait.with(&shared.hub, thread::park_timeout);
+                    let visitor = &self.peer.visitor;
+                    wait.with(&shared.hub, |time| rest(time, || visitor.is_ended()));
                     continue;
                 }
                 Next::Nothing => {

@@ -3,7 +3,8 @@
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::thread::Thread;
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -143,5 +144,41 @@ impl Visitor {
         let waited = if self.is_ended() { None } else { Some(wait()) };
         self.waits.store(false, Ordering::SeqCst);
         waited
+    }
+}
+
+/// Parks the current thread for so long, or until it `is_over`: whoever ends its connection wakes it. A peer that says
+/// something wakes it, too, and shortens nothing.
+pub fn rest(time: Duration, is_over: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_over() {
+        match time.checked_sub(begun.elapsed()) {
+            Some(left) if !left.is_zero() => thread::park_timeout(left),
+            Some(_) | None => break,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rest_ends_with_its_connection_and_not_with_a_word_of_the_peer() {
+        let over = Arc::new(AtomicBool::new(false));
+        let ends = Arc::clone(&over);
+        let rests = thread::spawn(move || {
+            let begun = Instant::now();
+            // The word of a peer that came before.
+            thread::current().unpark();
+            rest(Duration::from_millis(20), || false);
+            assert!(begun.elapsed() >= Duration::from_millis(20));
+            rest(Duration::from_secs(600), || ends.load(Ordering::Acquire));
+            begun.elapsed()
+        });
+        over.store(true, Ordering::Release);
+        rests.thread().unpark();
+        let took = rests.join().expect("it rests");
+        assert!(took < Duration::from_secs(60), "{took:?}");
     }
 }

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
-use std::thread;
 
 use crate::config::value::Lines;
 use crate::hub::{Selection, SourceState};
@@ -14,6 +13,7 @@ use super::routes::Routes;
 use crate::serve::access::token::Scope;
 use crate::serve::delivery::filter::{Filter, Wanted};
 use crate::serve::delivery::turnstile::Lane;
+use crate::serve::delivery::visitor::rest;
 use crate::serve::delivery::wire::Shape;
 use crate::serve::http::query::{Endpoint, Format, StreamQuery};
 use crate::serve::http::refusal::Refusal;
@@ -316,7 +316,7 @@ impl Plan {
                 Next::Nothing => return Ok(None),
                 Next::Later(wait) => {
                     over.set(turn.borrow_mut().again(|| {
-                        wait.with(hub, thread::sleep);
+                        wait.with(hub, |time| rest(time, || routes.is_stopping() || is_over()));
                         routes.is_stopping() || is_over()
                     }));
                     continue;
