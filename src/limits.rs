@@ -388,18 +388,34 @@ pub const EVENTS_BYTES: usize = 16 * 1024;
 /// from the files.
 pub const EVENT_READS_MAX: usize = 64;
 
-/// How long the watcher looks at files in one pass, at those that were written to and at those whose names have changed:
-/// with what else a pass does, another file's line waits no longer than 50 ms.
-pub const PASS_TIME: Duration = Duration::from_millis(8);
+/// How long files that were written to are read in one pass. With what else a pass does, another file's line waits no
+/// longer than 50 ms: it comes after the rest of one pass and the beginning of the next.
+pub const WRITTEN_TIME: Duration = Duration::from_millis(8);
+
+/// How long names that have changed are looked at in one pass.
+pub const NAMES_TIME: Duration = Duration::from_millis(8);
+
+/// How long files are given up in one pass that are other names' now, before those look.
+pub const GIVE_UP_TIME: Duration = Duration::from_millis(4);
+
+/// The part of their time that names and patterns get in a pass that has lines to publish, or more events to take: so
+/// much that they are never kept waiting for good.
+pub const PRESSED_PART: u32 = 4;
+
+/// Times that are taken in one pass, where thousands have come in one moment: a millisecond's work.
+pub const TIMES_MAX: usize = 1024;
 
 /// Files that have brought lines last and are looked at without an event while thousands of events wait: more than a pass
 /// gets through, and a millisecond's work.
 pub const LATELY_MAX: usize = 256;
 
-/// How long a pattern's directories are looked through in one pass.
+/// How long the directories of patterns are looked through in one pass.
 pub const SCAN_TIME: Duration = Duration::from_millis(5);
 
-/// How long events are taken in one pass, likewise.
+/// Names of a directory that are looked at for a pattern before the time is asked again.
+pub const ENTRIES_AT_A_TIME: usize = 32;
+
+/// How long events are taken in one pass, with what they lead to.
 pub const EVENTS_TIME: Duration = Duration::from_millis(5);
 
 /// Files of one name that stood under it since they were last looked for; 100 bytes each.

@@ -65,6 +65,39 @@ enum Sight {
     Polls,
 }
 
+/// What a look leaves to be done at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Nothing.
+    Nothing,
+    /// Bytes of its file.
+    Bytes,
+    /// Files that are to come.
+    Files,
+    /// Which file is the next is known only once the events are taken that wait.
+    Events,
+}
+
+impl Left {
+    fn bytes(more: bool) -> Left {
+        match more {
+            true => Left::Bytes,
+            false => Left::Nothing,
+        }
+    }
+}
+
+/// When the trail of a path is walked again.
+#[derive(Clone, Copy, Debug)]
+enum Walk {
+    /// At the next look: the path may lead elsewhere, or a watch may be missing.
+    Next,
+    /// At the next look if a link stands under the name by then, else at that time.
+    IfLink(Instant),
+    /// At that time.
+    At(Instant),
+}
+
 /// How a path leads to the name of its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
@@ -132,8 +165,7 @@ pub(super) struct Follower {
     way: Way,
     /// What the held file's system tells.
     ground: Ground,
-    /// When the trail is walked again; `None` where it may lead elsewhere, or a watch may be missing: at once.
-    arm_at: Option<Instant>,
+    walk: Walk,
     /// When the path is opened anew, on a ground of paths.
     anew_at: Instant,
     /// When the newest file was last written to, by the clock of its file system, as it was seen under the name.
@@ -174,7 +206,7 @@ impl Follower {
             sight: Sight::Polls,
             way: Way::ByLink,
             ground: Ground::Remote,
-            arm_at: None,
+            walk: Walk::Next,
             anew_at: Instant::now(),
             modified: SystemTime::UNIX_EPOCH,
             look_at: Instant::now(),
@@ -269,28 +301,29 @@ impl Follower {
 
     // -- looking
 
-    /// Looks; whether there is more to be had at once.
-    pub(super) fn look(&mut self, turn: &mut Turn) -> bool {
+    /// Looks; and what that leaves.
+    pub(super) fn look(&mut self, turn: &mut Turn) -> Left {
         self.look_at = turn.now + self.safety();
         if let Some(spool) = self.source.spool() {
-            return self.look_at_spool(&spool, turn);
+            return Left::bytes(self.look_at_spool(&spool, turn));
         }
-        if self.arm_at.is_none_or(|at| turn.now >= at) {
+        if self.is_to_walk(turn.now) {
             self.arm(turn.watches);
-            self.arm_at = Some(turn.now + self.safety());
+            self.walk = Walk::At(turn.now + self.safety());
         }
         self.give_up(turn);
         // What is written to a file that has another's name now is that name's, unless ours leads to a new file.
-        let mut more = self.handed_to.is_none() && self.look_anew(turn) && self.read(turn);
+        let may_read = self.handed_to.is_none() && self.look_anew(turn);
+        let mut left = Left::bytes(may_read && self.read(turn));
         self.notice(turn);
-        if !more {
-            more = self.advance(turn);
+        if left == Left::Nothing {
+            left = self.advance(turn);
         }
-        if !more {
+        if left == Left::Nothing {
             self.let_go_of_deleted(turn);
         }
         self.look_at_sealed(turn);
-        more
+        left
     }
 
     /// Reads what was written to the held file and leaves all else to the next look. Whether there is more.

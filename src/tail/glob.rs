@@ -11,7 +11,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
-use crate::limits::{DIRECTORIES_MAX, FILES_MAX, QUIET_MAX, SAFETY_LOOK, SAFETY_LOOK_TRUSTED};
+use crate::limits::{
+    DIRECTORIES_MAX, ENTRIES_AT_A_TIME, FILES_MAX, QUIET_MAX, SAFETY_LOOK, SAFETY_LOOK_TRUSTED,
+};
 use crate::pattern;
 use crate::source::Identity;
 use crate::source::mark::{self, plain_names};
@@ -47,6 +49,8 @@ pub(super) struct Glob {
     directories: HashMap<Directory, Option<i32>>,
     by_watch: HashMap<i32, Vec<Directory>>,
     todo: VecDeque<Todo>,
+    /// Files that match and are nobody's, of a directory that is being read.
+    found: Vec<Match>,
     /// Files that match and were somebody else's when they were first seen: rotated, or another name of the same. With
     /// the round in which they were seen last.
     others: HashMap<Identity, u64>,
@@ -82,6 +86,8 @@ enum Todo {
     Base,
     /// All names in a directory.
     All(Directory),
+    /// The rest of them.
+    Rest(Directory, fs::ReadDir),
     /// One name in a directory.
     Name(Directory, OsString),
     /// Everything was looked at.
@@ -102,6 +108,7 @@ impl Glob {
             directories: HashMap::new(),
             by_watch: HashMap::new(),
             todo: VecDeque::from([Todo::Base]),
+            found: Vec::new(),
             others: HashMap::new(),
             round: 0,
             scan_at: Instant::now(),
@@ -113,6 +120,11 @@ impl Glob {
     /// When it wants to be scanned.
     pub(super) fn wants(&self) -> Option<Instant> {
         self.todo.is_empty().then_some(self.scan_at)
+    }
+
+    /// Whether it is to be scanned now.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.is_behind() || self.scan_at <= now
     }
 
     /// Whether something may have changed that was not yet looked at.
@@ -158,16 +170,16 @@ impl Glob {
         if self.todo.is_empty() && self.scan_at <= now {
             self.look_at_all();
         }
-        let mut new = Vec::new();
         while let Some(todo) = self.todo.pop_front() {
             match todo {
                 Todo::Base => self.look_at_base(scan),
-                Todo::All(directory) => self.look_at_directory(&directory, scan, &mut new),
+                Todo::All(directory) => self.look_at_directory(&directory, scan),
+                Todo::Rest(directory, entries) => self.look_at_entries(directory, entries, scan),
                 Todo::Name(directory, name) => {
                     if self.directories.contains_key(&directory)
                         && pattern::matches(&self.parts[directory.part], &name)
                     {
-                        self.look_at_name(&directory, &name, scan, &mut new);
+                        self.look_at_name(&directory, &name, scan);
                     }
                 }
                 Todo::Round(round) => self.others.retain(|_, seen| *seen >= round),
@@ -176,6 +188,11 @@ impl Glob {
                 break;
             }
         }
+        // Two names of one file are told apart only once all names are read.
+        if matches!(self.todo.front(), Some(Todo::Rest(..))) {
+            return Vec::new();
+        }
+        let mut new = std::mem::take(&mut self.found);
         new.sort_by(|(a_link, a, _), (b_link, b, _)| (a_link, a).cmp(&(b_link, b)));
         // Two names of one file that came at once: one of them, and not the link.
         let mut seen = HashSet::new();
@@ -248,14 +265,14 @@ impl Glob {
     }
 
     /// Arm first, look second.
-    fn look_at_directory(&mut self, directory: &Directory, scan: &mut Scan, new: &mut Vec<Match>) {
+    fn look_at_directory(&mut self, directory: &Directory, scan: &mut Scan) {
         if !self.directories.contains_key(directory) {
             return;
         }
         self.watch(directory, scan.watches);
         let component = self.parts[directory.part].clone();
         if !pattern::is_pattern(&component) {
-            return self.look_at_name(directory, &component, scan, new);
+            return self.look_at_name(directory, &component, scan);
         }
         let Ok(entries) = fs::read_dir(directory.real()) else {
             if directory.path != self.base && fs::metadata(directory.real()).is_err() {
@@ -263,12 +280,24 @@ impl Glob {
             }
             return;
         };
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            if pattern::matches(&component, &name) {
-                self.look_at_name(directory, &name, scan, new);
+        self.look_at_entries(directory.clone(), entries, scan);
+    }
+
+    /// Looks at the next names in a directory, and leaves the rest for after that.
+    fn look_at_entries(&mut self, directory: Directory, mut entries: fs::ReadDir, scan: &mut Scan) {
+        let component = self.parts[directory.part].clone();
+        for _ in 0..ENTRIES_AT_A_TIME {
+            let Some(entry) = entries.next() else {
+                return;
+            };
+            let name = entry.map(|entry| entry.file_name());
+            if let Ok(name) = name
+                && pattern::matches(&component, &name)
+            {
+                self.look_at_name(&directory, &name, scan);
             }
         }
+        self.todo.push_front(Todo::Rest(directory, entries));
     }
 
     fn watch(&mut self, directory: &Directory, watches: &mut Watches) {
@@ -312,13 +341,7 @@ impl Glob {
         }
     }
 
-    fn look_at_name(
-        &mut self,
-        directory: &Directory,
-        name: &OsStr,
-        scan: &mut Scan,
-        new: &mut Vec<Match>,
-    ) {
+    fn look_at_name(&mut self, directory: &Directory, name: &OsStr, scan: &mut Scan) {
         let path = directory.path.join(name);
         let part = directory.part;
         let is_last = part + 1 == self.parts.len();
@@ -337,10 +360,8 @@ impl Glob {
                 true => self.todo.push_back(Todo::All(below)),
                 false => self.enter(below),
             }
-        } else if is_last
-            && let Some(found) = self.look_at_file(directory, name, path, scan, new.len())
-        {
-            new.push(found);
+        } else if is_last && let Some(found) = self.look_at_file(directory, name, path, scan) {
+            self.found.push(found);
         }
     }
 
@@ -350,7 +371,6 @@ impl Glob {
         name: &OsStr,
         path: PathBuf,
         scan: &Scan,
-        found: usize,
     ) -> Option<Match> {
         if scan.names.has(&path) || self.is_compressed(&path) {
             return None;
@@ -367,7 +387,7 @@ impl Glob {
             self.others.insert(identity, self.round);
             return None;
         }
-        if scan.names.len() + found >= scan.files_max {
+        if scan.names.len() + self.found.len() >= scan.files_max {
             if !std::mem::replace(&mut self.full_said, true) {
                 log::warn!(
                     "{:?} matches more files than the {} that can be followed at once (at most {FILES_MAX}, and as \

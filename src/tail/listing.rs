@@ -26,6 +26,12 @@ impl Listings {
         self.by_directory.clear();
     }
 
+    /// Whether none was made.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_directory.is_empty()
+    }
+
     /// The directory of `path` has changed since it was listed.
     pub(super) fn list_again(&mut self, path: &Path) {
         let place = siblings::place(path);

@@ -102,8 +102,10 @@ impl Names {
         self.names.remove(&source.name);
         self.paths.remove(&*source.path());
         self.paths.remove(&source.shown_path());
-        self.containers.retain(|_, other| *other != follower);
-        self.pods.retain(|_, other| *other != follower);
+        if source.origin() == Origin::Container {
+            self.containers.retain(|_, other| *other != follower);
+            self.pods.retain(|_, other| *other != follower);
+        }
     }
 
     /// Whether that path is followed.

@@ -1,6 +1,6 @@
 //! The watcher on real files: what comes out of the hub is what was written, once, in order, and what can't be is told.
 
-mod rig;
+pub(super) mod rig;
 
 mod asides;
 mod bounds;

@@ -6,10 +6,17 @@
 
 mod asked;
 mod fifos;
+mod handle;
 mod mounted;
+mod newcomers;
+mod pass;
+mod ready;
 mod turns;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,16 +28,18 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 
 use crate::courier::Rounds;
-use crate::hub::{Change, Hub, OnFifo, Question, Spooled};
-use crate::limits::{DELETED_KEPT, FILES_MAX, FORGET_EVERY, LOOK_WAIT, PASS_TIME, TURN_BYTES};
+use crate::hub::{Hub, Question};
+use crate::limits::{DELETED_KEPT, FILES_MAX, FORGET_EVERY, TURN_BYTES};
 use crate::pace::{Deed, Did, Pace, Seen, Stage};
 use crate::pattern::Wanted;
 use crate::source::Source;
 use crate::stop::Stop;
 
+pub use handle::{Handle, OnRound, Options};
+
 use asked::Asked;
 use mounted::Mounted;
-use turns::{Lately, Ready};
+use ready::{Lately, Ready};
 
 use super::containers::Containers;
 use super::follower::{Follower, Turn};
@@ -41,55 +50,6 @@ use super::listing::Listings;
 use super::names::Names;
 use super::pulse::Pulse;
 use super::watches::Watches;
-
-/// How the watcher is run.
-#[derive(Default)]
-pub struct Options {
-    /// Called by the watcher each time that it has come round, with the time: after a pass, and in a rest. Says when it
-    /// is to be called again though nothing happens.
-    pub on_round: Option<OnRound>,
-    /// How long a deleted file is held that nobody uses; else [`DELETED_KEPT`](crate::limits::DELETED_KEPT).
-    pub deleted_kept: Option<Duration>,
-    /// How often what nobody needs is let go of, where that is not [`FORGET_EVERY`].
-    pub forget_every: Option<Duration>,
-    /// Spools that are followed, before any file, so that their names are theirs.
-    pub spools: Vec<Spooled>,
-    /// Called by the watcher where a FIFO has come to stand under a name that is followed; else that is no file to follow.
-    pub on_fifo: Option<OnFifo>,
-    /// Data roots of Docker, all of whose containers are followed.
-    pub dockers: Vec<PathBuf>,
-    /// Files that patterns may bring in all, where descriptors don't allow [`FILES_MAX`](crate::limits::FILES_MAX).
-    pub files_max: Option<usize>,
-    /// Never use inotify: every file is looked at every few seconds.
-    pub poll_only: bool,
-}
-
-/// See [`Options::on_round`].
-pub type OnRound = Box<dyn FnMut(Instant) -> Option<Instant> + Send>;
-
-/// Ends the watcher, and tells whether it is alive.
-#[derive(Clone, Debug)]
-pub struct Handle {
-    hub: Arc<Hub>,
-    quit: Arc<AtomicBool>,
-    pulse: Arc<Pulse>,
-}
-
-impl Handle {
-    /// Ends the thread after what it is at. Never blocks.
-    pub fn quit(&self) {
-        self.quit.store(true, Ordering::Release);
-        self.hub.looks.wake();
-        // Who waits for a sign of life is let go.
-        self.pulse.beat(Instant::now());
-    }
-
-    /// Whether the watcher comes round; if not, for how long it has not. It is woken to show it, so this says what the
-    /// watchdog would. Blocks until it does, at most [`LOOK_WAIT`].
-    pub fn is_alive(&self) -> Result<(), Duration> {
-        self.pulse.feel(|| self.hub.looks.wake(), LOOK_WAIT)
-    }
-}
 
 /// The watcher before and in its thread: all followers, what wakes them, and what is published next.
 pub struct Watcher {
@@ -112,7 +72,13 @@ pub struct Watcher {
     buf: Vec<u8>,
     ready: Ready,
     /// Followers whose files the kernel has told to be under the names of others.
-    handing_over: Vec<usize>,
+    handing_over: VecDeque<usize>,
+    /// Files that patterns have found and that are to be followed.
+    arrivals: VecDeque<PathBuf>,
+    /// Whose looks the next scan of patterns waits for, where one is due.
+    scan_awaits: Option<HashSet<usize>>,
+    /// The pattern that is scanned next.
+    next_glob: usize,
     /// When to look at whom without an event. `timed` holds each follower's entry.
     times: BTreeSet<(Instant, usize)>,
     timed: HashMap<usize, Instant>,
@@ -151,7 +117,10 @@ impl Watcher {
             listings: Listings::default(),
             buf: vec![0; READ_BYTES],
             ready: Ready::default(),
-            handing_over: Vec::new(),
+            handing_over: VecDeque::new(),
+            arrivals: VecDeque::new(),
+            scan_awaits: None,
+            next_glob: 0,
             times: BTreeSet::new(),
             timed: HashMap::new(),
             questions: Vec::new(),
@@ -316,154 +285,6 @@ impl Watcher {
         let active = self.active.iter();
         let followers = active.filter_map(|index| self.followers.get(index));
         followers.map(Follower::waiting_bytes).sum()
-    }
-
-    /// Takes what has come, looks at whose turn it is, and publishes what that finds; whether a round came of it.
-    fn pass(&mut self) -> bool {
-        let now = Instant::now();
-        self.listings.clear();
-        self.take_events();
-        self.write_lately();
-        self.take_notices();
-        self.take_asked(now);
-        self.take_times(now);
-        let mut changes = Vec::new();
-        self.give_up(now, &mut changes);
-        self.scan_globs(now, &mut changes);
-        self.scan_containers(now, false, &mut changes);
-        let mut read = 0;
-        self.active.clear();
-        // Those that were written to have their own time: however many names have changed, they are not kept waiting.
-        let mut unfinished = HashSet::new();
-        for take in [Ready::take_written, Ready::take_stirred] {
-            let until = Instant::now() + PASS_TIME;
-            for _ in 0..self.ready.len() {
-                let Some((index, deed)) = take(&mut self.ready) else {
-                    break;
-                };
-                read += match deed {
-                    // It has read as much as it may in a pass, but sees where its name leads.
-                    turns::Deed::Look if unfinished.contains(&index) => {
-                        self.look_at(index, now, 0, &mut changes)
-                    }
-                    turns::Deed::Look => self.look_at(index, now, TURN_BYTES, &mut changes),
-                    turns::Deed::Read => {
-                        let (read, more) = self.read_at(index, now, &mut changes);
-                        unfinished.extend(more.then_some(index));
-                        read
-                    }
-                };
-                if read >= TURN_BYTES || Instant::now() >= until {
-                    break;
-                }
-            }
-        }
-        for &index in &self.active {
-            self.lately.brought(index);
-        }
-        let carried = self.publish(changes, read, now);
-        self.serve_asked();
-        self.come_round(now);
-        carried
-    }
-
-    /// One follower's turn, in which it may read `room` bytes; how many it read.
-    fn look_at(
-        &mut self,
-        index: usize,
-        now: Instant,
-        room: usize,
-        changes: &mut Vec<(Arc<Source>, Change)>,
-    ) -> usize {
-        let before = changes.len();
-        self.feed_by_fifo(index, changes);
-        let looked = self.give_turn(index, now, room, changes, |follower, turn| {
-            let more = follower.look(turn);
-            (more, room - turn.room, follower.is_over(now))
-        });
-        let Some((more, read, is_over)) = looked else {
-            return 0;
-        };
-        if changes.len() > before {
-            self.active.push(index);
-        }
-        if more {
-            self.ready.write(index);
-        }
-        if let Some(follower) = self.followers.get(&index) {
-            self.look_again_at(index, follower.look_at);
-        }
-        self.aim(index, now);
-        if is_over {
-            self.part_with(index);
-        }
-        read
-    }
-
-    /// The same where all but what was written to its file can wait; and whether there is more.
-    fn read_at(
-        &mut self,
-        index: usize,
-        now: Instant,
-        changes: &mut Vec<(Arc<Source>, Change)>,
-    ) -> (usize, bool) {
-        let before = changes.len();
-        let looked = self.give_turn(index, now, TURN_BYTES, changes, |follower, turn| {
-            let more = follower.read_alone(turn);
-            (more, TURN_BYTES - turn.room, follower.look_at)
-        });
-        let Some((more, read, look_at)) = looked else {
-            return (0, false);
-        };
-        if changes.len() > before {
-            self.active.push(index);
-        }
-        if more {
-            self.ready.write(index);
-        }
-        self.look_again_at(index, look_at);
-        (read, more)
-    }
-
-    /// Gives a follower a turn in which it may read `room` bytes, to do its `deed`; `None` where it is no more.
-    fn give_turn<Done>(
-        &mut self,
-        index: usize,
-        now: Instant,
-        room: usize,
-        changes: &mut Vec<(Arc<Source>, Change)>,
-        deed: impl FnOnce(&mut Follower, &mut Turn) -> Done,
-    ) -> Option<Done> {
-        let follower = self.followers.get_mut(&index)?;
-        let mut turn = Turn {
-            now,
-            buf: &mut self.buf,
-            room,
-            watches: &mut self.watches,
-            known: &mut self.known,
-            listings: &mut self.listings,
-            hub: &self.hub,
-            changes,
-        };
-        Some(deed(follower, &mut turn))
-    }
-
-    /// Whether there was somebody to publish to.
-    fn publish(&mut self, changes: Vec<(Arc<Source>, Change)>, read: usize, now: Instant) -> bool {
-        if changes.is_empty() {
-            return false;
-        }
-        self.pace.publishes(read, now);
-        let begins = |(_, change): &(_, Change)| matches!(change, Change::Begin(_));
-        if changes.iter().any(begins) {
-            self.forget_at.get_or_insert(now + self.forget_every());
-        }
-        let subscribers = self.hub.publish(changes).filter(|all| !all.is_empty());
-        let carried = subscribers.is_some();
-        if let Some(subscribers) = subscribers {
-            self.rounds.run(subscribers, self.pace.is_fast());
-        }
-        carried
     }
 
     fn forget_every(&self) -> Duration {

@@ -18,13 +18,12 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use inotify::{Event, EventMask, Inotify, WatchMask};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 
-use crate::limits::{EVENT_READS_MAX, EVENTS_BYTES, EVENTS_TIME};
+use crate::limits::EVENTS_BYTES;
 
 pub(super) use watch::{BY_LINK, Told, What};
 
@@ -73,12 +72,11 @@ pub(super) struct Watches {
     /// None where the kernel gave none: everything is polled.
     inotify: Option<Inotify>,
     by_id: HashMap<i32, Watch>,
-    /// Files of followed names that are being moved, by the number of the rename, and in which drain it began.
+    /// Files of followed names that are being moved, by the number of the rename, and after how many whole drains it began.
     flying: HashMap<u32, (u64, Vec<Flying>)>,
-    drains: u64,
-    /// The last drain has taken all that had come.
+    /// All events were taken that had come when they were last asked for.
     is_drained: bool,
-    /// How many drains have.
+    /// How often they were.
     whole_drains: u64,
     /// The last event was a change of the number of links, or the like, of this watched file.
     touched: Option<i32>,
@@ -126,7 +124,6 @@ impl Watches {
             inotify,
             by_id: HashMap::new(),
             flying: HashMap::new(),
-            drains: 0,
             is_drained: true,
             whole_drains: 0,
             touched: None,
@@ -247,48 +244,37 @@ impl Watches {
             || nix::poll::poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }
 
-    /// Takes the events that have come, without waiting, and tells whom they concern.
-    pub(super) fn drain(&mut self, hit: &mut dyn FnMut(Hit)) {
+    /// Takes a buffer of the events that have come, without waiting, and tells whom they concern; whether there may be
+    /// more.
+    pub(super) fn take_some(&mut self, hit: &mut dyn FnMut(Hit)) -> bool {
         let Some(mut inotify) = self.inotify.take() else {
             self.whole_drains += 1;
-            return;
+            return false;
         };
         let mut buf = std::mem::take(&mut self.buf);
-        let begun = Instant::now();
-        let mut is_empty = false;
-        self.drains += 1;
-        for _ in 0..EVENT_READS_MAX {
-            let events = match inotify.read_events(&mut buf) {
-                Ok(events) => events,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(_) => {
-                    is_empty = true;
-                    break;
+        let mut bytes_most = 0;
+        match inotify.read_events(&mut buf) {
+            Ok(events) => {
+                for event in events {
+                    bytes_most += EVENT_BYTES_MAX;
+                    self.take_event(event, hit);
                 }
-            };
-            let mut bytes_most = 0;
-            for event in events {
-                bytes_most += EVENT_BYTES_MAX;
-                self.take_event(event, hit);
             }
-            // The buffer was not full, so the queue is empty: skip the read that would return EAGAIN.
-            if bytes_most + EVENT_BYTES_MAX <= EVENTS_BYTES {
-                is_empty = true;
-                break;
-            }
-            if begun.elapsed() >= EVENTS_TIME {
-                break;
-            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => bytes_most = EVENTS_BYTES,
+            Err(_) => {}
         }
-        self.is_drained = is_empty;
-        if is_empty {
-            self.whole_drains += 1;
-            // Both ends of a rename come right after each other: what has not arrived by now went out of our sight.
-            let drains = self.drains;
+        // The buffer was not full, so the queue is empty: skip the read that would return EAGAIN.
+        self.is_drained = bytes_most + EVENT_BYTES_MAX <= EVENTS_BYTES;
+        if self.is_drained {
+            // Both ends of a rename come right after each other: what has not arrived by now went out of our sight, unless
+            // it began after the queue was last empty.
+            let drains = self.whole_drains;
             self.flying.retain(|_, (begun, _)| *begun == drains);
+            self.whole_drains += 1;
         }
         self.buf = buf;
         self.inotify = Some(inotify);
+        !self.is_drained
     }
 
     fn take_event(&mut self, event: Event<&std::ffi::OsStr>, hit: &mut dyn FnMut(Hit)) {
@@ -332,7 +318,7 @@ impl Watches {
                 what,
                 linked.as_deref(),
                 &mut self.flying,
-                self.drains,
+                self.whole_drains,
                 hit,
             );
         }

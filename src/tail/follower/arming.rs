@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::limits::TRAIL_WALKS_MAX;
 
-use super::{Follower, Sight, Way};
+use super::{Follower, Sight, Walk, Way};
 use crate::tail::trail;
 use crate::tail::trust::Ground;
 use crate::tail::watches::{Told, User, Watches};
@@ -86,17 +87,30 @@ impl Follower {
 
     /// Its path may lead elsewhere now: what it watches is seen to again.
     pub(in crate::tail) fn stir(&mut self) {
-        self.arm_at = None;
+        self.walk = Walk::Next;
     }
 
     /// Its name may lead elsewhere. The way there is the same, unless there is a link.
     pub(in crate::tail) fn stir_entry(&mut self) {
-        let is_link = || {
-            let stat = fs::symlink_metadata(self.source.path());
-            stat.is_ok_and(|stat| stat.is_symlink() || stat.is_dir())
+        self.walk = match (self.way, self.walk) {
+            (Way::Direct, Walk::At(at)) => Walk::IfLink(at),
+            (Way::Direct, walk) => walk,
+            (Way::ByLink, _) => Walk::Next,
         };
-        if self.way != Way::Direct || is_link() {
-            self.arm_at = None;
+    }
+
+    /// Whether the trail is to be walked again by this look.
+    pub(super) fn is_to_walk(&mut self, now: Instant) -> bool {
+        if let Walk::IfLink(at) = self.walk {
+            let stat = fs::symlink_metadata(self.source.path());
+            self.walk = match stat.is_ok_and(|stat| stat.is_symlink() || stat.is_dir()) {
+                true => Walk::Next,
+                false => Walk::At(at),
+            };
+        }
+        match self.walk {
+            Walk::At(at) => now >= at,
+            Walk::Next | Walk::IfLink(_) => true,
         }
     }
 

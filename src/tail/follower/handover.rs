@@ -11,7 +11,7 @@ use crate::limits::{EVENT_LATE, GONE_KEPT, QUIET, QUIET_MAX, SEALED_KNOWN_MAX, S
 use crate::source::{Began, EventKind, Origin};
 
 use super::lookup::GONE_UNSEEN;
-use super::{Follower, Turn, Unsure};
+use super::{Follower, Left, Turn, Unsure};
 use crate::tail::held::Held;
 use crate::tail::identity::Known;
 use crate::tail::sealed::Sealed;
@@ -19,20 +19,20 @@ use crate::tail::trust::{self, Ground};
 use crate::tail::watches::{User, Watches};
 
 impl Follower {
-    /// Goes on to the next file, when the held one is done with. Whether there is more to be had at once.
-    pub(super) fn advance(&mut self, turn: &mut Turn) -> bool {
+    /// Goes on to the next file, when the held one is done with, and begins to read it; and what that leaves.
+    pub(super) fn advance(&mut self, turn: &mut Turn) -> Left {
         if self.held.is_some() {
             // Writers go on with the old file until they are told to reopen: as long as the next is empty, that is so.
             let Some(since) = self.successors.nonempty_since(turn.now) else {
-                return false;
+                return Left::Nothing;
             };
             let quiet_at = self.quiet_at(turn.now).min(since + QUIET_MAX);
             if turn.now < quiet_at {
                 self.wait_until(quiet_at);
-                return false;
+                return Left::Nothing;
             }
             if self.is_unsure(turn.now) {
-                return true;
+                return Left::Events;
             }
             // A file that was missed is older than those that were found, so it comes before them.
             if let Some(since) = self.successors.take_unsure() {
@@ -40,13 +40,13 @@ impl Follower {
             }
             // Whatever came since the read at the beginning of this look.
             if self.read(turn) {
-                return true;
+                return Left::Bytes;
             }
         } else if self.is_unsure(turn.now) {
-            return true;
+            return Left::Events;
         }
         let Some(mut next) = self.successors.pop(&self.source.path()) else {
-            return false;
+            return Left::Nothing;
         };
         if self.stints.take_lost() {
             next.gap.get_or_insert(GONE_UNSEEN);
@@ -68,7 +68,11 @@ impl Follower {
         self.begin(&held, began, next.gap, turn);
         self.ground = trust::ground(&held.file);
         self.held = Some(held);
-        true
+        match self.handed_to.is_none() {
+            true if self.read(turn) => Left::Bytes,
+            true if self.successors.is_empty() => Left::Nothing,
+            true | false => Left::Files,
+        }
     }
 
     /// Which of the files that are to come is the next is not sure before the events are taken that wait.

@@ -351,7 +351,7 @@ mod tests {
 
         /// All events are taken, and then there is a look.
         fn look(&mut self, there: &[(&str, u64)]) -> &mut Case {
-            self.watches.drain(&mut |_| {});
+            self.watches.take_some(&mut |_| {});
             self.look_alone(there)
         }
 

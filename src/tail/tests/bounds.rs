@@ -6,11 +6,9 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-
-use nix::unistd::gettid;
 
 use super::rig::*;
 use crate::hub::{Hub, Selection, Subscriber};
@@ -112,64 +110,6 @@ fn a_line_without_an_end_comes_in_pieces_and_no_batch_grows_with_it() {
         "{}",
         rig.batch_bytes_max
     );
-}
-
-/// Notes which thread carries to it: the watcher's.
-#[derive(Debug, Default)]
-struct Noting(AtomicI32);
-
-impl Subscriber for Noting {
-    fn carry(&self, _: bool) -> bool {
-        self.0.store(gettid().as_raw(), Ordering::Release);
-        false
-    }
-
-    fn dropped(&self) {}
-
-    fn done(&self) -> u64 {
-        u64::MAX
-    }
-}
-
-#[test]
-fn a_thousand_quiet_files_wake_nobody() {
-    // Not in the directory in which all the other tests make theirs: it is watched, too, and each would wake it.
-    let Ok(dir) = tempfile::tempdir_in("target") else {
-        eprintln!("skipped: no target directory here");
-        return;
-    };
-    for n in 0..1000 {
-        append(&dir.path().join(format!("{n}.log")), "old\n");
-    }
-    // Elsewhere the safety look is every few seconds.
-    let home = File::open(dir.path()).expect("open");
-    let trusted = crate::tail::trust::ground(&home) == crate::tail::trust::Ground::Local;
-    let noting = Arc::new(Noting::default());
-    let mut rig = Rig::with(dir, &["*.log"], 1 << 20, Options::default(), noting.clone());
-    append(&rig.path("7.log"), "one\n");
-    rig.expect_lines(&["one"]);
-    rig.look();
-    let thread = noting.0.load(Ordering::Acquire);
-    let switches = || {
-        let status = std::fs::read_to_string(format!("/proc/self/task/{thread}/status"));
-        let status = status.expect("the watcher's status");
-        let count = status
-            .lines()
-            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))
-            .and_then(|count| count.trim().parse::<u64>().ok());
-        count.expect("a count")
-    };
-    let before = switches();
-    // Nothing comes in this time.
-    let idle = Duration::from_secs(4);
-    assert!(rig.queue.recv_timeout(idle).is_err());
-    let woken = switches() - before;
-    eprintln!("woken {woken} times in {idle:?}");
-    // A checkout below the directory in which the other tests make theirs shares their events: the kernel wakes
-    // whoever watches a directory for every name in it.
-    let here = std::env::current_dir().expect("a directory");
-    let shared = here.starts_with(std::env::temp_dir());
-    assert!(!trusted || shared || woken <= 3, "{woken}");
 }
 
 /// How many descriptors of this process lead to deleted files in `dir`.

@@ -18,7 +18,7 @@ use crate::stop::Stop;
 use crate::tail::{Handle, Options, Watcher};
 
 /// Long enough for a busy machine; nothing waits that long when it works.
-pub(super) const DEADLINE: Duration = Duration::from_secs(20);
+pub(in crate::tail) const DEADLINE: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Got {
@@ -40,7 +40,7 @@ pub(super) struct Rig {
 }
 
 /// A directory, and names in it.
-pub(super) fn dir() -> TempDir {
+pub(in crate::tail) fn dir() -> TempDir {
     tempfile::tempdir().expect("a directory")
 }
 
@@ -260,7 +260,7 @@ impl Drop for Rig {
     }
 }
 
-pub(super) fn append(path: &Path, text: &str) {
+pub(in crate::tail) fn append(path: &Path, text: &str) {
     appender(path).write_all(text.as_bytes()).expect("write");
 }
 

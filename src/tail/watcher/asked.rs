@@ -6,7 +6,6 @@ use std::time::Instant;
 use super::Watcher;
 use crate::hub::{Question, Selection};
 use crate::tail::follower::Goal;
-use crate::tail::glob::Glob;
 
 /// Questions that were asked together: answered when every follower of the sources that they are about has got as far as
 /// its file went when it was looked at.
@@ -128,7 +127,7 @@ impl Watcher {
     /// Once all are there, and what was found is published.
     pub(super) fn serve_asked(&mut self) {
         // A new file that a pattern matches is part of the answer to who asks about all.
-        let behind = self.globs.iter().any(Glob::is_behind);
+        let behind = self.is_behind();
         let looks = &self.hub.looks;
         self.asked.retain(|asked| {
             let done = asked.goals.is_empty() && !(behind && asked.is_of_all());
