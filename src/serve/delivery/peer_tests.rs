@@ -232,3 +232,34 @@ fn who_has_the_same_filter_as_another_is_carried_to_once_that_one_has_sifted() {
     assert!(rig.peer.progress() > before, "it is known what passes");
     assert_eq!(rig.takes(), LINE_BYTES);
 }
+
+#[test]
+fn what_is_taken_along_from_the_shelf_has_one_header() {
+    let mut published = published(2, None).0;
+    published.publish(2);
+    let wire = Wire::new(Shape::Text, Framing::Bare, true, None);
+    let (peer, mut far) = joined(&published, wire);
+    // Another one has read it before.
+    let mut other = from_the_start(&published.hub);
+    (0..3).for_each(|_| drop(other.read(LINE_BYTES).expect("readable")));
+    let mut life = peer.link.lock().take_life();
+    for _ in 0..3 {
+        let Next::Chunk(chunk) = life.read(LINE_BYTES).expect("readable") else {
+            panic!("there is more");
+        };
+        peer.link.lock().push_chunk(chunk, &Sifted::All);
+    }
+    far.set_nonblocking(true).expect("not blocking");
+    let mut got = Vec::new();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !peer.link.lock().is_idle() {
+        assert!(Instant::now() < deadline);
+        peer.carry_here().expect("it is there");
+        let mut buf = vec![0; LINE_BYTES];
+        while let Ok(n) = far.read(&mut buf) {
+            got.extend_from_slice(&buf[..n]);
+        }
+    }
+    assert_eq!(got.windows(4).filter(|four| four == b"==> ").count(), 1);
+    assert!(got.len() > 2 * LINE_BYTES, "of more than one chunk");
+}

@@ -28,10 +28,26 @@ impl Link {
         }
         // Encoded now, while its thread has a turn.
         self.wire.form(&chunk);
-        let header = self.header_for(&chunk, sifted, self.named);
+        self.push_shared(chunk);
+    }
+
+    /// Queues a chunk in the form that all clients share, behind its header, where it needs one.
+    fn push_shared(&mut self, chunk: Chunk) {
+        let named = self.outbox.last_file(&self.wire).or(self.named);
+        let sifted = match self.wire.has_headers() {
+            true => self.wire.sifted(&chunk),
+            false => Sifted::All,
+        };
+        // The header counts once it is sent, behind what was taken before.
+        let before = self.wire.sum();
+        self.wire.goes_back(Sum::default());
+        let header = self.header_for(&chunk, &sifted, named);
+        let sum = self.wire.sum();
+        self.wire.goes_back(before);
         self.outbox.push(Item {
             bytes: header.unwrap_or_default(),
             chunk: Some(chunk),
+            sum,
             ..Item::default()
         });
     }
@@ -208,26 +224,9 @@ impl Link {
     /// Takes a batch in, whose bytes others are sent, too.
     fn take_in(&mut self, batch: &Arc<Batch>) {
         for (n, segment) in batch.segments.iter().enumerate() {
-            if !self.wants(segment) {
-                continue;
+            if self.wants(segment) {
+                self.push_shared(Chunk::of(batch, n));
             }
-            let named = self.outbox.last_file(&self.wire).or(self.named);
-            let sifted = match self.wire.has_headers() {
-                true => self.wire.sifted(segment),
-                false => Sifted::All,
-            };
-            // It counts once it is sent, behind what was taken before.
-            let before = self.wire.sum();
-            self.wire.goes_back(Sum::default());
-            let header = self.header_for(segment, &sifted, named);
-            let sum = self.wire.sum();
-            self.wire.goes_back(before);
-            self.outbox.push(Item {
-                bytes: header.unwrap_or_default(),
-                chunk: Some(Chunk::of(batch, n)),
-                sum,
-                ..Item::default()
-            });
         }
         match self.outbox.last() {
             Some(last) => last.done = Some(batch.sequence),
