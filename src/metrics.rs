@@ -5,9 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use prometheus::TextEncoder;
-use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
-
 use crate::hub::{Counts, Hub, SourceState};
 use crate::tally::{Tally, UpstreamCount};
 
@@ -73,12 +70,7 @@ pub fn text(reading: &Reading) -> String {
         of_brokers(&mut families, sums.published);
         of_upstreams(&mut families, sums.upstreams);
     }
-    let mut text = String::new();
-    if let Err(error) = TextEncoder::new().encode_utf8(&families.0, &mut text) {
-        // Only a family without a name or a value is refused.
-        log::error!("/metrics can't be written: {error}");
-    }
-    text
+    families.0
 }
 
 fn of_process(families: &mut Families, started: SystemTime) {
@@ -270,7 +262,7 @@ fn of_upstreams(families: &mut Families, counts: &[UpstreamCount]) {
 type Labels<'a> = Vec<(&'a str, &'a str)>;
 
 #[derive(Default)]
-struct Families(Vec<MetricFamily>);
+struct Families(String);
 
 impl Families {
     fn gauge<'a>(
@@ -279,11 +271,7 @@ impl Families {
         help: &str,
         values: impl IntoIterator<Item = (Labels<'a>, f64)>,
     ) {
-        self.add(name, help, MetricType::GAUGE, values, |metric, value| {
-            let mut gauge = Gauge::default();
-            gauge.set_value(value);
-            metric.set_gauge(gauge);
-        });
+        self.add(name, help, "gauge", values);
     }
 
     fn counter<'a>(
@@ -292,42 +280,32 @@ impl Families {
         help: &str,
         values: impl IntoIterator<Item = (Labels<'a>, f64)>,
     ) {
-        self.add(name, help, MetricType::COUNTER, values, |metric, value| {
-            let mut counter = Counter::default();
-            counter.set_value(value);
-            metric.set_counter(counter);
-        });
+        self.add(name, help, "counter", values);
     }
 
+    /// Without a value nothing is said of it.
     fn add<'a>(
         &mut self,
         name: &str,
         help: &str,
-        kind: MetricType,
+        kind: &str,
         values: impl IntoIterator<Item = (Labels<'a>, f64)>,
-        set: impl Fn(&mut Metric, f64),
     ) {
-        let metric = |(labels, value): (Labels<'a>, f64)| {
-            let pairs = labels.iter().map(|(name, value)| {
-                let mut pair = LabelPair::default();
-                pair.set_name((*name).to_owned());
-                pair.set_value((*value).to_owned());
-                pair
-            });
-            let mut metric = Metric::from_label(pairs.collect());
-            set(&mut metric, value);
-            metric
-        };
-        let metrics: Vec<Metric> = values.into_iter().map(metric).collect();
-        // Of what there is none yet, nothing is said: a family without a value is an error.
-        if metrics.is_empty() {
-            return;
+        let mut head = format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
+        for (labels, value) in values {
+            let escaped = |text: &str| {
+                let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+                text.replace('\n', "\\n")
+            };
+            let labels = labels.iter();
+            let labels = labels.map(|(label, of)| format!("{label}=\"{}\"", escaped(of)));
+            let labels = labels.collect::<Vec<_>>().join(",");
+            let labels = match labels.is_empty() {
+                true => labels,
+                false => format!("{{{labels}}}"),
+            };
+            self.0.push_str(&std::mem::take(&mut head));
+            self.0.push_str(&format!("{name}{labels} {value}\n"));
         }
-        let mut family = MetricFamily::default();
-        family.set_name(name.to_owned());
-        family.set_help(help.to_owned());
-        family.set_field_type(kind);
-        family.set_metric(metrics);
-        self.0.push(family);
     }
 }
