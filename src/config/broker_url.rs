@@ -17,8 +17,22 @@ pub struct BrokerUrl {
     pub filter: String,
 }
 
-/// MQTT's own ports.
-const PORTS: [u16; 2] = [1883, 8883];
+/// What every URL of a broker has: whether it is by TLS, who logs in, where it listens, and what is behind that.
+pub(super) fn parts(text: &str) -> Option<(bool, Option<&str>, HostPort, &str)> {
+    let (scheme, rest) = text.split_once("://")?;
+    // The ports of MQTT and of MQTT over TLS (IANA).
+    let (tls, port) = match scheme.to_ascii_lowercase().as_str() {
+        "mqtt" => (false, 1883),
+        "mqtts" => (true, 8883),
+        _ => return None,
+    };
+    let (authority, rest) = rest.split_once('/')?;
+    let (user, host) = match authority.rsplit_once('@') {
+        Some((user, host)) => (Some(user), host),
+        None => (None, authority),
+    };
+    Some((tls, user, HostPort::with_default(host, port)?, rest))
+}
 
 impl BrokerUrl {
     /// Reads one. The filter stands there as it is, for a `#` is part of it. A password is refused: everybody on this
@@ -26,13 +40,7 @@ impl BrokerUrl {
     pub fn parse(text: &str) -> Result<Self, Right> {
         const RIGHT: Right =
             "mqtt://[USER@]HOST[:PORT]/FILTER, or mqtts://, with a FILTER as site/#";
-        let (scheme, rest) = text.split_once("://").ok_or(RIGHT)?;
-        let tls = scheme.eq_ignore_ascii_case("mqtts");
-        let (authority, filter) = rest.split_once('/').ok_or(RIGHT)?;
-        let (user, host) = match authority.rsplit_once('@') {
-            Some((user, host)) => (Some(user), host),
-            None => (None, authority),
-        };
+        let (tls, user, at, filter) = parts(text).ok_or(RIGHT)?;
         if user.is_some_and(|user| user.contains(':')) {
             return Err(
                 "mqtt://USER@HOST/FILTER without a password, which everybody on this machine could read: put a line \
@@ -42,8 +50,6 @@ impl BrokerUrl {
         if user == Some("") || !is_filter(filter) {
             return Err(RIGHT);
         }
-        let port = PORTS[usize::from(tls)];
-        let at = HostPort::with_default(host, port).ok_or(RIGHT)?;
         Ok(Self {
             tls,
             user: user.map(str::to_owned),

@@ -6,13 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::arguments::path;
+use super::broker_url;
 use super::value::{HostPort, Right};
 use crate::limits::TOPIC_PREFIX_BYTES;
 use crate::percent::{self, Plus};
-
-/// The ports of MQTT and of MQTT over TLS (IANA).
-const PORT: u16 = 1883;
-const PORT_TLS: u16 = 8883;
 
 /// What is published, and to whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,17 +153,7 @@ impl Broker {
     /// Reads `mqtt://[USER@]HOST[:PORT]/PREFIX`, or `mqtts://`.
     pub fn parse(text: &str) -> Result<Self, Right> {
         const RIGHT: Right = "mqtt://[USER@]HOST[:PORT]/PREFIX, or mqtts://";
-        let (scheme, rest) = text.split_once("://").ok_or(RIGHT)?;
-        let tls = match scheme.to_ascii_lowercase().as_str() {
-            "mqtt" => false,
-            "mqtts" => true,
-            _ => return Err(RIGHT),
-        };
-        let (authority, prefix) = rest.split_once('/').ok_or(RIGHT)?;
-        let (user, host) = match authority.rsplit_once('@') {
-            Some((user, host)) => (Some(user), host),
-            None => (None, authority),
-        };
+        let (tls, user, at, prefix) = broker_url::parts(text).ok_or(RIGHT)?;
         let (user, password) = match user.and_then(|user| user.split_once(':')) {
             Some((user, password)) => (Some(user), Some(password)),
             None => (user, None),
@@ -175,7 +162,6 @@ impl Broker {
             Some(user) => Some(decoded(user).filter(|user| !user.is_empty()).ok_or(RIGHT)?),
             None => None,
         };
-        let at = HostPort::with_default(host, if tls { PORT_TLS } else { PORT }).ok_or(RIGHT)?;
         let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
         let prefix = decoded(prefix).ok_or(RIGHT)?;
         if prefix.contains(['+', '#']) || prefix.split('/').any(str::is_empty) {
