@@ -188,31 +188,14 @@ impl Field {
 
     /// Appends the value, or null.
     fn write(self, note: &Note, out: &mut Vec<u8>) {
-        match (self, note) {
-            (
-                Field::Time,
-                Note {
-                    time: Some(time), ..
-                },
-            ) => {
+        match (self, note.time, note.outlet, note.priority) {
+            (Field::Time, Some(time), ..) => {
                 out.push(b'"');
-                moment::write(*time, out);
+                moment::write(time, out);
                 out.push(b'"');
             }
-            (
-                Field::Stream,
-                Note {
-                    outlet: Some(outlet),
-                    ..
-                },
-            ) => string(outlet.name().as_bytes(), out),
-            (
-                Field::Priority,
-                Note {
-                    priority: Some(priority),
-                    ..
-                },
-            ) => {
+            (Field::Stream, _, Some(outlet), _) => string(outlet.name().as_bytes(), out),
+            (Field::Priority, .., Some(priority)) => {
                 out.extend_from_slice(priority.to_string().as_bytes());
             }
             _ => out.extend_from_slice(b"null"),
