@@ -9,8 +9,9 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll, ppoll};
 use nix::sys::socket::{MsgFlags, getsockopt, recv, setsockopt, sockopt};
+use nix::sys::time::TimeSpec;
 
 use crate::limits::SEND_BUFFER_BYTES;
 use crate::serve::transport::tls::TlsStream;
@@ -238,21 +239,9 @@ impl Socket {
     fn poll(&self, wanted: PollFlags, deadline: Instant) -> io::Result<Ready> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let ms = i32::try_from(
-                left.as_millis() + u128::from(!left.subsec_nanos().is_multiple_of(1_000_000)),
-            );
-            let timeout = ms
-                .ok()
-                .and_then(|ms| PollTimeout::try_from(ms).ok())
-                .unwrap_or(PollTimeout::MAX);
             let mut fds = [PollFd::new(self.as_fd(), wanted)];
-            match poll(&mut fds, timeout) {
-                Ok(0) => {
-                    return Ok(Ready {
-                        read: false,
-                        write: false,
-                    });
-                }
+            match ppoll(&mut fds, Some(TimeSpec::from(left)), None) {
+                Ok(0) => return Ok(Ready::default()),
                 Ok(_) => {
                     let got = fds[0].revents().unwrap_or(PollFlags::empty());
                     let broken = got
@@ -303,7 +292,7 @@ impl Whom {
 }
 
 /// What a wait ended with; both false at its deadline.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Ready {
     /// There is something to read, or an end.
     pub read: bool,
