@@ -354,9 +354,7 @@ impl<'a> Stream<'a> {
         }
         let deadline = until.map_or(self.ping_due, |until| until.min(self.ping_due));
         let visitor = Arc::clone(&self.peer.visitor);
-        let waited = visitor.wait(|| visitor.socket.wait(true, deadline));
-        match waited {
-            None => return Err(self.why_ended()),
+        match visitor.wait(|| visitor.socket.wait(true, deadline)) {
             Some(Err(_)) => return Err(Ended::PeerLeft),
             Some(Ok(ready)) if ready.read => {
                 visitor.hears();
@@ -371,7 +369,8 @@ impl<'a> Stream<'a> {
                     }
                 }
             }
-            Some(Ok(_)) => {}
+            // It is to end, which `attend` finds, or there is room.
+            None | Some(Ok(_)) => {}
         }
         self.attend()
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::stream::Ended;
 use crate::serve::access::Pass;
 use crate::serve::transport::socket::Socket;
 use crate::serve::transport::words::FirstWords;
@@ -105,12 +106,16 @@ impl Visitor {
 
     /// It is to end.
     pub fn is_ended(&self) -> bool {
-        self.fate.load(Ordering::SeqCst) != STAYS
+        self.fate().is_some()
     }
 
-    /// Its token was withdrawn.
-    pub fn is_withdrawn(&self) -> bool {
-        self.fate.load(Ordering::SeqCst) == WITHDRAWN
+    /// Why it is to end, where it is.
+    pub fn fate(&self) -> Option<Ended> {
+        match self.fate.load(Ordering::SeqCst) {
+            STAYS => None,
+            ENDS => Some(Ended::Stopping),
+            _ => Some(Ended::Withdrawn),
+        }
     }
 
     /// Ends it, politely: its thread is told, wherever it waits.
@@ -141,7 +146,7 @@ impl Visitor {
     /// Runs `wait` (a poll of the socket), unless it is to end already.
     pub fn wait<T>(&self, wait: impl FnOnce() -> T) -> Option<T> {
         self.waits.store(true, Ordering::SeqCst);
-        let waited = if self.is_ended() { None } else { Some(wait()) };
+        let waited = (!self.is_ended()).then(wait);
         self.waits.store(false, Ordering::SeqCst);
         waited
     }

@@ -40,8 +40,8 @@ impl Stream<'_> {
 
     /// Ends where it is to end, hears what the peer says, pings.
     pub(super) fn attend(&mut self) -> Result<(), Ended> {
-        if self.peer.visitor.is_ended() {
-            return Err(self.why_ended());
+        if let Some(ended) = self.peer.visitor.fate() {
+            return Err(ended);
         }
         if self.peer.visitor.take_said() {
             self.hear()?;
@@ -93,14 +93,6 @@ impl Stream<'_> {
         };
         let ids = self.with_life(|life| life.reader().map(Reader::ids));
         ids.into_iter().flatten().filter_map(named).collect()
-    }
-
-    pub(super) fn why_ended(&self) -> Ended {
-        if self.peer.visitor.is_withdrawn() {
-            Ended::Withdrawn
-        } else {
-            Ended::Stopping
-        }
     }
 
     /// Reads what the peer says, to the end of what is there: edge-triggered readiness comes once.
