@@ -8,7 +8,7 @@ use crate::hub::{Edge, Hub, Standing};
 use crate::limits::OVERLAP_BYTES;
 use crate::source::forward::{Footing, Overlap};
 use crate::source::inflate::Pause;
-use crate::source::{Event, Generation, Id, Kind, Lines, Position, Segment, Source};
+use crate::source::{Event, Gap, Generation, Id, Kind, Lines, Position, Segment, Source};
 
 use super::history::OlderEnd;
 use super::past::Past;
@@ -69,24 +69,26 @@ impl Cursor {
         }
     }
 
-    /// At a place, with events to be told first, in order.
+    /// At the place of `start`, or in a file beside the followed one. That is told first, and what is `lost` before it.
     pub(super) fn at(
         source: Arc<Source>,
-        standing: Standing,
-        past: Option<Past>,
-        events: Vec<Event>,
+        past: Option<Box<Past>>,
+        start: Event,
+        lost: Option<Gap>,
     ) -> Cursor {
-        let pending = events.into_iter().rev().collect();
+        let standing = Standing {
+            position: past.is_none().then_some(start.at),
+            aside: start.aside,
+        };
+        let gap = lost.map(|gap| Event {
+            kind: gap.told(),
+            ..start.clone()
+        });
         Cursor {
-            source,
             standing,
-            footing: None,
-            past: past.map(Box::new),
-            former: None,
-            pending,
-            waits: None,
-            until: None,
-            tries: Tries::default(),
+            past,
+            pending: gap.into_iter().chain([start]).collect(),
+            ..Cursor::new(source)
         }
     }
 

@@ -17,7 +17,7 @@ use crate::source::inflate::{self, Pause};
 use crate::source::record::Before;
 use crate::source::siblings::{self, Reach, Unreadable};
 use crate::source::{
-    Began, Event, EventKind, Generation, Id, IdMaker, Identity, Lines, Position, Remembered,
+    Began, Event, EventKind, Gap, Generation, Id, IdMaker, Identity, Lines, Position, Remembered,
     Source, identity, nuls,
 };
 
@@ -252,20 +252,13 @@ impl Past {
             Some(footing) => footing,
             None => Footing::take(&self.generation.file, self.at)?,
         };
-        let sealed = !self.ends_here;
-        let (from, limit) = (self.at, self.limit);
-        let read = read_lines(
-            source,
-            &self.generation,
-            Stretch {
-                from,
-                limit,
-                sealed,
-                chunk_bytes,
-                line_bytes_max,
-            },
-            &mut footing,
-        )?;
+        let stretch = Stretch {
+            from: self.at,
+            limit: self.limit,
+            sealed: !self.ends_here,
+        };
+        let bytes = (chunk_bytes, line_bytes_max);
+        let read = read_lines(source, &self.generation, stretch, bytes, &mut footing)?;
         self.footing = Some(footing);
         Ok(match read {
             Read::Lines(lines) => {
@@ -273,7 +266,7 @@ impl Past {
                 Some(lines)
             }
             Read::Parts => {
-                self.at = limit;
+                self.at = self.limit;
                 None
             }
             Read::Changed => None,
@@ -353,10 +346,7 @@ impl Past {
             true => EventKind::Continued,
             false => EventKind::Rotated,
         };
-        let lost = |lost_bytes, reason: &'static str| EventKind::Gap {
-            lost_bytes,
-            reason: reason.into(),
-        };
+        let lost = |lost_bytes, reason| Gap { lost_bytes, reason }.told();
         let rest = self.limit.saturating_sub(self.at);
         let mut gap = (rest > 0).then(|| lost(Some(rest), "overwritten"));
         let (mut row, place) = self.take_row();

@@ -3,10 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::hub::{Edge, Hub, SourceState, Standing};
+use crate::hub::{Edge, Hub, SourceState};
 use crate::source::forward::Footing;
 use crate::source::inflate::Pause;
-use crate::source::{Event, EventKind, Generation, Id, IdMaker, Position, Source};
+use crate::source::{Event, Gap, Generation, Id, IdMaker, Position, Source};
 
 use super::cursor::Cursor;
 use super::past::Past;
@@ -30,39 +30,17 @@ pub(super) fn after(
         let place = generation.at(id.offset);
         let aside = aside.min(hub.told_before(source.index, place));
         let start = start_event(&source, &generation, id.offset, aside)?;
-        let standing = Standing {
-            position: Some(start.at),
-            aside,
-        };
-        return Ok((Cursor::at(source, standing, None, vec![start]), edge));
+        return Ok((Cursor::at(source, None, start, None), edge));
     }
     if let Some(edge) = edge.filter(|edge| edge.id == *id) {
         // In a deleted file that was let go of: there is nothing that the stream lacks.
-        let start = Event {
-            kind: EventKind::Start,
-            id: edge.id,
-            at: edge.position,
-            aside,
-        };
-        let standing = Standing {
-            position: Some(edge.position),
-            aside,
-        };
-        return Ok((Cursor::at(source, standing, None, vec![start]), Some(edge)));
+        let start = Event::start(edge.id, edge.position, aside);
+        return Ok((Cursor::at(source, None, start, None), Some(edge)));
     }
     if let Some(past) = Past::find(&source, hub, id, pause) {
-        let at = Position::default();
-        let start = Event {
-            kind: EventKind::Start,
-            id: *id,
-            at,
-            aside,
-        };
-        let standing = Standing {
-            position: None,
-            aside,
-        };
-        return Ok((Cursor::at(source, standing, Some(past), vec![start]), edge));
+        let start = Event::start(*id, Position::default(), aside);
+        let past = Some(Box::new(past));
+        return Ok((Cursor::at(source, past, start, None), edge));
     }
     // Its place is gone: a gap, then everything that the current file holds.
     let Some(generation) = &state.generation else {
@@ -70,19 +48,11 @@ pub(super) fn after(
         return Ok((Cursor::waiting(source, *id), None));
     };
     let start = start_in_current(&source, generation, generation.start(), state.edge)?;
-    let kind = EventKind::Gap {
+    let lost = Gap {
         lost_bytes: lost_bytes(hub, &source, generation, id),
-        reason: "id not found".into(),
+        reason: "id not found",
     };
-    let gap = Event {
-        kind,
-        ..start.clone()
-    };
-    let standing = Standing {
-        position: Some(start.at),
-        aside,
-    };
-    Ok((Cursor::at(source, standing, None, vec![start, gap]), edge))
+    Ok((Cursor::at(source, None, start, Some(lost)), edge))
 }
 
 /// The generation in which `id` is a place, among those that are held or remembered; the youngest if several are.
@@ -124,12 +94,7 @@ pub(super) fn start_in_current(
     edge: Edge,
 ) -> io::Result<Event> {
     if generation.is_gone() {
-        return Ok(Event {
-            kind: EventKind::Start,
-            id: edge.id,
-            at: edge.position,
-            aside: edge.aside,
-        });
+        return Ok(Event::start(edge.id, edge.position, edge.aside));
     }
     start_event(source, generation, offset, edge.aside)
 }
@@ -146,10 +111,5 @@ pub(super) fn start_event(
     } else {
         Footing::take(&generation.file, offset)?.id(source, &generation.identity, offset)
     };
-    Ok(Event {
-        kind: EventKind::Start,
-        id,
-        at: generation.at(offset),
-        aside,
-    })
+    Ok(Event::start(id, generation.at(offset), aside))
 }

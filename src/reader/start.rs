@@ -4,9 +4,9 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::hub::{Edge, Hub, Selection, SourceState, Standing};
+use crate::hub::{Edge, Hub, Selection, SourceState};
 use crate::source::back::{Back, Passes};
-use crate::source::{Event, EventKind, Generation, Id, Source};
+use crate::source::{Gap, Generation, Id, Source};
 
 use super::cursor::Cursor;
 use super::history::{Beginning, Found};
@@ -258,30 +258,22 @@ impl<'a> Begin<'a> {
 
     /// The cursor of a source whose history begins where it was found.
     fn cursor_at(&self, source: Arc<Source>, found: Found, edge: Edge) -> io::Result<Cursor> {
-        let (start, position, past) = match found.beginning {
+        let (start, past) = match found.beginning {
             Beginning::Known(generation, begin) => {
                 let start = resume::start_in_current(&source, &generation, begin, edge)?;
-                (start.clone(), Some(start.at), None)
+                (start, None)
             }
             Beginning::Past(past) => {
                 let (generation, begin) = past.place();
                 let start = resume::start_event(&source, generation, begin, edge.aside)?;
-                (start, None, Some(past))
+                (start, Some(past))
             }
         };
-        let gap = found.lost.map(|reason| Event {
-            kind: EventKind::Gap {
-                lost_bytes: None,
-                reason: reason.into(),
-            },
-            ..start.clone()
+        let lost = found.lost.map(|reason| Gap {
+            lost_bytes: None,
+            reason,
         });
-        let standing = Standing {
-            position,
-            aside: edge.aside,
-        };
-        let events = std::iter::once(start).chain(gap).collect();
-        Ok(Cursor::at(source, standing, past.map(|past| *past), events))
+        Ok(Cursor::at(source, past, start, lost))
     }
 
     /// The cursor of a source that is resumed after the line `id`, and where it ends; `None` where `pause` gave up.

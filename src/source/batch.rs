@@ -93,6 +93,19 @@ pub struct Event {
     pub aside: u64,
 }
 
+impl Event {
+    /// The stream begins at this place.
+    pub fn start(id: Id, at: Position, aside: u64) -> Event {
+        let kind = EventKind::Start;
+        Event {
+            kind,
+            id,
+            at,
+            aside,
+        }
+    }
+}
+
 /// What can happen to a source, as a client sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventKind {

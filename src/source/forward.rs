@@ -144,8 +144,8 @@ impl Footing {
     }
 }
 
-/// What to read of a generation.
-#[derive(Clone, Copy, Debug)]
+/// What there is to be read of a generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stretch {
     /// Where to begin: where a line or piece begins.
     pub from: u64,
@@ -153,28 +153,24 @@ pub struct Stretch {
     pub limit: u64,
     /// The generation ends at `limit`.
     pub sealed: bool,
-    /// About how many bytes to take, but at least one line.
-    pub chunk_bytes: usize,
-    /// Longer lines are cut.
-    pub line_bytes_max: usize,
 }
 
-/// Reads whole lines of a stretch of `generation`. `footing` moves along. Blocks on the disk.
+/// Reads whole lines of a stretch of `generation`: about `chunk_bytes`, but at least one line, which is cut where it is
+/// over `line_bytes_max`. `footing` moves along. Blocks on the disk.
 pub fn read_lines(
     source: &Source,
     generation: &Generation,
     stretch: Stretch,
+    (chunk_bytes, line_bytes_max): (usize, usize),
     footing: &mut Footing,
 ) -> io::Result<Read> {
-    if let Some(reading) = generation.reading(source, stretch.line_bytes_max)? {
-        return records::read_lines(source, generation, &reading, stretch, footing);
+    if let Some(reading) = generation.reading(source, line_bytes_max)? {
+        return records::read_lines(source, generation, &reading, stretch, chunk_bytes, footing);
     }
     let Stretch {
         from,
         limit,
         sealed,
-        chunk_bytes,
-        line_bytes_max,
     } = stretch;
     let left = usize::try_from(limit - from).unwrap_or(usize::MAX);
     let mut want = left.min(chunk_bytes);

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use super::arrivals::Arrivals;
 use super::record::{self, Before, Grammar, Reading};
-use super::{Id, Identity, Position, Source};
+use super::{EventKind, Id, Identity, Position, Source};
 
 /// How a generation began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,16 @@ pub struct Gap {
     pub lost_bytes: Option<u64>,
     /// Why, in a few words for the user.
     pub reason: &'static str,
+}
+
+impl Gap {
+    /// What a stream is told of it.
+    pub fn told(self) -> EventKind {
+        EventKind::Gap {
+            lost_bytes: self.lost_bytes,
+            reason: self.reason.into(),
+        }
+    }
 }
 
 /// Where a generation ends of which nothing more is taken.

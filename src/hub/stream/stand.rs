@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::source::forward::Stretch;
 use crate::source::{Began, Event, EventKind, Gap, Generation, IdMaker, Position, Remembered};
 
 use super::{Aside, Edge, Stream};
@@ -20,26 +21,10 @@ pub struct Standing {
 pub enum Stand {
     /// Nothing more is published.
     AtEdge,
-    /// Bytes of this generation, from the place up to `limit`; `sealed` says that the generation ends there.
-    Bytes {
-        /// To read from.
-        generation: Arc<Generation>,
-        /// Where the bytes begin: the place, or the end of a hole.
-        from: u64,
-        /// Where they end: at the end of a line or piece.
-        limit: u64,
-        /// Nothing more comes of this generation.
-        sealed: bool,
-    },
+    /// Bytes of this generation, from the place on, or from the end of a hole.
+    Bytes(Arc<Generation>, Stretch),
     /// The same of a generation that is not held any more: it is to be opened again, or is gone.
-    Former {
-        /// To read from.
-        former: Arc<Remembered>,
-        /// Where the bytes begin.
-        from: u64,
-        /// Where they end.
-        limit: u64,
-    },
+    Former(Arc<Remembered>, Stretch),
     /// Something happened here: tell it, and go on from its place.
     Events(Vec<Event>),
 }
@@ -83,7 +68,7 @@ impl Stream {
             at: known.begin(),
             aside,
         };
-        let gap = gap.map(|gap| event(told(gap)));
+        let gap = gap.map(|gap| event(gap.told()));
         gap.into_iter().chain([event(seam)]).collect()
     }
 
@@ -125,13 +110,12 @@ impl Stream {
                 });
             }
             let limit = self.up_to_aside(at, from, limit, standing.aside, until);
-            let sealed = generation.sealed() == Some(limit);
-            return Stand::Bytes {
-                generation: Arc::clone(generation),
+            let stretch = Stretch {
                 from,
                 limit,
-                sealed,
+                sealed: generation.sealed() == Some(limit),
             };
+            return Stand::Bytes(Arc::clone(generation), stretch);
         }
         match last {
             true => Stand::AtEdge,
@@ -166,11 +150,13 @@ impl Stream {
             let place = former.base() + (from - former.start());
             return self.lost_up_to(next, Some(place), standing, until);
         }
-        Stand::Former {
-            former: Arc::clone(former),
+        let limit = self.up_to_aside(at, from, limit, standing.aside, until);
+        let stretch = Stretch {
             from,
-            limit: self.up_to_aside(at, from, limit, standing.aside, until),
-        }
+            limit,
+            sealed: limit == former.length(),
+        };
+        Stand::Former(Arc::clone(former), stretch)
     }
 
     /// A reader at the byte `place` of the source goes on with the generation `next`, or ends before it.
@@ -284,17 +270,10 @@ impl Stream {
     }
 }
 
-fn told(gap: Gap) -> EventKind {
-    EventKind::Gap {
-        lost_bytes: gap.lost_bytes,
-        reason: gap.reason.into(),
-    }
-}
-
 /// What a reader lost before the edge at which its queue begins.
 fn gap_up_to(until: Edge, lost: Gap, aside: u64) -> Event {
     Event {
-        kind: told(lost),
+        kind: lost.told(),
         id: until.id,
         at: until.position,
         aside,

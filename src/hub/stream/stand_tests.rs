@@ -104,35 +104,25 @@ impl Log {
                 assert!(before.aside <= standing.aside, "{told:?}");
                 continue;
             }
-            let (generation, from, limit) = match self.stream.stand(standing, until) {
+            let (generation, there) = match self.stream.stand(standing, until) {
                 Stand::AtEdge => return told,
                 Stand::Events(events) => {
                     assert!(!events.is_empty(), "{told:?}: nothing happened");
                     pending.extend(events);
                     continue;
                 }
-                Stand::Bytes {
-                    generation,
-                    from,
-                    limit,
-                    sealed,
-                } => {
-                    assert_eq!(sealed, generation.sealed() == Some(limit), "{told:?}");
-                    (generation.number, from, limit)
-                }
-                Stand::Former {
-                    former,
-                    from,
-                    limit,
-                } => (former.number, from, limit),
+                Stand::Bytes(generation, there) => (generation.remembered(), there),
+                Stand::Former(former, there) => (former, there),
             };
+            let Stretch {
+                from,
+                limit,
+                sealed,
+            } = there;
+            assert_eq!(sealed, generation.sealed() == Some(limit), "{told:?}");
             assert!(from < limit, "{told:?}: no bytes");
-            told.push(format!("{generation}: {from}-{limit}"));
-            let position = Position {
-                generation,
-                offset: limit,
-            };
-            standing.position = Some(position);
+            told.push(format!("{}: {from}-{limit}", generation.number));
+            standing.position = Some(generation.at(limit));
         }
     }
 }

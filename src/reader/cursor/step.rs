@@ -36,15 +36,6 @@ impl Tries {
     }
 }
 
-/// Bytes that there are to be read.
-struct There {
-    generation: Arc<Generation>,
-    from: u64,
-    limit: u64,
-    /// The generation ends at `limit`.
-    sealed: bool,
-}
-
 impl Cursor {
     /// What comes next up to `until`, from the shelf or from the file.
     pub(in crate::reader) fn step(
@@ -79,7 +70,7 @@ impl Cursor {
                 let told = self.next_pending().map(Chunk::read);
                 return Ok(told.map_or(Next::Nothing, Next::Chunk));
             }
-            let there = match hub.stand(self.source.index, self.standing, until) {
+            let (generation, there) = match hub.stand(self.source.index, self.standing, until) {
                 Stand::AtEdge => return Ok(Next::Nothing),
                 Stand::Events(_) if self.waits() => {
                     self.resume(hub)?;
@@ -89,31 +80,12 @@ impl Cursor {
                     self.pending = events.into_iter().rev().collect();
                     continue;
                 }
-                Stand::Bytes {
-                    generation,
-                    from,
-                    limit,
-                    sealed,
-                } => {
+                Stand::Bytes(generation, there) => {
                     self.former = None;
-                    There {
-                        generation,
-                        from,
-                        limit,
-                        sealed,
-                    }
+                    (generation, there)
                 }
-                Stand::Former {
-                    former,
-                    from,
-                    limit,
-                } => match self.open_former(&former) {
-                    Ok(Some(generation)) => There {
-                        generation,
-                        from,
-                        limit,
-                        sealed: limit == former.length(),
-                    },
+                Stand::Former(former, there) => match self.open_former(&former) {
+                    Ok(Some(generation)) => (generation, there),
                     // It is gone: the next stand says what was lost.
                     Ok(None) => continue,
                     Err(_) if self.tries.may_again() => return Ok(Next::Later(Wait::Moment)),
@@ -124,7 +96,7 @@ impl Cursor {
                     }
                 },
             };
-            if let Some(next) = self.take(hub, &there, chunk_bytes) {
+            if let Some(next) = self.take(hub, &generation, there, chunk_bytes) {
                 return Ok(next);
             }
         }
@@ -143,18 +115,12 @@ impl Cursor {
             return None;
         }
         let stand = hub.stand(self.source.index, self.standing, until);
-        let Stand::Bytes {
-            generation,
-            from,
-            limit,
-            ..
-        } = stand
-        else {
+        let Stand::Bytes(generation, there) = stand else {
             return None;
         };
         let index = self.source.index;
-        match hub.shelf.find(index, at, limit, chunk_bytes) {
-            Found::Chunk(chunk) if from == at.offset && !generation.is_gone() => {
+        match hub.shelf.find(index, at, there.limit, chunk_bytes) {
+            Found::Chunk(chunk) if there.from == at.offset && !generation.is_gone() => {
                 self.has_chunk(&chunk, at);
                 Some(chunk)
             }
@@ -163,8 +129,13 @@ impl Cursor {
     }
 
     /// The next of the bytes that are there; `None` where they are not any more, which the next stand tells.
-    fn take(&mut self, hub: &Hub, there: &There, chunk_bytes: usize) -> Option<Next> {
-        let generation = &there.generation;
+    fn take(
+        &mut self,
+        hub: &Hub,
+        generation: &Generation,
+        there: Stretch,
+        chunk_bytes: usize,
+    ) -> Option<Next> {
         let at = generation.at(there.from);
         let found = hub
             .shelf
@@ -178,7 +149,7 @@ impl Cursor {
             }
             Found::Nothing { read_bytes } => read_bytes,
         };
-        Some(match self.read(hub, there, read_bytes) {
+        Some(match self.read(hub, generation, there, read_bytes) {
             // Race: the file was truncated and grown again while it was read. The watcher may have seen it by now; then
             // the bytes are thrown away, and the next stand says what was lost.
             Ok(Read::Lines(_)) if generation.is_gone() => return None,
@@ -203,11 +174,11 @@ impl Cursor {
                 self.footing = None;
                 return None;
             }
-            Ok(Read::Changed) => self.lost(there, "overwritten"),
+            Ok(Read::Changed) => self.lost(generation, there.limit, "overwritten"),
             Err(_) if self.tries.may_again() => Next::Later(Wait::Moment),
             Err(error) => {
                 log::warn!("read {:?}: {error}", self.source.path());
-                self.lost(there, "unreadable")
+                self.lost(generation, there.limit, "unreadable")
             }
         })
     }
@@ -244,40 +215,31 @@ impl Cursor {
     }
 
     #[inline(never)]
-    fn read(&mut self, hub: &Hub, there: &There, chunk_bytes: usize) -> io::Result<Read> {
-        let There {
-            generation,
-            from,
-            limit,
-            sealed,
-        } = there;
-        let place = Some(generation.at(*from));
+    fn read(
+        &mut self,
+        hub: &Hub,
+        generation: &Generation,
+        there: Stretch,
+        chunk_bytes: usize,
+    ) -> io::Result<Read> {
+        let place = Some(generation.at(there.from));
         if self.standing.position != place || self.footing.is_none() {
-            self.footing = Some(Footing::take(&generation.file, *from)?);
+            self.footing = Some(Footing::take(&generation.file, there.from)?);
             self.standing.position = place;
         }
         let Some(footing) = &mut self.footing else {
             return Ok(Read::Changed);
         };
-        let stretch = Stretch {
-            from: *from,
-            limit: *limit,
-            sealed: *sealed,
-            chunk_bytes,
-            line_bytes_max: hub.line_bytes_max(),
-        };
-        read_lines(&self.source, generation, stretch, footing)
+        let bytes = (chunk_bytes, hub.line_bytes_max());
+        read_lines(&self.source, generation, there, bytes, footing)
     }
 
     /// Skips what is there: it can't be read.
     #[inline(never)]
-    fn lost(&mut self, there: &There, reason: &'static str) -> Next {
-        let There {
-            generation, limit, ..
-        } = there;
+    fn lost(&mut self, generation: &Generation, limit: u64, reason: &'static str) -> Next {
         let from = self.standing.position.map_or(0, |position| position.offset);
-        let id = Footing::take(&generation.file, *limit)
-            .map(|footing| footing.id(&self.source, &generation.identity, *limit))
+        let id = Footing::take(&generation.file, limit)
+            .map(|footing| footing.id(&self.source, &generation.identity, limit))
             .unwrap_or_else(|_| IdMaker::beginning(self.source.name_hash, &generation.identity));
         let kind = EventKind::Gap {
             lost_bytes: Some(limit - from),
@@ -286,7 +248,7 @@ impl Cursor {
         let gap = self.event(Event {
             kind,
             id,
-            at: generation.at(*limit),
+            at: generation.at(limit),
             aside: self.standing.aside,
         });
         Next::Chunk(Chunk::read(gap))

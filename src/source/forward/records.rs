@@ -14,14 +14,13 @@ pub(super) fn read_lines(
     generation: &Generation,
     reading: &Reading,
     stretch: Stretch,
+    chunk_bytes: usize,
     footing: &mut Footing,
 ) -> io::Result<Read> {
     let Stretch {
         from,
         limit,
         sealed,
-        chunk_bytes,
-        line_bytes_max,
     } = stretch;
     let file = &*generation.file;
     let mut joiner = match footing.joiner.take() {
@@ -47,7 +46,7 @@ pub(super) fn read_lines(
         let to_limit = want == left;
         if to_limit && !sealed && !buf.ends_with(b"\n") {
             // The limit is that of a piece in the middle of a record: the rest of that is needed to read it.
-            let end = stored_line_end(file, limit, line_bytes_max)?;
+            let end = stored_line_end(file, limit, reading.line_bytes_max)?;
             buf.resize((end - begin) as usize, 0);
             have += read_full(file, &mut buf[have..], begin + have as u64)?;
             buf.truncate(have);

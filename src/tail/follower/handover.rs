@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::hub::{Change, Condition};
 use crate::limits::{EVENT_LATE, GONE_KEPT, QUIET, QUIET_MAX, SEALED_KNOWN_MAX, SEALED_LOOK};
-use crate::source::{Began, EventKind, Origin};
+use crate::source::{Began, Gap, Origin};
 
 use super::lookup::GONE_UNSEEN;
 use super::{Follower, Left, Turn, Unsure};
@@ -217,11 +217,11 @@ impl Follower {
             next = next.or(sealed.look_at());
         }
         for lost in lost {
-            let kind = EventKind::Gap {
+            let gap = Gap {
                 lost_bytes: Some(lost),
-                reason: "written to a rotated file too late".into(),
+                reason: "written to a rotated file too late",
             };
-            self.tell(turn, Change::Aside(kind));
+            self.tell(turn, Change::Aside(gap.told()));
         }
         if let Some(next) = next {
             self.wait_until(next);

@@ -164,9 +164,7 @@ impl Follower {
         }
         // With another file to come it is told before that one.
         if leads.is_ok() && self.successors.is_empty() && stints.take_lost() {
-            let Gap { lost_bytes, reason } = GONE_UNSEEN;
-            let reason = reason.into();
-            self.tell(turn, Change::Aside(EventKind::Gap { lost_bytes, reason }));
+            self.tell(turn, Change::Aside(GONE_UNSEEN.told()));
         }
         self.stints = stints;
         self.bound_successors(turn);
