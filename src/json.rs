@@ -41,6 +41,24 @@ pub fn event(source: &Source, event: &Event, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
+/// An event as a publisher says it: with the place behind what it said before, where that is known.
+pub fn event_from(source: &Source, from: Option<Id>, event: &Event, out: &mut Vec<u8>) {
+    self::event(source, event, out);
+    if let Some(from) = from {
+        out.pop();
+        out.extend_from_slice(format!(",\"from\":\"{from}\"}}").as_bytes());
+    }
+}
+
+/// A batch without lines: it leads from one place to another.
+pub fn no_lines(source: &Source, from: Option<Id>, to: Id, out: &mut Vec<u8>) {
+    file(source, out);
+    if let Some(from) = from {
+        out.extend_from_slice(format!(",\"from\":\"{from}\"").as_bytes());
+    }
+    out.extend_from_slice(format!(",\"id\":\"{to}\",\"lines\":[]}}").as_bytes());
+}
+
 /// One object for many lines.
 #[derive(Debug)]
 pub struct Batch {

@@ -20,21 +20,32 @@ pub(super) struct Message {
     pub(super) left_out_bytes: Option<usize>,
     /// There is nothing to be published: text has no events.
     pub(super) silent: bool,
+    /// It says where a stream starts.
+    pub(super) is_start: bool,
 }
 
-/// Appends to `payload` the message that begins with line `first` of `segment`, of at most `bytes_max` bytes.
+/// Appends to `payload` the message that begins with line `first` of `segment`, of at most `bytes_max` bytes. `before` is
+/// the place behind the message before it, as far as it is known.
 pub(super) fn write(
     format: Format,
     segment: &Segment,
     first: usize,
-    bytes_max: usize,
+    (bytes_max, before): (usize, Option<Id>),
     payload: &mut Vec<u8>,
 ) -> Message {
     match &segment.kind {
         Kind::Event(event) => {
-            let silent = format == Format::Text || !event.kind.is_told();
-            if !silent {
-                json::event(&segment.source, event, payload);
+            let silent = match event.kind {
+                // No event, but the next lines begin at a place that nothing has led to.
+                EventKind::Continued => format != Format::Batch,
+                _ => format == Format::Text,
+            };
+            match event.kind {
+                _ if silent => {}
+                EventKind::Continued => json::no_lines(&segment.source, before, event.id, payload),
+                // Whoever follows finds by its `from` what is missing before it.
+                EventKind::Start => json::event(&segment.source, event, payload),
+                _ => json::event_from(&segment.source, before, event, payload),
             }
             Message {
                 id: event.id,
@@ -43,6 +54,7 @@ pub(super) fn write(
                 lines: 0,
                 left_out_bytes: None,
                 silent,
+                is_start: event.kind == EventKind::Start,
             }
         }
         Kind::Lines(lines) => {
@@ -65,10 +77,11 @@ pub(super) fn write(
                 lines: last + 1 - first,
                 left_out_bytes: None,
                 silent: false,
+                is_start: false,
             };
             if payload.len() - start > bytes_max {
                 payload.truncate(start);
-                message.is_too_large(format, source, lines.raw(first).len(), payload);
+                message.is_too_large(format, source, (lines, first), payload);
             }
             message
         }
@@ -106,9 +119,10 @@ impl Message {
         &mut self,
         format: Format,
         source: &Source,
-        line_bytes: usize,
+        (lines, line): (&Lines, usize),
         payload: &mut Vec<u8>,
     ) {
+        let line_bytes = lines.raw(line).len();
         self.lines = 0;
         self.left_out_bytes = Some(line_bytes);
         self.silent = format == Format::Text;
@@ -123,7 +137,7 @@ impl Message {
                 at: crate::source::Position::default(),
                 aside: 0,
             };
-            json::event(source, &event, payload);
+            json::event_from(source, Some(lines.id_before(line)), &event, payload);
         }
     }
 }
@@ -142,7 +156,7 @@ mod tests {
         let (mut first, mut all) = (0, Vec::new());
         loop {
             let mut payload = Vec::new();
-            let message = write(format, segment, first, bytes_max, &mut payload);
+            let message = write(format, segment, first, (bytes_max, None), &mut payload);
             assert!(message.last >= first, "every message goes on");
             first = message.last + 1;
             all.push((message, payload));

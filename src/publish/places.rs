@@ -106,6 +106,12 @@ impl Places {
         self.changed = true;
     }
 
+    /// The place of `source` that the broker has acknowledged last.
+    pub(super) fn acknowledged(&self, source: &Source) -> Option<Id> {
+        let place = self.tally.place(source.name_hash);
+        place.filter(|id| !id.is_nowhere())
+    }
+
     /// Where publishing `source` goes on.
     pub(super) fn from(&self, source: &Source) -> From {
         self.tally

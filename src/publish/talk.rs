@@ -1,5 +1,6 @@
 //! One connection to a broker, from the greeting to its end: hear, publish, send, wait.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -8,7 +9,7 @@ use crate::config::publishing::Format;
 use crate::hub::{Hub, Selection};
 use crate::limits::{
     BATCH_MESSAGE_BYTES, BROKER_READS_MAX, ID_BYTES, PUBLISH_GOODBYE, PUBLISH_GRACE,
-    PUBLISH_WRITE_BYTES,
+    PUBLISH_WRITE_BYTES, STATE_NAMES_MAX,
 };
 #[cfg(feature = "tls")]
 use crate::outward::Unreached;
@@ -48,6 +49,8 @@ pub(super) struct Talk<'a> {
     session: Session<Note>,
     /// Once the broker has welcomed us.
     feed: Option<Feed>,
+    /// Behind what was said last of each file, by the hash of its name.
+    said: HashMap<u32, Option<Id>>,
     /// Called once it is known that publishing works.
     works: &'a mut dyn FnMut(Version),
     payload: Vec<u8>,
@@ -91,6 +94,7 @@ impl<'a> Talk<'a> {
             connection,
             session,
             feed: None,
+            said: HashMap::new(),
             works,
             payload: Vec::new(),
             has_published: false,
@@ -247,7 +251,21 @@ impl<'a> Talk<'a> {
             self.payload.clear();
             // One long line must not hold its memory for ever.
             self.payload.shrink_to(2 * BATCH_MESSAGE_BYTES);
-            let message = message::write(means.format, segment, line, bytes_max, &mut self.payload);
+            if self.said.len() >= STATE_NAMES_MAX {
+                // Names come and go. The last acknowledged place does nearly as well.
+                self.said.clear();
+            }
+            let places = &self.places;
+            let said = self.said.entry(segment.source.name_hash);
+            let said = said.or_insert_with(|| places.acknowledged(&segment.source));
+            let limits = (bytes_max, *said);
+            let message = message::write(means.format, segment, line, limits, &mut self.payload);
+            // A start moves nothing on: where the acknowledged place is gone, the gap behind it leads away from there.
+            let moves_on = !message.is_start || said.is_none();
+            if moves_on && !message.silent {
+                *said = Some(message.id);
+            }
+            let place = said.unwrap_or(message.id);
             tell_loss(&means.tally.broker, segment, message.left_out_bytes);
             if !message.silent {
                 if !self.has_published {
@@ -255,7 +273,7 @@ impl<'a> Talk<'a> {
                     self.first_topic = Some(topic.clone());
                 }
                 let note = Note::Place {
-                    id: message.id,
+                    id: place,
                     lines: message.lines,
                 };
                 let id = message.id.to_string();
