@@ -158,9 +158,9 @@ pub const FRAGMENT_BYTES: usize = 256 * 1024;
 /// How long a broker keeps what is published while we are away.
 pub const BROKER_SESSION_SECONDS: u32 = 7 * 24 * 3600;
 
-/// Places of a file that are remembered, so that lines which a publisher sends again are known: as many as it has in
-/// flight, and more.
-pub const BROKER_PLACES_KEPT: usize = 1024;
+/// Files of which is remembered how far they were taken, for each name that is followed at a broker: a publisher that is
+/// killed begins again where it was a second ago, which is some rotations at most. Each costs some 40 bytes.
+pub const PUBLISHED_FILES_KEPT: usize = 16;
 
 /// A message of a broker that is longer is none of a tailcast's.
 pub const SUBSCRIBED_PACKET_BYTES: usize = 16 * 1024 * 1024;

@@ -152,12 +152,6 @@ impl Spool {
         self.tell_of_files();
     }
 
-    /// The places that were noted and are remembered, the newest first.
-    #[cfg(feature = "mqtt")]
-    pub(super) fn noted(&self) -> Vec<(SpoolPlace, String)> {
-        self.places.noted()
-    }
-
     /// Whether that place was the last to be noted, whatever number stands before it.
     pub(super) fn has_noted(&self, place: &str) -> bool {
         self.places.last().is_some_and(|last| last.ends_with(place))

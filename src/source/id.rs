@@ -177,6 +177,23 @@ impl Id {
         self.inode == 0 && self.offset == 0
     }
 
+    /// Whether both are places in one file, as far as ids tell: `None` where the inode is the same, but not both are behind
+    /// the first bytes, by which a file that was truncated or that has the inode of another is known.
+    pub fn is_in_file_of(&self, other: &Id) -> Option<bool> {
+        if self.inode != other.inode {
+            return Some(false);
+        }
+        let have_heads = self.offset.min(other.offset) >= HEAD_CHECKED_BYTES as u64;
+        have_heads.then_some(self.check >> TAIL_BITS == other.check >> TAIL_BITS)
+    }
+
+    /// Whether both name one place: in one file, or in one and in its copy, which has the same bytes before it.
+    pub fn is_same_place(&self, other: &Id) -> bool {
+        let is_one_file = self.inode == other.inode || self.offset > 0;
+        let content = |id: &Id| id.check >> (TAIL_BITS / 2);
+        is_one_file && self.offset == other.offset && content(self) == content(other)
+    }
+
     /// True where the file, `head` (its first bytes) and `tail` (the last bytes before the offset) are those that this
     /// id was made from. Both may be longer than needed: `head` at its end, `tail` at its beginning.
     pub fn matches(&self, identity: &Identity, head: &[u8], tail: &[u8]) -> bool {

@@ -1,5 +1,6 @@
 //! What is published at a broker as a FILE of another tailcast: each line once, whatever is killed.
 
+use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -279,6 +280,59 @@ fn every_line_comes_once_and_in_order_or_a_gap_is_told_however_the_broker_ends()
         let gaps = json.text().matches("\"event\":\"gap\"").count();
         assert!(gaps >= holes, "{file}: {holes} holes and {gaps} gaps");
     }
+}
+
+#[test]
+fn a_publisher_that_begins_far_back_doubles_nothing_also_after_our_own_restart() {
+    let logs = Logs::new();
+    let broker = Broker::mosquitto(&logs.path(""), "");
+    let log = logs.file("app.log", "");
+    let mut daemon = follower(&logs, broker.port, "");
+    let mut publishes = publisher(&log, broker.port, &["--publish-from-start"]);
+    let (state, old) = (crate::state_dir(&log), logs.path("old-state"));
+    let copy = |from: &Path, to: &Path| {
+        std::fs::create_dir_all(to).expect("a directory");
+        for entry in std::fs::read_dir(from).expect("a directory").flatten() {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).expect("copied");
+        }
+    };
+    write_lines(&log, 0..10);
+    let name = name_of(&daemon, "/app.log");
+    let arrive = |daemon: &Daemon, last: usize| {
+        let has = || numbers(daemon, &name).last() == Some(&last);
+        assert!(
+            wait_until(PATIENCE, has),
+            "{last}: {:?}",
+            daemon.said_so_far()
+        );
+    };
+    arrive(&daemon, 9);
+    copy(&state, &old);
+    // Each in a message of its own, and more of them than anyone would remember.
+    for n in 10..60 {
+        write_lines(&log, n..n + 1);
+        arrive(&daemon, n);
+    }
+    for (round, is_rotated) in [true, false].into_iter().enumerate() {
+        let next = 60 + 10 * round;
+        publishes.signal(Signal::SIGKILL);
+        assert!(publishes.ended(DEADLINE).is_some());
+        copy(&old, &state);
+        if is_rotated {
+            std::fs::rename(&log, log.with_extension("log.1")).expect("renamed");
+        }
+        daemon.signal(Signal::SIGKILL);
+        assert!(daemon.ended(DEADLINE).is_some());
+        daemon = follower(&logs, broker.port, "");
+        write_lines(&log, next..next + 10);
+        publishes = publisher(&log, broker.port, &[]);
+        arrive(&daemon, next + 9);
+        assert_eq!(numbers(&daemon, &name), (0..next + 10).collect::<Vec<_>>());
+    }
+    let all = daemon.get(&format!(
+        "/stream?follow=false&lines=all&format=json&file={name}"
+    ));
+    assert!(!all.text().contains("gap"), "{}", all.text());
 }
 
 #[test]

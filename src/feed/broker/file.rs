@@ -1,40 +1,38 @@
-//! One file that a host publishes: its spool, and which of what comes the spool has already.
+//! One file that a host publishes: its spool, and what is new of that which comes.
 
-use std::collections::VecDeque;
 use std::io;
 use std::time::Instant;
 
+use crate::escape::shown;
 use crate::feed::spool::Spool;
 use crate::feed::spools::Fed;
 use crate::feed::upstream::event;
-use crate::hub::SpoolPlace;
-use crate::limits::BROKER_PLACES_KEPT;
-use crate::source::EventKind;
+use crate::source::{EventKind, Id};
 use crate::upstream::message::Message;
+
+use super::taken::{Taken, Verdict};
 
 /// The spool of one file.
 pub(super) struct File {
     spool: Spool,
-    /// The id of the place up to which the spool holds everything.
-    id: Option<String>,
-    /// Places that the spool has passed, oldest first.
-    passed: VecDeque<(String, SpoolPlace)>,
+    /// What the spool holds of it.
+    taken: Taken,
     /// Something came since its place was last noted.
     unnoted: bool,
+    /// Lines came after younger ones: said.
+    was_late: bool,
     /// The publisher has no such file since then.
     gone: Option<Instant>,
 }
 
 impl Fed for File {
     fn resume(mut spool: Spool) -> io::Result<File> {
-        let noted = spool.noted().into_iter().rev();
-        let passed = noted.map(|(at, id)| (id, at)).collect();
-        let id = spool.resume()?;
+        let place = spool.resume()?;
         Ok(File {
             spool,
-            id,
-            passed,
+            taken: place.as_deref().map(Taken::read).unwrap_or_default(),
             unnoted: false,
+            was_late: false,
             gone: None,
         })
     }
@@ -48,91 +46,118 @@ impl Fed for File {
     }
 }
 
+/// The places that a message leads between.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    /// Not said of a line in the format `json`, of a start, and of events by older publishers.
+    from: Option<Id>,
+    to: Id,
+}
+
+impl Step {
+    /// That of a message; `None` where no tailcast publishes such a one.
+    pub(super) fn of(message: &Message<'_>) -> Option<Step> {
+        let from = message.from.as_ref().map(|from| Id::parse(&from.0));
+        let to = Id::parse(&message.id.as_ref()?.0)?;
+        match from {
+            Some(None) => None,
+            from => Some(Step {
+                from: from.flatten(),
+                to,
+            }),
+        }
+    }
+}
+
 impl File {
     /// Takes what was published; it counts once [`File::note`] was called.
-    pub(super) fn take(&mut self, message: &Message<'_>) {
+    pub(super) fn take(&mut self, message: &Message<'_>, step: Step) {
         self.unnoted = true;
-        let id = message.id.as_ref().map(|id| id.0.clone().into_owned());
-        if let Some(kind) = message.event() {
-            return self.happens(kind, message, id);
-        }
-        let has_passed = |id: &String| self.passed.iter().any(|(passed, _)| passed == id);
-        let from = message.from.as_ref().map(|from| from.0.as_ref());
-        match from {
-            _ if self.id.is_none() => {}
-            Some(from) if self.id.as_deref() == Some(from) => {}
-            Some(from) => match self.place_of(from) {
-                Some(at) if self.spool.goes_back(at) => {}
-                // All of it is older than what is remembered.
-                _ if id.as_ref().is_some_and(has_passed) => return,
-                _ => self.spool.tell(EventKind::Gap {
-                    lost_bytes: None,
-                    reason: "the broker did not deliver it".into(),
-                }),
-            },
-            // In the format `json` an id is all there is to tell a line by.
-            None if id.as_ref().is_some_and(has_passed) => return,
-            None => {}
-        }
-        let mut bytes = Vec::new();
-        message.store(false, &mut bytes);
-        self.spool.append(&bytes);
-        if let Some(id) = id {
-            self.stands_at(id);
+        match message.event() {
+            Some("start") => self.taken.starts(step.to),
+            None if message.all_lines().next().is_some() => self.has_lines(message, step),
+            _ => self.happens(message, step),
         }
     }
 
-    fn happens(&mut self, name: &str, message: &Message<'_>, id: Option<String>) {
-        if name == "start" {
-            // Where a publisher begins. What the spool has goes before that.
-            if self.id.is_none()
-                && let Some(id) = id
-            {
-                self.stands_at(id);
+    fn has_lines(&mut self, message: &Message<'_>, step: Step) {
+        let mut stored = Vec::new();
+        message.store(false, &mut stored);
+        let mut new = 0;
+        match self.taken.lines(step.from, step.to) {
+            Verdict::Old => return,
+            Verdict::New => {}
+            Verdict::AfterGap => self.tell_gap("the broker did not deliver it"),
+            Verdict::Late => {
+                if !std::mem::replace(&mut self.was_late, true) {
+                    log::warn!(
+                        "{}: lines of an older file come after younger ones and are left out: do two publishers have one \
+                         host name?",
+                        shown(self.spool.name().as_bytes())
+                    );
+                }
+                return self.tell_gap("lines came after younger ones");
             }
-            return;
+            Verdict::Overlaps { old_share } => new = self.first_new(message, &stored, old_share),
         }
-        let is_old = |id: &String| {
-            self.passed
-                .iter()
-                .rev()
-                .skip(1)
-                .any(|(passed, _)| passed == id)
+        self.spool.append(&stored[new..]);
+    }
+
+    /// Where in the stored lines those begin that the spool does not hold. So much of their bytes in the publisher's file is
+    /// old as `old_share` says: where their text is all that they are, that is the very place, else it is near it. Near it,
+    /// the spool ends as what is left out does.
+    fn first_new(&self, message: &Message<'_>, stored: &[u8], old_share: f64) -> usize {
+        let lengths: Vec<usize> = message
+            .all_lines()
+            .map(|(line, _)| line.len() + 1)
+            .collect();
+        let text_bytes: usize = lengths.iter().sum();
+        let old = old_share * text_bytes as f64;
+        let tail = self.spool.tail(stored.len());
+        let ends_so = |end: usize| {
+            let least = end.min(tail.len());
+            stored[..end].ends_with(&tail[tail.len() - least..])
         };
-        if id.as_ref().is_some_and(is_old) {
+        let newlines = memchr::memchr_iter(b'\n', stored).map(|at| at + 1);
+        let mut text_end = 0;
+        let ends = newlines.zip(lengths).map(|(end, length)| {
+            text_end += length;
+            (!ends_so(end), (text_end as f64 - old).abs(), end)
+        });
+        let nearest = ends.min_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        nearest.map_or(0, |(_, _, end)| end)
+    }
+
+    fn happens(&mut self, message: &Message<'_>, step: Step) {
+        let verdict = self.taken.leads(step.from, step.to);
+        if matches!(verdict, Verdict::Old | Verdict::Late) {
             return;
         }
-        if let Some(kind) = event(message) {
+        let kind = event(message);
+        if verdict == Verdict::AfterGap && !matches!(kind, Some(EventKind::Gap { .. })) {
+            self.tell_gap("the broker did not deliver it");
+        }
+        if let Some(kind) = kind {
             self.gone = matches!(kind, EventKind::Missing).then(Instant::now);
             self.spool.tell(kind);
         }
-        if let Some(id) = id {
-            self.stands_at(id);
-        }
     }
 
-    fn place_of(&self, id: &str) -> Option<SpoolPlace> {
-        let passed = self.passed.iter().rev().find(|(passed, _)| passed == id);
-        passed.map(|(_, at)| *at)
-    }
-
-    fn stands_at(&mut self, id: String) {
-        if self.id.as_ref() == Some(&id) {
-            return;
-        }
-        if self.passed.len() == BROKER_PLACES_KEPT {
-            self.passed.pop_front();
-        }
-        self.passed.push_back((id.clone(), self.spool.place()));
-        self.id = Some(id);
+    fn tell_gap(&self, reason: &'static str) {
+        self.spool.tell(EventKind::Gap {
+            lost_bytes: None,
+            reason: reason.into(),
+        });
     }
 
     /// Notes how far the spool has got, where something has come.
     pub(super) fn note(&mut self) {
-        if let Some(id) = &self.id
-            && std::mem::take(&mut self.unnoted)
-        {
-            self.spool.note(id);
+        if std::mem::take(&mut self.unnoted) && !self.taken.is_empty() {
+            self.spool.note(&self.taken.text());
         }
     }
 }
+
+#[cfg(test)]
+#[path = "file_tests.rs"]
+mod tests;

@@ -1,12 +1,12 @@
 //! What tailcasts publish to a broker, the other half of `--publish`: each file of each host into a spool of its own.
 //!
 //! The broker keeps our session, and a message is acknowledged when its lines and its id are in the spool: so the broker
-//! sends again what a crash may have taken. A publisher that was killed may publish lines again, in other batches: where a
-//! batch begins at a place that the spool has passed, its lines are compared and not doubled; where it begins at a place
-//! that the spool has never seen, the broker has dropped something, which is a gap.
+//! sends again what a crash may have taken. A publisher that was killed may publish lines again, in other batches: what the
+//! spool holds of them is left out, and what the broker has dropped is a gap ([`taken`]).
 
 mod file;
 mod subscription;
+mod taken;
 mod topic;
 
 use std::collections::HashSet;
@@ -36,7 +36,7 @@ use crate::upstream::message::Message;
 use super::reach::Reach;
 use super::spools::{Ground, NoSpool, Owner, Spools};
 use super::{Feeder, First};
-use file::File;
+use file::{File, Step};
 use subscription::{Subscription, Trouble};
 use topic::Topic;
 
@@ -186,8 +186,14 @@ impl Broker {
                 self.is_there(topic.host, message.payload != b"offline");
                 continue;
             }
+            if message.retained {
+                let why = "it is retained, which no tailcast does with lines";
+                self.complain(&message.topic, why);
+                continue;
+            }
             let text = str::from_utf8(&message.payload).ok();
-            let Some(said) = text.and_then(|text| Message::parse(text).ok()) else {
+            let said = text.and_then(|text| Message::parse(text).ok());
+            let Some((step, said)) = said.and_then(|said| Some((Step::of(&said)?, said))) else {
                 let why = "its messages are not those of --publish-format batch or json";
                 self.complain(&message.topic, why);
                 continue;
@@ -195,7 +201,7 @@ impl Broker {
             name.clear();
             name.extend([&topic.host, "/", &said.file.0]);
             match self.files.of(&name) {
-                Ok(file) => file.take(&said),
+                Ok(file) => file.take(&said, step),
                 Err(NoSpool::Improper) => self.complain(&message.topic, "it has no proper name"),
                 Err(NoSpool::Full) => {
                     let why = format!("there are more than {UPSTREAM_FILES_MAX} files");

@@ -19,8 +19,8 @@ pub(super) struct Stretch {
 }
 
 impl Spool {
-    /// What the spool holds behind a place is said again: it is compared. False where it does not hold that place.
-    pub(in crate::feed) fn goes_back(&mut self, at: SpoolPlace) -> bool {
+    /// Its files, the older one first, each with its inode and length. What can't be opened is left out.
+    fn open_files(&self) -> VecDeque<(File, u64, u64)> {
         let mut files = VecDeque::new();
         if let Ok(file) = File::open(self.rotated())
             && let Ok(stat) = file.metadata()
@@ -30,6 +30,35 @@ impl Spool {
         if let Ok(file) = self.file.try_clone() {
             files.push_back((file, self.inode, self.length));
         }
+        files
+    }
+
+    /// The last `bytes` before the place where it stands; fewer where it holds fewer.
+    #[cfg(feature = "mqtt")]
+    pub(in crate::feed) fn tail(&self, bytes: usize) -> Vec<u8> {
+        let place = self.place();
+        let mut tail = Vec::new();
+        let files = self.open_files().into_iter().rev();
+        for (file, inode, length) in files.skip_while(|(_, inode, _)| *inode != place.inode) {
+            let end = match inode == place.inode {
+                true => place.offset,
+                false => length,
+            };
+            let left = (bytes - tail.len()) as u64;
+            let from = end.saturating_sub(left);
+            let mut part = vec![0; (end - from) as usize];
+            if file.read_exact_at(&mut part, from).is_err() {
+                break;
+            }
+            part.append(&mut tail);
+            tail = part;
+        }
+        tail
+    }
+
+    /// What the spool holds behind a place is said again: it is compared. False where it does not hold that place.
+    pub(super) fn goes_back(&mut self, at: SpoolPlace) -> bool {
+        let mut files = self.open_files();
         while files
             .front()
             .is_some_and(|&(_, inode, _)| inode != at.inode)
