@@ -155,6 +155,9 @@ pub const PIPE_BYTES: i32 = 1024 * 1024;
 /// The beginning of a line waits in memory for its end up to that size: longer lines are cut anyway.
 pub const FRAGMENT_BYTES: usize = 256 * 1024;
 
+/// Characters of a gap's reason that are kept over a restart: another tailcast may have said anything.
+pub const REASON_CHARS: usize = 200;
+
 /// How long a broker keeps what is published while we are away.
 pub const BROKER_SESSION_SECONDS: u32 = 7 * 24 * 3600;
 

@@ -21,6 +21,7 @@ use crate::hub::{Hub, Notice, SpoolPlace};
 use crate::limits::LOST_TOLD_EVERY;
 use crate::source::{EventKind, SpoolFile, SpoolFiles};
 
+use super::gaps::Gaps;
 use super::places::Places;
 use again::Stretch;
 
@@ -42,6 +43,7 @@ pub(super) struct Spool {
     /// What could not be written.
     lost: Option<Lost>,
     places: Places,
+    gaps: Gaps,
     files: Arc<SpoolFiles>,
     hub: Arc<Hub>,
 }
@@ -83,7 +85,7 @@ impl Spool {
         }
         let files = Arc::new(SpoolFiles::default());
         files.begin(SpoolFile::of(&file)?);
-        Ok(Spool {
+        let spool = Spool {
             name,
             inode: stat.ino(),
             length: stat.len(),
@@ -93,10 +95,15 @@ impl Spool {
             unchecked: VecDeque::new(),
             lost: None,
             places: Places::open(directory),
+            gaps: Gaps::beside(directory),
             path,
             files,
             hub: Arc::clone(hub),
-        })
+        };
+        for (at, kind) in spool.gaps.of(spool.inode) {
+            spool.notify(at, kind);
+        }
+        Ok(spool)
     }
 
     /// The file that is followed.
@@ -326,6 +333,13 @@ impl Spool {
     }
 
     fn tell_at(&self, at: SpoolPlace, kind: EventKind) {
+        if let EventKind::Gap { lost_bytes, reason } = &kind {
+            self.gaps.note(at, *lost_bytes, reason);
+        }
+        self.notify(at, kind);
+    }
+
+    fn notify(&self, at: SpoolPlace, kind: EventKind) {
         let path = self.path.clone();
         self.hub.notify(Notice::Event { path, at, kind });
     }

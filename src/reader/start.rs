@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::hub::{Edge, Hub, Selection, SourceState};
 use crate::source::back::{Back, Passes};
-use crate::source::{Gap, Generation, Id, Source};
+use crate::source::{Gap, Generation, Id, Position, Source};
 
 use super::cursor::Cursor;
 use super::history::{Beginning, Found};
@@ -260,6 +260,14 @@ impl<'a> Begin<'a> {
     fn cursor_at(&self, source: Arc<Source>, found: Found, edge: Edge) -> io::Result<Cursor> {
         let (start, past) = match found.beginning {
             Beginning::Known(generation, begin) => {
+                let place = Position {
+                    generation: generation.number,
+                    offset: begin,
+                };
+                // History shows where its bytes have gaps.
+                let told = self.hub.told_before(source.index, place);
+                let aside = edge.aside.min(told);
+                let edge = Edge { aside, ..edge };
                 let start = resume::start_in_current(&source, &generation, begin, edge)?;
                 (start, None)
             }

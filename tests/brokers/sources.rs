@@ -385,6 +385,15 @@ fn what_the_broker_did_not_deliver_is_a_gap() {
     let shown = numbers(&daemon, &name);
     assert!(shown.len() < 31 && shown.is_sorted(), "{shown:?}");
     assert!(gaps > 0, "lines are missing without a word: {shown:?}");
+    // And so after a restart.
+    drop(daemon);
+    let daemon = follower(&logs, broker.port, "");
+    let all = || {
+        let target = format!("/stream?follow=false&lines=all&format=json&file={name}");
+        daemon.get(&target).text()
+    };
+    let told = || all().matches("\"event\":\"gap\"").count() >= gaps;
+    assert!(wait_until(PATIENCE, told), "{}", all());
 }
 
 #[test]
