@@ -34,6 +34,8 @@ pub(super) struct Successor {
     stood: SystemTime,
     /// The number of its stint under the name, where the kernel has told it.
     order: Option<u64>,
+    /// How often what the kernel had told was lost before it was found.
+    losses: u64,
     /// What was lost before it.
     gap: Option<Gap>,
     /// What was last seen of it: its length, and how it begins.
@@ -79,6 +81,7 @@ impl Successor {
             identity,
             stood,
             order: None,
+            losses: 0,
             gap: None,
             seen: Seen::default(),
             watch,

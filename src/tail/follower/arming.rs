@@ -60,7 +60,7 @@ impl Follower {
             (true, true) => self.sight,
         };
         if self.sight != Sight::Watches {
-            self.stints.reset(watches, self.index);
+            self.lose_told(watches);
         }
         self.steps = steps;
         if let Some(held) = &mut self.held {
@@ -83,6 +83,12 @@ impl Follower {
         if self.sight == Sight::Missed {
             self.sight = Sight::Watches;
         }
+    }
+
+    /// What the kernel has told so far can't be trusted.
+    fn lose_told(&mut self, watches: &mut Watches) {
+        self.stints.reset(watches, self.index);
+        self.successors.lose_told();
     }
 
     /// Its path may lead elsewhere now: what it watches is seen to again.
@@ -123,7 +129,7 @@ impl Follower {
     /// The kernel's events were lost.
     pub(in crate::tail) fn events_lost(&mut self, watches: &mut Watches) {
         self.stir();
-        self.stints.reset(watches, self.index);
+        self.lose_told(watches);
         if self.sight == Sight::Watches {
             self.sight = Sight::Missed;
         }

@@ -27,6 +27,8 @@ enum Told {
 pub(in crate::tail) struct Successors {
     queue: VecDeque<Successor>,
     told: Told,
+    /// How often what the kernel had told was lost.
+    losses: u64,
     /// Since when one of them is known not to be empty.
     nonempty_since: Option<Instant>,
     /// The siblings are to be listed once more before one of these is begun: a directory that is read while files in
@@ -76,7 +78,16 @@ impl Successors {
 
     /// Takes one in, after the others.
     pub(in crate::tail) fn push(&mut self, successor: Successor) {
-        self.queue.push_back(successor);
+        let losses = self.losses;
+        self.queue.push_back(Successor {
+            losses,
+            ..successor
+        });
+    }
+
+    /// What the kernel had told is lost: what is found from now on came later.
+    pub(in crate::tail) fn lose_told(&mut self) {
+        self.losses += 1;
     }
 
     /// The name leads to this file now: puts it last, where it is one of them. Its lines are to be read once.
@@ -87,7 +98,7 @@ impl Successors {
             return false;
         };
         last.stood = self.after_newest(last.stood);
-        last.order = None;
+        (last.order, last.losses) = (None, self.losses);
         self.queue.push_back(last);
         true
     }
@@ -239,7 +250,7 @@ impl Successors {
 
     /// Puts them in the order in which they stood under the name `path`, after `held`: as the kernel has told it. Where
     /// it hasn't, by time, for names tell little. But its clock is too coarse to tell rotations within one tick apart;
-    /// for those, names have to do.
+    /// for those it counts when they were found, and at last names have to do.
     pub(in crate::tail) fn sort(&mut self, path: &Path, held: Option<&File>) {
         let queue = self.queue.make_contiguous();
         if self.told == Told::ByKernel {
@@ -247,8 +258,9 @@ impl Successors {
             queue.sort_by_key(|successor| successor.order.unwrap_or(u64::MAX));
             return;
         }
-        queue.sort_by_key(|successor| successor.stood);
-        for tied in queue.chunk_by_mut(|a, b| a.stood == b.stood) {
+        let time = |successor: &Successor| (successor.stood, successor.losses);
+        queue.sort_by_key(time);
+        for tied in queue.chunk_by_mut(|a, b| time(a) == time(b)) {
             if let Some(held) = held.filter(|_| tied.len() > 1) {
                 sort_by_name(tied, &siblings::place(path), held);
             }
@@ -267,6 +279,7 @@ fn sum(first: Gap, then: Gap) -> Gap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tail::successor::name_of;
     use std::io::Write;
 
     #[test]
@@ -288,6 +301,29 @@ mod tests {
         let next = std::iter::from_fn(|| successors.pop(Path::new("a.log")));
         let inodes: Vec<u64> = next.map(|next| next.identity.inode).collect();
         assert_eq!(inodes, [8, 7]);
+    }
+
+    #[test]
+    fn what_is_found_after_events_were_lost_came_later_within_one_tick_of_the_clock() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| dir.path().join(name);
+        let open = |name: &str| {
+            let file = File::create(path(name)).expect("a file");
+            let identity = Identity::of(&file.metadata().expect("readable"));
+            Successor::new(Arc::new(file), identity, SystemTime::UNIX_EPOCH, None)
+        };
+        let held = File::create(path("a.log.3")).expect("a file");
+        let mut successors = Successors::default();
+        successors.push(open("a.log.1"));
+        // Its directory is another one from now on.
+        successors.lose_told();
+        successors.push(open("a.log"));
+        successors.push(open("a.log.2"));
+        successors.tell_by_time();
+        successors.sort(&path("a.log"), Some(&held));
+        let files = successors.queue.iter().filter_map(Successor::file);
+        let names: Vec<_> = files.map(|file| name_of(file)).collect();
+        assert_eq!(names, ["a.log.1", "a.log.2", "a.log"].map(path));
     }
 
     #[test]
