@@ -13,11 +13,12 @@ use crate::limits::{
 
 /// Raises the soft limit on descriptors to the hard one: a client is one.
 pub fn raise_descriptors() {
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
-        && soft < hard
-        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
-    {
-        log::debug!("the limit on descriptors stays at {soft}: {error}");
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        if soft < hard {
+            if let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
+                log::debug!("the limit on descriptors stays at {soft}: {error}");
+            }
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The JSON of lines and events, as all who pass them on have it (RFC 8259). A line or a name need not be UTF-8: each
 //! invalid sequence becomes U+FFFD.
 
+use std::str;
+
 use crate::limits::ID_BYTES;
 use crate::source::record::{Note, moment};
 use crate::source::{Event, EventKind, Id, Lines, Source};

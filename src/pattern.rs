@@ -77,12 +77,12 @@ fn matches_components(pattern: &[&[u8]], path: &[&[u8]]) -> bool {
     let (mut pattern, mut path) = (pattern, path);
     let mut depth = None;
     loop {
-        if let [first, rest @ ..] = pattern
-            && *first == ANY_DEPTH.as_bytes()
-        {
-            depth = Some((rest, path));
-            pattern = rest;
-            continue;
+        if let [first, rest @ ..] = pattern {
+            if *first == ANY_DEPTH.as_bytes() {
+                depth = Some((rest, path));
+                pattern = rest;
+                continue;
+            }
         }
         match (pattern, path) {
             ([], []) => return true,
@@ -185,10 +185,10 @@ fn one<'a>(pattern: &'a [u8], name: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
 /// characters.
 fn character(name: &[u8]) -> (u32, &[u8]) {
     for length in 1..=4.min(name.len()) {
-        if let Ok(text) = std::str::from_utf8(&name[..length])
-            && let Some(c) = text.chars().next()
-        {
-            return (u32::from(c), &name[length..]);
+        if let Ok(text) = std::str::from_utf8(&name[..length]) {
+            if let Some(c) = text.chars().next() {
+                return (u32::from(c), &name[length..]);
+            }
         }
     }
     (0x11_0000 + u32::from(name[0]), &name[1..])
@@ -218,10 +218,10 @@ impl Class<'_> {
             let (low, rest) = character(body);
             body = rest;
             let mut high = low;
-            if let [b'-', rest @ ..] = body
-                && !rest.is_empty()
-            {
-                (high, body) = character(rest);
+            if let [b'-', rest @ ..] = body {
+                if !rest.is_empty() {
+                    (high, body) = character(rest);
+                }
             }
             found |= (low..=high).contains(&code);
         }

@@ -20,7 +20,8 @@ fn main() -> ExitCode {
         eprintln!("manual DIRECTORY: where the man page and the completions are to be written");
         return ExitCode::from(2);
     };
-    match write(Path::new(directory)) {
+    let directory = Path::new(directory);
+    match write(directory) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("manual: can't write to {}: {error}", directory.display());

@@ -195,8 +195,10 @@ impl Followed {
         let is_path = [&b"/"[..], b"./", b"../"]
             .iter()
             .any(|start| bytes.starts_with(start));
-        if !is_path && let Some(other) = file.to_str().and_then(Self::other_than_path) {
-            return other.map_err(|right| format!("must be {right}"));
+        if !is_path {
+            if let Some(other) = file.to_str().and_then(Self::other_than_path) {
+                return other.map_err(|right| format!("must be {right}"));
+            }
         }
         Ok(match Wanted::read(file)? {
             Wanted::Path(path) => Self::Path(path),

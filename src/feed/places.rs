@@ -8,6 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::str;
 
 use crate::hub::SpoolPlace;
 use crate::limits::{PLACES_FILE_BYTES, PLACES_KEPT};

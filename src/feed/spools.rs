@@ -163,10 +163,10 @@ impl<F: Fed> Spools<F> {
             "{}{name} is forgotten: it is gone, and others need its place",
             self.owner.prefix
         );
-        if let Some(directory) = path.parent()
-            && let Err(error) = fs::remove_dir_all(directory)
-        {
-            log::warn!("remove the spool {}: {error}", directory.display());
+        if let Some(directory) = path.parent() {
+            if let Err(error) = fs::remove_dir_all(directory) {
+                log::warn!("remove the spool {}: {error}", directory.display());
+            }
         }
         self.ground.hub.notify(Notice::Gone(path));
         true

@@ -143,10 +143,10 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        if self.temporary
-            && let Err(error) = fs::remove_dir_all(&self.root)
-        {
-            log::warn!("remove {:?}: {error}", self.root);
+        if self.temporary {
+            if let Err(error) = fs::remove_dir_all(&self.root) {
+                log::warn!("remove {:?}: {error}", self.root);
+            }
         }
     }
 }
@@ -217,11 +217,10 @@ fn sweep_temporary(place: &Path) {
         }
         let root = entry.path();
         // One that was killed before it had a lock is empty; whoever makes one just now tries another name.
-        if fs::remove_dir(&root).is_err()
-            && root.join(LOCK).is_file()
-            && let Ok(Some(_lock)) = lock(&root)
-        {
-            let _ = fs::remove_dir_all(&root);
+        if fs::remove_dir(&root).is_err() && root.join(LOCK).is_file() {
+            if let Ok(Some(_lock)) = lock(&root) {
+                let _ = fs::remove_dir_all(&root);
+            }
         }
     }
 }

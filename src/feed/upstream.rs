@@ -312,12 +312,12 @@ impl File {
     /// Notes how far the spool has got. Not within a line: a run that goes on there would take the rest for a line.
     fn note(&mut self) {
         self.write();
-        if let Some(id) = &self.id
-            && !self.is_within_line
-        {
-            self.spool.note(id);
-            self.is_noted = true;
-            self.unnoted = 0;
+        if let Some(id) = &self.id {
+            if !self.is_within_line {
+                self.spool.note(id);
+                self.is_noted = true;
+                self.unnoted = 0;
+            }
         }
     }
 }

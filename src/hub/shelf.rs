@@ -100,24 +100,25 @@ impl Shelf {
             .chunks
             .range_mut((index, at.generation, 0)..=place)
             .next_back()
-            && book.end > from
         {
-            if begin == from && book.end <= limit {
-                book.taken = true;
-                let chunk = book.chunk.clone();
-                // Wire forms may have been added since the last one was put here.
-                let gone = self.make_room(&mut kept);
-                drop(kept);
-                drop(gone);
-                return Found::Chunk(chunk);
+            if book.end > from {
+                if begin == from && book.end <= limit {
+                    book.taken = true;
+                    let chunk = book.chunk.clone();
+                    // Wire forms may have been added since the last one was put here.
+                    let gone = self.make_room(&mut kept);
+                    drop(kept);
+                    drop(gone);
+                    return Found::Chunk(chunk);
+                }
+                until = until.min(book.end);
             }
-            until = until.min(book.end);
         }
         let behind = (index, at.generation, from + 1)..(index, at.generation, until);
-        if from + 1 < until
-            && let Some((&(.., begin), _)) = kept.chunks.range(behind).next()
-        {
-            until = begin;
+        if from + 1 < until {
+            if let Some((&(.., begin), _)) = kept.chunks.range(behind).next() {
+                until = begin;
+            }
         }
         Found::Nothing {
             read_bytes: usize::try_from(until - from).unwrap_or(chunk_bytes),
@@ -178,9 +179,10 @@ impl Shelf {
         // Of what was published: not before that is freed is it counted no more.
         let mut freed = 0;
         let mut at = 0;
-        while self.counted.load(Ordering::Relaxed) > self.bytes_max + freed
-            && let Some(place) = kept.order.get(at)
-        {
+        while let Some(place) = kept.order.get(at) {
+            if self.counted.load(Ordering::Relaxed) <= self.bytes_max + freed {
+                break;
+            }
             if kept.chunks.get(place).is_some_and(Book::is_queued) {
                 at += 1;
                 continue;
@@ -209,9 +211,11 @@ impl Shelf {
             let is_taken = chunks
                 .get_mut(place)
                 .is_some_and(|book| std::mem::take(&mut book.taken));
-            if !is_taken && let Some(book) = chunks.remove(place) {
-                book.leaves();
-                gone.push(book);
+            if !is_taken {
+                if let Some(book) = chunks.remove(place) {
+                    book.leaves();
+                    gone.push(book);
+                }
             }
             is_taken
         });

@@ -330,10 +330,10 @@ fn tell_loss(broker: &str, segment: &Segment, left_out_bytes: Option<usize>) {
             "{broker} takes no message as large as a line of {name}: its {bytes} bytes are left out"
         );
     }
-    if let Kind::Event(event) = &segment.kind
-        && let EventKind::Gap { lost_bytes, reason } = &event.kind
-    {
-        let lost = lost_bytes.map_or_else(|| "some".to_owned(), |bytes| bytes.to_string());
-        log::warn!("{lost} bytes of {name} are gone before {broker} had them: {reason}");
+    if let Kind::Event(event) = &segment.kind {
+        if let EventKind::Gap { lost_bytes, reason } = &event.kind {
+            let lost = lost_bytes.map_or_else(|| "some".to_owned(), |bytes| bytes.to_string());
+            log::warn!("{lost} bytes of {name} are gone before {broker} had them: {reason}");
+        }
     }
 }

@@ -148,9 +148,10 @@ impl Begin<'_> {
             beginning: Beginning::Past(older),
             ..
         }) = &mut found
-            && !older.is_of(&last)
         {
-            older.ends_in(&last, end);
+            if !older.is_of(&last) {
+                older.ends_in(&last, end);
+            }
         }
         Ok(found)
     }

@@ -50,29 +50,31 @@ impl Past {
             true => Reach::Any,
             false => Reach::Known,
         };
-        if let Ok(Some(path)) = siblings::by_inode(&source.path(), id.inode, reach)
-            && let Some(mut past) = Past::open_at(&path, id, pause)
-        {
-            // What has come to a name that is not known has brothers that are called alike.
-            let mut row = Row::beside(source, hub, path.file_name());
-            if let Some(place) = row.position(&past.generation.identity) {
-                row.drop_copies(source, hub, place, &past.generation, pause);
-                past.stand_in(row, place);
-                return Some(past);
+        if let Ok(Some(path)) = siblings::by_inode(&source.path(), id.inode, reach) {
+            if let Some(mut past) = Past::open_at(&path, id, pause) {
+                // What has come to a name that is not known has brothers that are called alike.
+                let mut row = Row::beside(source, hub, path.file_name());
+                if let Some(place) = row.position(&past.generation.identity) {
+                    row.drop_copies(source, hub, place, &past.generation, pause);
+                    past.stand_in(row, place);
+                    return Some(past);
+                }
             }
         }
         // Compressed since, it is another file: what it holds tells that it is the one.
         let mut row = Row::beside(source, hub, None);
         for place in (0..row.files.len()).rev() {
             let sibling = &row.files[place];
-            if sibling.compressed
-                && let Ok(past) = Past::inflated(&sibling.path, pause)
-                && let Some(mut past) = past.at(id)
-                && past.footing().is_some_and(|footing| footing.holds(id))
-            {
-                row.drop_copies(source, hub, place, &past.generation, pause);
-                past.stand_in(row, place);
-                return Some(past);
+            if sibling.compressed {
+                if let Ok(past) = Past::inflated(&sibling.path, pause) {
+                    if let Some(mut past) = past.at(id) {
+                        if past.footing().is_some_and(|footing| footing.holds(id)) {
+                            row.drop_copies(source, hub, place, &past.generation, pause);
+                            past.stand_in(row, place);
+                            return Some(past);
+                        }
+                    }
+                }
             }
         }
         None

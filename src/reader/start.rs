@@ -218,20 +218,21 @@ impl<'a> Begin<'a> {
             };
             let edge = state.edge;
             // The stream ends before all that the current file holds: its end is in an older one.
-            if let (Some(moment), Some(wanted)) = (self.until, wanted)
-                && self.rotated
-                && edge.position.offset <= generation.start()
-                && let Some((found, end)) =
-                    self.last_before_moment(&source, Some(generation), moment, wanted)?
-            {
-                let cursor = self.cursor_at(source, found, edge)?;
-                return Ok(Some((
-                    cursor,
-                    end.map(|end| Edge {
-                        aside: edge.aside,
-                        ..end
-                    }),
-                )));
+            if let (Some(moment), Some(wanted)) = (self.until, wanted) {
+                if self.rotated && edge.position.offset <= generation.start() {
+                    if let Some((found, end)) =
+                        self.last_before_moment(&source, Some(generation), moment, wanted)?
+                    {
+                        let cursor = self.cursor_at(source, found, edge)?;
+                        return Ok(Some((
+                            cursor,
+                            end.map(|end| Edge {
+                                aside: edge.aside,
+                                ..end
+                            }),
+                        )));
+                    }
+                }
             }
             let found = match wanted {
                 _ if generation.is_gone() => Ok(Some(Found::at(generation, edge.position.offset))),

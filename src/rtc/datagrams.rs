@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
+use std::str;
 use std::time::{Duration, Instant};
 
 use nix::poll::PollFlags;

@@ -277,10 +277,10 @@ fn candidates(own: SocketAddr) -> Vec<SocketAddr> {
         };
         let v4 = address.as_sockaddr_in().map(|at| IpAddr::V4(at.ip()));
         let v6 = address.as_sockaddr_in6().map(|at| IpAddr::V6(at.ip()));
-        if interface.flags.contains(InterfaceFlags::IFF_UP)
-            && let Some(ip) = v4.or(v6).filter(is_usable)
-        {
-            found.push(ip);
+        if interface.flags.contains(InterfaceFlags::IFF_UP) {
+            if let Some(ip) = v4.or(v6).filter(is_usable) {
+                found.push(ip);
+            }
         }
     }
     // Loopback is of use to this machine alone.

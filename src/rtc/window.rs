@@ -62,9 +62,10 @@ impl Window {
     /// Forgets what the peer has acknowledged: all but the last `bytes` of what was sent.
     pub(super) fn keeps(&mut self, bytes: usize, now: Instant) {
         self.left = bytes;
-        while let Some(&(oldest, at)) = self.sent.front()
-            && self.bytes - oldest >= bytes
-        {
+        while let Some(&(oldest, at)) = self.sent.front() {
+            if self.bytes - oldest < bytes {
+                break;
+            }
             self.sent.pop_front();
             self.bytes -= oldest;
             self.heads -= heads(oldest);

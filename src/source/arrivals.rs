@@ -23,11 +23,11 @@ impl Arrivals {
             noted.pop();
         }
         // The last note is always the latest, so that `now` is where the file stands.
-        if let [.., before, last] = &mut noted[..]
-            && last.0 - before.0 < SECOND_NANOSECONDS
-        {
-            *last = (now, offset);
-            return;
+        if let [.., before, last] = &mut noted[..] {
+            if last.0 - before.0 < SECOND_NANOSECONDS {
+                *last = (now, offset);
+                return;
+            }
         }
         if noted.len() == ARRIVALS_MAX {
             // Every other one of the older half.

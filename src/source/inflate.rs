@@ -10,6 +10,7 @@ mod zstd;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Write};
+use std::mem;
 use std::ops::ControlFlow;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -220,17 +221,16 @@ pub fn forget_old() {
         return;
     }
     let now = Instant::now();
-    let is_old = |one: &mut Inflated| {
-        if one
-            .made
-            .as_ref()
-            .is_ok_and(|file| Arc::strong_count(file) > 1)
-        {
+    for one in inflated.iter_mut() {
+        let readers = one.made.as_ref().map_or(1, Arc::strong_count);
+        if readers > 1 {
             one.used = now;
         }
-        now >= one.used + INFLATED_KEPT
-    };
-    let gone: Vec<Inflated> = inflated.extract_if(.., is_old).collect();
+    }
+    let (gone, kept): (Vec<_>, Vec<_>) = mem::take(&mut *inflated)
+        .into_iter()
+        .partition(|one| now >= one.used + INFLATED_KEPT);
+    *inflated = kept;
     drop(inflated);
     drop(gone);
 }

@@ -4,6 +4,8 @@
 //! at a character boundary where there is one. The cuts depend only on where the line begins, so that the watcher,
 //! a reader that comes later and one that looks back all find the same ones.
 
+use std::str;
+
 use memchr::memchr_iter;
 
 use super::record::{Note, Records};

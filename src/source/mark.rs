@@ -238,10 +238,10 @@ fn is_mark(mark: &[u8]) -> bool {
     };
     let mut time = rest;
     for reason in [&b"-size"[..], b"-time", b"-manual"] {
-        if let Some(before) = rest.strip_suffix(reason)
-            && digits(before) >= TIME_DIGITS_MIN
-        {
-            time = before;
+        if let Some(before) = rest.strip_suffix(reason) {
+            if digits(before) >= TIME_DIGITS_MIN {
+                time = before;
+            }
         }
     }
     matches!(rest, b"old" | b"prev" | b"bak" | b"save" | b"orig")

@@ -15,8 +15,12 @@ use super::forward::read_full;
 /// Where data stands at `at` or behind it; `None` where there is but a hole up to the end. A file system that knows no
 /// holes has data everywhere.
 pub fn next_data(file: &File, at: u64) -> Option<u64> {
-    match lseek(file, at.cast_signed(), Whence::SeekData) {
-        Ok(data) => Some(data.cast_unsigned()),
+    match lseek(
+        file,
+        i64::try_from(at).unwrap_or(i64::MAX),
+        Whence::SeekData,
+    ) {
+        Ok(data) => u64::try_from(data).ok(),
         Err(Errno::ENXIO) => None,
         Err(_) => Some(at),
     }

@@ -377,7 +377,7 @@ impl Entries<'_> {
                 return Ok(ControlFlow::Break(()));
             }
             self.seen += 1;
-            if self.seen.is_multiple_of(1024) && Instant::now() > self.until {
+            if self.seen % 1024 == 0 && Instant::now() > self.until {
                 log::warn!(
                     "{directory:?} is too large to be looked through for rotated files within {DIRECTORY_TIME:?}: some \
                      may not be found"

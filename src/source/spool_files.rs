@@ -55,12 +55,12 @@ impl SpoolFiles {
     pub fn begin(&self, next: SpoolFile) {
         let mut to_come = self.to_come.lock();
         to_come.push_back(next);
-        if to_come.len() > THERE
-            && let Some(deleted) = to_come.pop_front()
-        {
-            let bytes = deleted.file.metadata().map_or(0, |stat| stat.len());
-            if let Some(oldest) = to_come.front_mut() {
-                oldest.lost_bytes = deleted.lost_bytes + bytes;
+        if to_come.len() > THERE {
+            if let Some(deleted) = to_come.pop_front() {
+                let bytes = deleted.file.metadata().map_or(0, |stat| stat.len());
+                if let Some(oldest) = to_come.front_mut() {
+                    oldest.lost_bytes = deleted.lost_bytes + bytes;
+                }
             }
         }
     }

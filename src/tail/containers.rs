@@ -178,11 +178,12 @@ fn look_at(directory: &Path, id: &OsStr, known: Option<Known>) -> Known {
     use std::os::unix::fs::MetadataExt;
     let path = directory.join(CONFIG);
     let stamp = fs::metadata(&path).map_or((0, None), |stat| (stat.ino(), stat.modified().ok()));
-    if let Some(known) = known
-        && known.stamp == stamp
+    let known = known.filter(|known| {
         // The local driver makes its directory when the container starts.
-        && known.container.as_ref().is_some_and(|container| container.log.exists())
-    {
+        let exists = |container: &Container| container.log.exists();
+        known.stamp == stamp && known.container.as_ref().is_some_and(exists)
+    });
+    if let Some(known) = known {
         return known;
     }
     let container = name_in(&path).map(|name| Container {

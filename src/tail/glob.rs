@@ -290,10 +290,10 @@ impl Glob {
             let Some(entry) = entries.next() else {
                 return;
             };
-            let name = entry.map(|entry| entry.file_name());
-            if let Ok(name) = name
-                && pattern::matches(&component, &name)
-            {
+            let Ok(name) = entry.map(|entry| entry.file_name()) else {
+                continue;
+            };
+            if pattern::matches(&component, &name) {
                 self.look_at_name(&directory, &name, scan);
             }
         }
@@ -360,8 +360,9 @@ impl Glob {
                 true => self.todo.push_back(Todo::All(below)),
                 false => self.enter(below),
             }
-        } else if is_last && let Some(found) = self.look_at_file(directory, name, path, scan) {
-            self.found.push(found);
+        } else if is_last {
+            let found = self.look_at_file(directory, name, path, scan);
+            self.found.extend(found);
         }
     }
 

@@ -62,11 +62,12 @@ impl Listings {
         if let Some(style) = renamed
             .file_name()
             .filter(|style| is_beside && *style != name)
-            && siblings::sibling(directory, style, name).is_none()
         {
-            let shape = mark::shape(style);
-            let styled = names.iter().filter(|other| mark::shape(other) == shape);
-            found.extend(styled.filter_map(|other| siblings::plain(directory.join(other))));
+            if siblings::sibling(directory, style, name).is_none() {
+                let shape = mark::shape(style);
+                let styled = names.iter().filter(|other| mark::shape(other) == shape);
+                found.extend(styled.filter_map(|other| siblings::plain(directory.join(other))));
+            }
         }
         found
     }

@@ -295,12 +295,16 @@ impl Watcher {
     fn wait(&mut self, events: bool, deadline: Option<Instant>) -> Did {
         let waker = self.hub.looks.waker();
         let mut fds = vec![PollFd::new(waker, PollFlags::POLLIN)];
-        if events && let Some(inotify) = self.watches.fd() {
-            fds.push(PollFd::new(inotify, PollFlags::POLLIN));
+        if events {
+            if let Some(inotify) = self.watches.fd() {
+                fds.push(PollFd::new(inotify, PollFlags::POLLIN));
+            }
         }
         let mounts = fds.len();
-        if events && let Some(table) = self.mounted.table() {
-            fds.push(PollFd::new(table, PollFlags::POLLPRI));
+        if events {
+            if let Some(table) = self.mounted.table() {
+                fds.push(PollFd::new(table, PollFlags::POLLPRI));
+            }
         }
         let left = deadline.map(|at| TimeSpec::from(at.saturating_duration_since(Instant::now())));
         // An interrupted wait is a wake-up like any other.

@@ -189,12 +189,13 @@ impl Watches {
             return;
         };
         watch.remove(user);
-        if watch.is_unused()
-            && let Some(watch) = self.by_id.remove(&id)
-            && let Some(inotify) = &mut self.inotify
-        {
-            // It may be gone with its inode already (EINVAL).
-            let _ = inotify.watches().remove(watch.descriptor);
+        if watch.is_unused() {
+            if let Some(watch) = self.by_id.remove(&id) {
+                if let Some(inotify) = &mut self.inotify {
+                    // It may be gone with its inode already (EINVAL).
+                    let _ = inotify.watches().remove(watch.descriptor);
+                }
+            }
         }
     }
 

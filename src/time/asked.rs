@@ -166,11 +166,11 @@ fn read_calendar(text: &[u8]) -> Option<Form> {
     let clock = asked_clock(&mut scan)?;
     // In a query a + is a space, so that `+01:00` comes as ` 01:00`.
     let query;
-    if let [b' ', rest @ ..] = scan.0
-        && rest.first().is_some_and(u8::is_ascii_digit)
-    {
-        query = [b"+", rest].concat();
-        scan = Scan(&query);
+    if let [b' ', rest @ ..] = scan.0 {
+        if rest.first().is_some_and(u8::is_ascii_digit) {
+            query = [b"+", rest].concat();
+            scan = Scan(&query);
+        }
     }
     let offset = match scan.0 {
         [] => None,

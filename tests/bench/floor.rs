@@ -62,10 +62,10 @@ fn accept(listener: &TcpListener) -> TcpStream {
         if line.is_empty() {
             break;
         }
-        if let Some((name, value)) = line.split_once(": ")
-            && name.eq_ignore_ascii_case("Sec-WebSocket-Key")
-        {
-            key = derive_accept_key(value.as_bytes());
+        if let Some((name, value)) = line.split_once(": ") {
+            if name.eq_ignore_ascii_case("Sec-WebSocket-Key") {
+                key = derive_accept_key(value.as_bytes());
+            }
         }
     }
     let answer = format!(

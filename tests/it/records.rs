@@ -551,11 +551,11 @@ fn what_conmon_cuts_and_replaces_comes_as_it_was_written() {
         // The end of a line alone in a buffer is an F without a text.
         let bytes = [8191, 8192, 8193, 20_000][n % 4];
         let stream = ["stdout", "stderr"][n % 2];
-        let line = format!("{n} {}", "\u{20ac}".repeat(bytes / 3 + 1));
-        let line = &line[..line.floor_char_boundary(bytes)];
+        let mut line = format!("{n} ");
+        line.push_str(&"\u{20ac}".repeat((bytes - line.len()) / 3));
         runtime.line(stream, line.as_bytes());
         // Two that are replaced between two looks would be one lost.
-        let got = until(&mut client, line);
+        let got = until(&mut client, &line);
         let last = got.last().expect("a line");
         let said = (&last["stream"], &last["time"]);
         assert_eq!(

@@ -1,21 +1,29 @@
 //! What is no file and is followed like one: standard input and FIFOs, by way of a spool.
 
 use std::fs::{self, File};
-use std::io::{PipeWriter, Read, Write, pipe};
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use crate::support::{DEADLINE, Daemon, Logs, finish, program, wait_until};
+use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
-use nix::unistd::mkfifo;
+use nix::unistd::{mkfifo, pipe2};
 use serde_json::Value;
 
+/// What reads, and what writes.
+fn pipe() -> (OwnedFd, File) {
+    let (input, writer) = pipe2(OFlag::O_CLOEXEC).expect("a pipe");
+    (input, File::from(writer))
+}
+
 /// A daemon with these arguments, and what writes to its standard input.
-fn fed(args: &[&str]) -> (Daemon, PipeWriter) {
-    let (input, writer) = pipe().expect("a pipe");
+fn fed(args: &[&str]) -> (Daemon, File) {
+    let (input, writer) = pipe();
     let mut command = program();
     command.args(["--listen", "127.0.0.1:0"]).args(args);
     command.stdin(input);
@@ -65,7 +73,7 @@ fn a_pipe_is_followed_without_any_file_argument() {
 
 #[test]
 fn what_was_in_the_pipe_at_the_start_is_there_for_the_first_client() {
-    let (input, mut writer) = pipe().expect("a pipe");
+    let (input, mut writer) = pipe();
     writer.write_all(b"1\n2\n3\n").expect("written");
     let mut command = program();
     command
@@ -115,7 +123,7 @@ fn ids_and_lines_of_standard_input_outlive_a_restart_where_spools_have_a_place()
 #[test]
 fn nothing_is_left_where_spools_have_no_place() {
     let logs = Logs::new();
-    let (input, mut writer) = pipe().expect("a pipe");
+    let (input, mut writer) = pipe();
     writer.write_all(b"secret\n").expect("written");
     let mut command = program();
     command
@@ -133,7 +141,7 @@ fn nothing_is_left_where_spools_have_no_place() {
 fn what_a_killed_daemon_leaves_where_spools_have_no_place_is_gone_with_the_next_start() {
     let logs = Logs::new();
     let start = || {
-        let (input, writer) = pipe().expect("a pipe");
+        let (input, writer) = pipe();
         let mut command = program();
         command
             .args(["--listen", "127.0.0.1:0"])
@@ -416,7 +424,7 @@ fn on_a_full_disk_the_producer_goes_on_and_a_gap_says_what_was_lost() {
         eprintln!("left out: no mount namespaces here");
         return;
     }
-    let (input, mut writer) = pipe().expect("a pipe");
+    let (input, mut writer) = pipe();
     command.arg(small.join("spools")).stdin(input);
     let daemon = Daemon::start_with_input(command);
     let mut client = daemon.websocket("/ws?format=json");

@@ -18,7 +18,7 @@ const EMPTY_WORDS: &[&str] = &["manager", "helper", "util", "misc", "common"];
 
 /// One file of the sources.
 struct Source {
-    /// Below `src`.
+    /// Below `src`, or `tests`.
     path: PathBuf,
     text: String,
 }
@@ -49,16 +49,20 @@ fn root() -> &'static Path {
 }
 
 fn sources() -> Vec<Source> {
+    below("src")
+}
+
+fn below(folder: &str) -> Vec<Source> {
     let mut sources = Vec::new();
-    let mut folders = vec![root().join("src")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).expect("list sources") {
+    let mut folders = vec![root().join(folder)];
+    while let Some(directory) = folders.pop() {
+        for entry in fs::read_dir(&directory).expect("list sources") {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|ending| ending == "rs") {
                 let text = fs::read_to_string(&path).expect("read a source");
-                let path = path.strip_prefix(root().join("src")).expect("below src");
+                let path = path.strip_prefix(root().join(folder)).expect("below it");
                 sources.push(Source {
                     path: path.to_path_buf(),
                     text,
@@ -67,7 +71,7 @@ fn sources() -> Vec<Source> {
         }
     }
     assert!(
-        sources.len() > 100,
+        sources.len() > 50,
         "the sources are where they are looked for"
     );
     sources
@@ -188,6 +192,34 @@ fn no_import_gives_a_thing_another_name() {
         }
     }
     demand_none("one word for each thing", &faults);
+}
+
+/// Chains of `let` came with Rust 1.88. What else is newer than `rust-version`, clippy tells.
+#[test]
+fn no_condition_chains_what_debians_own_compiler_does_not_know() {
+    let mut faults = Vec::new();
+    for source in below("src").into_iter().chain(below("tests")) {
+        // How far the lines of a condition are indented that began with `if let` or `while let`.
+        let mut within: Option<usize> = None;
+        for (at, line) in source.text.lines().enumerate() {
+            let code = line.trim_start();
+            let indent = line.len() - code.len();
+            let goes_on = code.starts_with("&& ") && within == Some(indent);
+            if goes_on || code.contains(concat!("&&", " let ")) {
+                faults.push(format!("{}:{}", source.path.display(), at + 1));
+            }
+            if ["if let ", "while let "]
+                .iter()
+                .any(|let_| code.contains(let_))
+            {
+                within = Some(indent + 4);
+            }
+            if code.ends_with('{') && within.is_some_and(|within| indent < within) {
+                within = None;
+            }
+        }
+    }
+    demand_none("a condition has one let and nothing beside it", &faults);
 }
 
 #[test]

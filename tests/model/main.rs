@@ -117,21 +117,21 @@ fn number(variable: &str) -> Option<u64> {
 
 /// The same where all comes by FIFOs: the spool holds all of it, or only the last.
 fn stored_by_fifo(seed: u64) -> Stored {
-    let small = (seed / 4).is_multiple_of(2);
+    let small = (seed / 4) % 2 == 0;
     Stored::Fifo { small }
 }
 
 /// The same of odd writers and rotators. In process there is no state directory, and over sockets what a pattern brings in
 /// would have to be told from the files of the script.
 fn stored_oddly_inside(seed: u64) -> Stored {
-    match (seed / 4).is_multiple_of(2) {
+    match (seed / 4) % 2 == 0 {
         true => Stored::Pattern,
         false => Stored::Room,
     }
 }
 
 fn stored_oddly_on_the_wire(seed: u64) -> Stored {
-    match (seed / 4).is_multiple_of(2) {
+    match (seed / 4) % 2 == 0 {
         true => Stored::Odd,
         false => Stored::Room,
     }

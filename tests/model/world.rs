@@ -524,7 +524,7 @@ impl World {
     }
 
     fn open(&mut self, path: &Path) {
-        if self.stored == Stored::Room && self.rotations.is_multiple_of(2) {
+        if self.stored == Stored::Room && self.rotations % 2 == 0 {
             // Some give the rest back when they are done.
             self.writer.set_len(self.at).expect("ftruncate");
         }

@@ -15,6 +15,7 @@ use std::fs;
 use std::hash::BuildHasher;
 use std::io;
 use std::path::PathBuf;
+use std::str;
 use std::sync::Arc;
 use std::time::Instant;
 

@@ -175,9 +175,8 @@ impl Taken {
         let Some(at) = self.at.filter(|at| at.inode != from.inode) else {
             return;
         };
-        if at.is_same_place(&from)
-            && let Some(n) = self.holder(&at, at.offset)
-        {
+        let holder = self.holder(&at, at.offset);
+        if let Some(n) = holder.filter(|_| at.is_same_place(&from)) {
             self.ends[n].inode = from.inode;
         }
     }

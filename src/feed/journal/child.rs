@@ -70,9 +70,7 @@ impl Child {
     /// Takes what it says on standard error, which it would wait for otherwise.
     fn listen(&mut self) {
         let mut buf = [0; 1024];
-        while let Ok(n) = self.err.read(&mut buf)
-            && n > 0
-        {
+        while let Ok(n @ 1..) = self.err.read(&mut buf) {
             let room = COMPLAINT_BYTES.saturating_sub(self.complaint.len());
             self.complaint.extend_from_slice(&buf[..n.min(room)]);
         }

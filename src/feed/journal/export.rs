@@ -5,6 +5,7 @@
 //! line ends an entry. Only fields that are asked for are kept, each up to a bound.
 
 use std::collections::HashSet;
+use std::str;
 
 use memchr::memchr;
 

@@ -22,10 +22,10 @@ impl Spool {
     /// Its files, the older one first, each with its inode and length. What can't be opened is left out.
     fn open_files(&self) -> VecDeque<(File, u64, u64)> {
         let mut files = VecDeque::new();
-        if let Ok(file) = File::open(self.rotated())
-            && let Ok(stat) = file.metadata()
-        {
-            files.push_back((file, stat.ino(), stat.len()));
+        if let Ok(file) = File::open(self.rotated()) {
+            if let Ok(stat) = file.metadata() {
+                files.push_back((file, stat.ino(), stat.len()));
+            }
         }
         if let Ok(file) = self.file.try_clone() {
             files.push_back((file, self.inode, self.length));
@@ -99,9 +99,10 @@ impl Spool {
 
     /// What the spool holds already is left out. Where it holds something else, it goes on in a new file.
     pub(super) fn compare<'a>(&mut self, mut bytes: &'a [u8]) -> &'a [u8] {
-        while !bytes.is_empty()
-            && let Some(stretch) = self.unchecked.front_mut()
-        {
+        while let Some(stretch) = self.unchecked.front_mut() {
+            if bytes.is_empty() {
+                break;
+            }
             let left = usize::try_from(stretch.to - stretch.from).unwrap_or(usize::MAX);
             let (again, more) = bytes.split_at(left.min(bytes.len()));
             let mut there = vec![0; again.len()];

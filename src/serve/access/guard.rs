@@ -5,6 +5,8 @@
 //! 127.0.0.1 (DNS rebinding: the Host gives it away), and an `<img>` of a stream, whose answer it can't read but
 //! whose place it takes (Sec-Fetch-Site gives it away). Who is no browser passes; that is what tokens are for.
 
+use std::str;
+
 use crate::authority::{Authority, Origin, host_name};
 use crate::config::value::AllowOrigin;
 use crate::escape::shown;
@@ -122,10 +124,10 @@ impl Guard {
         }
         let text = str::from_utf8(value).ok();
         let origin = text.and_then(Origin::parse);
-        if let Some(origin) = &origin
-            && is_own(origin, request.host.as_ref())
-        {
-            return Ok(Caller::Own);
+        if let Some(origin) = &origin {
+            if is_own(origin, request.host.as_ref()) {
+                return Ok(Caller::Own);
+            }
         }
         let named = origin.as_ref().is_some_and(|o| self.origins.contains(o));
         match text {

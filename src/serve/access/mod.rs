@@ -145,10 +145,10 @@ impl Access {
     }
 
     fn refresh(&self) {
-        if let Some(tokens) = &self.tokens
-            && tokens.lock().refresh()
-        {
-            self.changes.fetch_add(1, Ordering::Release);
+        if let Some(tokens) = &self.tokens {
+            if tokens.lock().refresh() {
+                self.changes.fetch_add(1, Ordering::Release);
+            }
         }
     }
 

@@ -164,11 +164,13 @@ impl Link {
 
     /// Its queue is gone: it reads on from the end of what is out.
     fn falls_back(&mut self) {
-        if self.life.happens(Happening::Cut) == Deed::LetGo
-            && let Some((chunk, Some(line))) = self.let_go()
-            && let Some(reader) = self.life.reader_mut()
-        {
-            reader.has_up_to(&chunk, line);
+        if self.life.happens(Happening::Cut) != Deed::LetGo {
+            return;
+        }
+        if let Some((chunk, Some(line))) = self.let_go() {
+            if let Some(reader) = self.life.reader_mut() {
+                reader.has_up_to(&chunk, line);
+            }
         }
     }
 

@@ -125,10 +125,10 @@ impl Subscriber for Peer {
 
     fn dropped(&self) {
         // At the end what is queued is still sent. Where its own thread has the link, that looks (see `Stream`).
-        if !self.visitor.is_ended()
-            && let Some(mut link) = self.link.try_lock()
-        {
-            link.falls_back_if_cut();
+        if !self.visitor.is_ended() {
+            if let Some(mut link) = self.link.try_lock() {
+                link.falls_back_if_cut();
+            }
         }
         self.visitor.wake();
     }

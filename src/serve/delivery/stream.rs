@@ -362,10 +362,10 @@ impl<'a> Stream<'a> {
                     // Its words are read in `attend`; an end that is no end (a half-closed peer) must not spin.
                     self.attend()?;
                     let wait = || visitor.socket.wait_to_write(deadline);
-                    if self.deaf
-                        && let Some(Err(_)) = visitor.wait(wait)
-                    {
-                        return Err(Ended::PeerLeft);
+                    if self.deaf {
+                        if let Some(Err(_)) = visitor.wait(wait) {
+                            return Err(Ended::PeerLeft);
+                        }
                     }
                 }
             }

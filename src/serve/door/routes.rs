@@ -1,6 +1,7 @@
 //! Which path means what, and what all clients share.
 
 use std::fmt;
+use std::str;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -169,10 +170,10 @@ impl Routes {
                 _ => Err(refused(Refusal::method_not_allowed())),
             };
         }
-        if path == Some("/")
-            && let Some(answer) = self.access.sign_in(request, &pass, by == Transport::Tls)
-        {
-            return Ok((cors, Route::Answer(answer)));
+        if path == Some("/") {
+            if let Some(answer) = self.access.sign_in(request, &pass, by == Transport::Tls) {
+                return Ok((cors, Route::Answer(answer)));
+            }
         }
         let answer = match path {
             Some("/healthz") => self.health(),

@@ -1,5 +1,7 @@
 //! The extension of WebSocket that is spoken: permessage-deflate (RFC 7692), each message by itself.
 
+use std::str;
+
 use crate::limits::DEFLATE_WINDOW_BITS;
 use crate::serve::http::request::{Request, list};
 

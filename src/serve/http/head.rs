@@ -6,6 +6,8 @@
 //! target, `Host`, and what announces a body. Bodies are not read: no request that is served has a use for
 //! one, and every connection closes after its answer, so that nothing in a body is ever taken for a request.
 
+use std::str;
+
 use crate::authority::Authority;
 use crate::escape::shown;
 use crate::limits::{HEAD_BYTES, HEAD_FIELDS};

@@ -3,6 +3,8 @@
 //! Ids and patterns stay text here: what an id means is the affair of `source`, what a pattern means that of
 //! [`crate::serve::delivery::filter`]. Unknown parameters are ignored, so that a page may keep its own beside ours.
 
+use std::str;
+
 use crate::config::value::Lines;
 use crate::escape::shown;
 use crate::percent::{self, Plus};

@@ -1,5 +1,7 @@
 //! The target of a request line: its forms (RFC 9112, section 3.2), its path, its query.
 
+use std::str;
+
 use crate::authority::Authority;
 use crate::escape::shown;
 use crate::percent::{self, Plus};

@@ -207,14 +207,14 @@ impl Socket {
         } else {
             PollFlags::POLLIN
         };
-        if let Socket::Tls(stream) = self
-            && stream.has_unread()
-        {
-            let ready = self.poll(wanted, Instant::now())?;
-            return Ok(Ready {
-                read: true,
-                ..ready
-            });
+        if let Socket::Tls(stream) = self {
+            if stream.has_unread() {
+                let ready = self.poll(wanted, Instant::now())?;
+                return Ok(Ready {
+                    read: true,
+                    ..ready
+                });
+            }
         }
         self.poll(wanted, deadline)
     }

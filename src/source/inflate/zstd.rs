@@ -9,13 +9,21 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use super::{DAMAGED, Sink, Unreadable};
 use crate::limits::ZSTD_WINDOW_BYTES_MAX;
 
+const WIDE: Unreadable =
+    Unreadable::Lost("compressed with a window of over 8 MiB (zstd --ultra or --long)");
+
 /// Writes what `input` holds into `sink`. Fails where it is not whole, or where the sink takes no more.
 pub(super) fn inflate(mut input: impl BufRead, sink: &mut Sink<'_>) -> Result<(), Unreadable> {
     let mut decoder = FrameDecoder::new();
-    decoder.set_max_window_size(ZSTD_WINDOW_BYTES_MAX);
     let mut frames = 0_u64;
     while !input.fill_buf().map_err(|_| DAMAGED)?.is_empty() {
-        match decoder.reset(&mut input) {
+        // No frame of any kind is shorter.
+        let mut head = [0; 6];
+        input.read_exact(&mut head).map_err(|_| DAMAGED)?;
+        match decoder.reset(head.chain(&mut input)) {
+            Ok(()) if window(head, decoder.content_size()) > ZSTD_WINDOW_BYTES_MAX => {
+                return Err(WIDE);
+            }
             Ok(()) => frame(&mut decoder, &mut input, sink)?,
             Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
                 length,
@@ -27,11 +35,7 @@ pub(super) fn inflate(mut input: impl BufRead, sink: &mut Sink<'_>) -> Result<()
                     return Err(DAMAGED);
                 }
             }
-            Err(FrameDecoderError::WindowSizeTooBig { .. }) => {
-                return Err(Unreadable::Lost(
-                    "compressed with a window of over 8 MiB (zstd --ultra or --long)",
-                ));
-            }
+            Err(FrameDecoderError::WindowSizeTooBig { .. }) => return Err(WIDE),
             Err(FrameDecoderError::DictNotProvided { .. }) => {
                 return Err(Unreadable::Lost("compressed with a dictionary"));
             }
@@ -40,6 +44,17 @@ pub(super) fn inflate(mut input: impl BufRead, sink: &mut Sink<'_>) -> Result<()
         frames += 1;
     }
     if frames == 0 { Err(DAMAGED) } else { Ok(()) }
+}
+
+/// Bytes of memory that a frame wants (RFC 8878, section 3.1.1.1): what its head says, or all of its content where that
+/// is one segment.
+fn window(head: [u8; 6], content: u64) -> u64 {
+    let [_, _, _, _, descriptor, window] = head;
+    if descriptor & 0x20 != 0 {
+        return content;
+    }
+    let base = 1 << (10 + (window >> 3));
+    base + base / 8 * u64::from(window & 7)
 }
 
 /// One frame, whose head was read.

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io::Write;
+use std::str;
 
 use memchr::memchr;
 

@@ -156,10 +156,10 @@ impl Reading {
         let mut end = end;
         while end > self.start {
             for known in &mut known {
-                if let Known::Before(place) = known
-                    && *place - end > bound
-                {
-                    *known = Known::All;
+                if let Known::Before(place) = known {
+                    if *place - end > bound {
+                        *known = Known::All;
+                    }
                 }
             }
             if known.iter().all(|known| matches!(known, Known::All)) {

@@ -96,10 +96,10 @@ impl Follower {
 
     pub(super) fn keep_sealed(&mut self, sealed: Sealed, turn: &mut Turn) {
         self.sealed.push_back(sealed);
-        if self.sealed.len() > SEALED_KNOWN_MAX
-            && let Some(forgotten) = self.sealed.pop_front()
-        {
-            turn.known.remove(&forgotten.identity, self.index);
+        if self.sealed.len() > SEALED_KNOWN_MAX {
+            if let Some(forgotten) = self.sealed.pop_front() {
+                turn.known.remove(&forgotten.identity, self.index);
+            }
         }
     }
 
@@ -188,8 +188,10 @@ impl Follower {
     /// The name stands for the log of another container from now on, or of none: then `path` leads nowhere. Where the old
     /// one `goes_on` under another name, it is that one's.
     pub(in crate::tail) fn lead_to(&mut self, path: &Path, goes_on: bool, turn: &mut Turn) {
-        if goes_on && let Some(held) = self.held.take() {
-            self.part_with(&held, turn);
+        if goes_on {
+            if let Some(held) = self.held.take() {
+                self.part_with(&held, turn);
+            }
         }
         self.source.lead_to(path);
         self.comes = Began::Remade;

@@ -129,10 +129,10 @@ impl Follower {
         }
         // The first one that is seen is not the first that stood there, where others have come and gone before it.
         let is_first = self.found.is_some() && self.held.is_none();
-        if let Some(found) = self.found.take()
-            && self.sight == Sight::Watches
-        {
-            stints.find(found, turn.now);
+        if let Some(found) = self.found.take() {
+            if self.sight == Sight::Watches {
+                stints.find(found, turn.now);
+            }
         }
         if !is_sorted {
             self.sort_successors();
@@ -212,14 +212,14 @@ impl Follower {
                 self.take_missed(self.verified, turn);
             }
             self.verify(before, turn);
-            if self.successors.is_empty()
-                && let Some(held) = &mut self.held
-            {
-                held.see(stat.len(), turn.now);
-                if self.ground == Ground::Remote {
-                    self.modified = stat.modified().unwrap_or(self.modified);
+            if self.successors.is_empty() {
+                if let Some(held) = &mut self.held {
+                    held.see(stat.len(), turn.now);
+                    if self.ground == Ground::Remote {
+                        self.modified = stat.modified().unwrap_or(self.modified);
+                    }
+                    self.comes = Began::Rotated;
                 }
-                self.comes = Began::Rotated;
             }
             return Ok(());
         }

@@ -212,10 +212,10 @@ impl Stints {
 
     /// The stint's file is another follower's by now.
     pub(super) fn hand_over(&mut self, order: u64, watches: &mut Watches, follower: usize) {
-        if let Some(at) = self.all.iter().position(|stint| stint.order == order)
-            && let Some(stint) = self.all.remove(at)
-        {
-            untrack(&stint.stand, watches, follower);
+        if let Some(at) = self.all.iter().position(|stint| stint.order == order) {
+            if let Some(stint) = self.all.remove(at) {
+                untrack(&stint.stand, watches, follower);
+            }
         }
     }
 

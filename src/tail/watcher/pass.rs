@@ -96,9 +96,10 @@ impl Watcher {
     /// Whoever has lost its file to another's name gives it up, before that one looks; whether all have.
     fn give_up(&mut self, now: Instant, changes: &mut Vec<(Arc<Source>, Change)>) -> bool {
         let until = Instant::now() + GIVE_UP_TIME;
-        while Instant::now() < until
-            && let Some(index) = self.handing_over.pop_front()
-        {
+        while Instant::now() < until {
+            let Some(index) = self.handing_over.pop_front() else {
+                break;
+            };
             self.give_turn(index, now, 0, changes, |follower, turn| {
                 follower.give_up(turn);
             });

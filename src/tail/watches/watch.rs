@@ -245,16 +245,16 @@ impl Watch {
         hit: &mut dyn FnMut(Hit),
     ) {
         let own: Vec<usize> = self.entries(name).collect();
-        if what == What::Deleted
-            && let Some(link) = self.link_of(name, &own)
-        {
-            for (name, what) in [
-                (name, What::MovedOut(BY_LINK)),
-                (&link, What::MovedIn(BY_LINK)),
-            ] {
-                self.tell_name(id, name, what, None, flying, drain, hit);
+        if what == What::Deleted {
+            if let Some(link) = self.link_of(name, &own) {
+                for (name, what) in [
+                    (name, What::MovedOut(BY_LINK)),
+                    (&link, What::MovedIn(BY_LINK)),
+                ] {
+                    self.tell_name(id, name, what, None, flying, drain, hit);
+                }
+                return;
             }
-            return;
         }
         let mut concerned: BTreeSet<usize> = own.iter().copied().collect();
         let tracked = match what {

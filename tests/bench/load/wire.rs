@@ -134,9 +134,10 @@ impl Reader {
                 Some(message) => message.write_all(&bytes[at..end]).expect("deflated"),
             }
             at = end;
-            if self.left == 0
-                && let Some(mut message) = self.message.take()
-            {
+            if self.left > 0 {
+                continue;
+            }
+            if let Some(mut message) = self.message.take() {
                 let ended = message.write_all(&FLUSH_END).and_then(|()| message.flush());
                 ended.expect("a message that is deflated by itself");
                 self.plain.append(message.get_mut());

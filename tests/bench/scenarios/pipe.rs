@@ -1,8 +1,6 @@
 //! What comes by a pipe, beside `cat >file`: the producer's time, which no client may lengthen.
 
 use std::fs::File;
-use std::io::pipe;
-use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 
 use crate::compare::median;
@@ -13,6 +11,8 @@ use crate::session::Session;
 use crate::subject::Subject;
 use crate::table::{Aim, Table, value};
 use crate::writer;
+use nix::fcntl::OFlag;
+use nix::unistd::pipe2;
 
 /// A quarter of a gigabyte; with `--full`, a whole one.
 const LINES: f64 = 2_100_000.0;
@@ -88,14 +88,14 @@ pub(super) fn run(session: &mut Session) {
 
 fn feed(shape: &Shape, into: Into) -> Took {
     let log = Log::new();
-    let (input, output) = pipe().expect("a pipe");
-    let mut output = File::from(OwnedFd::from(output));
+    let (input, output) = pipe2(OFlag::O_CLOEXEC).expect("a pipe");
+    let mut output = File::from(output);
     let mut write = || writer::append(&mut output, shape.form(), 0, shape.lines, shape.pace);
     let Into::Daemon { stopped } = into else {
         let mut command = Command::new("cat");
         command.stdin(input).stdout(Stdio::from(log.file));
         let mut cat = command.spawn().expect("start cat");
-        let pids = [cat.id().cast_signed()];
+        let pids = [i32::try_from(cat.id()).expect("a process's id")];
         let producer_s = write().as_secs_f64();
         let cpu_s = process::cpu(&pids).as_secs_f64();
         drop(output);

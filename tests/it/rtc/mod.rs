@@ -60,10 +60,11 @@ fn noise() -> impl Iterator<Item = Vec<u8>> {
     (0..2_000).map(move |n| {
         let mut datagram = vec![0; n % 1400];
         noise.read_exact(&mut datagram).expect("noise");
-        if let Some(beginning) = BEGINNINGS.get(n % 9)
-            && datagram.len() >= beginning.len()
+        for (byte, begins) in datagram
+            .iter_mut()
+            .zip(BEGINNINGS.get(n % 9).copied().unwrap_or_default())
         {
-            datagram[..beginning.len()].copy_from_slice(beginning);
+            *byte = *begins;
         }
         datagram
     })

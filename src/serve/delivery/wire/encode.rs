@@ -1,5 +1,7 @@
 //! How a segment is encoded: events, and lines one by one, in groups or in batches, framed as they come.
 
+use std::str;
+
 use crate::json;
 use crate::limits::{BATCH_MESSAGE_BYTES, CHUNK_FRAME_BYTES};
 use crate::serve::delivery::filter::Sifted;

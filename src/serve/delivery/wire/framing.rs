@@ -1,5 +1,7 @@
 //! What goes around a payload.
 
+use std::str;
+
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 

@@ -1,5 +1,7 @@
 //! What a line and an event look like in each shape, before framing.
 
+use std::str;
+
 use crate::json;
 use crate::source::{Event, Id, Lines, Source};
 

@@ -7,6 +7,7 @@
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::str;
 use std::time::{Duration, Instant};
 
 use http::StatusCode;

@@ -233,11 +233,11 @@ impl Client<'_> {
             if !self.send(&std::mem::take(&mut opening.head)) {
                 return None;
             }
-            if opening.plan.shape() == Shape::Exact
-                && let Some(said) = &mut opening.websocket
-            {
-                let places = self.hear_places(said)?;
-                opening.plan.goes_on_after(&places).ok()?;
+            if opening.plan.shape() == Shape::Exact {
+                if let Some(said) = &mut opening.websocket {
+                    let places = self.hear_places(said)?;
+                    opening.plan.goes_on_after(&places).ok()?;
+                }
             }
             let is_websocket = opening.websocket.is_some();
             let wire = RefCell::new(&mut opening.wire);
