@@ -178,6 +178,9 @@ pub(super) fn parse_all(files: &[std::ffi::OsString]) -> Result<Vec<Followed>, S
                         "\"{other}\" and \"{followed}\" are both standard input, which can be read once: leave one out"
                     )
                 }
+                (Followed::Upstream { .. } | Followed::Broker { .. }, _) => {
+                    format!("\"{other}\" and \"{followed}\" have one NAME: give each its own")
+                }
                 _ => format!(
                     "\"{other}\" and \"{followed}\" would have one name: give standard input another, as NAME=-"
                 ),
@@ -261,6 +264,10 @@ impl Followed {
     fn clashes(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Stdin { .. }, Self::Stdin { .. }) => true,
+            (
+                Self::Upstream { name, .. } | Self::Broker { name, .. },
+                Self::Upstream { name: other, .. } | Self::Broker { name: other, .. },
+            ) => name.is_some() && name == other,
             _ => self.own_name().is_some() && self.own_name() == other.own_name(),
         }
     }
@@ -444,6 +451,15 @@ mod tests {
             let files: Vec<_> = files.iter().map(OsString::from).collect();
             parse_all(&files)
         };
+        for two in [
+            ["a=http://h/", "a=http://g/"],
+            ["a=mqtt://h/#", "a=mqtt://g/#"],
+            ["a=http://h/", "a=mqtt://g/#"],
+        ] {
+            let line = all(&two).expect_err("one NAME");
+            assert!(line.contains("have one NAME: give each its own"), "{line}");
+        }
+        assert!(all(&["a=http://h/", "b=http://h/", "http://h/", "mqtt://h/#"]).is_ok());
         assert!(all(&["-", "x=-"]).is_err_and(|line| line.contains("both standard input")));
         assert!(all(&["ssh=-", "journal:ssh"]).is_err_and(|line| line.contains("one name")));
         let once = all(&["journal:ssh", "journal:", "journal:ssh.service", "journal:"]);

@@ -174,15 +174,20 @@ impl Feeders {
         credentials: Option<Arc<Credentials>>,
     ) -> Result<Vec<String>, StartError> {
         let mut hosts: Vec<(String, HttpUrl)> = Vec::new();
+        let is_name = |host: &str| {
+            let mut files = config.files.iter();
+            files.any(
+                |file| matches!(file, Followed::Upstream { name: Some(name), .. } if name == host),
+            )
+        };
         for file in &config.files {
             if let Followed::Upstream { name, url } = file {
-                let is_taken = |host: &str| hosts.iter().any(|(taken, _)| taken == host);
-                let host = name
-                    .clone()
-                    .unwrap_or_else(|| url.at.bare_host().to_owned());
-                let host = match is_taken(&host) {
-                    true => url.at.to_string(),
-                    false => host,
+                let is_host = |host: &str| hosts.iter().any(|(taken, _)| taken == host);
+                let is_taken = |host: &str| is_host(host) || (name.is_none() && is_name(host));
+                let host = match name {
+                    Some(name) => name.clone(),
+                    None if is_taken(url.at.bare_host()) => url.at.to_string(),
+                    None => url.at.bare_host().to_owned(),
                 };
                 if is_taken(&host) {
                     return Err(StartError::Usage(format!(
