@@ -17,8 +17,13 @@ use crate::limits::SHOWN_CHARS;
 /// assert_eq!(shown(b"a\nb\xff"), r"a\nb\xff");
 /// ```
 pub fn shown(bytes: &[u8]) -> String {
+    shown_up_to(SHOWN_CHARS, bytes)
+}
+
+/// The same of a longer text, cut behind `chars_max` characters.
+pub fn shown_up_to(chars_max: usize, bytes: &[u8]) -> String {
     let mut out = String::new();
-    let mut left = SHOWN_CHARS;
+    let mut left = chars_max;
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
             if left == 0 {

@@ -100,7 +100,8 @@ impl Stream {
     /// name leads nowhere, the source is away or closed), it is yet to be told.
     fn edge_for_new(&self) -> Edge {
         let holds = |aside: &&Aside| match aside.kind {
-            EventKind::Missing => !self.is_present() && aside.at == self.edge,
+            EventKind::Missing if self.is_present() => aside.number == self.feed.1,
+            EventKind::Missing => aside.at == self.edge,
             EventKind::Away { .. } | EventKind::Closed => aside.number == self.feed.1,
             _ => false,
         };
@@ -123,7 +124,7 @@ impl Stream {
             generation: self.generations.back().cloned(),
             edge,
             last_aside: edge.aside.max(*said),
-            present: self.is_present(),
+            present: self.is_present() && !matches!(feed, Condition::Missing(_)),
             condition: condition.clone(),
             counts: self.counts,
         }
@@ -197,6 +198,7 @@ impl Stream {
                 }
             }
             Change::Lines(lines) => {
+                self.is_found();
                 debug_assert_eq!(lines.begin(), self.edge);
                 self.counts.lines += lines.len() as u64;
                 self.counts.bytes += lines.bytes.len() as u64;
@@ -224,6 +226,11 @@ impl Stream {
                         let reason = Arc::clone(reason);
                         self.feed = (Condition::Away { reason, since_ns }, number);
                     }
+                    EventKind::Missing if self.source.origin().is_spooled() => {
+                        let reason = "it is missing where it comes from".into();
+                        self.feed = (Condition::Missing(reason), number);
+                    }
+                    EventKind::Rotated | EventKind::Truncated => self.is_found(),
                     EventKind::Closed => self.feed = (Condition::Closed, number),
                     EventKind::Back => self.feed = (Condition::Ok, 0),
                     _ => {}
@@ -254,6 +261,13 @@ impl Stream {
         let generation = all.find(|generation| generation.number == number)?;
         let moved = Arc::new(generation.moved(file));
         Some(std::mem::replace(generation, moved))
+    }
+
+    /// Where it comes from, it is not missing any more.
+    fn is_found(&mut self) {
+        if matches!(self.feed.0, Condition::Missing(_)) {
+            self.feed = (Condition::Ok, 0);
+        }
     }
 
     fn push(&self, segments: &mut Vec<Segment>, kind: Kind) {

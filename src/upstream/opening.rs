@@ -8,7 +8,7 @@ use tungstenite::handshake::client::generate_key;
 use tungstenite::handshake::derive_accept_key;
 
 use crate::config::url::HttpUrl;
-use crate::escape::shown;
+use crate::escape::{shown, shown_up_to};
 use crate::limits::{
     CLIENT_MESSAGE_BYTES, HEAD_BYTES, HEAD_FIELDS, UPSTREAM_ANSWER_WAIT, UPSTREAM_HEAD_IDS_BYTES,
     UPSTREAM_MESSAGE_BYTES, UPSTREAM_REFUSAL_BYTES,
@@ -325,7 +325,8 @@ impl Opening<'_> {
         self.heard.truncate(UPSTREAM_REFUSAL_BYTES);
         let line = self.heard.split(|&byte| byte == b'\n').next();
         // It stands in no quotes, so its own can stay as they are.
-        shown(line.unwrap_or_default().trim_ascii()).replace("\\\"", "\"")
+        let line = line.unwrap_or_default().trim_ascii();
+        shown_up_to(UPSTREAM_REFUSAL_BYTES, line).replace("\\\"", "\"")
     }
 }
 

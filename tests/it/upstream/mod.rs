@@ -100,6 +100,26 @@ fn its_files_are_ours_under_its_name_with_what_happens_to_them() {
 }
 
 #[test]
+fn a_file_that_is_missing_there_is_missing_here() {
+    let logs = Logs::new();
+    let (log, other) = (logs.file("a.log", "1\n"), logs.file("b.log", "1\n"));
+    let web1 = start(&[], &[text(&log), text(&other)]);
+    let hub = start(&[], &[&of("web1", &web1)]);
+    let is = |word: &str| state(&hub, "web1/a.log") == format!("\"{word}\"");
+    until("its file", || is("ok"));
+    std::fs::remove_file(&log).expect("deleted");
+    until("it is missing", || is("missing"));
+    let all = files(&hub);
+    let file = all.iter().find(|file| file["name"] == "web1/a.log");
+    let file = file.expect("it is known");
+    assert_eq!(file["present"], false);
+    assert!(file["reason"].is_string(), "{file}");
+    assert_eq!(state(&hub, "web1/b.log"), "\"ok\"");
+    append(&log, "2\n");
+    until("it is back", || is("ok"));
+}
+
+#[test]
 fn an_other_that_is_away_is_told_and_goes_on_where_it_was() {
     let logs = Logs::new();
     let log = logs.file("a.log", "1\n");
@@ -189,7 +209,11 @@ fn those_who_follow_each_other_in_a_circle_are_told_and_nothing_goes_round() {
     );
     let b = again_on(ports[1], &[], &[&format!("a={}", url(ports[0]))]);
     until("a refusal", || {
-        let told = |daemon: &Daemon| !daemon.said_with("409").is_empty();
+        let told = |daemon: &Daemon| {
+            let told = daemon.said_with("409");
+            assert!(told.iter().all(|line| !line.contains('…')), "{told:?}");
+            !told.is_empty()
+        };
         told(&a) || told(&b)
     });
     until("what is no circle", || {
