@@ -32,6 +32,7 @@ pub fn passed_listeners() -> Result<Vec<Listener>, StartError> {
             Ok(Some(listener)) if name == "tcp" => Listener::Plain(listener),
             Ok(Some(listener)) => Listener::Http(listener),
             _ => match passed.take_unix_listener(n) {
+                Ok(Some(listener)) if name == "tcp" => Listener::PlainUnix(listener),
                 Ok(Some(listener)) => Listener::Unix(listener),
                 Ok(None) => continue,
                 Err(error) => {

@@ -25,6 +25,15 @@ pub enum Listener {
     Unix(UnixListener),
     /// The text of `/stream`, without HTTP.
     Plain(TcpListener),
+    /// The same over a Unix socket, which only systemd passes.
+    PlainUnix(UnixListener),
+}
+
+impl Listener {
+    /// It speaks no HTTP.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self, Listener::Plain(_) | Listener::PlainUnix(_))
+    }
 }
 
 /// The name of a Unix socket, which goes with it, also where the start fails later.
@@ -143,8 +152,7 @@ pub fn check(
     asks_for_token: bool,
     over_tls: bool,
 ) -> Result<(), StartError> {
-    let is_plain = |listener: &Listener| matches!(listener, Listener::Plain(_));
-    if asks_for_token && listeners.iter().any(is_plain) {
+    if asks_for_token && listeners.iter().any(Listener::is_plain) {
         let line = "a passed socket named tcp can't be used with --token-file, since it can't ask for a token: leave \
                     one out";
         return Err(StartError::Usage(line.to_owned()));
@@ -182,10 +190,14 @@ impl Listener {
             Listener::Http(_) if over_tls => "https",
             Listener::Http(_) => "http",
             Listener::Plain(_) => "tcp",
-            Listener::Unix(listener) => {
+            Listener::Unix(listener) | Listener::PlainUnix(listener) => {
                 let address = listener.local_addr().ok();
                 let path = address.as_ref().and_then(|address| address.as_pathname());
-                return format!("unix:{}", path.unwrap_or(Path::new("?")).display());
+                let path = path.unwrap_or(Path::new("?")).display();
+                return match self.is_plain() {
+                    true => format!("tcp:unix:{path}"),
+                    false => format!("unix:{path}"),
+                };
             }
         };
         let address = self.tcp().and_then(|listener| listener.local_addr().ok());
@@ -196,7 +208,7 @@ impl Listener {
     fn tcp(&self) -> Option<&TcpListener> {
         match self {
             Listener::Http(listener) | Listener::Plain(listener) => Some(listener),
-            Listener::Unix(_) => None,
+            Listener::Unix(_) | Listener::PlainUnix(_) => None,
         }
     }
 
@@ -211,7 +223,9 @@ impl Listener {
                 })
             }
             Listener::Plain(listener) => listener.accept().map(|(tcp, _)| Socket::Tcp(tcp)),
-            Listener::Unix(listener) => listener.accept().map(|(unix, _)| Socket::Unix(unix)),
+            Listener::Unix(listener) | Listener::PlainUnix(listener) => {
+                listener.accept().map(|(unix, _)| Socket::Unix(unix))
+            }
         }
     }
 
@@ -219,7 +233,9 @@ impl Listener {
     pub(crate) fn prepare(&self) -> io::Result<()> {
         match self {
             Listener::Http(listener) | Listener::Plain(listener) => listener.set_nonblocking(true),
-            Listener::Unix(listener) => listener.set_nonblocking(true),
+            Listener::Unix(listener) | Listener::PlainUnix(listener) => {
+                listener.set_nonblocking(true)
+            }
         }
     }
 }
@@ -228,7 +244,7 @@ impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Listener::Http(listener) | Listener::Plain(listener) => listener.as_fd(),
-            Listener::Unix(listener) => listener.as_fd(),
+            Listener::Unix(listener) | Listener::PlainUnix(listener) => listener.as_fd(),
         }
     }
 }

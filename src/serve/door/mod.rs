@@ -208,7 +208,7 @@ impl Door {
                 return Ok(false);
             }
             match listener.accept(self.certificate.as_ref()) {
-                Ok(socket) => self.take_in(socket, matches!(listener, Listener::Plain(_))),
+                Ok(socket) => self.take_in(socket, listener.is_plain()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
                 Err(error) => {
                     let errno = error.raw_os_error().map(Errno::from_raw);

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 use std::process::Command;
 
@@ -44,6 +44,35 @@ fn a_passed_descriptor_is_served_from_the_start() {
     let said = daemon.said_so_far();
     let listening = said.iter().filter(|line| line.contains("listening on"));
     assert_eq!(listening.count(), 1, "{said:?}");
+}
+
+#[test]
+fn a_unix_socket_named_tcp_is_a_plain_one_too() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "1\n2\n");
+    let path = logs.path("plain.sock");
+    let start = |options: &[&str]| {
+        let _ = std::fs::remove_file(&path);
+        let listener = UnixListener::bind(&path).expect("a socket");
+        let mut command = passed(listener.into(), "$$", &log);
+        command.env("LISTEN_FDNAMES", "tcp").args(options);
+        command
+    };
+    let daemon = Daemon::spawn_with_input(start(&[]));
+    assert!(daemon.says(&format!("listening on tcp:unix:{}", path.display())));
+    let mut stream = UnixStream::connect(&path).expect("it listens");
+    stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    let mut lines = [0; 4];
+    stream.read_exact(&mut lines).expect("its lines");
+    assert_eq!(&lines, b"1\n2\n");
+    drop(daemon);
+    let tokens = logs.file("tokens", "0123456789abcdef\n");
+    let refused = start(&["--token-file", tokens.to_str().expect("UTF-8")])
+        .output()
+        .expect("start tailcast");
+    let line = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{line}");
+    assert!(line.contains("named tcp"), "{line}");
 }
 
 #[test]
