@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use crate::hub::Names;
 use crate::pattern::{Pattern, is_pattern};
-use crate::source::Source;
+use crate::source::{Origin, Source};
 
 /// The files that a token is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,10 +27,14 @@ struct Opens {
 impl Opens {
     /// One with a slash is compared with the path, or with a name that has a slash itself (`HOST/NAME`); one without, with
     /// the name.
-    fn has(&self, name: &str, path: &Path) -> bool {
+    fn has(&self, name: &str, path: Option<&Path>) -> bool {
         if !self.text.contains('/') {
             return self.is(name);
         }
+        // What comes from elsewhere stands at no path of this machine.
+        let Some(path) = path else {
+            return name.contains('/') && self.is(name);
+        };
         // A path that was given as it is found from where tailcast was started may be written whole.
         let whole = self.text.starts_with('/') && path.is_relative();
         self.is(&path.to_string_lossy())
@@ -84,11 +88,16 @@ impl Scope {
 
     /// Whether the source may be seen.
     pub fn may(&self, source: &Source) -> bool {
-        self.opens(&source.name, &source.shown_path())
+        let stands_here = matches!(
+            source.origin(),
+            Origin::File | Origin::Container | Origin::Fifo
+        );
+        let path = stands_here.then(|| source.shown_path());
+        self.opens(&source.name, path.as_deref())
     }
 
-    /// Whether the file of this name on the wire and this path may be seen.
-    pub(super) fn opens(&self, name: &str, path: &Path) -> bool {
+    /// Whether the file of this name on the wire and, where it stands on this machine, at this path may be seen.
+    pub(super) fn opens(&self, name: &str, path: Option<&Path>) -> bool {
         let files = self.files.as_ref();
         files.is_none_or(|files| files.iter().any(|file| file.has(name, path)))
     }
@@ -152,7 +161,8 @@ mod tests {
 
     /// Whether a file may be seen that is called `name` and stands at `path`.
     fn may(scope: &Scope, name: &str, path: &str) -> bool {
-        scope.opens(name, Path::new(path))
+        let path = Some(path).filter(|path| !path.contains("://"));
+        scope.opens(name, path.map(Path::new))
     }
 
     #[test]
@@ -193,6 +203,15 @@ mod tests {
         ] {
             assert!(!may(&scope, name, path), "{name} {path}");
         }
+    }
+
+    #[test]
+    fn every_path_is_none_of_another_machine() {
+        let scope = scope("file=/**").expect("a scope");
+        assert!(may(&scope, "a.log", "/var/log/a.log") && may(&scope, "a.log", "a.log"));
+        assert!(!may(&scope, "web1/a.log", "web1=http://web1/"));
+        let scope = super::tests::scope("file=**").expect("a scope");
+        assert!(may(&scope, "web1/a.log", "web1=http://web1/"));
     }
 
     #[test]

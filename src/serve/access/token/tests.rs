@@ -75,9 +75,9 @@ fn a_token_opens_its_files_and_no_others() {
     let tokens = rig.open();
     let alice = tokens.allows(ALICE.as_bytes()).expect("a scope");
     assert!(
-        alice.opens("a.log", Path::new("a.log"))
-            && alice.opens("b-1", Path::new("b-1"))
-            && !alice.opens("c.log", Path::new("c.log"))
+        alice.opens("a.log", Some(Path::new("a.log")))
+            && alice.opens("b-1", Some(Path::new("b-1")))
+            && !alice.opens("c.log", Some(Path::new("c.log")))
     );
     assert_eq!(tokens.allows(BOB.as_bytes()), Some(Scope::all()));
 }
@@ -87,9 +87,9 @@ fn the_scopes_of_a_token_on_two_lines_add_up() {
     let rig = Rig::new(&format!("{ALICE} file=a\n{ALICE} file=b\n"));
     let scope = rig.open().allows(ALICE.as_bytes()).expect("a scope");
     assert!(
-        scope.opens("a", Path::new("a"))
-            && scope.opens("b", Path::new("b"))
-            && !scope.opens("c", Path::new("c"))
+        scope.opens("a", Some(Path::new("a")))
+            && scope.opens("b", Some(Path::new("b")))
+            && !scope.opens("c", Some(Path::new("c")))
     );
 }
 
