@@ -67,8 +67,11 @@ impl fmt::Debug for Credentials {
 }
 
 fn read(path: &Path) -> Result<Vec<Line>, String> {
-    let (bytes, _) =
-        small_file::read(path, CREDENTIALS_FILE_BYTES).map_err(|error| error.to_string())?;
+    let (bytes, _) = small_file::read(path, CREDENTIALS_FILE_BYTES).map_err(|error| {
+        format!(
+            "{error}: it must be a file with a line HOST[:PORT] SECRET each that this user can read"
+        )
+    })?;
     let text = String::from_utf8(bytes).map_err(|_| "it must be UTF-8".to_owned())?;
     parse(&text)
 }

@@ -284,3 +284,33 @@ fn a_build_without_tls_says_so() {
     );
     assert!(said.contains("built without TLS"), "{said}");
 }
+
+#[test]
+fn a_file_of_secrets_that_is_missing_is_one_line_that_says_what_it_must_be() {
+    let logs = Logs::new();
+    let (log, missing) = (logs.file("a.log", ""), logs.path("missing"));
+    let missing = missing.to_str().expect("UTF-8");
+    for (options, right) in [
+        (&["--token-file", missing][..], "a token a line"),
+        (&["--tls-cert", missing, "--tls-key", missing], "a PEM file"),
+        (
+            &["--credentials-file", missing],
+            "a line HOST[:PORT] SECRET each",
+        ),
+    ] {
+        let mut command = program();
+        command
+            .args(["--listen", "127.0.0.1:0"])
+            .args(options)
+            .arg(&log);
+        let refused = finish(command);
+        let line = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(
+            (refused.status.code(), line.lines().count()),
+            (Some(1), 1),
+            "{line}"
+        );
+        let says = [missing, "No such file", "it must be", right];
+        assert!(says.iter().all(|words| line.contains(words)), "{line}");
+    }
+}

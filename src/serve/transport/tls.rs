@@ -131,8 +131,12 @@ fn read(chain: &Path, key: &Path) -> Result<(Pair, u32), String> {
 
 /// The bytes of a file, and what it looked like before they were read.
 fn read_file(path: &Path, what: &str) -> Result<(Vec<u8>, Metadata), String> {
-    small_file::read(path, TLS_FILE_BYTES)
-        .map_err(|error| format!("the {what} {}: {error}", named(path)))
+    small_file::read(path, TLS_FILE_BYTES).map_err(|error| {
+        format!(
+            "the {what} {}: {error}: it must be a PEM file that this user can read",
+            named(path)
+        )
+    })
 }
 
 /// The settings of TLS with that pair. The paths are for what is said. Nothing of what the files hold is: a line that
