@@ -163,8 +163,14 @@ impl Scan<'_> {
 
     /// Takes what stands at `at`, a little way on, where it is one of the names of UTC.
     fn named_utc(&mut self, at: &[u8]) -> Option<i32> {
-        let mut names = [&b"UTC"[..], b"GMT", b"Z"].into_iter();
-        let rest = names.find_map(|name| at.strip_prefix(name).filter(|rest| !goes_on(rest)))?;
+        let ([b'U', b'T', b'C', rest @ ..] | [b'G', b'M', b'T', rest @ ..] | [b'Z', rest @ ..]) =
+            at
+        else {
+            return None;
+        };
+        if goes_on(rest) {
+            return None;
+        }
         self.0 = &self.0[self.0.len() - rest.len()..];
         Some(0)
     }

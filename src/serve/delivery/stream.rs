@@ -25,7 +25,7 @@ use super::filter::{Filter, Sifted};
 use super::link::Carried;
 use super::peer::Peer;
 use super::streams::{Place, Streams};
-use super::turnstile::{Lane, Turn, Turnstile};
+use super::turnstile::{Breath, Lane, Turn, Turnstile};
 use super::visitor::rest;
 use crate::serve::transport::socket::{Backlog, Whom};
 
@@ -135,7 +135,9 @@ impl<'a> Stream<'a> {
         let behind = self.behind_bytes();
         shared.streams.falls_behind(&self.peer, behind);
         self.send()?;
+        let breath = Breath::drawn();
         loop {
+            breath.draw();
             self.attend()?;
             if self.follow && self.deaf && !self.peer.visitor.may_half_close() {
                 // It gets what there is now, and no more.
@@ -146,9 +148,12 @@ impl<'a> Stream<'a> {
             let lane = filter.as_ref().map_or(Lane::Reads, |_| Lane::Filters);
             self.with_life(|life| {
                 let reader = life.reader_mut();
-                let mut pause = |_| match self.peer.visitor.is_ended() {
-                    true => ControlFlow::Break(()),
-                    false => ControlFlow::Continue(()),
+                let mut pause = |_| {
+                    breath.draw();
+                    match self.peer.visitor.is_ended() {
+                        true => ControlFlow::Break(()),
+                        false => ControlFlow::Continue(()),
+                    }
                 };
                 reader.map(|reader| reader.cross_seams(&mut pause))
             });

@@ -4,13 +4,15 @@
 //! Two lanes: who reads without a filter never waits for a filter. In each lane there is a line for every address, and
 //! the addresses take turns: who asks a thousand times waits for himself.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::limits::{PERMIT_TURN, PERMIT_TURNS_MIN};
+use crate::limits::{GIVES_WAY_EVERY, PERMIT_TURN, PERMIT_TURNS_MIN};
 use crate::serve::transport::socket::Whom;
 
 /// What the turn is for.
@@ -44,12 +46,37 @@ struct Place {
     changed: Condvar,
 }
 
+/// Work that lasts, and lets other threads have the core now and then: the kernel wakes a thread that lines wait for, and
+/// leaves the core to the one that works until its time slice is over, some milliseconds later.
+#[derive(Debug)]
+pub struct Breath {
+    since: Cell<Instant>,
+}
+
+impl Breath {
+    /// It works from now on.
+    pub fn drawn() -> Breath {
+        Breath {
+            since: Cell::new(Instant::now()),
+        }
+    }
+
+    /// Called between pieces of work.
+    pub fn draw(&self) {
+        if self.since.get().elapsed() >= GIVES_WAY_EVERY {
+            thread::yield_now();
+            self.since.set(Instant::now());
+        }
+    }
+}
+
 /// A turn, until it is dropped.
 #[derive(Debug)]
 pub struct Turn<'a> {
     lane: &'a Mutex<Queue>,
     whom: Whom,
     since: Instant,
+    breath: Breath,
     /// False while it is given back.
     is_had: bool,
 }
@@ -81,6 +108,7 @@ impl Turnstile {
             lane,
             whom,
             since,
+            breath: Breath::drawn(),
             is_had: true,
         }
     }
@@ -127,8 +155,9 @@ fn hand_on(lane: &Mutex<Queue>) {
 }
 
 impl Turn<'_> {
-    /// It has lasted for as long as a turn may.
+    /// It has lasted for as long as a turn may. Asked between pieces of work.
     pub fn is_over(&self) -> bool {
+        self.breath.draw();
         self.since.elapsed() >= PERMIT_TURN
     }
 
@@ -156,7 +185,6 @@ impl Drop for Turn<'_> {
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
     use std::sync::mpsc;
-    use std::thread;
     use std::time::Duration;
 
     use super::*;
