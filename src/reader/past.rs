@@ -4,7 +4,7 @@
 //! Only the file that is being read is open; the next is found when its turn comes, by inode and time, since it may
 //! have been renamed meanwhile.
 
-use std::fs::{File, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::mem;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::limits::NAME_READS_MAX;
 use crate::source::forward::{Footing, Read, Stretch, read_lines};
 use crate::source::inflate::{self, Pause};
 use crate::source::record::Before;
-use crate::source::siblings::{self, Reach, Unreadable};
+use crate::source::siblings::{self, Reach, Sibling, Unreadable};
 use crate::source::{
     Began, Event, EventKind, Gap, Generation, Id, IdMaker, Identity, Lines, Position, Remembered,
     Source, identity, nuls,
@@ -50,8 +50,10 @@ impl Past {
             true => Reach::Any,
             false => Reach::Known,
         };
-        if let Ok(Some(path)) = siblings::by_inode(&source.path(), id.inode, reach) {
-            if let Some(mut past) = Past::open_at(&path, id, pause) {
+        let stands = siblings::by_inode(&source.path(), id.inode, reach);
+        let stands = stands.ok().flatten();
+        if let Some(path) = &stands {
+            if let Some(mut past) = Past::open_at(path, id, pause) {
                 // What has come to a name that is not known has brothers that are called alike.
                 let mut row = Row::beside(source, hub, path.file_name());
                 if let Some(place) = row.position(&past.generation.identity) {
@@ -61,20 +63,26 @@ impl Past {
                 }
             }
         }
-        // Compressed since, it is another file: what it holds tells that it is the one.
+        // Compressed since, or copied and truncated, it is another file: what it holds tells that it is the one. A copy
+        // holds what the file held that stands there, truncated since.
+        let truncated = stands.and_then(|path| fs::symlink_metadata(path).ok());
+        let truncated = truncated.map(|stat| Identity::of(&stat));
         let mut row = Row::beside(source, hub, None);
         for place in (0..row.files.len()).rev() {
             let sibling = &row.files[place];
-            if sibling.compressed {
-                if let Ok(past) = Past::inflated(&sibling.path, pause) {
-                    if let Some(mut past) = past.at(id) {
-                        if past.footing().is_some_and(|footing| footing.holds(id)) {
-                            row.drop_copies(source, hub, place, &past.generation, pause);
-                            past.stand_in(row, place);
-                            return Some(past);
-                        }
-                    }
-                }
+            let is_it = |footing: &Footing| match (sibling.compressed, &truncated) {
+                (true, _) => footing.holds(id),
+                (false, Some(truncated)) => footing.is_at(truncated, id),
+                (false, None) => false,
+            };
+            if !sibling.compressed && truncated.is_none() {
+                continue;
+            }
+            let past = Past::of(sibling, pause).ok().and_then(|past| past.at(id));
+            if let Some(mut past) = past.filter(|past| past.footing().is_some_and(is_it)) {
+                row.drop_copies(source, hub, place, &past.generation, pause);
+                past.stand_in(row, place);
+                return Some(past);
             }
         }
         None
@@ -138,15 +146,7 @@ impl Past {
         }
         for _ in 0..NAME_READS_MAX {
             let sibling = &row.files[place];
-            let opened = match sibling.compressed {
-                true => Past::inflated(&sibling.path, pause),
-                false => Past::open(&sibling.path, 0).map_err(|error| match error.kind() {
-                    io::ErrorKind::NotFound => Unreadable::Renamed,
-                    io::ErrorKind::PermissionDenied => Unreadable::Lost("no permission"),
-                    _ => Unreadable::Lost("can't be read"),
-                }),
-            };
-            match opened {
+            match Past::of(sibling, pause) {
                 Ok(past) if past.is_of(&sibling.identity) => return Ok(past),
                 Ok(_) | Err(Unreadable::Renamed) => {}
                 Err(why) => return Err(why),
@@ -155,6 +155,17 @@ impl Past {
             row.find_again(source, place)?;
         }
         Err(Unreadable::Lost("renamed meanwhile"))
+    }
+
+    fn of(sibling: &Sibling, pause: Pause<'_>) -> Result<Past, Unreadable> {
+        if sibling.compressed {
+            return Past::inflated(&sibling.path, pause);
+        }
+        Past::open(&sibling.path, 0).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Unreadable::Renamed,
+            io::ErrorKind::PermissionDenied => Unreadable::Lost("no permission"),
+            _ => Unreadable::Lost("can't be read"),
+        })
     }
 
     fn inflated(path: &Path, pause: Pause<'_>) -> Result<Past, Unreadable> {

@@ -237,8 +237,15 @@ fn a_log_that_says_the_same_after_each_rotation_keeps_all_of_it() {
 fn resumes_at_each_line(daemon: &Daemon, last: usize) {
     let (_, ids) = read(daemon, "lines=99");
     assert_eq!(ids.len(), last);
-    for n in 1..=last {
-        let (got, _) = read(daemon, &format!("after={}", ids[&n.to_string()]));
+    let ids: Vec<_> = (1..=last).map(|n| ids[&n.to_string()].clone()).collect();
+    resumes_after_each(daemon, &ids);
+}
+
+/// The ids of lines that are numbered from 1 on.
+fn resumes_after_each(daemon: &Daemon, ids: &[String]) {
+    let last = ids.len();
+    for (n, id) in (1..).zip(ids) {
+        let (got, _) = read(daemon, &format!("after={id}"));
         assert!(!got.contains(&"<gap>".to_owned()), "after {n}: {got:?}");
         let got: Vec<_> = got
             .into_iter()
@@ -284,24 +291,30 @@ fn what_was_compressed_after_the_last_line_is_history() {
 
 #[test]
 fn a_stream_resumes_in_the_copies_of_what_was_truncated() {
-    let logs = Logs::new();
-    let log = logs.path("a.log");
-    write(&log, 1, 3);
-    let daemon = Daemon::follow(&[&log]);
-    let mut client = daemon.websocket("/ws?format=json");
-    client.json_with("line");
-    for (first, copy) in [(4, "a.log.2"), (7, "a.log.1")] {
-        fs::copy(&log, logs.path(copy)).expect("copy");
-        fs::write(&log, "").expect("truncate");
-        while client.json()["event"] != "truncated" {}
-        gzip(&logs.path(copy));
-        write(&log, first, first + 2);
-        let last = (first + 2).to_string();
-        while client.json()["line"] != *last {}
+    for are_compressed in [false, true] {
+        let logs = Logs::new();
+        let log = logs.path("a.log");
+        write(&log, 1, 3);
+        let daemon = Daemon::follow(&[&log]);
+        let mut client = daemon.websocket("/ws?format=json");
+        let id = |object: Value| object["id"].as_str().expect("an id").to_owned();
+        let mut ids: Vec<String> = (1..=3).map(|_| id(client.json_with("line"))).collect();
+        for (first, copy) in [(4, "a.log.2"), (7, "a.log.1")] {
+            fs::copy(&log, logs.path(copy)).expect("copy");
+            fs::write(&log, "").expect("truncate");
+            while client.json()["event"] != "truncated" {}
+            if are_compressed {
+                gzip(&logs.path(copy));
+            }
+            write(&log, first, first + 2);
+            ids.extend((1..=3).map(|_| id(client.json_with("line"))));
+        }
+        for daemon in [daemon, Daemon::follow(&[&log])] {
+            resumes_at_each_line(&daemon, 9);
+            // Those are of the copies; the ones that clients have are of the file as it was before.
+            resumes_after_each(&daemon, &ids);
+        }
     }
-    resumes_at_each_line(&daemon, 9);
-    drop(daemon);
-    resumes_at_each_line(&Daemon::follow(&[&log]), 9);
 }
 
 #[test]
