@@ -286,13 +286,9 @@ pub const QUEUED_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// least.
 pub const SHELF_CHUNK_BYTES_MIN: usize = CHUNK_BYTES_MIN / 2;
 
-/// Who catches up and finds its lines on the shelf takes several chunks for one turn and one write: together all may hold
-/// that many bytes so, until they have written them. Without that bound a thousand that stand in as many places hold 64 KiB
-/// each.
-pub const SHELF_RUNS_BYTES: usize = 12 * 1024 * 1024;
-
-/// Most that one takes so.
-pub const SHELF_RUN_BYTES: usize = 64 * 1024;
+/// Who catches up and finds its lines on the shelf takes that many bytes of them for one write: more than a socket takes
+/// that has just found room again. What it does not take is let go of.
+pub const SHELF_RUN_BYTES: usize = 256 * 1024;
 
 /// What may be left to read when a reader registers: it then reads the rest while its queue already fills.
 pub const JOIN_BYTES_MAX: u64 = 256 * 1024;

@@ -155,14 +155,18 @@ impl Reader {
         }
     }
 
-    /// What lies on the shelf right behind the lines that were read last, in the same file: nothing is read for it.
-    pub fn next_shelved(&mut self, chunk_bytes: usize) -> Option<Chunk> {
-        let cursor = self.cursors.get_mut(self.turn)?.as_mut()?;
+    /// More lines right behind those that were read last, in the same file: about `most` bytes of them, by reads of about
+    /// `chunk_bytes` where they do not lie on the shelf. None where something else comes next. Blocks on the disk.
+    pub fn run(&mut self, chunk_bytes: usize, most: usize) -> Vec<Chunk> {
+        let Some(Some(cursor)) = self.cursors.get_mut(self.turn) else {
+            return Vec::new();
+        };
         let until = match self.until {
-            Until::Noted => Some(cursor.until?),
+            Until::Noted if cursor.until.is_none() => return Vec::new(),
+            Until::Noted => cursor.until,
             Until::Edge => self.turn_until,
         };
-        cursor.next_shelved(&self.hub, until, chunk_bytes)
+        cursor.run(&self.hub, until, chunk_bytes, most)
     }
 
     /// What comes next, about `chunk_bytes` of it. Blocks on the disk, and on nothing else.
@@ -238,6 +242,14 @@ impl Reader {
     pub fn go_back(&mut self, index: u32, position: Position) {
         if let Some(Some(cursor)) = self.cursors.get_mut(index as usize) {
             cursor.go_back(position);
+        }
+    }
+
+    /// Goes back to the end of `chunk`: what was read behind it by [`Reader::run`] has not reached the peer.
+    pub fn go_back_behind(&mut self, chunk: &Chunk) {
+        let index = chunk.source.index as usize;
+        if let Some(Some(cursor)) = self.cursors.get_mut(index) {
+            cursor.stands_behind(chunk);
         }
     }
 

@@ -93,8 +93,8 @@ fn what_lies_behind_a_chunk_of_the_shelf_is_taken_along_up_to_the_next_event() {
             break;
         };
         let reader = life.reader_mut().expect("it lives");
-        let more = std::iter::from_fn(|| reader.next_shelved(1));
-        let more: Vec<_> = more.map(|chunk| chunk.end().offset).collect();
+        let more = reader.run(1, 1 << 20);
+        let more: Vec<_> = more.iter().map(|chunk| chunk.end().offset).collect();
         along.push((chunk.end().offset, more));
     }
     let after = |lines: usize| (lines * LINE.len()) as u64;

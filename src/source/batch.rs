@@ -209,6 +209,14 @@ impl Segment {
         }
     }
 
+    /// Where a stream stands that has nothing of it yet.
+    pub fn begin(&self) -> Position {
+        match &self.kind {
+            Kind::Lines(lines) => lines.begin(),
+            Kind::Event(event) => event.at,
+        }
+    }
+
     /// The wire form number `form`, made by `make` on first use, once for all clients.
     pub fn form(&self, form: usize, make: impl FnOnce() -> Vec<u8>) -> &[u8] {
         self.form_in(&self.forms, form, make)

@@ -8,9 +8,7 @@ use crate::hub::{Edge, Found, Hub, Stand};
 use crate::limits::READ_TRIES_MAX;
 use crate::source::forward::{Footing, Read, Stretch, read_lines};
 use crate::source::inflate::Pause;
-use crate::source::{
-    Chunk, Event, EventKind, Generation, IdMaker, Kind, Position, Remembered, Segment,
-};
+use crate::source::{Chunk, Event, EventKind, Generation, IdMaker, Kind, Remembered, Segment};
 
 use super::{Awaited, Cursor};
 use crate::reader::{Next, Wait, resume};
@@ -34,6 +32,16 @@ impl Tries {
         self.failures += u8::from(may);
         may
     }
+}
+
+/// What came of bytes that are there.
+enum Came {
+    /// Lines of them.
+    Chunk(Chunk),
+    /// They are not there any more.
+    Gone,
+    /// A read of the file that brought none.
+    Other(io::Result<Read>),
 }
 
 impl Cursor {
@@ -102,29 +110,66 @@ impl Cursor {
         }
     }
 
-    /// The chunk of the shelf that begins where the stream stands in its file, if there is one and nothing is to be told
-    /// before it.
-    pub(in crate::reader) fn next_shelved(
+    /// The lines behind where the stream stands in its file, about `most` bytes of them, as far as there is nothing to be told
+    /// before them: chunks of the shelf, and what had to be read and lies there now.
+    pub(in crate::reader) fn run(
         &mut self,
         hub: &Hub,
         until: Option<Edge>,
         chunk_bytes: usize,
-    ) -> Option<Chunk> {
-        let at = self.standing.position?;
+        most: usize,
+    ) -> Vec<Chunk> {
+        let mut run = Vec::new();
         if self.is_past() || self.waits() {
-            return None;
+            return run;
         }
         let stand = hub.stand(self.source.index, self.standing, until);
-        let Stand::Bytes(generation, there) = stand else {
-            return None;
+        let Stand::Bytes(generation, mut there) = stand else {
+            return run;
         };
-        let index = self.source.index;
-        match hub.shelf.find(index, at, there.limit, chunk_bytes) {
-            Found::Chunk(chunk) if there.from == at.offset && !generation.is_gone() => {
-                self.has_chunk(&chunk, at);
-                Some(chunk)
+        let end = there.limit.min(there.from + most as u64);
+        while there.from < end && self.standing.position == Some(generation.at(there.from)) {
+            // What else there is to say of it is said when it comes next.
+            let Came::Chunk(chunk) = self.lines(hub, &generation, there, chunk_bytes) else {
+                break;
+            };
+            there.from = chunk.end().offset;
+            run.push(chunk);
+        }
+        run
+    }
+
+    /// The next lines of the bytes that are there, from the shelf or from the file.
+    fn lines(
+        &mut self,
+        hub: &Hub,
+        generation: &Generation,
+        there: Stretch,
+        chunk_bytes: usize,
+    ) -> Came {
+        let at = generation.at(there.from);
+        let found = hub
+            .shelf
+            .find(self.source.index, at, there.limit, chunk_bytes);
+        match found {
+            Found::Chunk(_) if generation.is_gone() => Came::Gone,
+            Found::Chunk(chunk) => {
+                generation.touch();
+                self.stands_behind(&chunk);
+                Came::Chunk(chunk)
             }
-            _ => None,
+            Found::Nothing { read_bytes } => match self.read(hub, generation, there, read_bytes) {
+                // Race: the file was truncated and grown again while it was read. The watcher may have seen it by now; then
+                // the bytes are thrown away, and the next stand says what was lost.
+                Ok(Read::Lines(_)) if generation.is_gone() => Came::Gone,
+                Ok(Read::Lines(lines)) => {
+                    generation.touch();
+                    let segment = Segment::new(Arc::clone(&self.source), Kind::Lines(lines));
+                    self.standing.position = Some(segment.end());
+                    Came::Chunk(hub.shelve(Chunk::read(segment)))
+                }
+                read => Came::Other(read),
+            },
         }
     }
 
@@ -136,29 +181,13 @@ impl Cursor {
         there: Stretch,
         chunk_bytes: usize,
     ) -> Option<Next> {
-        let at = generation.at(there.from);
-        let found = hub
-            .shelf
-            .find(self.source.index, at, there.limit, chunk_bytes);
-        let read_bytes = match found {
-            Found::Chunk(_) if generation.is_gone() => return None,
-            Found::Chunk(chunk) => {
-                generation.touch();
-                self.has_chunk(&chunk, at);
-                return Some(Next::Chunk(chunk));
-            }
-            Found::Nothing { read_bytes } => read_bytes,
+        let read = match self.lines(hub, generation, there, chunk_bytes) {
+            Came::Chunk(chunk) => return Some(Next::Chunk(chunk)),
+            Came::Gone => return None,
+            Came::Other(read) => read,
         };
-        Some(match self.read(hub, generation, there, read_bytes) {
-            // Race: the file was truncated and grown again while it was read. The watcher may have seen it by now; then
-            // the bytes are thrown away, and the next stand says what was lost.
-            Ok(Read::Lines(_)) if generation.is_gone() => return None,
-            Ok(Read::Lines(lines)) => {
-                generation.touch();
-                let segment = Segment::new(Arc::clone(&self.source), Kind::Lines(lines));
-                self.standing.position = Some(segment.end());
-                Next::Chunk(hub.shelve(Chunk::read(segment)))
-            }
+        Some(match read {
+            Ok(Read::Lines(_)) => return None,
             Ok(Read::Parts) => {
                 self.standing.position = Some(generation.at(there.limit));
                 return None;
@@ -274,8 +303,9 @@ impl Cursor {
         self.pending = events.into_iter().rev().collect();
     }
 
-    /// The stream has `chunk` of the shelf, which begins `at` a place.
-    fn has_chunk(&mut self, chunk: &Chunk, at: Position) {
+    /// The stream stands at the end of `chunk`, which is of a file that the hub holds.
+    pub(in crate::reader) fn stands_behind(&mut self, chunk: &Chunk) {
+        let at = chunk.begin();
         if self.standing.position != Some(at) {
             self.footing = None;
             self.standing.position = Some(at);

@@ -184,6 +184,38 @@ fn who_is_cut_with_half_a_line_out_gets_its_rest_and_reads_on_from_there() {
 }
 
 #[test]
+fn a_run_comes_under_one_header_and_what_of_it_is_not_taken_is_let_go_of_and_read_again() {
+    let (published, _) = published(6, None);
+    let wire = Wire::new(Shape::Text, Framing::Bare, true, None);
+    let (peer, far) = joined(&published, wire);
+    let header = format!("==> {} <==\n", published.source.name);
+    let mut rig = Rig {
+        published,
+        peer,
+        far,
+    };
+    assert!(rig.reads(), "its start");
+    let mut life = rig.peer.link.lock().take_life();
+    let Ok(Next::Chunk(first)) = life.read(1) else {
+        panic!("a line is there");
+    };
+    let reader = life.reader_mut().expect("it reads");
+    let run = reader.run(1, 8 * LINE_BYTES);
+    assert_eq!(run.len(), 5);
+    let mut link = rig.peer.link.lock();
+    link.put_life(life);
+    for chunk in [first].iter().chain(&run) {
+        link.push_chunk(chunk.shared(), &Sifted::All);
+    }
+    drop(link);
+    let carried = rig.peer.carry_here().expect("it is there");
+    assert_eq!(carried, Carried::Blocked);
+    assert!(rig.peer.link.lock().shed() > 0);
+    assert_eq!(rig.peer.link.lock().shed(), 0);
+    assert_eq!(rig.takes_all(), header.len() + 6 * LINE_BYTES);
+}
+
+#[test]
 fn who_is_cut_from_a_queue_that_is_not_its_own_any_more_goes_on() {
     let mut rig = rig(1).live();
     rig.peer.dropped();

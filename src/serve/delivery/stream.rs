@@ -13,12 +13,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::hub::{Hub, Subscriber};
-use crate::limits::{
-    CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNKS_BYTES, SHELF_RUN_BYTES, SHELF_RUNS_BYTES, STALL_HOLD,
-};
+use crate::limits::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNKS_BYTES, SHELF_RUN_BYTES, STALL_HOLD};
 use crate::reader::life::{Happening, State};
 use crate::reader::{Next, Reader, Subscription};
-use crate::source::{Kind, Position, Segment};
+use crate::source::{Kind, Segment};
 use crate::via::Passage;
 
 use super::filter::{Filter, Sifted};
@@ -183,39 +181,41 @@ impl<'a> Stream<'a> {
                 }
             };
             let sifted = self.sift(&segment, filter.as_ref(), &mut turn)?;
-            let is_shelved = segment.is_shared() && filter.is_none();
-            let end = segment.end();
+            // Where others read, too, it may be in the same place.
+            let is_of_many = shared.streams.catching_up() > 1 && filter.is_none();
+            let segment = match is_of_many {
+                true => segment.shared(),
+                false => segment,
+            };
             self.peer.link.lock().push_chunk(segment, &sifted);
-            if is_shelved {
-                self.take_run(end, chunk, &turn);
+            if is_of_many {
+                self.take_run(chunk, SHELF_RUN_BYTES.saturating_sub(chunk));
+                // Nobody waits under it. Who has a turn is done with this much when the next one has it, so that all stay
+                // together, and few hold more than one chunk.
+                self.peer.carry_here().map_err(|_| Ended::PeerLeft)?;
             }
             drop(turn);
             self.send()?;
         }
     }
 
-    /// Takes along what lies on the shelf behind the chunk that was read last and ends at `end`: others have read and
-    /// encoded it, so that a turn and a write for each chunk would cost more than the chunk. It is all of one file and
-    /// nothing is told in between, so a peer that takes nothing can be cut down to the first frame of it.
-    fn take_run(&self, end: Position, chunk_bytes: usize, turn: &Turn<'_>) {
-        let share = SHELF_RUNS_BYTES / self.shared.streams.catching_up().max(1);
-        let room = share.min(SHELF_RUN_BYTES).saturating_sub(chunk_bytes) as u64;
-        let is_short =
-            |at: Position| at.offset.saturating_sub(end.offset) + chunk_bytes as u64 <= room;
-        let mut at = end;
-        while is_short(at) && !turn.is_over() && self.peer.link.lock().sends_shared() {
-            let next = self.with_life(|life| {
-                let reader = life.reader_mut()?;
-                let chunk = reader.next_shelved(chunk_bytes)?;
-                let behind = || reader.behind_bytes();
-                self.shared.streams.has_read(&self.peer, &chunk, behind);
-                Some(chunk)
-            });
-            let Some(next) = next else {
-                break;
-            };
-            at = next.end();
-            self.peer.link.lock().push_chunk(next, &Sifted::All);
+    /// Takes along more lines behind the chunk that was read last, `most` bytes: where many read, chunks are small, and a
+    /// turn and a write for each would cost more than the chunk. What its peer does not take is let go of at once. It is
+    /// all of one file and nothing is told in between, so a peer that takes nothing can be cut down to the first frame.
+    fn take_run(&self, chunk_bytes: usize, most: usize) {
+        if !self.peer.link.lock().sends_shared() {
+            return;
+        }
+        let run = self.with_life(|life| {
+            let reader = life.reader_mut();
+            reader.map(|reader| reader.run(chunk_bytes, most))
+        });
+        for chunk in run.into_iter().flatten() {
+            self.shared.streams.has_read(&self.peer, &chunk, || 0);
+            self.peer
+                .link
+                .lock()
+                .push_chunk(chunk.shared(), &Sifted::All);
         }
     }
 
@@ -307,6 +307,8 @@ impl<'a> Stream<'a> {
                 Ok(Carried::Drained | Carried::OwnThread) => return Ok(()),
                 Err(_) => return Err(Ended::PeerLeft),
             }
+            let shed = self.peer.link.lock().shed();
+            self.shared.streams.goes_back(&self.peer, shed);
             let now = Instant::now();
             if self.takes_more() {
                 since = None;

@@ -243,6 +243,13 @@ impl Streams {
         }
     }
 
+    /// So many bytes that it has read it reads again.
+    pub fn goes_back(&self, peer: &Peer, bytes: u64) {
+        if let Some(reached) = peer.reached().filter(|_| bytes > 0) {
+            peer.reaches(Some(reached.saturating_sub(bytes)));
+        }
+    }
+
     /// It is live from now on.
     pub fn has_caught_up(&self, peer: &Peer) {
         log::debug!("client {} has caught up, and is live", peer.visitor.number);

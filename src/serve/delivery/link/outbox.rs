@@ -142,6 +142,16 @@ impl Outbox {
         self.items.pop_front()
     }
 
+    /// Takes away the shared chunk that is written last, if another one is written before it.
+    pub(super) fn pop_behind(&mut self) -> Option<Chunk> {
+        let mut behind = self.items.iter().rev();
+        let (last, before) = (behind.next()?, behind.next()?);
+        if last.chunk.is_none() || before.chunk.is_none() {
+            return None;
+        }
+        self.items.pop_back()?.chunk
+    }
+
     /// Lets go of the shared chunks, all but the rest of a frame that is half on the wire. Returns the chunk whose frame
     /// that is, with the number of its last line that the peer then has, if there is one.
     pub(super) fn let_go(&mut self, wire: &Wire) -> Option<(Chunk, Option<usize>)> {

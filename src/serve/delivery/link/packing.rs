@@ -137,6 +137,24 @@ impl Link {
         true
     }
 
+    /// Lets go of the shared chunks behind the first of what waits, and goes back to the end of that: they can be had again,
+    /// and many whose peers take nothing more just now would hold many of them. Returns how many bytes of lines that were.
+    /// Called while it reads.
+    pub fn shed(&mut self) -> u64 {
+        let mut bytes = 0;
+        while let Some(chunk) = self.outbox.pop_behind() {
+            if let Kind::Lines(lines) = &chunk.kind {
+                bytes += lines.bytes.len() as u64;
+            }
+        }
+        let kept = self.outbox.last().and_then(|item| item.chunk.as_ref());
+        let reader = self.life.reader_mut();
+        if let (Some(kept), Some(reader)) = (kept.filter(|_| bytes > 0), reader) {
+            reader.go_back_behind(kept);
+        }
+        bytes
+    }
+
     /// Lets go of the chunks, all but the rest of a frame that is half on the wire. Returns the chunk of that frame, with
     /// the number of its last line that the peer then has, if there is one.
     pub(super) fn let_go(&mut self) -> Option<(Chunk, Option<usize>)> {
