@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::support::websocket::frame;
+use crate::support::websocket::{self, RSV1, frame, inflated};
 use crate::support::{DEADLINE, Daemon, Logs, append, wait_until};
 use tungstenite::Message;
 
@@ -261,60 +261,13 @@ fn a_client_that_says_something_is_not_silent_whether_it_answers_pings_or_not() 
     }
 }
 
-/// The bit of a frame's first byte that marks a deflated message (RFC 7692).
-const RSV1: u8 = 0x40;
-
 /// A connection that offers permessage-deflate, and the head of its answer.
 fn offering(daemon: &Daemon, target: &str, offer: &str) -> (TcpStream, String) {
-    let mut stream = daemon.connect();
-    let head = format!(
-        "GET {target} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Extensions: {offer}\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes()).expect("ask");
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).expect("a head");
-        answer.push(byte[0]);
-    }
-    let answer = String::from_utf8(answer).expect("ASCII");
-    assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
-    (stream, answer.to_ascii_lowercase())
+    websocket::offering(daemon.connect(), target, offer)
 }
 
-/// The next frame: its first byte and its payload.
 fn next_frame(stream: &mut TcpStream) -> (u8, Vec<u8>) {
-    let mut bytes = |count: u64| {
-        let mut bytes = vec![0; usize::try_from(count).expect("a length")];
-        stream
-            .read_exact(&mut bytes)
-            .expect("bytes by the deadline");
-        bytes
-    };
-    let head = bytes(2);
-    let long = match head[1] {
-        126 => 2,
-        127 => 8,
-        _ => 0,
-    };
-    let len = bytes(long)
-        .iter()
-        .fold(0, |len, &byte| len << 8 | u64::from(byte));
-    let len = if long == 0 { u64::from(head[1]) } else { len };
-    (head[0], bytes(len))
-}
-
-/// What a message holds whose end of a flush was left out.
-fn inflated(payload: &[u8]) -> String {
-    let mut bytes = Vec::new();
-    let mut decoder = flate2::write::DeflateDecoder::new(&mut bytes);
-    decoder.write_all(payload).expect("deflated");
-    decoder.write_all(&[0, 0, 0xff, 0xff]).expect("deflated");
-    decoder.flush().expect("deflated");
-    drop(decoder);
-    String::from_utf8(bytes).expect("UTF-8")
+    websocket::next_frame(stream).expect("a frame by the deadline")
 }
 
 fn deflated(bytes: &[u8]) -> Vec<u8> {

@@ -26,6 +26,9 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// Bytes that a client reads at a time: little, so that much can happen in between.
 const CHUNK_BYTES: usize = 512;
 
+/// Bytes of the shelf that a client takes for one write.
+const RUN_BYTES: usize = 4 * CHUNK_BYTES;
+
 /// Batches that fill the queues of the clients. The first has all room, so that nothing is left out for it; the last is cut
 /// off wherever it is.
 const QUEUE_BATCHES: [usize; 3] = [1 << 20, 4, 1];
@@ -261,7 +264,22 @@ impl<const SHELF_BYTES: usize> Client<SHELF_BYTES> {
         life.join_if_close(&daemon.hub, subscriber, self.queue_batches)
             .map_err(|_| io::Error::other("stopping"))?;
         match life.read(CHUNK_BYTES)? {
-            Next::Chunk(chunk) => self.take_down(daemon, &chunk),
+            Next::Chunk(chunk) => {
+                let mut run = match life.reader_mut() {
+                    Some(reader) if matches!(chunk.kind, Kind::Lines(_)) => {
+                        reader.run(CHUNK_BYTES, RUN_BYTES)
+                    }
+                    _ => Vec::new(),
+                };
+                // Its peer takes less than what was found.
+                run.truncate(run.len().div_ceil(2));
+                if let Some(reader) = life.reader_mut().filter(|_| !run.is_empty()) {
+                    reader.go_back_behind(&run[run.len() - 1]);
+                }
+                for chunk in [chunk].iter().chain(&run) {
+                    self.take_down(daemon, chunk);
+                }
+            }
             Next::Nothing => {}
             Next::Later(wait) => wait.with(&daemon.hub, std::thread::park_timeout),
         }

@@ -56,6 +56,7 @@ const KEPT_ODD_INSIDE: &[(u64, Stored)] = &[
 /// Scripts in a run that is not told how long to be.
 const SCRIPTS_INSIDE: u64 = 60;
 const SCRIPTS_SHELF: u64 = 8;
+const SCRIPTS_HERD: u64 = 24;
 const SCRIPTS_WIRE: u64 = 16;
 const SCRIPTS_FIFO: u64 = 12;
 const SCRIPTS_ODD_INSIDE: u64 = 40;
@@ -72,7 +73,7 @@ const PLAYERS_INSIDE: u64 = 8;
 const PLAYERS_WIRE: u64 = 4;
 
 /// Plays the script that grows from `seed`.
-fn play_seed<P: Program>(seed: u64, stored: Stored) {
+fn play_seed<P: Program>(seed: u64, stored: Stored, herd: bool) {
     let is_odd = matches!(stored, Stored::Pattern | Stored::Room | Stored::Odd);
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
@@ -94,7 +95,7 @@ fn play_seed<P: Program>(seed: u64, stored: Stored) {
     };
     let outcome = runner.run(&script, |script| {
         let home = tempfile::tempdir().map_err(|e| TestCaseError::fail(e.to_string()))?;
-        play::<P>(home.path(), &script, seed % 4 < 2, stored)
+        play::<P>(home.path(), &script, seed % 4 < 2, (stored, herd))
             .map_err(|e| TestCaseError::fail(format!("{e}\n{script:?}")))
     });
     if let Err(e) = outcome {
@@ -143,11 +144,22 @@ fn play_many<P: Program>(
     players: u64,
     stored: fn(u64) -> Stored,
 ) {
+    play_some::<P>(kept, scripts, players, stored, false);
+}
+
+/// The same where, with `herd`, all clients but the first stop reading, and read again, together.
+fn play_some<P: Program>(
+    kept: &[(u64, Stored)],
+    scripts: u64,
+    players: u64,
+    stored: fn(u64) -> Stored,
+    herd: bool,
+) {
     if let Some(seed) = number("TAILCAST_SEED") {
-        return play_seed::<P>(seed, stored(seed));
+        return play_seed::<P>(seed, stored(seed), herd);
     }
     kept.iter()
-        .for_each(|&(seed, stored)| play_seed::<P>(seed, stored));
+        .for_each(|&(seed, stored)| play_seed::<P>(seed, stored, herd));
     let end =
         number("TAILCAST_SOAK_SECONDS").map(|soak| Instant::now() + Duration::from_secs(soak));
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -165,7 +177,7 @@ fn play_many<P: Program>(
                     if !more(n) {
                         break;
                     }
-                    play_seed::<P>(first + n, stored(first + n));
+                    play_seed::<P>(first + n, stored(first + n), herd);
                 }
             });
         }
@@ -216,6 +228,12 @@ fn every_client_gets_the_same_from_a_shelf_with_room_for_one_read() {
 #[test]
 fn every_client_gets_the_same_from_a_shelf_that_forgets_nothing() {
     play_many::<Inside<{ 64 << 20 }>>(&[], SCRIPTS_SHELF, PLAYERS_INSIDE, stored);
+}
+
+#[test]
+fn every_client_gets_the_same_where_all_fall_behind_together() {
+    play_some::<Inside<SHELF_BYTES>>(&[], SCRIPTS_HERD, PLAYERS_INSIDE, stored, true);
+    play_some::<wire::Wire>(&[], SCRIPTS_SHELF, PLAYERS_WIRE, stored, true);
 }
 
 #[test]

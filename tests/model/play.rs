@@ -110,6 +110,8 @@ struct Play<P: Program> {
     program: Option<P>,
     seats: Vec<Seat<P::Client>>,
     stored: Stored,
+    /// All clients but the first stop reading, and read again, together.
+    herd: bool,
     failed: Option<String>,
 }
 
@@ -130,8 +132,14 @@ impl<P: Program> Play<P> {
                 }
             }
             Step::Stall(n) => {
-                let client = &mut self.seats[n].client;
-                client.stall(!client.stalls());
+                let stalls = !self.seats[n].client.stalls();
+                let others = match self.herd {
+                    true => 1..CLIENTS,
+                    false => n..n + 1,
+                };
+                for seat in &mut self.seats[others] {
+                    seat.client.stall(stalls);
+                }
             }
             Step::Power => match self.program.take() {
                 Some(program) => self.stop(program),
@@ -302,7 +310,7 @@ pub(crate) fn play<P: Program>(
     home: &Path,
     script: &[Step],
     numbered: bool,
-    stored: Stored,
+    (stored, herd): (Stored, bool),
 ) -> Result<(), String> {
     let world = |file: usize| World::new(&home.join(file.to_string()), numbered, stored);
     let mut play = Play::<P> {
@@ -310,6 +318,7 @@ pub(crate) fn play<P: Program>(
         program: None,
         seats: Vec::new(),
         stored,
+        herd,
         failed: None,
     };
     for n in 0..CLIENTS {

@@ -18,6 +18,7 @@ use tungstenite::{Message, WebSocket};
 
 use crate::play::{self, FILES, Program};
 use crate::support;
+use crate::support::websocket::{RSV1, inflated, next_frame, offering};
 use crate::world::{Got, Stored, number_of};
 
 /// Nothing waits that long when it works, also on a busy machine.
@@ -152,6 +153,7 @@ impl Ids {
 enum Way {
     WebSocketJson,
     WebSocketBatch,
+    WebSocketDeflated,
     Stream,
     StreamGzip,
     EventsGzip,
@@ -159,9 +161,10 @@ enum Way {
 }
 
 /// Those that the server fills without the client's own thread come first.
-const WAYS: [Way; 6] = [
+const WAYS: [Way; 7] = [
     Way::WebSocketJson,
     Way::Stream,
+    Way::WebSocketDeflated,
     Way::WebSocketBatch,
     Way::StreamGzip,
     Way::Events,
@@ -169,13 +172,20 @@ const WAYS: [Way; 6] = [
 ];
 
 /// How many these are.
-const WAYS_SHARED: usize = 4;
+const WAYS_SHARED: usize = 5;
+
+/// First bytes of whole messages.
+const TEXT: u8 = 0x81;
+const DEFLATED_TEXT: u8 = TEXT | RSV1;
+const CLOSE: u8 = 0x88;
 
 /// What comes of a stream.
 type Body = BufReader<Box<dyn Read + Send>>;
 
 enum Socket {
     Messages(Box<WebSocket<TcpStream>>),
+    /// Of messages that may be deflated, each by itself.
+    Deflated(BufReader<TcpStream>),
     /// Of JSON Lines.
     Lines(Body),
     /// Of an event stream.
@@ -196,7 +206,7 @@ impl Socket {
         };
         let target = match way {
             Way::WebSocketJson => "/ws?format=json",
-            Way::WebSocketBatch => "/ws?format=batch",
+            Way::WebSocketBatch | Way::WebSocketDeflated => "/ws?format=batch",
             Way::Stream | Way::StreamGzip => "/stream?format=json",
             Way::Events | Way::EventsGzip => "/events?format=json",
         };
@@ -206,6 +216,11 @@ impl Socket {
                 let url = format!("ws://127.0.0.1:{}{target}", daemon.port);
                 let (socket, _) = tungstenite::client(url, stream).expect("a handshake");
                 Socket::Messages(Box::new(socket))
+            }
+            Way::WebSocketDeflated => {
+                let (socket, head) = offering(stream, &target, "permessage-deflate");
+                assert!(head.contains("permessage-deflate"), "{head}");
+                Socket::Deflated(BufReader::new(socket))
             }
             Way::Stream => Socket::Lines(get(stream, &target, "")),
             Way::StreamGzip => Socket::Lines(get_gzip(stream, &target, "")),
@@ -224,6 +239,15 @@ impl Socket {
                     Message::Close(_) => return None,
                     _ => {}
                 }
+            },
+            Socket::Deflated(reader) => loop {
+                let text = match next_frame(reader).ok()? {
+                    (DEFLATED_TEXT, payload) => inflated(&payload),
+                    (TEXT, payload) => String::from_utf8(payload).ok()?,
+                    (CLOSE, _) => return None,
+                    _ => continue,
+                };
+                break serde_json::from_str(&text).ok()?;
             },
             Socket::Lines(reader) => serde_json::from_str(&whole_line(reader)?).ok()?,
             Socket::Events(reader) => return next_event(reader),

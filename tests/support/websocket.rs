@@ -1,6 +1,6 @@
 //! A WebSocket client that reads with a deadline and can also misbehave.
 
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -135,4 +135,56 @@ pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     bytes.extend([0; 4]);
     bytes.extend(payload);
     bytes
+}
+
+/// The bit of a frame's first byte that marks a deflated message (RFC 7692).
+pub(crate) const RSV1: u8 = 0x40;
+
+/// Asks on `stream` for `target` and offers an extension; the stream, and the head of the answer.
+pub(crate) fn offering(mut stream: TcpStream, target: &str, offer: &str) -> (TcpStream, String) {
+    let head = format!(
+        "GET {target} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Extensions: {offer}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).expect("ask");
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).expect("a head");
+        answer.push(byte[0]);
+    }
+    let answer = String::from_utf8(answer).expect("ASCII");
+    assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+    (stream, answer.to_ascii_lowercase())
+}
+
+/// The next frame: its first byte and its payload.
+pub(crate) fn next_frame(stream: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
+    let mut bytes = |count: u64| {
+        let mut bytes = vec![0; usize::try_from(count).expect("a length")];
+        stream.read_exact(&mut bytes).map(|()| bytes)
+    };
+    let head = bytes(2)?;
+    let long = match head[1] {
+        126 => 2,
+        127 => 8,
+        _ => 0,
+    };
+    let len = bytes(long)?
+        .iter()
+        .fold(0, |len, &byte| len << 8 | u64::from(byte));
+    let len = if long == 0 { u64::from(head[1]) } else { len };
+    Ok((head[0], bytes(len)?))
+}
+
+/// What a message holds whose end of a flush was left out.
+pub(crate) fn inflated(payload: &[u8]) -> String {
+    let mut bytes = Vec::new();
+    let mut decoder = flate2::write::DeflateDecoder::new(&mut bytes);
+    decoder.write_all(payload).expect("deflated");
+    decoder.write_all(&[0, 0, 0xff, 0xff]).expect("deflated");
+    decoder.flush().expect("deflated");
+    drop(decoder);
+    String::from_utf8(bytes).expect("UTF-8")
 }
