@@ -10,8 +10,8 @@ use std::time::SystemTime;
 
 use crate::hub::Edge;
 use crate::source::forward::Footing;
-use crate::source::siblings::Unreadable;
-use crate::source::{Generation, Source};
+use crate::source::siblings::{Sibling, Unreadable};
+use crate::source::{Generation, Source, inflate, since};
 
 use super::past::Past;
 use super::row::{Row, nanoseconds};
@@ -248,15 +248,10 @@ impl Begin<'_> {
             if row.is_copy(place) {
                 continue;
             }
-            // Nothing in it is as late as what is asked for: it is not even opened, which spares inflating it. A plain one costs
-            // some small reads: the times of its lines count, for its clock may have been another than ours. So may that of
-            // lines which are asked for though their time has not come yet.
-            let sibling = &row.files[place];
-            let is_older = |moment| {
-                let now = nanoseconds(SystemTime::now());
-                nanoseconds(sibling.modified) < moment && moment <= now
-            };
-            if sibling.compressed && self.since.is_some_and(is_older) {
+            if self
+                .since
+                .is_some_and(|moment| is_known_older(&row.files[place], moment))
+            {
                 is_last = true;
                 break;
             }
@@ -310,4 +305,15 @@ impl Begin<'_> {
         let stands = |generation: &Arc<Generation>| !generation.is_gone();
         held.into_iter().chain(opened).take_while(stands).collect()
     }
+}
+
+/// Whether nothing in the compressed file is as late as `moment`, as far as its last write tells: it is not inflated then. A
+/// plain file costs some small reads: the times of its lines count, for its clock may have been another than ours. So may that
+/// of lines which are asked for though their time has not come yet; and a file whose lines are all later than its last write
+/// was copied without its time, or has been given another.
+fn is_known_older(sibling: &Sibling, moment: i64) -> bool {
+    let written = nanoseconds(sibling.modified);
+    let is_older = written < moment && moment <= nanoseconds(SystemTime::now());
+    let first = || inflate::beginning(&sibling.path).and_then(|file| since::first_time(&file));
+    sibling.compressed && is_older && first().is_none_or(|first| first <= written)
 }

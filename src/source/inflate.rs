@@ -23,7 +23,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::limits::{
     INFLATED_BYTES_MAX, INFLATED_FILES_MAX, INFLATED_KEPT, INFLATED_KEPT_BYTES_MAX,
-    INFLATING_READ_BYTES, INFLATING_WAIT,
+    INFLATING_READ_BYTES, INFLATING_WAIT, TIME_VOTE_BYTES,
 };
 
 use super::siblings::Unreadable;
@@ -91,6 +91,16 @@ impl Coding {
             )),
         }
     }
+
+    /// Writes what `compressed` holds into `sink`. Fails where it is not whole, or where the sink takes no more.
+    fn inflate(self, compressed: &File, sink: &mut Sink<'_>) -> Result<(), Unreadable> {
+        let input = BufReader::with_capacity(INFLATING_READ_BYTES, compressed);
+        match self {
+            Coding::Gzip => gzip::inflate(input, sink),
+            #[cfg(feature = "zstd")]
+            Coding::Zstd => zstd::inflate(input, sink),
+        }
+    }
 }
 
 /// Where inflated bytes go: at most as many as may be, and with pauses.
@@ -120,21 +130,7 @@ fn open_within(
     bytes_max: u64,
     pause: Pause<'_>,
 ) -> Result<(Arc<File>, fs::Metadata), Unreadable> {
-    let coding = Coding::of(path)?;
-    // Rotations make no links: one leads to a file that is none of this log.
-    let mut options = OpenOptions::new();
-    options
-        .read(true)
-        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits());
-    let compressed = options.open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Unreadable::Renamed,
-        io::ErrorKind::PermissionDenied => Unreadable::Lost("no permission"),
-        _ => NOT_OPENED,
-    })?;
-    let stat = compressed.metadata().map_err(|_| NOT_OPENED)?;
-    if !stat.is_file() {
-        return Err(Unreadable::Lost("no file"));
-    }
+    let (coding, compressed, stat) = compressed(path)?;
     let of = Of {
         device: stat.dev(),
         inode: stat.ino(),
@@ -151,16 +147,52 @@ fn open_within(
     }
     let made = inflate(coding, &compressed, bytes_max, pause);
     let made = made.map(|(file, bytes)| {
-        if let Ok(modified) = stat.modified() {
-            // It tells the year of lines that name none. What can't keep it is read all the same.
-            let _ = file.set_modified(modified);
-        }
+        keep_time(&file, &stat);
         (Arc::new(file), bytes)
     });
     if !matches!(made, Err(NO_ROOM | Unreadable::GivenUp)) {
         keep(of, &made);
     }
     made.map(|(file, _)| (file, stat))
+}
+
+/// The first bytes of what the compressed file at `path` holds, in a file without a name, whether all of it is whole or not;
+/// with the time of its last write. Blocks on the disk.
+pub fn beginning(path: &Path) -> Option<File> {
+    let (coding, compressed, stat) = compressed(path).ok()?;
+    let mut pause = |_| ControlFlow::Continue(());
+    let mut sink = Sink::new(TIME_VOTE_BYTES as u64, &mut pause).ok()?;
+    // It ends where the sink takes no more.
+    let _ = coding.inflate(&compressed, &mut sink);
+    keep_time(&sink.file, &stat);
+    Some(sink.file)
+}
+
+/// Opens the compressed file at `path`.
+fn compressed(path: &Path) -> Result<(Coding, File, fs::Metadata), Unreadable> {
+    let coding = Coding::of(path)?;
+    // Rotations make no links: one leads to a file that is none of this log.
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits());
+    let compressed = options.open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Unreadable::Renamed,
+        io::ErrorKind::PermissionDenied => Unreadable::Lost("no permission"),
+        _ => NOT_OPENED,
+    })?;
+    let stat = compressed.metadata().map_err(|_| NOT_OPENED)?;
+    if !stat.is_file() {
+        return Err(Unreadable::Lost("no file"));
+    }
+    Ok((coding, compressed, stat))
+}
+
+/// It tells the year of lines that name none. What can't keep it is read all the same.
+fn keep_time(file: &File, stat: &fs::Metadata) {
+    if let Ok(modified) = stat.modified() {
+        let _ = file.set_modified(modified);
+    }
 }
 
 /// What came of it when it was inflated before.
@@ -242,26 +274,25 @@ fn inflate(
     bytes_max: u64,
     pause: Pause<'_>,
 ) -> Result<(File, u64), Unreadable> {
-    let mut sink = Sink {
-        file: unnamed().map_err(|_| NO_ROOM)?,
-        bytes: 0,
-        bytes_max,
-        pause,
-        failed: None,
-    };
-    let input = BufReader::with_capacity(INFLATING_READ_BYTES, compressed);
-    let is_whole = match coding {
-        Coding::Gzip => gzip::inflate(input, &mut sink),
-        #[cfg(feature = "zstd")]
-        Coding::Zstd => zstd::inflate(input, &mut sink),
-    };
+    let mut sink = Sink::new(bytes_max, pause)?;
+    let is_whole = coding.inflate(compressed, &mut sink);
     match (sink.failed, is_whole) {
         (Some(why), _) | (None, Err(why)) => Err(why),
         (None, Ok(())) => Ok((sink.file, sink.bytes)),
     }
 }
 
-impl Sink<'_> {
+impl<'a> Sink<'a> {
+    fn new(bytes_max: u64, pause: Pause<'a>) -> Result<Sink<'a>, Unreadable> {
+        Ok(Sink {
+            file: unnamed().map_err(|_| NO_ROOM)?,
+            bytes: 0,
+            bytes_max,
+            pause,
+            failed: None,
+        })
+    }
+
     fn fail(&mut self, why: Unreadable) -> io::Error {
         self.failed = Some(why);
         io::Error::other(why.reason())
@@ -270,14 +301,16 @@ impl Sink<'_> {
 
 impl Write for Sink<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let length = bytes.len() as u64;
-        if self.bytes + length > self.bytes_max {
-            return Err(self.fail(TOO_LARGE));
-        }
-        if self.file.write_all(bytes).is_err() {
+        let room = usize::try_from(self.bytes_max - self.bytes).unwrap_or(usize::MAX);
+        let fits = &bytes[..bytes.len().min(room)];
+        if self.file.write_all(fits).is_err() {
             return Err(self.fail(NO_ROOM));
         }
+        let length = fits.len() as u64;
         self.bytes += length;
+        if fits.len() < bytes.len() {
+            return Err(self.fail(TOO_LARGE));
+        }
         if (self.pause)(length).is_break() {
             return Err(self.fail(Unreadable::GivenUp));
         }

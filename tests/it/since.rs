@@ -296,6 +296,14 @@ fn the_times_of_lines_count_where_they_are_later_than_the_last_write() {
     let daemon = Daemon::follow(&[&log]);
     let since = "follow=false&since=2026-11-28T10:15:00Z";
     assert_eq!(lines(&daemon, since), (15..40).collect::<Vec<_>>());
+    for old in ["a.log.1", "a.log.2", "a.log.3"] {
+        // It keeps the time.
+        let done = std::process::Command::new("gzip")
+            .arg(logs.path(old))
+            .status();
+        assert!(done.expect("gzip").success());
+    }
+    assert_eq!(lines(&daemon, since), (15..40).collect::<Vec<_>>());
     let logs = Logs::new();
     let later = |from| minutes(from, from + 10).replace("2026", "2099");
     let gzip = logs.file("a.log.1", later(0));
