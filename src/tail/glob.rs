@@ -54,6 +54,10 @@ pub(super) struct Glob {
     /// Files that match and were somebody else's when they were first seen: rotated, or another name of the same. With
     /// the round in which they were seen last.
     others: HashMap<Identity, u64>,
+    /// Files that may have been rotated just now, of which events that wait will tell: with the whole drains of all events
+    /// before they were first seen. Their names are looked at in the next scan.
+    unsure: HashMap<Identity, u64>,
+    later: Vec<Todo>,
     round: u64,
     /// When to look at everything again, whatever happens.
     scan_at: Instant,
@@ -110,6 +114,8 @@ impl Glob {
             todo: VecDeque::from([Todo::Base]),
             found: Vec::new(),
             others: HashMap::new(),
+            unsure: HashMap::new(),
+            later: Vec::new(),
             round: 0,
             scan_at: Instant::now(),
             full_said: false,
@@ -187,6 +193,10 @@ impl Glob {
             if scan.until.is_some_and(|until| Instant::now() >= until) {
                 break;
             }
+        }
+        match self.later.is_empty() {
+            true if self.todo.is_empty() => self.unsure.clear(),
+            _ => self.todo.extend(self.later.drain(..)),
         }
         // Two names of one file are told apart only once all names are read.
         if matches!(self.todo.front(), Some(Todo::Rest(..))) {
@@ -388,6 +398,11 @@ impl Glob {
             self.others.insert(identity, self.round);
             return None;
         }
+        if self.is_unsure(directory, name, &identity, scan) {
+            self.later
+                .push(Todo::Name(directory.clone(), name.to_owned()));
+            return None;
+        }
         if scan.names.len() + self.found.len() >= scan.files_max {
             if !std::mem::replace(&mut self.full_said, true) {
                 log::warn!(
@@ -403,6 +418,24 @@ impl Glob {
         }
         let is_link = fs::symlink_metadata(&path).is_ok_and(|stat| stat.is_symlink());
         Some((is_link, path, identity))
+    }
+
+    /// Whether events that wait may tell that the file was rotated to this name just now: it has a rotated name of a file
+    /// that is followed, and no drain of all events has come since it was first seen.
+    fn is_unsure(
+        &mut self,
+        directory: &Directory,
+        name: &OsStr,
+        identity: &Identity,
+        scan: &Scan,
+    ) -> bool {
+        let is_followed = |plain: &OsString| scan.names.has(&directory.path.join(plain));
+        // At the start it is told by what stands there.
+        if scan.until.is_none() || !plain_names(name).iter().any(is_followed) {
+            return false;
+        }
+        let drains = scan.watches.whole_drains();
+        *self.unsure.entry(*identity).or_insert(drains) == drains
     }
 
     /// Whether the file `name` is a rotated one of a file that this pattern matches, too: it has its name and a mark, is
@@ -430,3 +463,42 @@ impl Glob {
 
 /// A file that matches: whether it is a link, where, and which.
 type Match = (bool, PathBuf, Identity);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::Hub;
+
+    #[test]
+    fn whether_a_file_was_just_rotated_is_known_once_all_events_are_taken_that_waited() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let hub = Hub::new(100).expect("a hub");
+        let mut names = Names::default();
+        names.add(&dir.path().join("a.log"), &hub);
+        let (mut watches, known) = (Watches::new(false), Known::default());
+        let mut glob = Glob::new(0, dir.path().join("a*"));
+        let scan = |glob: &mut Glob, watches: &mut Watches| {
+            let now = Instant::now();
+            let mut scan = Scan {
+                watches,
+                known: &known,
+                names: &names,
+                files_max: 10,
+                until: Some(now + QUIET_MAX),
+            };
+            glob.scan(now, &mut scan)
+        };
+        assert!(scan(&mut glob, &mut watches).is_empty());
+        for name in ["a.log.1", "and another.log"] {
+            fs::write(dir.path().join(name), "").expect("write");
+        }
+        glob.look_at_all();
+        let other = dir.path().join("and another.log");
+        assert_eq!(scan(&mut glob, &mut watches), [other]);
+        assert!(glob.is_behind());
+        while watches.take_some(&mut |_| {}) {}
+        let rotated = dir.path().join("a.log.1");
+        assert_eq!(scan(&mut glob, &mut watches), [rotated]);
+        assert!(!glob.is_behind() && glob.unsure.is_empty());
+    }
+}

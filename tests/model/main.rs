@@ -51,6 +51,7 @@ const KEPT_ODD_INSIDE: &[(u64, Stored)] = &[
     (1795994663000239, Stored::Room),
     (1795994663001245, Stored::Room),
     (1795994663001762, Stored::Pattern),
+    (1795994663001641, Stored::Pattern),
 ];
 
 /// Scripts in a run that is not told how long to be.
