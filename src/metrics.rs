@@ -75,13 +75,13 @@ pub fn text(reading: &Reading) -> String {
 
 fn of_process(families: &mut Families, started: SystemTime) {
     let since = started.duration_since(UNIX_EPOCH).unwrap_or_default();
-    families.gauge(
+    families.add(
         "process_start_time_seconds",
         "When it was started, since the epoch",
         [(vec![], since.as_secs_f64())],
     );
     let version = vec![("version", env!("CARGO_PKG_VERSION"))];
-    families.gauge(
+    families.add(
         "tailcast_build_info",
         "The version that runs",
         [(version, 1.0)],
@@ -89,48 +89,40 @@ fn of_process(families: &mut Families, started: SystemTime) {
 }
 
 fn of_files(families: &mut Families, sources: &[SourceState]) {
-    let by_file = |value: &dyn Fn(&SourceState) -> u64| -> Vec<_> {
-        let sources = sources.iter();
-        sources
-            .map(|state| {
-                (
-                    vec![("file", state.source.name.as_str())],
-                    value(state) as f64,
-                )
-            })
-            .collect()
+    let by_file = |value: &dyn Fn(&SourceState) -> u64| {
+        by("file", sources, |state| &state.source.name, value)
     };
-    families.gauge(
+    families.add(
         "tailcast_file_present",
         "Whether the name leads to a file",
         by_file(&|state| u64::from(state.present)),
     );
-    families.counter(
+    families.add(
         "tailcast_read_lines_total",
         "Lines that were read since the start",
         by_file(&|state| state.counts.lines),
     );
-    families.counter(
+    families.add(
         "tailcast_read_bytes_total",
         "Bytes of these lines",
         by_file(&|state| state.counts.bytes),
     );
-    families.counter(
+    families.add(
         "tailcast_rotations_total",
         "New files under the name",
         by_file(&|state| state.counts.rotations),
     );
-    families.counter(
+    families.add(
         "tailcast_truncations_total",
         "Times that the file was truncated or rewritten",
         by_file(&|state| state.counts.truncations),
     );
-    families.counter(
+    families.add(
         "tailcast_gaps_total",
         "Times that bytes were gone before they could be read",
         by_file(&|state| state.counts.gaps),
     );
-    families.counter(
+    families.add(
         "tailcast_lost_bytes_total",
         "Bytes of these gaps, as far as it is known how many",
         by_file(&|state| state.counts.lost_bytes),
@@ -148,51 +140,51 @@ fn of_streams(families: &mut Families, sums: &Sums) {
             clients.push((labels, number as f64));
         }
     }
-    families.gauge("tailcast_clients", "Open streams", clients);
-    families.gauge(
+    families.add("tailcast_clients", "Open streams", clients);
+    families.add(
         "tailcast_max_clients",
         "How many may be open (--max-clients)",
         single(sums.clients_max as u64),
     );
     let delivered = sums.streams.iter();
-    families.counter(
+    families.add(
         "tailcast_delivered_bytes_total",
         "Bytes that were written to streams",
         delivered.map(|streams| (labels(streams), streams.delivered_bytes as f64)),
     );
-    families.gauge(
+    families.add(
         "tailcast_lag_bytes",
         "What the slowest stream has yet to get",
         single(sums.lag_bytes),
     );
     let counts = sums.counts;
-    families.counter(
+    families.add(
         "tailcast_catch_ups_total",
         "Times that a live stream was too slow and went back to the file",
         single(counts.fallbacks.load(Ordering::Relaxed)),
     );
-    families.counter(
+    families.add(
         "tailcast_stream_gaps_total",
         "Gaps that streams met in the files",
         single(sums.stream_gaps.0),
     );
-    families.counter(
+    families.add(
         "tailcast_stream_lost_bytes_total",
         "Bytes of these gaps, as far as it is known how many",
         single(sums.stream_gaps.1),
     );
     let refused = sums.refused.iter();
-    families.counter(
+    families.add(
         "tailcast_refused_total",
         "Requests that were refused",
         refused.map(|&(reason, number)| (vec![("reason", reason)], number as f64)),
     );
-    families.counter(
+    families.add(
         "tailcast_batches_total",
         "Batches of lines that were published",
         single(counts.batches.load(Ordering::Relaxed)),
     );
-    families.counter(
+    families.add(
         "tailcast_rounds_total",
         "Rounds of delivery to the live streams",
         single(sums.rounds),
@@ -200,39 +192,34 @@ fn of_streams(families: &mut Families, sums: &Sums) {
 }
 
 fn of_brokers(families: &mut Families, (tallies, hub): (&[Arc<Tally>], &Hub)) {
-    let by_broker = |value: &dyn Fn(&Tally) -> u64| -> Vec<_> {
-        let value = |tally: &Arc<Tally>| value(tally) as f64;
-        let tallies = tallies.iter();
-        tallies
-            .map(|tally| (vec![("broker", tally.broker.as_str())], value(tally)))
-            .collect()
-    };
-    families.gauge(
+    let by_broker =
+        |value: &dyn Fn(&Arc<Tally>) -> u64| by("broker", tallies, |tally| &tally.broker, value);
+    families.add(
         "tailcast_publish_connected",
         "Whether the broker can be published to",
         by_broker(&|tally| u64::from(tally.is_connected())),
     );
-    families.counter(
+    families.add(
         "tailcast_publish_connections_total",
         "Connections that the broker has welcomed",
         by_broker(&|tally| tally.connections.load(Ordering::Relaxed)),
     );
-    families.counter(
+    families.add(
         "tailcast_publish_lines_total",
         "Lines that the broker has acknowledged, those that came again included",
         by_broker(&|tally| tally.lines.load(Ordering::Relaxed)),
     );
-    families.counter(
+    families.add(
         "tailcast_publish_messages_total",
         "Messages with these lines and with events",
         by_broker(&|tally| tally.messages.load(Ordering::Relaxed)),
     );
-    families.gauge(
+    families.add(
         "tailcast_publish_in_flight",
         "Messages that the broker has not acknowledged",
         by_broker(&|tally| tally.in_flight.load(Ordering::Relaxed) as u64),
     );
-    families.gauge(
+    families.add(
         "tailcast_publish_lag_bytes",
         "What the broker has not acknowledged of the files, as far as they still stand",
         by_broker(&|tally| tally.behind_bytes(hub)),
@@ -240,19 +227,14 @@ fn of_brokers(families: &mut Families, (tallies, hub): (&[Arc<Tally>], &Hub)) {
 }
 
 fn of_upstreams(families: &mut Families, counts: &[UpstreamCount]) {
-    let by_host = |value: &dyn Fn(&UpstreamCount) -> u64| {
-        let mut values = Vec::new();
-        for count in counts {
-            values.push((vec![("upstream", count.host.as_str())], value(count) as f64));
-        }
-        values
-    };
-    families.gauge(
+    let by_host =
+        |value: &dyn Fn(&UpstreamCount) -> u64| by("upstream", counts, |count| &count.host, value);
+    families.add(
         "tailcast_upstream_up",
         "Whether the stream of the other tailcast is open",
         by_host(&|count| u64::from(count.up.load(Ordering::Relaxed))),
     );
-    families.counter(
+    families.add(
         "tailcast_upstream_connections_total",
         "Streams of the other tailcast that were opened: all but the first are reconnects",
         by_host(&|count| count.connections.load(Ordering::Relaxed)),
@@ -261,36 +243,32 @@ fn of_upstreams(families: &mut Families, counts: &[UpstreamCount]) {
 
 type Labels<'a> = Vec<(&'a str, &'a str)>;
 
+/// The value of each of `all`, with its name as the label.
+fn by<'a, T>(
+    label: &'a str,
+    all: &'a [T],
+    name: fn(&T) -> &str,
+    value: &dyn Fn(&T) -> u64,
+) -> Vec<(Labels<'a>, f64)> {
+    let each = |one: &'a T| (vec![(label, name(one))], value(one) as f64);
+    all.iter().map(each).collect()
+}
+
 #[derive(Default)]
 struct Families(String);
 
 impl Families {
-    fn gauge<'a>(
-        &mut self,
-        name: &str,
-        help: &str,
-        values: impl IntoIterator<Item = (Labels<'a>, f64)>,
-    ) {
-        self.add(name, help, "gauge", values);
-    }
-
-    fn counter<'a>(
-        &mut self,
-        name: &str,
-        help: &str,
-        values: impl IntoIterator<Item = (Labels<'a>, f64)>,
-    ) {
-        self.add(name, help, "counter", values);
-    }
-
-    /// Without a value nothing is said of it.
+    /// By its name it is a counter or a gauge. Without a value nothing is said of it.
     fn add<'a>(
         &mut self,
         name: &str,
         help: &str,
-        kind: &str,
         values: impl IntoIterator<Item = (Labels<'a>, f64)>,
     ) {
+        let kind = match name.ends_with("_total") {
+            true => "counter",
+            false => "gauge",
+        };
         let mut head = format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
         for (labels, value) in values {
             let escaped = |text: &str| {
