@@ -39,20 +39,29 @@ impl Back<'_> {
     /// Where the last `wanted` lines before `end` begin, `end` being the end of a line or piece; the file's start where
     /// there are fewer, and `wanted` is then what is still missing. `None` where `pause` gave up. Blocks on the disk.
     pub fn last(&mut self, end: u64, wanted: &mut u64) -> io::Result<Option<u64>> {
-        if let Some(reading) = self.records.take() {
-            return self.last_records(&reading, end, wanted);
-        }
+        let reading = self.records.take();
+        // No record is longer.
+        let long = reading
+            .as_ref()
+            .map_or(0, |_| open_bytes_max(self.line_bytes_max) as u64);
         let mut end = end;
+        let mut bytes = BACK_BLOCK_BYTES as u64;
         let mut block = Vec::new();
         let mut ends = Vec::new();
         while end > self.start && *wanted > 0 {
-            let begin = self.start.max(end.saturating_sub(BACK_BLOCK_BYTES as u64));
-            self.read(begin, end, &mut block)?;
-            let first = if begin == self.start {
-                0
-            } else {
+            let mut begin = self.start.max(end.saturating_sub(bytes));
+            let read_bytes = end - begin;
+            if begin > self.start || reading.is_none() {
+                self.read(begin, end, &mut block)?;
+            }
+            let mut first = 0;
+            if begin > self.start {
                 match memchr(b'\n', &block[..block.len() - 1]) {
-                    Some(newline) => newline + 1,
+                    Some(newline) => first = newline + 1,
+                    None if read_bytes <= long => {
+                        bytes *= 4;
+                        continue;
+                    }
                     None => {
                         let Some(line) = self.line_start(begin)? else {
                             return Ok(None);
@@ -64,80 +73,55 @@ impl Back<'_> {
                         continue;
                     }
                 }
-            };
-            ends.clear();
-            ends.push(0);
-            lines::split(&block[first..], true, self.line_bytes_max, &mut ends);
-            for pair in ends.windows(2).rev() {
-                let raw = &block[first + pair[0] as usize..first + pair[1] as usize];
-                if self.passes.is_none_or(|passes| passes(content(raw))) {
-                    *wanted -= 1;
-                    if *wanted == 0 {
-                        return Ok(Some(begin + first as u64 + u64::from(pair[0])));
-                    }
-                }
             }
-            if (self.pause)(end - begin).is_break() {
+            begin += first as u64;
+            let place = match &reading {
+                None => {
+                    ends.clear();
+                    ends.push(0);
+                    lines::split(&block[first..], true, self.line_bytes_max, &mut ends);
+                    let raw =
+                        |pair: &[u32]| &block[first + pair[0] as usize..first + pair[1] as usize];
+                    let pairs = ends.windows(2).rev();
+                    self.last_that_passes(pairs.map(|pair| (pair[0], raw(pair))), wanted)
+                }
+                Some(reading) => {
+                    let made = reading.lines_between(self.file, begin, end)?;
+                    let start = |i: usize| i.checked_sub(1).map_or(0, |before| made.ends[before]);
+                    let all = (0..made.ends.len()).rev();
+                    let all = all.map(|i| (start(i), made.records.written(i)));
+                    self.last_that_passes(all, wanted)
+                }
+            };
+            if let Some(place) = place {
+                return Ok(Some(begin + u64::from(place)));
+            }
+            if (self.pause)(read_bytes).is_break() {
                 return Ok(None);
             }
-            end = begin + first as u64;
+            end = begin;
+            // What is open at the beginning of a block of records is looked for before it: large blocks spare that.
+            bytes = (bytes * 4).min(long).max(BACK_BLOCK_BYTES as u64);
         }
         Ok(Some(end))
     }
 
-    /// The same where lines are made of records.
-    fn last_records(
-        &mut self,
-        reading: &Reading,
-        end: u64,
+    /// Counts those of `lines`, youngest first, that pass off `wanted`; where that comes to nothing, the place of the one
+    /// with which it does.
+    fn last_that_passes<'l>(
+        &self,
+        lines: impl Iterator<Item = (u32, &'l [u8])>,
         wanted: &mut u64,
-    ) -> io::Result<Option<u64>> {
-        let long = open_bytes_max(self.line_bytes_max) as u64;
-        let mut end = end;
-        let mut bytes = BACK_BLOCK_BYTES as u64;
-        let mut block = Vec::new();
-        while end > self.start && *wanted > 0 {
-            let mut begin = self.start.max(end.saturating_sub(bytes));
-            if begin > self.start {
-                self.read(begin, end, &mut block)?;
-                match memchr(b'\n', &block[..block.len() - 1]) {
-                    Some(newline) => begin += newline as u64 + 1,
-                    None if end - begin <= long => {
-                        bytes *= 4;
-                        continue;
-                    }
-                    // No record is that long.
-                    None => {
-                        let Some(line) = self.line_start(begin)? else {
-                            return Ok(None);
-                        };
-                        if let Some(place) = self.last_of_long_line(line, end, wanted)? {
-                            return Ok(Some(place));
-                        }
-                        end = line;
-                        continue;
-                    }
+    ) -> Option<u32> {
+        for (place, raw) in lines {
+            if self.passes.is_none_or(|passes| passes(content(raw))) {
+                *wanted -= 1;
+                if *wanted == 0 {
+                    return Some(place);
                 }
             }
-            let made = reading.lines_between(self.file, begin, end)?;
-            for i in (0..made.ends.len()).rev() {
-                let line = content(made.records.written(i));
-                if self.passes.is_none_or(|passes| passes(line)) {
-                    *wanted -= 1;
-                    if *wanted == 0 {
-                        let before = i.checked_sub(1).map_or(0, |before| made.ends[before]);
-                        return Ok(Some(begin + u64::from(before)));
-                    }
-                }
-            }
-            if (self.pause)(end - begin).is_break() {
-                return Ok(None);
-            }
-            end = begin;
-            // What is open at the beginning of a block is looked for before it: large blocks spare that.
-            bytes = (bytes * 4).min(long);
         }
-        Ok(Some(end))
+        None
     }
 
     /// Where the line begins that holds the byte before `end`, scanning backwards.
