@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::poll::PollFlags;
+use tungstenite::error::ProtocolError;
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message, Utf8Bytes};
 
@@ -71,13 +72,8 @@ impl Session {
         };
         for text in to_say {
             let mut stream = Stream(&mut session.connection);
-            match session.context.write(&mut stream, Message::text(text)) {
-                // It is queued: `next` writes it on.
-                Ok(()) => {}
-                Err(Error::Io(error)) if is_not_yet(&error) => {}
-                Err(Error::Io(error)) => return Err(Trouble::Broken(error)),
-                Err(error) => return Err(Trouble::Nonsense(error.to_string())),
-            }
+            // Where it is not written yet, it is queued: `next` writes it on.
+            so_far(session.context.write(&mut stream, Message::text(text)))?;
         }
         Ok(session)
     }
@@ -125,12 +121,13 @@ impl Session {
     fn read(&mut self) -> Result<Option<Said>, Trouble> {
         loop {
             let read = self.context.read(&mut Stream(&mut self.connection));
-            if read.is_ok() {
-                self.heard = Instant::now();
-            }
-            match read {
-                Ok(Message::Text(text)) => return Ok(Some(Said::Text(text))),
-                Ok(Message::Close(frame)) => {
+            let Some(message) = so_far(read)? else {
+                return Ok(None);
+            };
+            self.heard = Instant::now();
+            match message {
+                Message::Text(text) => return Ok(Some(Said::Text(text))),
+                Message::Close(frame) => {
                     // The answer to it goes out, as far as the kernel takes it.
                     let _ = self.flush();
                     return match frame {
@@ -143,28 +140,30 @@ impl Session {
                         None => Err(Trouble::Ended(String::new())),
                     };
                 }
-                Ok(_) => {}
-                Err(Error::Io(error)) if is_not_yet(&error) => return Ok(None),
-                Err(Error::Io(error)) => return Err(Trouble::Broken(error)),
-                Err(Error::ConnectionClosed | Error::AlreadyClosed) => {
-                    return Err(Trouble::Ended(String::new()));
-                }
-                Err(Error::Protocol(
-                    tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
-                )) => return Err(Trouble::Ended(String::new())),
-                Err(error) => return Err(Trouble::Nonsense(error.to_string())),
+                _ => {}
             }
         }
     }
 
     /// Writes what waits to be written; whether some of it still waits.
     fn flush(&mut self) -> Result<bool, Trouble> {
-        match self.context.flush(&mut Stream(&mut self.connection)) {
-            Ok(()) | Err(Error::ConnectionClosed | Error::AlreadyClosed) => Ok(false),
-            Err(Error::Io(error)) if is_not_yet(&error) => Ok(true),
-            Err(Error::Io(error)) => Err(Trouble::Broken(error)),
-            Err(error) => Err(Trouble::Nonsense(error.to_string())),
-        }
+        let flushed = so_far(self.context.flush(&mut Stream(&mut self.connection)))?;
+        Ok(flushed.is_none())
+    }
+}
+
+/// What the protocol engine gives; `None` where the socket has nothing to give, or takes nothing, just now.
+fn so_far<T>(given: Result<T, Error>) -> Result<Option<T>, Trouble> {
+    match given {
+        Ok(given) => Ok(Some(given)),
+        Err(Error::Io(error)) if is_not_yet(&error) => Ok(None),
+        Err(Error::Io(error)) => Err(Trouble::Broken(error)),
+        Err(
+            Error::ConnectionClosed
+            | Error::AlreadyClosed
+            | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake),
+        ) => Err(Trouble::Ended(String::new())),
+        Err(error) => Err(Trouble::Nonsense(error.to_string())),
     }
 }
 
