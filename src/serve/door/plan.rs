@@ -25,18 +25,23 @@ use crate::via;
 /// A stream request that was checked, and that can be begun.
 #[derive(Debug)]
 pub struct Plan {
-    selection: Selection,
-    several: bool,
-    shape: Shape,
+    /// Which sources.
+    pub selection: Selection,
+    /// The stream may be of several files.
+    pub several: bool,
+    /// What its lines look like.
+    pub shape: Shape,
     wanted: Wanted,
-    filter: Option<Filter>,
+    /// Once it is compiled.
+    pub filter: Option<Filter>,
     lines: Lines,
     since: Option<Time>,
     until: Option<Time>,
     after: Vec<Id>,
     /// In which source.
     before: Option<(u32, Id)>,
-    follow: bool,
+    /// It goes on after what was published when it began.
+    pub follow: bool,
     /// A reconnect of an `EventSource` that may have nothing more to get.
     may_be_over: bool,
 }
@@ -189,31 +194,6 @@ impl Plan {
             }
         });
         Ok(())
-    }
-
-    /// What its lines look like.
-    pub fn shape(&self) -> Shape {
-        self.shape
-    }
-
-    /// It is of several files.
-    pub fn several(&self) -> bool {
-        self.several
-    }
-
-    /// Which lines it wants.
-    pub fn filter(&self) -> Option<&Filter> {
-        self.filter.as_ref()
-    }
-
-    /// It goes on after the history.
-    pub fn selection(&self) -> &Selection {
-        &self.selection
-    }
-
-    /// Whether it goes on after its history.
-    pub fn follow(&self) -> bool {
-        self.follow
     }
 
     /// Its status depends on what is found.

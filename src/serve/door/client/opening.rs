@@ -89,7 +89,7 @@ impl Client<'_> {
             Framing::Chunked => Coding::wanted(request),
             Framing::WebSocket | Framing::Bare => Coding::Identity,
         };
-        let content_type = match plan.shape() {
+        let content_type = match plan.shape {
             Shape::SseText | Shape::SseJson => answer::EVENTS,
             Shape::JsonLine => answer::JSON_LINES,
             _ => answer::TEXT,
@@ -97,7 +97,7 @@ impl Client<'_> {
         let extension = key.as_ref().and_then(|_| deflate_answer(request));
         let mut head = match &key {
             Some(accept) => {
-                let protocol = (plan.shape() == Shape::Exact).then_some(via::PROTOCOL);
+                let protocol = (plan.shape == Shape::Exact).then_some(via::PROTOCOL);
                 answer::upgrade_head(accept, extension.as_deref(), protocol, cors)
             }
             None => answer::stream_head(content_type, coding, body, cors),
@@ -114,12 +114,7 @@ impl Client<'_> {
         let whom = self.visitor.socket.whom();
         // Behind the place: what a filter costs, only those cost who have one.
         plan.compile_filter(self.routes, whom)?;
-        let mut wire = Wire::new(
-            plan.shape(),
-            framing,
-            plan.several(),
-            plan.filter().cloned(),
-        );
+        let mut wire = Wire::new(plan.shape, framing, plan.several, plan.filter.clone());
         if coding == Coding::Gzip {
             wire = wire.gzipped();
         } else if extension.is_some() {
@@ -128,7 +123,7 @@ impl Client<'_> {
         head.extend_from_slice(&wire.preamble());
         let mut started = None;
         if plan.must_know_first() {
-            let noted = note(&self.routes.shared.hub, plan.selection(), plan.follow());
+            let noted = note(&self.routes.shared.hub, &plan.selection, plan.follow);
             let half_since = Cell::new(None);
             let is_over = || self.is_over(&plan, &half_since);
             started = plan.start(self.routes, noted, whom, &is_over)?;
@@ -229,11 +224,11 @@ impl Client<'_> {
             let noted = opening.noted.take();
             let plan = &opening.plan;
             let noted = noted
-                .unwrap_or_else(|| note(&self.routes.shared.hub, plan.selection(), plan.follow()));
+                .unwrap_or_else(|| note(&self.routes.shared.hub, &plan.selection, plan.follow));
             if !self.send(&std::mem::take(&mut opening.head)) {
                 return None;
             }
-            if opening.plan.shape() == Shape::Exact {
+            if opening.plan.shape == Shape::Exact {
                 if let Some(said) = &mut opening.websocket {
                     let places = self.hear_places(said)?;
                     opening.plan.goes_on_after(&places).ok()?;
@@ -278,7 +273,7 @@ impl Client<'_> {
             noted: _,
         } = opening;
         let (reader, first) = started?;
-        if plan.several() {
+        if plan.several {
             wire.stands(reader.ids());
             // What was read to know the status is not sent yet.
             wire.stands(first.iter().filter_map(|segment| match &segment.kind {
@@ -291,7 +286,7 @@ impl Client<'_> {
         let mut link = Link::new(Arc::clone(&self.visitor.socket), websocket, wire, life);
         link.push_raw(&head);
         for chunk in first {
-            let sifted = Sifted::of(&chunk, plan.filter());
+            let sifted = Sifted::of(&chunk, plan.filter.as_ref());
             link.push_chunk(chunk, &sifted);
         }
         let peer = Arc::new(Peer::new(Arc::clone(&self.visitor), link, selection));
@@ -300,7 +295,7 @@ impl Client<'_> {
         self.visitor.socket.keep_alive(interval);
         let shared = &self.routes.shared;
         let held = (place, passage);
-        Some(Box::new(Stream::new(shared, held, peer, plan.follow())))
+        Some(Box::new(Stream::new(shared, held, peer, plan.follow)))
     }
 
     /// Whether nobody waits for `plan` any more: its peer has left, or is to be ended. One that has shut its sending side
@@ -310,7 +305,7 @@ impl Client<'_> {
         if self.visitor.is_ended() || socket.is_left(false) {
             return true;
         }
-        let may_be_half = !plan.follow() || self.visitor.may_half_close();
+        let may_be_half = !plan.follow || self.visitor.may_half_close();
         if may_be_half || !socket.is_left(true) {
             return false;
         }
