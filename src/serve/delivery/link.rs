@@ -45,17 +45,6 @@ pub enum Carried {
     OwnThread,
 }
 
-/// What was taken from the queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Took {
-    /// All that there is, or enough for one write.
-    All,
-    /// Its own thread has to go on, once what waits is written.
-    NotHere,
-    /// All, and the hub has dropped the sender.
-    Cut,
-}
-
 /// What is to be written to one client, and what it says.
 #[derive(Debug)]
 pub struct Link {
@@ -191,32 +180,19 @@ impl Link {
             if !self.flush_replies()? {
                 return Ok(Carried::Blocked);
             }
-            let took = match self.state() {
-                State::Live => self.take(own_thread),
-                _ => Took::All,
-            };
+            let may_go_on = self.take(own_thread);
             if self.outbox.is_empty() {
-                if took == Took::Cut {
-                    self.falls_back();
-                }
-                return match took {
-                    Took::All => self.flushed(),
-                    Took::Cut | Took::NotHere => Ok(Carried::OwnThread),
-                };
+                return Ok(match may_go_on {
+                    false => Carried::OwnThread,
+                    // A socket that encrypts may hold some of what was written back.
+                    true if self.socket.flush()? => Carried::Drained,
+                    true => Carried::Blocked,
+                });
             }
             if !self.write()? {
                 return Ok(Carried::Blocked);
             }
         }
-    }
-
-    /// Drained, once the kernel has all that was written: a socket that encrypts may hold some of it back.
-    fn flushed(&self) -> io::Result<Carried> {
-        Ok(if self.socket.flush()? {
-            Carried::Drained
-        } else {
-            Carried::Blocked
-        })
     }
 
     /// Writes the protocol's replies, unless they must wait for the end of a frame of ours; false where the socket is

@@ -10,8 +10,8 @@ use crate::serve::delivery::filter::Sifted;
 use crate::serve::delivery::wire::{FrameEnd, Sum};
 use crate::source::{Batch, Chunk, Kind, Segment};
 
+use super::Link;
 use super::outbox::{Item, Place};
-use super::{Link, Took};
 
 impl Link {
     /// Queues bytes that are no segment: a head, a heartbeat, an ending.
@@ -167,18 +167,25 @@ impl Link {
         Some(gone)
     }
 
-    /// Takes some batches from the queue, as many as may be taken on this thread.
-    pub(super) fn take(&mut self, own_thread: bool) -> Took {
+    /// Takes some batches from the queue of one who is live, as many as may be taken on this thread and written at once.
+    /// False where its own thread has to go on once those are written: to encode what comes, or to read the files.
+    pub(super) fn take(&mut self, own_thread: bool) -> bool {
         while self.outbox.len() < TAKEN_MAX {
             let Some(queue) = self.life.live() else {
-                return Took::All;
+                return true;
             };
             let next = self.next.take().map_or_else(|| queue.try_recv(), Ok);
             let batch = match next {
                 // Race: another one is queued from here on. Whoever carries it finds the lock taken, and wakes the thread.
                 Ok(batch) => batch,
-                Err(TryRecvError::Empty) => return Took::All,
-                Err(TryRecvError::Disconnected) => return Took::Cut,
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => {
+                    // What was taken before goes out first.
+                    if self.outbox.is_empty() {
+                        self.falls_back();
+                    }
+                    return false;
+                }
             };
             let may_sift = own_thread || self.sifts_quickly(&batch);
             if may_sift && self.shares(&batch) {
@@ -186,13 +193,13 @@ impl Link {
             } else if may_sift && self.outbox.is_empty() {
                 // What it encodes for itself it writes before it takes more.
                 self.take_in_own(&batch);
-                return Took::All;
+                return true;
             } else {
                 self.next = Some(batch);
-                return Took::NotHere;
+                return false;
             }
         }
-        Took::All
+        true
     }
 
     /// The stream is of the source of `segment`.
