@@ -4,7 +4,6 @@
 //! [`upgrade_head`]. All of them end their connection, which `Connection: close` says: a stream has no next
 //! request, and nothing is gained by keeping the others. So no request can hide behind another one.
 
-use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
@@ -45,15 +44,23 @@ pub struct Answer {
 impl Answer {
     /// An answer with a body.
     pub fn new(status: StatusCode, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
-        let answer = Self {
+        let answer = Self::bare(status)
+            .dated()
+            .with("Content-Type", content_type)
+            .with("Connection", "close");
+        Self {
+            body: Some(body.into()),
+            ..answer
+        }
+    }
+
+    /// No field, and no body.
+    fn bare(status: StatusCode) -> Self {
+        Self {
             status,
             fields: Vec::new(),
-            body: Some(body.into()),
-        };
-        answer
-            .protected()
-            .with("Content-Type", content_type)
-            .with("Connection", "close")
+            body: None,
+        }
     }
 
     /// One line of text.
@@ -80,29 +87,17 @@ impl Answer {
 
     /// 204: there is nothing to say, which tells an `EventSource` to stop.
     pub fn no_content() -> Self {
-        let answer = Self {
-            status: StatusCode::NO_CONTENT,
-            fields: Vec::new(),
-            body: None,
-        };
-        answer
-            .protected()
+        Self::bare(StatusCode::NO_CONTENT)
+            .dated()
             .with("Cache-Control", "no-store")
             .with("Connection", "close")
     }
 
     /// 204 to the preflight of an allowed foreign origin.
     pub fn preflight(cors: &Cors) -> Self {
-        let answer = Self {
-            status: StatusCode::NO_CONTENT,
-            fields: Vec::new(),
-            body: None,
-        };
-        let fields = Cors::preflight_fields();
-        fields
-            .fold(answer.protected(), |answer, (name, value)| {
-                answer.with(name, value)
-            })
+        let answer = Self::bare(StatusCode::NO_CONTENT).dated();
+        Cors::preflight_fields()
+            .fold(answer, |answer, (name, value)| answer.with(name, value))
             .with("Connection", "close")
             .with_cors(Some(cors))
     }
@@ -138,10 +133,10 @@ impl Answer {
     pub fn encode(&self, method: Method) -> Vec<u8> {
         let mut head = status_line(self.status);
         for (name, value) in &self.fields {
-            push_field(&mut head, name, value);
+            head.push_str(&format!("{name}: {value}\r\n"));
         }
         if let Some(body) = &self.body {
-            push_field(&mut head, "Content-Length", &body.len().to_string());
+            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
         }
         head.push_str("\r\n");
         let mut bytes = head.into_bytes();
@@ -155,7 +150,10 @@ impl Answer {
         PROTECTION
             .into_iter()
             .fold(self, |answer, (name, value)| answer.with(name, value))
-            .with("Date", date())
+    }
+
+    fn dated(self) -> Self {
+        self.protected().with("Date", date())
     }
 }
 
@@ -175,28 +173,22 @@ pub fn stream_head(
     framing: BodyLength,
     cors: Option<&Cors>,
 ) -> Vec<u8> {
-    let mut head = status_line(StatusCode::OK);
-    for (name, value) in PROTECTION {
-        push_field(&mut head, name, value);
-    }
-    push_field(&mut head, "Date", &date());
-    push_field(&mut head, "Content-Type", content_type);
-    push_field(&mut head, "Cache-Control", "no-store");
-    // nginx would hold lines back until its buffer is full.
-    push_field(&mut head, "X-Accel-Buffering", "no");
+    let mut answer = Answer::bare(StatusCode::OK)
+        .dated()
+        .with("Content-Type", content_type)
+        .with("Cache-Control", "no-store")
+        // nginx would hold lines back until its buffer is full.
+        .with("X-Accel-Buffering", "no");
     if coding == Coding::Gzip {
-        push_field(&mut head, "Content-Encoding", "gzip");
+        answer = answer.with("Content-Encoding", "gzip");
     }
-    match framing {
-        BodyLength::Chunked => push_field(&mut head, "Transfer-Encoding", "chunked"),
-        BodyLength::UntilClose => {}
+    if framing == BodyLength::Chunked {
+        answer = answer.with("Transfer-Encoding", "chunked");
     }
-    push_field(&mut head, "Connection", "close");
-    push_cors(&mut head, cors);
+    answer = answer.with("Connection", "close").with_cors(cors);
     // The body depends on Accept-Encoding even where it is plain. Beside CORS's there may be two (RFC 9110, section 5.3).
-    push_field(&mut head, "Vary", "Accept-Encoding");
-    head.push_str("\r\n");
-    head.into_bytes()
+    answer.fields.push(("Vary", "Accept-Encoding".to_owned()));
+    answer.encode(Method::Get)
 }
 
 /// The head of a 101 to WebSocket; `accept` is derived from the client's key, `extension` and `protocol` are what was
@@ -207,24 +199,22 @@ pub fn upgrade_head(
     protocol: Option<&str>,
     cors: Option<&Cors>,
 ) -> Vec<u8> {
-    let mut head = status_line(StatusCode::SWITCHING_PROTOCOLS);
-    push_field(&mut head, "Upgrade", "websocket");
-    push_field(&mut head, "Connection", "Upgrade");
-    push_field(&mut head, "Sec-WebSocket-Accept", accept);
+    let mut answer = Answer::bare(StatusCode::SWITCHING_PROTOCOLS)
+        .with("Upgrade", "websocket")
+        .with("Connection", "Upgrade")
+        .with("Sec-WebSocket-Accept", accept);
     if let Some(extension) = extension {
-        push_field(&mut head, "Sec-WebSocket-Extensions", extension);
+        answer = answer.with("Sec-WebSocket-Extensions", extension);
     }
     if let Some(protocol) = protocol {
-        push_field(&mut head, "Sec-WebSocket-Protocol", protocol);
+        answer = answer.with("Sec-WebSocket-Protocol", protocol);
     }
-    for (name, value) in PROTECTION {
-        push_field(&mut head, name, value);
-    }
-    push_field(&mut head, "Cache-Control", "no-store");
-    push_field(&mut head, "X-Accel-Buffering", "no");
-    push_cors(&mut head, cors);
-    head.push_str("\r\n");
-    head.into_bytes()
+    answer
+        .protected()
+        .with("Cache-Control", "no-store")
+        .with("X-Accel-Buffering", "no")
+        .with_cors(cors)
+        .encode(Method::Get)
 }
 
 /// Who has a clock says when it answered (RFC 9110, section 6.6.1).
@@ -248,17 +238,6 @@ fn status_line(status: StatusCode) -> String {
         status.as_str(),
         status.canonical_reason().unwrap_or_default()
     )
-}
-
-fn push_field(head: &mut String, name: &str, value: &str) {
-    // Writing to a String can't fail.
-    let _ = write!(head, "{name}: {value}\r\n");
-}
-
-fn push_cors(head: &mut String, cors: Option<&Cors>) {
-    for (name, value) in cors.into_iter().flat_map(Cors::fields) {
-        push_field(head, name, &value);
-    }
 }
 
 fn is_one_line(value: &str) -> bool {
