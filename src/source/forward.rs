@@ -231,7 +231,7 @@ pub fn read_lines(
 ///
 /// Race: between two pages of a read the file may be truncated and rewritten to more. Then the overlap is another one
 /// after the read. The watcher will find that out, but what was read would lie on the shelf until then.
-fn is_of_one_moment(file: &File, read: &[u8], from: u64, lead: usize) -> io::Result<bool> {
+pub fn is_of_one_moment(file: &File, read: &[u8], from: u64, lead: usize) -> io::Result<bool> {
     if read.len() <= PAGE_BYTES {
         return Ok(true);
     }

@@ -20,7 +20,7 @@ use memchr::memchr;
 use crate::limits::{
     HEAD_CHECKED_BYTES, OVERLAP_BYTES, PAGE_BYTES, TAIL_CHECKED_BYTES, TURN_BYTES,
 };
-use crate::source::forward::{Footing, read_full};
+use crate::source::forward::{Footing, is_of_one_moment, read_full};
 use crate::source::record::{Before, Joiner, Made, grammar_of};
 use crate::source::{Grammar, Id, IdMaker, Identity, Lines, Source, lines};
 
@@ -246,12 +246,8 @@ impl Held {
         }
         // Race: between two pages of this read the file may have been truncated and rewritten to more. What was read
         // is of one content only if the overlap is still the same after it.
-        if n - overlap > PAGE_BYTES && overlap > 0 {
-            let mut again = [0; OVERLAP_BYTES];
-            let have = read_full(&self.file, &mut again[..overlap], from)?;
-            if have < overlap || !self.overlaps(&again[..overlap]) {
-                return Ok(Found::Changed);
-            }
+        if !is_of_one_moment(&self.file, &buf[..n], from, overlap)? {
+            return Ok(Found::Changed);
         }
         self.at_end = n < window;
         // Invariant: a NUL is not taken before something else follows it, for the page it is in may have been added
