@@ -38,6 +38,16 @@ pub struct Sibling {
 }
 
 impl Sibling {
+    fn of(path: PathBuf, stat: &fs::Metadata, compressed: bool) -> Sibling {
+        Sibling {
+            path,
+            identity: Identity::of(stat),
+            modified: stat.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+            compressed,
+            unordered: false,
+        }
+    }
+
     /// When it was created; where the file system does not know, the last write.
     pub fn born(&self) -> SystemTime {
         self.identity.born.unwrap_or(self.modified)
@@ -77,19 +87,8 @@ pub enum Reach<'a> {
     Any,
 }
 
-/// The rotated siblings of the file at `path` (itself not among them), oldest first.
-///
-/// A directory that can't be read has none. Blocks on the disk.
-pub fn rotated(path: &Path) -> Vec<Sibling> {
-    rotated_within(path, Reach::Known)
-}
-
-/// The same, with names of which more is known. Blocks on the disk.
-pub fn rotated_within(path: &Path, reach: Reach<'_>) -> Vec<Sibling> {
-    listed(path, reach).siblings
-}
-
-/// The same, and whether they are all of one moment. Blocks on the disk.
+/// The rotated siblings of the file at `path` that `reach` takes in (itself not among them), oldest first, and whether they
+/// are all of one moment. Blocks on the disk.
 ///
 /// Race: a directory that is read while files in it are renamed may leave some out, or show them twice. What two listings
 /// agree on is right, and one alone is where the directory has not changed for a while.
@@ -194,13 +193,7 @@ pub fn plain(path: PathBuf) -> Option<Sibling> {
     let stat = fs::symlink_metadata(&path)
         .ok()
         .filter(fs::Metadata::is_file)?;
-    Some(Sibling {
-        identity: Identity::of(&stat),
-        modified: stat.modified().unwrap_or(SystemTime::UNIX_EPOCH),
-        compressed: false,
-        unordered: false,
-        path,
-    })
+    Some(Sibling::of(path, &stat, false))
 }
 
 /// Whether `other` has a name that rotators are known to give to the file at `path`. Blocks on the disk.
@@ -327,13 +320,7 @@ impl Family {
             Some((_, compressed)) => compressed,
             None => !compressed_ending(other.as_bytes()).is_empty(),
         };
-        Some(Sibling {
-            path: directory.join(other),
-            identity: Identity::of(&stat),
-            modified: stat.modified().unwrap_or(SystemTime::UNIX_EPOCH),
-            compressed,
-            unordered: false,
-        })
+        Some(Sibling::of(directory.join(other), &stat, compressed))
     }
 
     /// The names of a style that is not known tell their order by their digits, too.

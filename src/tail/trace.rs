@@ -80,7 +80,7 @@ impl Trace {
         };
         let place = siblings::place(path);
         let among = |reach| {
-            let mut all = siblings::rotated_within(path, reach);
+            let mut all = siblings::listed(path, reach).siblings;
             all.retain(|sibling| !sibling.compressed && sibling.path != place);
             all.sort_by_key(|sibling| Reverse(sibling.modified));
             all.iter().take(TRACED_MAX).find_map(open)

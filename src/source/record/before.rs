@@ -14,7 +14,7 @@ use crate::limits::{
     OPEN_LINE_SLACK_BYTES,
 };
 use crate::source::forward::read_full;
-use crate::source::siblings::{self, Sibling};
+use crate::source::siblings::{self, Reach, Sibling};
 use crate::source::{Identity, Source, identity, inflate};
 
 use super::{Carry, Grammar, Reading, grammar_of, open_bytes_max};
@@ -65,7 +65,7 @@ fn find(
     line_bytes_max: usize,
 ) -> Option<Arc<Carry>> {
     let path = source.path();
-    let mut older = siblings::each_once(siblings::rotated(&path));
+    let mut older = siblings::each_once(siblings::listed(&path, Reach::Known).siblings);
     let is_own = |sibling: &Sibling| sibling.identity.is_inode(identity);
     let stands = match older.iter().position(is_own) {
         Some(at) => Stands::Beside(at),
