@@ -40,7 +40,11 @@ test: ## all tests; those that want a program that is not installed leave it out
 	@mkdir -p target && rm -f "$(LEFT_OUT)"
 	$(CARGO) test
 	$(CARGO) test --no-default-features --test it command::
-	$(CARGO) test --features webrtc --lib --test it --test page rtc::
+	@if [ -n "$$CI" ] || $(CARGO) test -q --no-run --features webrtc --lib --test it --test page 2>/dev/null; then \
+	  set -x; $(CARGO) test --features webrtc --lib --test it --test page rtc::; \
+	else \
+	  echo "left out: rtc:: wants Rust 1.88, pkg-config and libssl-dev (cargo check --features webrtc)" >>"$(LEFT_OUT)"; \
+	fi
 	@if [ -s "$(LEFT_OUT)" ]; then sort -u "$(LEFT_OUT)"; \
 	  echo "apt-get install curl netcat-openbsd openssl logrotate systemd nginx caddy mosquitto chromium nodejs" \
 	    "brings in what they want"; fi
