@@ -18,6 +18,7 @@ mod outages;
 mod recipes;
 mod refusals;
 mod sources;
+mod strangers;
 mod throughput;
 
 use std::io::Write;

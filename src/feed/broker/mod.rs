@@ -141,6 +141,13 @@ impl Broker {
             Subscription::new(self.version, &connect, &self.url.filter, Instant::now());
         let mut buf = vec![0; PIPE_READ_BYTES];
         loop {
+            // Asked in each round: a broker that talks without end can't keep us from our end.
+            if bell.is_stopping() {
+                subscription.disconnect();
+                // As far as the kernel takes it.
+                let _ = send(&mut connection, &mut subscription);
+                return Ok(());
+            }
             let mut to_write = send(&mut connection, &mut subscription).map_err(|e| failed(&e))?;
             match connection.read(&mut buf) {
                 Ok(0) => return Err(Trouble::Other("it closed the connection".to_owned())),
@@ -165,12 +172,6 @@ impl Broker {
             to_write |= !subscription.to_send().is_empty();
             bell.wait(Some(connection.waits(to_write)), subscription.deadline())
                 .map_err(|e| failed(&e))?;
-            if bell.is_stopping() {
-                subscription.disconnect();
-                // As far as the kernel takes it.
-                let _ = send(&mut connection, &mut subscription);
-                return Ok(());
-            }
         }
     }
 
