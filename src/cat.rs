@@ -45,11 +45,8 @@ pub fn run(cat: &Cat, bell: &Arc<Bell>) -> Result<(), StartError> {
     loop {
         let ended = match reading.open() {
             Ok(session) => {
-                if std::mem::take(&mut away) {
-                    log::warn!("{} is back: going on where it was", cat.url);
-                }
                 let opened = Instant::now();
-                let ended = reading.pass_on(session);
+                let ended = reading.pass_on(session, &mut away);
                 back_off.forget_after(opened.elapsed());
                 ended
             }
@@ -114,11 +111,15 @@ impl Reading<'_> {
         Session::open(&ask, trust, &mut self.lookup, self.bell, CAT_PING_INTERVAL)
     }
 
-    /// Writes what the other says, for as long as it says anything.
-    fn pass_on(&mut self, mut session: Session) -> Result<Ended, Trouble> {
+    /// Writes what the other says, for as long as it says anything. Then it is not `away` any more.
+    fn pass_on(&mut self, mut session: Session, away: &mut bool) -> Result<Ended, Trouble> {
         loop {
             let closed = (self.out.to.as_fd(), PollFlags::empty());
-            let text = match session.next(self.bell, Some(closed), CAT_PING_INTERVAL) {
+            let said = session.next(self.bell, Some(closed), CAT_PING_INTERVAL);
+            if said.is_ok() && std::mem::take(away) {
+                log::warn!("{} is back: going on where it was", self.cat.url);
+            }
+            let text = match said {
                 Ok(Said::Text(text)) => text,
                 Ok(Said::Complete) => return Ok(Ended::Done),
                 Ok(Said::Nothing) if self.out.is_closed() => return Ok(Ended::Done),

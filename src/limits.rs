@@ -897,6 +897,9 @@ pub const CAT_PING_INTERVAL: Duration = Duration::from_secs(25);
 /// byte of it may become six in JSON.
 pub const UPSTREAM_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 
+/// Bytes that wait for another tailcast's socket: ids that had no room in the head of our request, and answers to pings.
+pub const UPSTREAM_WRITE_BYTES: usize = 1024 * 1024;
+
 /// What is kept of a refusal, for the log: our own are one line.
 pub const UPSTREAM_REFUSAL_BYTES: usize = 512;
 

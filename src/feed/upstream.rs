@@ -138,7 +138,10 @@ impl Upstream {
         };
         let (trust, interval) = (self.trust.as_ref(), self.shared.ping_interval);
         let mut session = Session::open(&ask, trust, &mut self.lookup, bell, interval)?;
-        self.is_back();
+        let now = Instant::now();
+        for file in self.files.values_mut() {
+            file.gone.get_or_insert(now);
+        }
         // One that has nothing to say must not hold up our start.
         let mut at_most = UPSTREAM_FIRST_WAIT;
         let mut noted = Instant::now();
@@ -148,10 +151,12 @@ impl Upstream {
                 Said::Text(text) => {
                     let message = Message::parse(&text).map_err(Trouble::Nonsense)?;
                     self.take(&message)?;
+                    self.is_back();
                     has_news = true;
                 }
                 Said::Complete => return Err(Trouble::Ended(String::new())),
                 Said::Nothing => {
+                    self.is_back();
                     let is_due = noted.elapsed() >= UPSTREAM_NOTE_EVERY;
                     match is_due {
                         true => {
@@ -219,12 +224,9 @@ impl Upstream {
         self.files.values_mut().for_each(File::note);
     }
 
+    /// It has said what a tailcast says, or nothing yet. One that lets us in and then talks nonsense is not back.
     fn is_back(&mut self) {
         self.shared.counts.is_up(self.number, true);
-        let now = Instant::now();
-        for file in self.files.values_mut() {
-            file.gone.get_or_insert(now);
-        }
         let following = || format!("following {} as {}/…", self.url, self.host);
         if self.reach.is_back(following) {
             self.files.tell(&EventKind::Back, |_| true);

@@ -308,6 +308,9 @@ impl Opening<'_> {
                 let place = field("Location").unwrap_or_else(|| format!("nowhere, with {status}"));
                 Err(Trouble::Redirected(shown(place.as_bytes())))
             }
+            status if status < 300 => Err(Trouble::Nonsense(format!(
+                "it says {status} instead of {wanted}"
+            ))),
             status => {
                 self.heard.drain(..end);
                 Err(Trouble::Refused(status, self.refusal_line()))

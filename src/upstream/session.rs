@@ -14,7 +14,7 @@ use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message, Utf8Bytes};
 
 use crate::escape::shown;
-use crate::limits::UPSTREAM_MESSAGE_BYTES;
+use crate::limits::{UPSTREAM_MESSAGE_BYTES, UPSTREAM_WRITE_BYTES};
 use crate::outward::{Bell, Connection, Lookup, Trust, is_not_yet};
 
 use super::opening::{self, Ask, Opened};
@@ -61,6 +61,8 @@ impl Session {
         let mut config = WebSocketConfig::default();
         config.max_message_size = Some(UPSTREAM_MESSAGE_BYTES);
         config.max_frame_size = Some(UPSTREAM_MESSAGE_BYTES);
+        // One that pings without end and reads no answer must not fill our memory with them.
+        config.max_write_buffer_size = UPSTREAM_WRITE_BYTES;
         let now = Instant::now();
         let mut session = Session {
             connection,
@@ -86,7 +88,7 @@ impl Session {
         besides: Option<(BorrowedFd<'_>, PollFlags)>,
         at_most: Duration,
     ) -> Result<Said, Trouble> {
-        if let Some(said) = self.read()? {
+        if let Some(said) = self.read(bell)? {
             self.speaks = true;
             return Ok(said);
         }
@@ -109,17 +111,17 @@ impl Session {
         let until = until.min(now + at_most);
         let waits = std::iter::once(self.connection.waits(to_write)).chain(besides);
         bell.wait(waits, until)?;
-        if bell.is_stopping() {
-            return Err(Trouble::Stopped);
-        }
-        let said = self.read()?;
+        let said = self.read(bell)?;
         self.speaks = said.is_some();
         Ok(said.unwrap_or(Said::Nothing))
     }
 
-    /// One message, where there is one now.
-    fn read(&mut self) -> Result<Option<Said>, Trouble> {
+    /// One message, where there is one now. Also one that talks without end can't keep us from our end.
+    fn read(&mut self, bell: &Bell) -> Result<Option<Said>, Trouble> {
         loop {
+            if bell.is_stopping() {
+                return Err(Trouble::Stopped);
+            }
             let read = self.context.read(&mut Stream(&mut self.connection));
             let Some(message) = so_far(read)? else {
                 return Ok(None);

@@ -51,6 +51,9 @@ impl fmt::Display for Trouble {
                 f,
                 "it refuses with 401: {line} (here a line HOST[:PORT] TOKEN in --credentials-file)"
             ),
+            Trouble::Refused(status, line) if line.is_empty() => {
+                write!(f, "it refuses with {status}")
+            }
             Trouble::Refused(status, line) => write!(f, "it refuses with {status}: {line}"),
             Trouble::Redirected(place) => {
                 write!(

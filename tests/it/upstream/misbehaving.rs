@@ -2,12 +2,17 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tungstenite::handshake::derive_accept_key;
 
 use super::{start, text};
-use crate::support::{Logs, append};
+use crate::support::{DEADLINE, Logs, append, program, wait_until};
 
 /// Says `answer` to the heads of all who connect, in a thread that lives as long as the test program.
 fn other(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> u16 {
@@ -112,6 +117,102 @@ fn what_is_no_tailcast_at_all() {
         [&b"HTTP/1.1 200 OK\r\nX: "[..], &[b'x'; 40_000]].concat()
     });
     costs_one_line("accept key", |_| upgraded("", b""));
+}
+
+#[test]
+fn an_answer_that_is_no_refusal_is_not_called_one() {
+    for (answer, told) in [
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+            "it says 200 instead of 101",
+        ),
+        (
+            "HTTP/1.1 204 No Content\r\n\r\n",
+            "it says 204 instead of 101",
+        ),
+        (
+            "HTTP/1.1 502 Bad Gateway\r\n\r\n",
+            "it refuses with 502: trying until",
+        ),
+    ] {
+        costs_one_line(told, move |_| answer.as_bytes().to_vec());
+    }
+}
+
+#[test]
+fn one_that_lets_us_in_and_talks_nonsense_each_time_is_told_once() {
+    let message = frame(0x81, b"garbage");
+    let let_in = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&let_in);
+    let port = other(move |head| {
+        count.fetch_add(1, Ordering::Relaxed);
+        upgraded(head, &message)
+    });
+    let hub = start(&[], &[&format!("http://127.0.0.1:{port}/")]);
+    let tried = || let_in.load(Ordering::Relaxed) > 2;
+    assert!(wait_until(DEADLINE, tried), "{:?}", hub.said_so_far());
+    assert_eq!(hub.said_with("is away").len(), 1, "{:?}", hub.said_so_far());
+    assert!(
+        hub.said_with("is back: going on").is_empty(),
+        "{:?}",
+        hub.said_so_far()
+    );
+}
+
+/// Lets in whoever comes, and then says `frame` again and again, and reads nothing.
+fn talks_without_end(frame: &[u8]) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let frames = frame.repeat(1000);
+    let let_in = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&let_in);
+    thread::spawn(move || {
+        for mut peer in listener.incoming().map_while(Result::ok) {
+            let head = head(&mut peer);
+            if head.starts_with("GET /files") {
+                let list = r#"[{"name":"a"}]"#;
+                let _ = write!(
+                    peer,
+                    "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{list}",
+                    list.len()
+                );
+                continue;
+            }
+            let _ = peer.write_all(&upgraded(&head, b""));
+            while peer.write_all(&frames).is_ok() {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    });
+    (port, let_in)
+}
+
+#[test]
+fn one_that_talks_without_end_costs_no_memory_and_keeps_nobody_from_a_stop() {
+    let lines = r#"{"file":"a","from":"1.2.3.4","id":"1.2.3.4","lines":["x"]}"#;
+    for said in [frame(0x89, b"ping"), frame(0x81, lines.as_bytes())] {
+        let (port, heard) = talks_without_end(&said);
+        let url = format!("http://127.0.0.1:{port}/");
+        let hears = |than: usize| wait_until(DEADLINE, || heard.load(Ordering::Relaxed) > than);
+        let mut hub = start(&["--spool-size", "1M"], &[&url]);
+        assert!(hears(20));
+        assert!(hub.peak_kib() < 64 * 1024, "{} KiB", hub.peak_kib());
+        hub.signal(Signal::SIGTERM);
+        assert!(hub.ended(DEADLINE).is_some_and(|status| status.success()));
+        let mut command = program();
+        command.args(["cat", &url]).stdout(Stdio::null());
+        let mut cat = command.spawn().expect("start tailcast cat");
+        assert!(hears(heard.load(Ordering::Relaxed) + 20));
+        let pid = Pid::from_raw(i32::try_from(cat.id()).expect("a pid"));
+        kill(pid, Signal::SIGINT).expect("sent");
+        let mut ended = None;
+        wait_until(DEADLINE, || {
+            ended = cat.try_wait().expect("its status");
+            ended.is_some()
+        });
+        let _ = cat.kill();
+        assert!(ended.is_some_and(|status| status.success()), "{ended:?}");
+    }
 }
 
 #[test]
