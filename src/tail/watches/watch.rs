@@ -87,21 +87,12 @@ impl Watch {
     }
 
     pub(super) fn add(&mut self, user: User) {
+        let is_entry = matches!(user, User::Entry(..));
         match user {
             User::File(follower) => push_new(&mut self.files, follower),
-            User::Name(follower, name) => {
-                let is_entry = false;
-                push_new(
-                    self.names.entry(name).or_default(),
-                    Lookup { follower, is_entry },
-                );
-            }
-            User::Entry(follower, name) => {
-                let is_entry = true;
-                push_new(
-                    self.names.entry(name).or_default(),
-                    Lookup { follower, is_entry },
-                );
+            User::Name(follower, name) | User::Entry(follower, name) => {
+                let lookups = self.names.entry(name).or_default();
+                push_new(lookups, Lookup { follower, is_entry });
             }
             User::Component(glob, component) => push_new(&mut self.components, (glob, component)),
             User::Container(docker, component) => {
@@ -111,30 +102,18 @@ impl Watch {
     }
 
     pub(super) fn remove(&mut self, user: &User) {
-        let mut look = |name: &OsString, lookup: Lookup| {
-            if let Some(lookups) = self.names.get_mut(name) {
-                lookups.retain(|other| *other != lookup);
-                if lookups.is_empty() {
-                    self.names.remove(name);
-                }
-            }
-        };
+        let is_entry = matches!(user, User::Entry(..));
         match user {
             User::File(follower) => self.files.retain(|other| other != follower),
-            User::Name(follower, name) => look(
-                name,
-                Lookup {
-                    follower: *follower,
-                    is_entry: false,
-                },
-            ),
-            User::Entry(follower, name) => look(
-                name,
-                Lookup {
-                    follower: *follower,
-                    is_entry: true,
-                },
-            ),
+            User::Name(follower, name) | User::Entry(follower, name) => {
+                if let Some(lookups) = self.names.get_mut(name) {
+                    let is_it = |of: &Lookup| of.follower == *follower && of.is_entry == is_entry;
+                    lookups.retain(|lookup| !is_it(lookup));
+                    if lookups.is_empty() {
+                        self.names.remove(name);
+                    }
+                }
+            }
             User::Component(glob, component) => self
                 .components
                 .retain(|(other, own)| (other, own) != (glob, component)),
