@@ -388,10 +388,13 @@ fn a_hard_link_that_is_made_anew_to_the_same_file_is_no_loss() {
     assert_eq!(rig.events(), []);
 }
 
-#[test]
-fn a_copy_that_is_made_beside_the_log_is_not_read() {
-    let (mut rig, gate) = Rig::held_up("old\n");
-    // As logrotate's renamecopy does it, and the watcher sees the copy while it is empty.
+/// As logrotate's renamecopy does it, and the watcher sees the copy while it is empty.
+fn copied_beside(poll_only: bool) {
+    let options = Options {
+        poll_only,
+        ..Options::default()
+    };
+    let (mut rig, gate) = Rig::held_up_with("old\n", options);
     fs::rename(rig.path("a.log"), rig.path("a.log.tmp")).expect("rename");
     append(&rig.path("a.log"), "new\n");
     append(&rig.path("a.log.1"), "");
@@ -402,16 +405,29 @@ fn a_copy_that_is_made_beside_the_log_is_not_read() {
     fs::remove_file(rig.path("a.log.tmp")).expect("unlink");
     append(&rig.path("a.log"), "newer\n");
     rig.expect_lines(&["one", "new", "newer"]);
+    // What is read between that and the next file would come before its lines.
+    fs::rename(rig.path("a.log"), rig.path("a.log.2")).expect("rename");
+    append(&rig.path("a.log"), "last\n");
     rig.look();
-    assert_eq!(rig.lines(), ["one", "new", "newer"]);
-    assert_eq!(rig.events(), [EventKind::Rotated]);
+    rig.expect_line("last");
+    assert_eq!(rig.lines(), ["one", "new", "newer", "last"]);
+    assert_eq!(rig.events(), [EventKind::Rotated, EventKind::Rotated]);
 }
 
 #[test]
-fn a_file_that_is_compressed_at_once_while_its_writer_goes_on_is_no_loss() {
-    let mut rig = Rig::following("old\n");
+fn a_copy_that_is_made_beside_the_log_is_not_read() {
+    copied_beside(false);
+}
+
+#[test]
+fn a_copy_that_is_made_beside_the_log_is_not_read_where_the_kernel_tells_nothing() {
+    copied_beside(true);
+}
+
+/// As logrotate compresses it without delaycompress, so many times.
+fn compressed_at_once(mut rig: Rig, times: usize) {
     let mut log = appender(&rig.path("a.log"));
-    for n in 0..3 {
+    for n in 0..times {
         log.write_all(format!("{n} before\n").as_bytes())
             .expect("write");
         fs::rename(rig.path("a.log"), rig.path("a.log.1")).expect("rename");
@@ -420,12 +436,25 @@ fn a_file_that_is_compressed_at_once_while_its_writer_goes_on_is_no_loss() {
         fs::remove_file(rig.path("a.log.1")).expect("unlink");
         log.write_all(format!("{n} late\n").as_bytes())
             .expect("write");
+        rig.look();
         rig.expect_line(&format!("{n} late"));
         log = appender(&rig.path("a.log"));
     }
     log.write_all(b"end\n").expect("write");
     rig.expect_line("end");
     assert!(!rig.has_gap(), "{:?}", rig.events());
+}
+
+#[test]
+fn a_file_that_is_compressed_at_once_while_its_writer_goes_on_is_no_loss() {
+    compressed_at_once(Rig::following("old\n"), 3);
+}
+
+#[test]
+fn a_file_that_is_compressed_at_once_is_no_loss_where_the_kernel_tells_nothing() {
+    let dir = dir();
+    append(&dir.path().join("a.log"), "old\n");
+    compressed_at_once(Rig::polling(dir, &["a.log"]), 1);
 }
 
 #[test]

@@ -60,10 +60,13 @@ impl Rig {
     /// The same, and the watcher is held up once it has published the line "one": what happens to the files until the
     /// gate is opened happens between two looks.
     pub(super) fn held_up(text: &str) -> (Rig, Arc<Gate>) {
+        Rig::held_up_with(text, Options::default())
+    }
+
+    pub(super) fn held_up_with(text: &str, options: Options) -> (Rig, Arc<Gate>) {
         let dir = dir();
         append(&dir.path().join("a.log"), text);
         let gate = Arc::new(Gate::default());
-        let options = Options::default();
         let rig = Rig::with(dir, &["a.log"], 1 << 20, options, gate.clone());
         gate.shut();
         append(&rig.path("a.log"), "one\n");
