@@ -129,7 +129,7 @@ impl Drop for Client {
     }
 }
 
-/// Numbered rotations, each with lines that nobody has seen yet at the end of the old file.
+/// Numbered rotations, two of them at once, with lines that nobody has seen yet at the end of the old file.
 fn rotated_behind(program: &str) {
     let Some(mount) = Mount::of(program) else {
         return;
@@ -152,16 +152,19 @@ fn rotated_behind(program: &str) {
             want.push(number.to_string());
         }
     };
-    for rotation in 1..3 {
-        put(30, &mut want);
+    for (lines, rotations) in [(30, 1), (30, 1), (0, 2), (0, 1)] {
+        put(lines, &mut want);
         expect(&want);
         put(4, &mut want);
-        if rotation > 1 {
-            fs::rename(mount.real("app.log.1"), mount.real("app.log.2")).expect("rename");
+        for _ in 0..rotations {
+            for older in (1..5).rev() {
+                let name = |number: u32| mount.real(&format!("app.log.{number}"));
+                let _ = fs::rename(name(older), name(older + 1));
+            }
+            fs::rename(&log, mount.real("app.log.1")).expect("rename");
+            want.push("rotated".to_owned());
+            put(2, &mut want);
         }
-        fs::rename(&log, mount.real("app.log.1")).expect("rename");
-        want.push("rotated".to_owned());
-        put(2, &mut want);
         expect(&want);
     }
     put(1, &mut want);

@@ -439,7 +439,12 @@ impl Follower {
             .watches
             .file(User::File(self.index), &file, &self.source.path());
         self.sight = self.sight.with(watch.is_some());
-        if let Some(at) = self.sealed.iter().position(|old| old.identity == identity) {
+        let is_it = |old: &Sealed| match &old.trace {
+            // There the inode is the path's: every file under the name has it.
+            Some(trace) if self.ground == Ground::Paths => trace.at > 0 && trace.is_in(&file),
+            _ => old.identity == identity,
+        };
+        if let Some(at) = self.sealed.iter().position(is_it) {
             // An old file is back under the name. Its entry among the known ones stays.
             self.sealed.remove(at);
         } else {
