@@ -10,6 +10,8 @@ mod feed;
 mod goal;
 mod handover;
 mod lookup;
+mod reading;
+mod start;
 mod stints;
 
 pub(super) use goal::Goal;
@@ -17,23 +19,19 @@ pub(super) use goal::Goal;
 use stints::Stints;
 
 use std::collections::VecDeque;
-use std::fs::{self, File};
-use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::hub::{Change, Condition, Hub, SpoolPlace};
-use crate::limits::{RETRY, SAFETY_LOOK, SAFETY_LOOK_TRUSTED};
+use crate::hub::{Change, Hub, SpoolPlace};
+use crate::limits::{SAFETY_LOOK, SAFETY_LOOK_TRUSTED};
 use crate::source::record::Before;
-use crate::source::{
-    Began, EventKind, Gap, Generation, Identity, Lines, Source, back, forward::Footing, nuls,
-};
+use crate::source::{Began, EventKind, Identity, Lines, Source};
 
-use super::held::{Found, Held};
-use super::identity::{Known, stamp_now};
+use super::held::Held;
+use super::identity::Known;
 use super::listing::Listings;
-use super::name::{Name, not_regular};
+use super::name::Name;
 use super::sealed::Sealed;
 use super::successor::Successors;
 use super::trust::{self, Ground};
@@ -213,87 +211,6 @@ impl Follower {
         }
     }
 
-    /// The first look, before anybody is served: what stands there is history. Blocks on the disk.
-    pub(super) fn start(&mut self, turn: &mut Turn) {
-        if self.source.spool().is_none() {
-            self.arm(turn.watches);
-        }
-        match self.found_at_start(turn) {
-            Ok(()) => turn.hub.set_leads(&self.source, Condition::Ok),
-            Err(e) => {
-                self.name
-                    .at_start(&self.source, &e, self.by_pattern, turn.now);
-                turn.hub.set_leads(&self.source, self.name.condition());
-                self.look_at = turn.now + RETRY;
-            }
-        }
-    }
-
-    fn found_at_start(&mut self, turn: &mut Turn) -> io::Result<()> {
-        let before = stamp_now();
-        let (file, identity) = self.file_at_start()?;
-        let mut held = Held::new(Arc::clone(&file), identity, 0, true);
-        let begin = held.skip_holes(turn.buf)?;
-        let length = nuls::content_end(&file, begin, file.metadata()?.len())?;
-        let length = self.before_event(identity.inode, length);
-        let generation = Generation::new(0, Arc::clone(&file), Began::First, None)?;
-        let generation = Arc::new(generation.behind(held.before.clone()));
-        generation.skip_to(begin);
-        let edge = match self.edge_at_start(&mut held, &generation, length, turn) {
-            // Truncated just now: what it holds then is new.
-            Err(e) if e.kind() == ErrorKind::UnexpectedEof => begin,
-            outcome => outcome?.max(begin),
-        };
-        if edge > 0 {
-            held.stand_at(edge, Footing::take(&file, edge)?);
-        }
-        turn.hub.found_at_start(
-            &self.source,
-            generation,
-            edge,
-            held.id(self.source.name_hash),
-        );
-        self.verified = before;
-        self.next_number = 1;
-        self.was_there = true;
-        self.hold(held, turn);
-        self.look_at = turn.now;
-        Ok(())
-    }
-
-    /// The file that the name leads to at the start. What a spool's feeder has left before is history.
-    fn file_at_start(&self) -> io::Result<(Arc<File>, Identity)> {
-        if let Some(spool) = self.source.spool() {
-            spool.skip_to_newest();
-            let newest = spool.next().ok_or(ErrorKind::NotFound)?;
-            return Ok((newest.file, newest.identity));
-        }
-        let path = &self.source.path();
-        let stat = fs::metadata(path)?;
-        if !stat.is_file() {
-            return Err(not_regular(&stat));
-        }
-        let (file, identity) = lookup::open(path)?;
-        Ok((Arc::new(file), identity))
-    }
-
-    /// Where the last line ends of what a file holds at the start.
-    fn edge_at_start(
-        &self,
-        held: &mut Held,
-        generation: &Generation,
-        length: u64,
-        turn: &Turn,
-    ) -> io::Result<u64> {
-        let line_bytes_max = turn.hub.line_bytes_max();
-        let Some(reading) = generation.reading(&self.source, line_bytes_max)? else {
-            return back::last_boundary(&generation.file, length, line_bytes_max);
-        };
-        let (edge, joiner) = reading.last_end(&generation.file, length)?;
-        held.stand_in_records(joiner);
-        Ok(edge)
-    }
-
     /// Whether it has ever had a file.
     fn has_begun(&self) -> bool {
         self.next_number > 0
@@ -326,13 +243,6 @@ impl Follower {
         left
     }
 
-    /// Reads what was written to the held file and leaves all else to the next look. Whether there is more.
-    pub(super) fn read_alone(&mut self, turn: &mut Turn) -> bool {
-        // There a look may find that the lines are another name's, or another file's.
-        let may_differ = self.handed_to.is_some() || self.ground == Ground::Paths;
-        !may_differ && self.source.spool().is_none() && self.read(turn)
-    }
-
     fn safety(&self) -> Duration {
         match self.sight {
             Sight::Watches | Sight::Missed if self.ground == Ground::Local => SAFETY_LOOK_TRUSTED,
@@ -346,113 +256,6 @@ impl Follower {
 
     fn tell(&self, turn: &mut Turn, change: Change) {
         turn.changes.push((Arc::clone(&self.source), change));
-    }
-
-    /// Step 1 and 2: reads the held file to its end or the end of the turn. Whether the turn was cut.
-    fn read(&mut self, turn: &mut Turn) -> bool {
-        let line_bytes_max = turn.hub.line_bytes_max();
-        let Some(held) = &mut self.held else {
-            return false;
-        };
-        if turn.room == 0 {
-            return true;
-        }
-        let before = held.scanned();
-        let room = match self.source.spool().is_some() {
-            true => match feed::readable(held, &self.noticed, &self.source.path(), turn.hub) {
-                // Nothing more, or something is to be told before the lines behind it.
-                0 => return false,
-                bytes => turn.room.min(bytes),
-            },
-            false => turn.room,
-        };
-        match held.read(turn.buf, room, &self.source, line_bytes_max, turn.now) {
-            Ok(Found::Bytes { skip, lines }) => {
-                let read = held.scanned().saturating_sub(before.max(skip.unwrap_or(0)));
-                turn.room = turn
-                    .room
-                    .saturating_sub(usize::try_from(read).unwrap_or(usize::MAX));
-                let more = !held.at_end();
-                let nuls_look_at = held.nuls_look_at();
-                held.trouble = None;
-                if let Some(at) = nuls_look_at {
-                    self.wait_until(at);
-                }
-                if let Some(place) = skip {
-                    self.tell(turn, Change::Skip(place));
-                }
-                if let Some(lines) = lines {
-                    self.tell(turn, Change::Lines(lines));
-                }
-                more
-            }
-            Ok(Found::Changed) if self.ground == Ground::Paths => {
-                // It may be another file: that is for the next look to say.
-                self.anew_at = turn.now;
-                self.wait_until(turn.now + RETRY);
-                false
-            }
-            Ok(Found::Changed) => {
-                self.truncated(turn);
-                true
-            }
-            Err(e) => {
-                if held.trouble.replace(e.kind()) != Some(e.kind()) {
-                    log::warn!("read {:?}: {e}", self.source.path());
-                }
-                self.wait_until(turn.now + RETRY);
-                false
-            }
-        }
-    }
-
-    /// The held file begins anew, from its first byte.
-    fn truncated(&mut self, turn: &mut Turn) {
-        let Some(mut held) = self.held.take() else {
-            return;
-        };
-        // How many were lost is not known: more may have come after the last look.
-        let gap = held.has_unread().then_some(Gap {
-            lost_bytes: None,
-            reason: "truncated before it was read",
-        });
-        self.seal(&mut held, Began::Truncated, turn);
-        let mut anew = Held::new(
-            Arc::clone(&held.file),
-            held.identity,
-            self.next_number,
-            true,
-        )
-        .behind(std::mem::take(&mut self.before));
-        anew.watch = held.watch;
-        self.begin(&anew, Began::Truncated, gap, turn);
-        self.held = Some(anew);
-    }
-
-    /// The held file's unfinished last line is sent as it is.
-    ///
-    /// Invariant: it goes out in the same publish as the beginning of the next generation, for a reader takes what
-    /// stands before a live edge as whole lines only as long as the generation is not sealed.
-    fn seal(&mut self, held: &mut Held, began: Began, turn: &mut Turn) {
-        let line_bytes_max = turn.hub.line_bytes_max();
-        let parts_end = began == Began::Remade;
-        if let Some(lines) = held.unfinished(self.source.name_hash, line_bytes_max, parts_end) {
-            self.tell(turn, Change::Lines(lines));
-        }
-        self.before = held.unfinished_parts();
-    }
-
-    fn begin(&mut self, held: &Held, began: Began, gap: Option<Gap>, turn: &mut Turn) {
-        let generation = Generation::with_identity(
-            held.number,
-            Arc::clone(&held.file),
-            held.identity,
-            began,
-            gap,
-        )
-        .behind(held.before.clone());
-        self.next_number = held.number + 1;
-        self.tell(turn, Change::Begin(Arc::new(generation)));
     }
 
     /// Holds a file: watched, known, and reading goes on in it.

@@ -4,6 +4,8 @@
 //! a directory and a name in it, and only that name is looked at: so ten thousand files or directories that come one
 //! after the other cost ten thousand looks, not their square. What is still to be looked at is worked off in turns.
 
+mod directories;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
@@ -11,17 +13,16 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
-use crate::limits::{
-    DIRECTORIES_MAX, ENTRIES_AT_A_TIME, FILES_MAX, QUIET_MAX, SAFETY_LOOK, SAFETY_LOOK_TRUSTED,
-};
+use crate::limits::{ENTRIES_AT_A_TIME, FILES_MAX, QUIET_MAX, SAFETY_LOOK, SAFETY_LOOK_TRUSTED};
 use crate::pattern;
 use crate::source::Identity;
 use crate::source::mark::{self, plain_names};
 
+use directories::Directory;
+
 use super::identity::Known;
 use super::names::Names;
 use super::trail::trail;
-use super::trust::{self, Ground};
 use super::watches::{User, Watches};
 
 /// What a scan works with.
@@ -64,23 +65,6 @@ pub(super) struct Glob {
     full_said: bool,
     /// Files wait until others are gone.
     waiting: bool,
-}
-
-/// A directory in which names are looked up that must match the component of that number.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Directory {
-    path: PathBuf,
-    part: usize,
-}
-
-impl Directory {
-    /// Where it is looked up: a relative path that is empty yet is here.
-    fn real(&self) -> &Path {
-        match self.path.as_os_str().is_empty() {
-            true => Path::new("."),
-            false => &self.path,
-        }
-    }
 }
 
 /// What is to be looked at.
@@ -244,36 +228,6 @@ impl Glob {
             };
     }
 
-    /// Looks names up in a further directory. Where a pattern goes to any depth, what comes behind that is looked up
-    /// there, too.
-    fn enter(&mut self, directory: Directory) {
-        if self.directories.contains_key(&directory) {
-            return;
-        }
-        if self.directories.len() >= DIRECTORIES_MAX {
-            if !std::mem::replace(&mut self.full_said, true) {
-                log::warn!(
-                    "{:?} matches more than {DIRECTORIES_MAX} directories: the rest is left out",
-                    self.path
-                );
-            }
-            return;
-        }
-        self.directories.insert(directory.clone(), None);
-        if self.goes_deep(directory.part) && directory.part + 1 < self.parts.len() {
-            self.enter(Directory {
-                path: directory.path.clone(),
-                part: directory.part + 1,
-            });
-        }
-        self.todo.push_back(Todo::All(directory));
-    }
-
-    /// Whether a component stands for any number of directories.
-    fn goes_deep(&self, part: usize) -> bool {
-        self.parts[part] == pattern::ANY_DEPTH
-    }
-
     /// Arm first, look second.
     fn look_at_directory(&mut self, directory: &Directory, scan: &mut Scan) {
         if !self.directories.contains_key(directory) {
@@ -308,47 +262,6 @@ impl Glob {
             }
         }
         self.todo.push_front(Todo::Rest(directory, entries));
-    }
-
-    fn watch(&mut self, directory: &Directory, watches: &mut Watches) {
-        let user = User::Component(self.index, self.parts[directory.part].clone());
-        let id = watches.directory(user, directory.real());
-        let is_told = id.is_some() && trust::ground_at(directory.real()) == Ground::Local;
-        if !is_told && watches.fd().is_some() {
-            self.scan_at = self.scan_at.min(Instant::now() + SAFETY_LOOK);
-        }
-        let before = self.directories.insert(directory.clone(), id).flatten();
-        if before == id {
-            return;
-        }
-        if let Some(before) = before {
-            self.unwatch(directory, before, watches);
-        }
-        if let Some(id) = id {
-            self.by_watch.entry(id).or_default().push(directory.clone());
-        }
-    }
-
-    fn unwatch(&mut self, directory: &Directory, id: i32, watches: &mut Watches) {
-        let component = &self.parts[directory.part];
-        let Some(all) = self.by_watch.get_mut(&id) else {
-            return;
-        };
-        all.retain(|other| other != directory);
-        // Another path may lead to the same directory.
-        if all.iter().all(|other| self.parts[other.part] != *component) {
-            watches.release(id, &User::Component(self.index, component.clone()));
-        }
-        if all.is_empty() {
-            self.by_watch.remove(&id);
-        }
-    }
-
-    /// The directory is gone.
-    fn forget(&mut self, directory: &Directory, watches: &mut Watches) {
-        if let Some(Some(id)) = self.directories.remove(directory) {
-            self.unwatch(directory, id, watches);
-        }
     }
 
     fn look_at_name(&mut self, directory: &Directory, name: &OsStr, scan: &mut Scan) {
