@@ -35,8 +35,8 @@ pub(super) struct Past {
     footing: Option<Footing>,
     /// The stream ends at `limit`: nothing younger is read.
     ends_here: bool,
-    /// The stream ends in the file with this inode, at this offset.
-    ends_at: Option<(u64, u64)>,
+    /// The stream ends in this file, at this offset.
+    ends_at: Option<(Identity, u64)>,
 }
 
 impl Past {
@@ -203,7 +203,7 @@ impl Past {
 
     /// The stream that begins here ends in the file `last`, at this offset.
     pub(super) fn ends_in(&mut self, last: &Identity, offset: u64) {
-        self.ends_at = Some((last.inode, offset));
+        self.ends_at = Some((*last, offset));
     }
 
     /// The stream ends where `last` stands, which is of the same file or another one of these, or here if that is older.
@@ -231,7 +231,7 @@ impl Past {
 
     /// Whether both are of one file.
     pub(super) fn is_of(&self, identity: &Identity) -> bool {
-        self.generation.identity.is_inode(identity)
+        self.generation.identity.is_file(identity)
     }
 
     /// The file and the place in it.
@@ -376,7 +376,7 @@ impl Past {
             };
             next.ends_at = self.ends_at;
             let identity = next.generation.identity;
-            if let Some((_, end)) = self.ends_at.filter(|at| at.0 == identity.inode) {
+            if let Some((_, end)) = self.ends_at.filter(|(last, _)| last.is_file(&identity)) {
                 next.ends_at_offset(end);
             }
             next.generation = next.generation.behind(self.unfinished_parts());

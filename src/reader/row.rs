@@ -4,9 +4,9 @@
 //! Two listings are never mixed: while a directory is read, a rotation can hide a file of it, and a walk that asks it anew at
 //! each seam would skip that file without knowing. What a row does not hold is younger, and the hub knows that.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -108,12 +108,8 @@ impl Row {
     fn end_before(&mut self, source: &Source, hub: &Hub, number: u64) {
         let known = hub.remembered(source.index).into_iter();
         let later = known.filter(|known| known.number >= number);
-        let later = later.map(|known| (known.identity.device, known.identity.inode));
-        let later: HashSet<_> = later.collect();
-        let is_later = |sibling: &Sibling| {
-            let Identity { device, inode, .. } = sibling.identity;
-            later.contains(&(device, inode))
-        };
+        let later: Vec<_> = later.map(|known| known.identity).collect();
+        let is_later = |sibling: &Sibling| later.iter().any(|of| of.is_file(&sibling.identity));
         let end = self.files.iter().position(is_later);
         self.files.truncate(end.unwrap_or(self.files.len()));
     }
@@ -192,18 +188,23 @@ impl Row {
     pub(super) fn find_again(&mut self, source: &Source, place: usize) -> Result<(), Unreadable> {
         let now = Row::listed(source, self.like.as_deref());
         let stands = |sibling: &Sibling| position(&now.files, &sibling.identity);
-        let paths: HashMap<_, _> = now.files.iter().map(by_inode).collect();
+        let by_inode: HashMap<_, _> = now.files.iter().map(|one| (inode(one), one)).collect();
         for sibling in &mut self.files {
-            if let Some(path) = paths.get(&by_inode(sibling).0) {
-                path.clone_into(&mut sibling.path);
+            let found = by_inode.get(&inode(sibling));
+            if let Some(found) = found.filter(|one| one.identity.is_file(&sibling.identity)) {
+                found.path.clone_into(&mut sibling.path);
             }
         }
         let wanted = &self.files[place];
         if stands(wanted).is_some() {
             return Ok(());
         }
-        let inode = wanted.identity.inode;
-        if let Ok(Some(path)) = siblings::by_inode(&source.path(), inode, Reach::Any) {
+        let is_it = |path: &PathBuf| {
+            let stat = fs::symlink_metadata(path);
+            stat.is_ok_and(|stat| Identity::of(&stat).is_file(&wanted.identity))
+        };
+        let moved = siblings::by_inode(&source.path(), wanted.identity.inode, Reach::Any);
+        if let Some(path) = moved.ok().flatten().filter(is_it) {
             self.files[place].path = path;
             return Ok(());
         }
@@ -235,14 +236,12 @@ impl Row {
     }
 }
 
-/// Which file it is, and where.
-fn by_inode(sibling: &Sibling) -> ((u64, u64), PathBuf) {
-    let Identity { device, inode, .. } = sibling.identity;
-    ((device, inode), sibling.path.clone())
+fn inode(sibling: &Sibling) -> (u64, u64) {
+    (sibling.identity.device, sibling.identity.inode)
 }
 
 fn position(files: &[Sibling], identity: &Identity) -> Option<usize> {
-    let is_it = |sibling: &Sibling| sibling.identity.is_inode(identity);
+    let is_it = |sibling: &Sibling| sibling.identity.is_file(identity);
     files.iter().rposition(is_it)
 }
 
@@ -264,7 +263,7 @@ fn open(sibling: &Sibling, pause: Pause<'_>) -> Option<Arc<File>> {
             (Arc::new(file), identity)
         }
     };
-    identity.is_inode(&sibling.identity).then_some(file)
+    identity.is_file(&sibling.identity).then_some(file)
 }
 
 /// Whether it can be read and holds nothing.
@@ -286,4 +285,27 @@ fn is_copy(sibling: &Sibling, known: &Generation, pause: Pause<'_>) -> bool {
     };
     let is_filled = || file.metadata().is_ok_and(|stat| stat.len() > 0);
     !known.is_gone() && is_filled() && copies::is_beginning(&file, &known.file).unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Origin;
+    use std::time::Duration;
+
+    #[test]
+    fn another_file_with_the_inode_of_one_that_is_gone_is_not_that_one() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("a.log");
+        fs::write(dir.path().join("a.log.1"), "line\n").expect("write");
+        let source = Source::new(0, "a.log".to_owned(), path, Origin::File);
+        let mut row = Row::listed(&source, None);
+        assert_eq!(row.find_again(&source, 0), Ok(()));
+        let born = &mut row.files[0].identity.born;
+        // Where births are not known, nothing tells the two apart.
+        let Some(later) = *born else { return };
+        *born = Some(later - Duration::from_secs(1));
+        let gone = Err(Unreadable::Lost("rotated away"));
+        assert_eq!(row.find_again(&source, 0), gone);
+    }
 }

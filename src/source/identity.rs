@@ -36,6 +36,12 @@ impl Identity {
         }
     }
 
+    /// The same file, as far as can be known: for one that nobody holds open, whose inode may be another file's by now.
+    pub fn is_file(&self, other: &Identity) -> bool {
+        let births = self.born.zip(other.born);
+        self.is_inode(other) && births.is_none_or(|(born, other)| born == other)
+    }
+
     /// The same inode: enough for a file that is held open, whose inode can't be used again.
     pub fn is_inode(&self, other: &Identity) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
