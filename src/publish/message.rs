@@ -191,6 +191,43 @@ mod tests {
     }
 
     #[test]
+    fn an_event_says_from_where_it_leads_and_the_next_file_of_a_spool_is_a_batch_without_lines() {
+        let source = &segment("one\n").source;
+        let [before, id] = [10, 0].map(|offset| Id {
+            offset,
+            ..Id::nowhere(source.name_hash)
+        });
+        let said = |kind: EventKind, format: Format| {
+            let event = Event {
+                kind,
+                id,
+                at: crate::source::Position::default(),
+                aside: 0,
+            };
+            let segment = Segment::new(std::sync::Arc::clone(source), Kind::Event(event));
+            let mut payload = Vec::new();
+            let message = write(format, &segment, 0, (1000, Some(before)), &mut payload);
+            assert_eq!(message.silent, payload.is_empty());
+            (!message.silent).then(|| json(&payload))
+        };
+        for format in [Format::Json, Format::Batch] {
+            let rotated = said(EventKind::Rotated, format).expect("it is said");
+            assert_eq!(rotated["from"], before.to_string());
+            assert_eq!(rotated["id"], id.to_string());
+            let start = said(EventKind::Start, format).expect("it is said");
+            assert!(start["from"].is_null(), "{start}");
+        }
+        let next = said(EventKind::Continued, Format::Batch).expect("it is said");
+        assert_eq!(next["from"], before.to_string());
+        assert_eq!(
+            (&next["lines"], &next["event"]),
+            (&serde_json::json!([]), &Value::Null)
+        );
+        assert_eq!(said(EventKind::Continued, Format::Json), None);
+        assert_eq!(said(EventKind::Rotated, Format::Text), None);
+    }
+
+    #[test]
     fn a_line_that_the_broker_does_not_take_is_a_gap() {
         let long = "x".repeat(500);
         let segment = segment(&format!("one\n{long}\ntwo\n"));
