@@ -900,6 +900,9 @@ pub const UPSTREAM_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 /// Bytes that wait for another tailcast's socket: ids that had no room in the head of our request, and answers to pings.
 pub const UPSTREAM_WRITE_BYTES: usize = 1024 * 1024;
 
+/// Pings of another tailcast that wait for us at once: ours come every few seconds, and one that sends more says nothing else.
+pub const UPSTREAM_PINGS_MAX: usize = 1000;
+
 /// What is kept of a refusal, for the log: our own are one line.
 pub const UPSTREAM_REFUSAL_BYTES: usize = 512;
 

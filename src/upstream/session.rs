@@ -14,7 +14,7 @@ use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message, Utf8Bytes};
 
 use crate::escape::shown;
-use crate::limits::{UPSTREAM_MESSAGE_BYTES, UPSTREAM_WRITE_BYTES};
+use crate::limits::{UPSTREAM_MESSAGE_BYTES, UPSTREAM_PINGS_MAX, UPSTREAM_WRITE_BYTES};
 use crate::outward::{Bell, Connection, Lookup, Trust, is_not_yet};
 
 use super::opening::{self, Ask, Opened};
@@ -118,10 +118,11 @@ impl Session {
 
     /// One message, where there is one now. Also one that talks without end can't keep us from our end.
     fn read(&mut self, bell: &Bell) -> Result<Option<Said>, Trouble> {
-        loop {
-            if bell.is_stopping() {
-                return Err(Trouble::Stopped);
-            }
+        if bell.is_stopping() {
+            return Err(Trouble::Stopped);
+        }
+        // Each round that does not return brought a ping, a pong, or a message that nobody asked for.
+        for _ in 0..UPSTREAM_PINGS_MAX {
             let read = self.context.read(&mut Stream(&mut self.connection));
             let Some(message) = so_far(read)? else {
                 return Ok(None);
@@ -145,6 +146,7 @@ impl Session {
                 _ => {}
             }
         }
+        Err(Trouble::Nonsense("it pings without end".to_owned()))
     }
 
     /// Writes what waits to be written; whether some of it still waits.

@@ -195,23 +195,30 @@ fn one_that_talks_without_end_costs_no_memory_and_keeps_nobody_from_a_stop() {
         let url = format!("http://127.0.0.1:{port}/");
         let hears = |than: usize| wait_until(DEADLINE, || heard.load(Ordering::Relaxed) > than);
         let mut hub = start(&["--spool-size", "1M"], &[&url]);
-        assert!(hears(20));
+        assert!(hears(5), "{:?}", hub.said_so_far());
         assert!(hub.peak_kib() < 64 * 1024, "{} KiB", hub.peak_kib());
+        let pings = said[0] == 0x89;
+        if pings {
+            assert!(hub.says("it pings without end"), "{:?}", hub.said_so_far());
+        }
         hub.signal(Signal::SIGTERM);
         assert!(hub.ended(DEADLINE).is_some_and(|status| status.success()));
         let mut command = program();
         command.args(["cat", &url]).stdout(Stdio::null());
         let mut cat = command.spawn().expect("start tailcast cat");
-        assert!(hears(heard.load(Ordering::Relaxed) + 20));
-        let pid = Pid::from_raw(i32::try_from(cat.id()).expect("a pid"));
-        kill(pid, Signal::SIGINT).expect("sent");
+        if !pings {
+            assert!(hears(heard.load(Ordering::Relaxed) + 20));
+            let pid = Pid::from_raw(i32::try_from(cat.id()).expect("a pid"));
+            kill(pid, Signal::SIGINT).expect("sent");
+        }
         let mut ended = None;
         wait_until(DEADLINE, || {
             ended = cat.try_wait().expect("its status");
             ended.is_some()
         });
         let _ = cat.kill();
-        assert!(ended.is_some_and(|status| status.success()), "{ended:?}");
+        let code = ended.and_then(|status| status.code());
+        assert_eq!(code, Some(i32::from(pings)));
     }
 }
 
