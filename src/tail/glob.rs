@@ -414,4 +414,30 @@ mod tests {
         assert_eq!(scan(&mut glob, &mut watches), [rotated]);
         assert!(!glob.is_behind() && glob.unsure.is_empty());
     }
+
+    #[test]
+    fn a_large_directory_is_read_in_slices_and_its_files_are_found_together() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let count = 3 * ENTRIES_AT_A_TIME + 1;
+        for n in 0..count {
+            fs::write(dir.path().join(format!("{n}.log")), "").expect("write");
+        }
+        let (mut watches, known, names) = (Watches::new(false), Known::default(), Names::default());
+        let mut glob = Glob::new(0, dir.path().join("*.log"));
+        let mut slice = || {
+            let now = Instant::now();
+            let mut scan = Scan {
+                watches: &mut watches,
+                known: &known,
+                names: &names,
+                files_max: 1000,
+                // No more than one thing is done before the time is asked.
+                until: Some(now),
+            };
+            glob.scan(now, &mut scan).len()
+        };
+        // The base, and then the names; at the end it is seen that there are no more.
+        let slices: Vec<usize> = (0..5).map(|_| slice()).collect();
+        assert_eq!(slices, [0, 0, 0, 0, count]);
+    }
 }
