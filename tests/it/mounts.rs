@@ -25,6 +25,11 @@ pub(crate) struct Mount {
 impl Mount {
     /// A mount made by `program`; `None` where there is none, or mounting is not allowed.
     pub(crate) fn of(program: &str) -> Option<Mount> {
+        Mount::with(program, "passive")
+    }
+
+    /// The same; `options` are those of sshfs.
+    fn with(program: &str, options: &str) -> Option<Mount> {
         let program = tool(&[program])?;
         if !Path::new("/dev/fuse").exists() {
             assert!(!is_promised(), "there is no /dev/fuse");
@@ -47,7 +52,7 @@ impl Mount {
             let mut serve = Command::new(server);
             serve.stdin(stdio(&its)).stdout(stdio(&its));
             helpers.push(serve.spawn().expect("a server"));
-            mount.args(["-f", "-o", "passive"]);
+            mount.args(["-f", "-o", options]);
             mount.arg(format!("x:{}", real.display())).arg(&seen);
             mount.stdin(stdio(&ours)).stdout(stdio(&ours));
         } else {
@@ -184,6 +189,41 @@ fn a_log_that_is_rotated_behind_bindfs_comes_once_and_in_order() {
 #[test]
 fn a_log_that_is_rotated_at_the_other_end_of_sshfs_comes_once_and_in_order() {
     rotated_behind("sshfs");
+}
+
+/// Sizes and names out of its cache would hide what a rotated file still got.
+#[test]
+fn rotations_that_follow_each_other_quickly_lose_nothing_over_sshfs_without_its_cache() {
+    let Some(mount) = Mount::with("sshfs", "passive,dir_cache=no") else {
+        return;
+    };
+    let daemon = Daemon::follow(&[&mount.logs.path("seen/app.log")]);
+    let client = Client::of(&daemon, mount.logs.path("out"));
+    let mut want = vec!["1".to_owned()];
+    let came = |count: usize| {
+        let came = wait_until(DEADLINE, || client.got().len() >= count);
+        assert!(came, "{count}: {:?}", client.got());
+    };
+    came(1);
+    for rotation in 0..10 {
+        // The file before the last one may still be read.
+        came(want.len() - 8 * usize::from(rotation > 0));
+        for line in 0..8 {
+            let line = format!("{rotation} {line}");
+            append(&mount.real("app.log"), format!("{line}\n"));
+            want.push(line);
+        }
+        for older in (1..4).rev() {
+            let name = |number: u32| mount.real(&format!("app.log.{number}"));
+            let _ = fs::rename(name(older), name(older + 1));
+        }
+        fs::rename(mount.real("app.log"), mount.real("app.log.1")).expect("rename");
+        want.push("rotated".to_owned());
+        append(&mount.real("app.log"), format!("{rotation} begins\n"));
+        want.push(format!("{rotation} begins"));
+    }
+    came(want.len());
+    assert_eq!(client.got(), want);
 }
 
 #[test]

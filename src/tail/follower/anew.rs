@@ -5,6 +5,10 @@
 //! pages out of the cache. But a read past the cache (O_DIRECT) goes to the file that was opened, as far as the new one
 //! is long: it tells which of the two holds what was read before. The old file is then read on under the name that it was
 //! moved to, which has an inode of its own.
+//!
+//! sshfs remembers names and sizes for 20 s. No read or open goes past that, only a change made through the mount would:
+//! of a file that is rotated twice meanwhile the end may stay hidden, and nothing tells that there was more. Without that
+//! cache (`-o dir_cache=no`) every line comes.
 
 use std::fs::File;
 use std::io;
