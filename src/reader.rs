@@ -120,7 +120,7 @@ impl Reader {
         }
         for &(index, edge) in edges {
             if let Some(Some(cursor)) = self.cursors.get_mut(index as usize) {
-                cursor.until = Some(edge);
+                cursor.until = Some(Box::new(edge));
             }
         }
         self.turn_until = None;
@@ -163,7 +163,7 @@ impl Reader {
         };
         let until = match self.until {
             Until::Noted if cursor.until.is_none() => return Vec::new(),
-            Until::Noted => cursor.until,
+            Until::Noted => cursor.until.as_deref().copied(),
             Until::Edge => self.turn_until,
         };
         cursor.run(&self.hub, until, chunk_bytes, most)
@@ -188,7 +188,7 @@ impl Reader {
             let noted = self.until == Until::Noted;
             if let Some(Some(cursor)) = self.cursors.get_mut(self.turn) {
                 let until = if noted {
-                    cursor.until
+                    cursor.until.as_deref().copied()
                 } else {
                     if self.turn_until.is_none() {
                         self.turn_until = self.hub.edge(cursor.index());

@@ -5,7 +5,7 @@ mod step;
 use std::sync::Arc;
 
 use crate::hub::{Edge, Hub, Standing};
-use crate::limits::OVERLAP_BYTES;
+use crate::limits::{OVERLAP_BYTES, PLACE_BYTES};
 use crate::source::forward::{Footing, Overlap};
 use crate::source::inflate::Pause;
 use crate::source::{Event, Gap, Generation, Id, Kind, Lines, Position, Segment, Source};
@@ -28,12 +28,14 @@ pub(super) struct Cursor {
     /// Events that are to be told first, last one first.
     pending: Vec<Event>,
     /// The place after which it goes on once the name leads to a file.
-    waits: Option<Awaited>,
+    waits: Option<Box<Awaited>>,
     /// Where the reading ends, where that was noted.
-    pub(super) until: Option<Edge>,
+    pub(super) until: Option<Box<Edge>>,
     /// What was tried in vain for what it reads next.
     tries: Tries,
 }
+
+const _: () = assert!(size_of::<Cursor>() <= PLACE_BYTES);
 
 /// What a stream waits with for a file.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +64,7 @@ impl Cursor {
 
     /// After a place that is not to be found as long as the name leads nowhere.
     pub(super) fn waiting(source: Arc<Source>, id: Id) -> Cursor {
-        let waits = Some(Awaited { id, begun: false });
+        let waits = Some(Box::new(Awaited { id, begun: false }));
         Cursor {
             waits,
             ..Cursor::new(source)
@@ -118,6 +120,10 @@ impl Cursor {
     /// The next event that is to be told before anything is read.
     pub(super) fn next_pending(&mut self) -> Option<Segment> {
         let event = self.pending.pop()?;
+        if self.pending.is_empty() {
+            // Most of a stream's files have nothing more to tell, however long it lasts.
+            self.pending = Vec::new();
+        }
         Some(self.event(event))
     }
 
@@ -203,7 +209,7 @@ impl Cursor {
         }
         let Some(position) = self.standing.position else {
             let nowhere = Id::nowhere(self.source.name_hash);
-            return Some(self.waits.map_or(nowhere, |wait| wait.id));
+            return Some(self.waits.as_ref().map_or(nowhere, |wait| wait.id));
         };
         let generations = hub.generations(self.source.index);
         let generation = generations

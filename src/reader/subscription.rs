@@ -78,8 +78,13 @@ impl Subscription {
         let (life, deed) = std::mem::take(&mut self.life).next(what);
         self.life = life;
         life::count(from, self.state());
-        if let (Life::Reads(reader), Deed::ReadOn | Deed::LetGo) = (&mut self.life, deed) {
-            reader.stop_nowhere();
+        match &mut self.life {
+            Life::Reads(reader) if matches!(deed, Deed::ReadOn | Deed::LetGo) => {
+                reader.stop_nowhere();
+            }
+            // Where its queue began is of no use any more.
+            Life::Live(reader, _) if from == State::Joins => reader.stop_nowhere(),
+            _ => {}
         }
         deed
     }

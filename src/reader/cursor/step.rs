@@ -220,7 +220,7 @@ impl Cursor {
             return Ok(());
         };
         let (found, _) = resume::after(hub, state, &wait.id, &mut |_| ControlFlow::Continue(()))?;
-        let (until, aside) = (self.until, self.standing.aside);
+        let (until, aside) = (self.until.take(), self.standing.aside);
         *self = Cursor { until, ..found };
         if wait.begun {
             // The first event is the start, which comes once.
@@ -292,7 +292,7 @@ impl Cursor {
         };
         let Some((past, mut events)) = past.onwards(&self.source, hub, pause) else {
             let id = past.id(&self.source);
-            self.waits = id.map(|id| Awaited { id, begun: true });
+            self.waits = id.map(|id| Box::new(Awaited { id, begun: true }));
             self.standing.position = None;
             return;
         };
