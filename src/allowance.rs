@@ -1,4 +1,4 @@
-//! What the system allows this process of threads and descriptors, compared at the start with what it would need:
+//! What the system allows this process of threads, descriptors and memory, compared at the start with what it would need:
 //! better a warning now than clients that are turned away some day.
 
 use std::fs;
@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::limits::{
-    DESCRIPTORS_OWN, DESCRIPTORS_PER_FILE, DESCRIPTORS_SPARE, FILES_MAX, HEADS_MAX, THREADS_OWN,
+    DESCRIPTORS_OWN, DESCRIPTORS_PER_FILE, DESCRIPTORS_SPARE, FILES_MAX, HEADS_MAX, PLACE_BYTES,
+    THREADS_OWN,
 };
 
 /// Raises the soft limit on descriptors to the hard one: a client is one.
@@ -64,9 +65,20 @@ pub fn check(max_clients: usize, files: usize) {
         descriptors,
         "LimitNOFILE= of the unit (ulimit -Hn)",
     );
-    let tasks = fs::read_to_string("/proc/self/cgroup")
-        .ok()
-        .and_then(|cgroup| tasks_max(Path::new("/sys/fs/cgroup"), &cgroup));
+    let membership = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let least = |controller, file| {
+        let mount = Path::new("/sys/fs/cgroup");
+        group_max(mount, &membership, controller, file)
+    };
+    let memory = (max_clients * files * PLACE_BYTES) as u64;
+    if let Some((allowed, of)) = least("memory", "memory.max").filter(|least| least.0 < memory) {
+        log::warn!(
+            "{max_clients} clients of {files} files need {memory} bytes to know their places alone, but {} allows \
+             {allowed}: the kernel may end the program; raise MemoryMax= of the unit or lower --max-clients",
+            of.display()
+        );
+    }
+    let tasks = least("pids", "pids.max");
     let (allowed, of, setting) = match tasks {
         Some((allowed, of)) => (allowed, of.display().to_string(), "TasksMax= of the unit"),
         None => (u64::MAX, String::new(), ""),
@@ -85,9 +97,15 @@ pub fn check(max_clients: usize, files: usize) {
     }
 }
 
-/// The least number of tasks that the cgroups in `membership` (the text of /proc/self/cgroup), mounted at `mount`, and
-/// those above them allow, and which file says so; `None` where none does (cgroups(7)).
-fn tasks_max(mount: &Path, membership: &str) -> Option<(u64, PathBuf)> {
+/// The least that the files called `name` say, of a controller and of the cgroups in `membership` (the text of
+/// /proc/self/cgroup), mounted at `mount`, and of those above them, and which file says so; `None` where none does
+/// (cgroups(7)).
+fn group_max(
+    mount: &Path,
+    membership: &str,
+    controller: &str,
+    name: &str,
+) -> Option<(u64, PathBuf)> {
     let mut limits = Vec::new();
     for line in membership.lines() {
         let mut fields = line.splitn(3, ':').skip(1);
@@ -96,7 +114,7 @@ fn tasks_max(mount: &Path, membership: &str) -> Option<(u64, PathBuf)> {
         };
         let root = match controllers {
             "" => mount.to_owned(),
-            "pids" => mount.join("pids"),
+            own if own == controller => mount.join(controller),
             _ => continue,
         };
         let group = root.join(path.trim_start_matches('/'));
@@ -104,7 +122,7 @@ fn tasks_max(mount: &Path, membership: &str) -> Option<(u64, PathBuf)> {
             .ancestors()
             .take_while(|group| group.starts_with(&root));
         limits.extend(groups.filter_map(|group| {
-            let file = group.join("pids.max");
+            let file = group.join(name);
             // `max` is no number.
             let max = fs::read_to_string(&file).ok()?.trim().parse().ok()?;
             Some((max, file))
@@ -117,6 +135,8 @@ fn tasks_max(mount: &Path, membership: &str) -> Option<(u64, PathBuf)> {
 mod tests {
     use super::*;
 
+    const SERVICE: &str = "0::/system.slice/tailcast.service\n";
+
     #[test]
     fn files_leave_descriptors_for_clients_and_answers() {
         assert_eq!(files_of(600, 1024), 600 - 300 - 64 - 32);
@@ -126,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lowest_limit_on_tasks_on_the_way_up_counts() {
+    fn the_lowest_limit_of_a_kind_on_the_way_up_counts() {
         let mount = tempfile::tempdir().expect("a directory");
         let write = |group: &str, max: &str| {
             let group = mount.path().join(group);
@@ -135,13 +155,23 @@ mod tests {
         };
         write("system.slice", "500\n");
         write("system.slice/tailcast.service", "1200\n");
-        let found = tasks_max(mount.path(), "0::/system.slice/tailcast.service\n");
+        let found = group_max(mount.path(), SERVICE, "pids", "pids.max");
         let file = mount.path().join("system.slice/pids.max");
         assert_eq!(found, Some((500, file)));
         write("system.slice", "max\n");
-        let found = tasks_max(mount.path(), "0::/system.slice/tailcast.service\n");
+        let found = group_max(mount.path(), SERVICE, "pids", "pids.max");
         assert_eq!(found.map(|(max, _)| max), Some(1200));
-        assert_eq!(tasks_max(mount.path(), "0::/elsewhere\n"), None);
+        assert_eq!(
+            group_max(mount.path(), "0::/elsewhere\n", "pids", "pids.max"),
+            None
+        );
+        // Another one of the same groups.
+        let found = group_max(mount.path(), SERVICE, "memory", "memory.max");
+        assert_eq!(found, None);
+        let file = mount.path().join("system.slice/memory.max");
+        fs::write(&file, "536870912\n").expect("write a limit");
+        let found = group_max(mount.path(), SERVICE, "memory", "memory.max");
+        assert_eq!(found, Some((512 << 20, file)));
     }
 
     #[test]
@@ -150,7 +180,8 @@ mod tests {
         let group = mount.path().join("pids/a");
         fs::create_dir_all(&group).expect("make a group");
         fs::write(group.join("pids.max"), "77\n").expect("write a limit");
-        let found = tasks_max(mount.path(), "4:memory:/b\n3:pids:/a\n0::/\n");
+        let membership = "4:memory:/b\n3:pids:/a\n0::/\n";
+        let found = group_max(mount.path(), membership, "pids", "pids.max");
         assert_eq!(found.map(|(max, _)| max), Some(77));
     }
 }
