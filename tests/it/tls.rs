@@ -230,12 +230,12 @@ fn a_client_over_tls_that_does_not_read_delays_nobody_and_misses_nothing() {
 }
 
 #[test]
-fn nothing_stays_behind_in_the_buffer_of_tls() {
+fn nothing_stays_behind_in_the_buffer_of_tls_and_who_has_it_all_stays() {
     let logs = Logs::new();
     let line = |number: usize| format!("{number:01023}\n");
-    logs.file("a.log", (0..1000).map(line).collect::<String>());
+    let log = logs.file("a.log", (0..1000).map(line).collect::<String>());
     let pair = Pair::quick(&logs, "a");
-    let daemon = serve(&pair, &[], &logs);
+    let daemon = serve(&pair, &["--ping-interval", "2"], &logs);
     let trust = pair.trust(&[&TLS13]);
     // Some of them want just a little more than the kernel takes for a client that doesn't read.
     let clients: Vec<(usize, Tls)> = (64..1000)
@@ -248,17 +248,33 @@ fn nothing_stays_behind_in_the_buffer_of_tls() {
             (lines, tls)
         })
         .collect();
+    let up_to = |reader: &mut BufReader<Tls>, last: &str| {
+        let mut line = String::new();
+        while line.trim_end() != last.trim_end() {
+            line.clear();
+            if !reader.read_line(&mut line).is_ok_and(|n| n > 0) {
+                return false;
+            }
+        }
+        true
+    };
+    let mut readers = Vec::new();
     for (lines, tls) in clients {
         let mut reader = BufReader::new(tls);
-        let mut last = String::new();
-        while last.trim_end() != line(999).trim_end() {
-            last.clear();
-            let read = reader.read_line(&mut last);
-            assert!(
-                read.is_ok_and(|n| n > 0),
-                "{lines} lines: the end never came"
-            );
-        }
+        let came = up_to(&mut reader, &line(999));
+        assert!(came, "{lines} lines: the end never came");
+        readers.push((lines, reader));
+    }
+    // Nothing is queued for them any more, so their silence says nothing, for however many intervals.
+    let mut pinged = websocket(&daemon, &trust, "/ws?lines=0");
+    for _ in 0..3 {
+        let message = pinged.read().expect("a message by the deadline");
+        assert!(matches!(message, Message::Ping(_)), "{message:?}");
+    }
+    append(&log, line(1000));
+    for (lines, mut reader) in readers {
+        let came = up_to(&mut reader, &line(1000));
+        assert!(came, "{lines} lines: dropped in a silence of the log");
     }
 }
 

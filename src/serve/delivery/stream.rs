@@ -338,7 +338,7 @@ impl<'a> Stream<'a> {
             let state = self.peer.link.lock().state();
             match state {
                 State::Live => {
-                    self.takes_more();
+                    self.has_taken_all();
                     if !self.peer.visitor.has_said() && !self.peer.visitor.is_ended() {
                         let left = self.ping_due.saturating_duration_since(Instant::now());
                         thread::park_timeout(left);

@@ -23,6 +23,14 @@ impl Stream<'_> {
         moved.is_some()
     }
 
+    /// Nothing waits for the peer any more, which is a sign that it lives where something did. A socket that encrypts may
+    /// have counted the last of it long before the peer took it.
+    pub(super) fn has_taken_all(&mut self) {
+        if self.blocked.take().is_some() {
+            self.sign = Instant::now();
+        }
+    }
+
     /// Whether bytes wait for the peer; that it has taken some since the last ping is a sign that it lives, however few.
     fn owes_a_sign(&mut self, now: Instant) -> bool {
         let before = self.backlog;
