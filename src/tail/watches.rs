@@ -206,7 +206,7 @@ impl Watches {
             return Place::Unknown;
         };
         let mut others = watch.entries(name);
-        match others.any(|other| other != follower) {
+        match others.any(|other| other != follower) && !watch.rotates_to(follower, name) {
             true => Place::OfAnother,
             false => Place::At(watch.path.join(name)),
         }

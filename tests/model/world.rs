@@ -282,10 +282,6 @@ impl World {
 
     fn do_op(&mut self, op: &Op, settle: &mut dyn FnMut(&World)) {
         match *op {
-            // A copy whose name matches the pattern, and that is younger than the log, is a file of its own.
-            Op::RenameCopy | Op::Copy | Op::CopyTruncate if self.stored == Stored::Pattern => {
-                self.append(2);
-            }
             // What comes to a name that is not known, in a directory that is not watched yet, is found by nobody.
             Op::Directory if self.stored == Stored::Odd => self.append(2),
             // Nor is it known then of which file a copy is, once that is gone.

@@ -183,7 +183,11 @@ impl Follower {
                 !matches!((identity.born, other.born), (Some(born), Some(other)) if born <= other)
             }
         };
-        if is_copy || (self.by_pattern && turn.known.has(&identity)) {
+        let own = self.source.path();
+        let names = own.file_name().zip(path.file_name());
+        let is_rotated = trust == Trust::Sure
+            && names.is_some_and(|(own, name)| mark::is_plain_rotated_name(own, name));
+        if is_copy || (self.by_pattern && !is_rotated && turn.known.has(&identity)) {
             return None;
         }
         let stood = identity.born.unwrap_or_else(stamp_now);
@@ -239,7 +243,15 @@ impl Follower {
         }
         // A name belongs to the file that it leads to, whoever has it. But a pattern may also match the names to which
         // another file is rotated: its lines are those of that file.
-        if self.by_pattern && turn.known.is_rotated_by_other(&identity, self.index) {
+        let is_rotated = || {
+            let is_tracked = |(directory, user): &(i32, User)| match user {
+                User::Entry(_, name) => turn.watches.is_tracked(*directory, name),
+                _ => false,
+            };
+            turn.known.is_rotated_by_other(&identity, self.index)
+                || self.steps.iter().any(is_tracked)
+        };
+        if self.by_pattern && is_rotated() {
             return Err(ErrorKind::NotFound.into());
         }
         self.found(before, turn)

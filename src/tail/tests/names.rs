@@ -415,6 +415,56 @@ fn copied_beside(poll_only: bool) {
 }
 
 #[test]
+fn a_copy_that_is_older_than_a_log_is_not_taken_for_that_once_it_is_deleted() {
+    let (mut rig, gate) = Rig::held_up("old\n");
+    fs::copy(rig.path("a.log"), rig.path("a.log.1")).expect("copy");
+    fs::rename(rig.path("a.log"), rig.path("a.log.2")).expect("rename");
+    append(&rig.path("a.log"), "two\n");
+    fs::remove_file(rig.path("a.log")).expect("unlink");
+    append(&rig.path("a.log"), "three\n");
+    gate.open();
+    rig.expect_line("three");
+    assert_eq!(rig.lines(), ["one", "three"]);
+    assert!(rig.has_gap());
+}
+
+#[test]
+fn a_copy_under_a_pattern_takes_no_lines_of_its_log_when_that_is_rotated() {
+    let dir = dir();
+    append(&dir.path().join("app.log"), "old\n");
+    let gate = Arc::new(Gate::default());
+    let options = Options::default();
+    let mut rig = Rig::with(dir, &["app*"], 1 << 20, options, gate.clone());
+    append(&rig.path("app.log"), "0\n");
+    rig.expect_line("0");
+    // As logrotate's `copy` does it; what it holds has come under its own name by then.
+    fs::copy(rig.path("app.log"), rig.path("app.log.1")).expect("copy");
+    rig.until("the copy", |got| {
+        let is_it = |got: &Got| *got == Got::Line("app.log.1".into(), "0".into());
+        got.iter().any(is_it)
+    });
+    gate.shut();
+    append(&rig.path("app.log"), "1\n");
+    gate.wait();
+    for n in 2..8 {
+        for k in (1..9).rev() {
+            let name = |k: usize| rig.path(&format!("app.log.{k}"));
+            let _ = fs::rename(name(k), name(k + 1));
+        }
+        fs::rename(rig.path("app.log"), rig.path("app.log.1")).expect("rename");
+        append(&rig.path("app.log"), &format!("{n}\n"));
+    }
+    gate.open();
+    rig.until("the last line", |got| {
+        let is_it = |got: &Got| *got == Got::Line("app.log".into(), "7".into());
+        got.iter().any(is_it)
+    });
+    let want: Vec<String> = (0..8).map(|n| n.to_string()).collect();
+    assert_same(&rig.lines_of("app.log"), &want);
+    assert!(!rig.has_gap(), "{:?}", rig.events());
+}
+
+#[test]
 fn a_copy_that_is_made_beside_the_log_is_not_read() {
     copied_beside(false);
 }

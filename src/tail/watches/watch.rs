@@ -195,6 +195,15 @@ impl Watch {
         }
     }
 
+    /// Whether `name` is one to which the follower's file is rotated, as rotators call it: what is moved there stays its own,
+    /// though somebody may follow that name, too.
+    pub(super) fn rotates_to(&self, follower: usize, name: &OsStr) -> bool {
+        let is_own = |own: &OsString| {
+            mark::is_plain_rotated_name(own, name) && self.entries(own).any(|of| of == follower)
+        };
+        mark::plain_names(name).iter().any(is_own)
+    }
+
     /// The name that the file called `name`, which is deleted now, may have got before: multilog, and what else links and
     /// then deletes, renames in two steps, of which the kernel doesn't tell that they belong together.
     fn link_of(&mut self, name: &OsStr, own: &[usize]) -> Option<OsString> {
@@ -253,21 +262,26 @@ impl Watch {
             What::MovedIn(cookie) => {
                 let (_, arriving) = flying.remove(&cookie).unwrap_or_default();
                 for arrived in &arriving {
+                    let is_given =
+                        arrived.from_own_name && !self.rotates_to(arrived.follower, name);
                     let others = own.iter().filter(|&&other| other != arrived.follower);
-                    for &other in others.filter(|_| arrived.from_own_name) {
+                    for &other in others.filter(|_| is_given) {
                         hit(Hit::HandedOver(arrived.follower, other));
                     }
                     concerned.insert(arrived.follower);
                 }
                 // It may be a new file as well, of a pattern that counts up. Under a followed name it is that one's from now on,
                 // wherever it is moved next.
-                if !arriving.is_empty() && own.is_empty() && cookie != BY_LINK {
-                    let followers = arriving.iter().map(|arrived| arrived.follower);
-                    self.tracked.insert(name.to_owned(), followers.collect());
+                let followers = arriving.iter().map(|arrived| arrived.follower);
+                let stays = |&of: &usize| own.is_empty() || self.rotates_to(of, name);
+                let followers: Vec<usize> = followers.filter(stays).collect();
+                if !followers.is_empty() && cookie != BY_LINK {
+                    self.tracked.insert(name.to_owned(), followers);
                 }
             }
-            What::Made if concerned.is_empty() => self.made = Some(name.to_owned()),
-            What::MovedOut(_) | What::Made | What::Linked | What::Deleted => {}
+            // What was made before a followed file is no link to that one.
+            What::Made => self.made = concerned.is_empty().then(|| name.to_owned()),
+            What::MovedOut(_) | What::Linked | What::Deleted => {}
         }
         for follower in concerned {
             let is_link = what == What::Made && linked.is_some_and(|all| all.contains(&follower));
