@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::mark::{Mark, compressed_ending, without_compressed_ending};
 use super::siblings::Sibling;
-use super::{identity, since};
+use super::{copies, identity, since};
 
 /// Puts files into their order, each given with the mark of its name. Blocks on the disk where two tie.
 pub(super) fn oldest_first(mut found: Vec<(Mark, Sibling)>) -> Vec<Sibling> {
@@ -19,7 +19,9 @@ pub(super) fn oldest_first(mut found: Vec<(Mark, Sibling)>) -> Vec<Sibling> {
     let (mut as_named, mut against) = (0, 0);
     for two in found.windows(2) {
         as_named += usize::from(is_surely_before(&two[0].1, &two[1].1));
-        against += usize::from(is_surely_before(&two[1].1, &two[0].1));
+        // A copy of a log that was rotated later is younger, but holds no younger lines.
+        let is_copy = || copies::is_copy(&two[0].1, std::slice::from_ref(&two[1].1));
+        against += usize::from(is_surely_before(&two[1].1, &two[0].1) && !is_copy());
     }
     let numbered = found
         .iter()

@@ -52,6 +52,7 @@ const KEPT_ODD_INSIDE: &[(u64, Stored)] = &[
     (1795994663001245, Stored::Room),
     (1795994663001762, Stored::Pattern),
     (1795994663001641, Stored::Pattern),
+    (1796000001200011, Stored::Pattern),
 ];
 
 /// Scripts in a run that is not told how long to be.
