@@ -181,18 +181,16 @@ impl<'a> Stream<'a> {
                 }
             };
             let sifted = self.sift(&segment, filter.as_ref(), &mut turn)?;
-            // Where others read, too, it may be in the same place.
-            let is_of_many = shared.streams.catching_up() > 1 && filter.is_none();
-            let segment = match is_of_many {
-                true => segment.shared(),
-                false => segment,
-            };
+            // Another one is in the same place. Who is alone in its place need not read what nobody else wants.
+            let is_of_many = segment.is_shared() && filter.is_none();
             self.peer.link.lock().push_chunk(segment, &sifted);
             if is_of_many {
                 self.take_run(chunk, SHELF_RUN_BYTES.saturating_sub(chunk));
                 // Nobody waits under it. Who has a turn is done with this much when the next one has it, so that all stay
-                // together, and few hold more than one chunk.
+                // together, and only those who have one hold more than one chunk.
                 self.peer.carry_here().map_err(|_| Ended::PeerLeft)?;
+                let shed = self.peer.link.lock().shed();
+                self.shared.streams.goes_back(&self.peer, shed);
             }
             drop(turn);
             self.send()?;
@@ -307,8 +305,6 @@ impl<'a> Stream<'a> {
                 Ok(Carried::Drained | Carried::OwnThread) => return Ok(()),
                 Err(_) => return Err(Ended::PeerLeft),
             }
-            let shed = self.peer.link.lock().shed();
-            self.shared.streams.goes_back(&self.peer, shed);
             let now = Instant::now();
             if self.takes_more() {
                 since = None;
