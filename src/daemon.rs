@@ -40,6 +40,7 @@ use crate::stop::Stop;
 use crate::systemd::{self, Notifier, Status};
 use crate::tail::{self, Watcher};
 use crate::tally::{Tally, Upstreams};
+use crate::time;
 
 /// A daemon that serves.
 #[derive(Debug)]
@@ -64,6 +65,7 @@ pub struct Daemon {
 impl Daemon {
     /// Makes and starts everything; when it returns, the daemon serves. `stop` is set if a core thread is lost.
     pub fn start(config: &Config, stop: &Arc<Stop>) -> Result<Daemon, StartError> {
+        time::read_zone();
         let (mut daemon, watcher, listeners) = Daemon::make(config, stop)?;
         let over_tls = config.tls.is_some();
         let urls: Vec<_> = listeners

@@ -10,15 +10,14 @@ use std::mem;
 use std::ops::ControlFlow;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use memchr::memchr_iter;
 
 use crate::limits::{
     DATED_LINE_BYTES_MAX, HALVED_BYTES_MIN, HALVING_READ_BYTES, SINCE_READ_BYTES, TIME_VOTE_BYTES,
     UNSORTED_BYTES_MAX,
 };
-use crate::time::nanoseconds;
 use crate::time::stamp::{Form, Hints};
+use crate::time::{self, nanoseconds};
 
 use super::forward::read_exact;
 use super::lines::content;
@@ -83,7 +82,7 @@ impl Since<'_> {
         let written = self.file.metadata()?.modified();
         let written = written.ok().and_then(|at| Timestamp::try_from(at).ok());
         let latest = written.map_or(i64::MAX, nanoseconds);
-        Ok(Hints::new(TimeZone::system(), latest))
+        Ok(Hints::new(time::zone(), latest))
     }
 
     /// The form in which the times of its lines stand, and the bytes that have settled it.

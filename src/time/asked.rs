@@ -81,7 +81,7 @@ impl Time {
 
     /// The same now, in the machine's zone.
     pub fn resolve(self) -> i64 {
-        self.at(super::now(), &TimeZone::system())
+        self.at(super::now(), &super::zone())
     }
 }
 

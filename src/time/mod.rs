@@ -4,7 +4,13 @@ pub mod asked;
 mod scan;
 pub mod stamp;
 
+use std::sync::LazyLock;
+
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// The machine's.
+static ZONE: LazyLock<TimeZone> = LazyLock::new(TimeZone::system);
 
 /// Nanoseconds since 1970, as near as 64 bits come to it (the years 1677 to 2262).
 pub fn nanoseconds(at: Timestamp) -> i64 {
@@ -18,6 +24,16 @@ pub fn nanoseconds(at: Timestamp) -> i64 {
 /// The moment that it is now.
 pub fn now() -> i64 {
     nanoseconds(Timestamp::now())
+}
+
+/// Reads the machine's zone, which takes more stack than a client's thread has. To be called at the start.
+pub fn read_zone() {
+    LazyLock::force(&ZONE);
+}
+
+/// The machine's zone, as it was at the start.
+pub fn zone() -> TimeZone {
+    ZONE.clone()
 }
 
 /// A moment as JSON has it: RFC 3339 in UTC, to the second.

@@ -13,6 +13,7 @@ use crate::config::followed::JournalMatch;
 use crate::feed::spool::Spool;
 use crate::limits::NOTE_EVERY;
 use crate::source::EventKind;
+use crate::time;
 
 use super::export::Entry;
 use super::{Step, entry};
@@ -84,7 +85,7 @@ impl Sources {
             first_end: None,
             round: 0,
             noted: Instant::now(),
-            zone: TimeZone::system(),
+            zone: time::zone(),
         };
         let mut oldest: Option<(u64, Place)> = None;
         for (wanted, mut spool) in sources {
