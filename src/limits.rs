@@ -140,8 +140,9 @@ pub const PLACES_FILE_BYTES: u64 = 64 * 1024;
 /// Pairs that are kept then: the newest may be one of bytes that a power cut has taken.
 pub const PLACES_KEPT: usize = 16;
 
-/// While nothing can be written to a spool, clients are told that often how much was lost.
-pub const LOST_TOLD_EVERY: Duration = Duration::from_secs(30);
+/// While nothing can be written to a spool, clients are told that often how much was lost; where nothing more comes, that
+/// soon.
+pub const LOST_TOLD_EVERY: Duration = Duration::from_secs(2);
 
 /// How long the start waits for what origins have already, so that it is there for the first client.
 pub const FIRST_FEED_WAIT: Duration = Duration::from_secs(5);

@@ -73,7 +73,9 @@ impl Pipe {
         while !bell.is_stopping() {
             if !is_ready(&stdin)? {
                 first.is_fed();
-                bell.wait(Some((stdin.as_fd(), PollFlags::POLLIN)), later())?;
+                self.spool.tell_lost_when_due();
+                let until = self.spool.tells_lost_at().unwrap_or_else(later);
+                bell.wait(Some((stdin.as_fd(), PollFlags::POLLIN)), until)?;
                 continue;
             }
             match stdin.read(&mut buf) {
@@ -136,6 +138,7 @@ impl Pipe {
                 }
             }
             first.is_fed();
+            self.spool.tell_lost_when_due();
             let soon = Instant::now() + FIFO_LOOK;
             let fd = fifo.as_ref().map(|fifo| (fifo.as_fd(), PollFlags::POLLIN));
             bell.wait(fd.filter(|_| !away), soon)?;

@@ -25,6 +25,9 @@ use super::gaps::Gaps;
 use super::places::Places;
 use again::Stretch;
 
+/// Why bytes are gone that came in.
+const NOT_WRITTEN: &str = "the spool could not be written";
+
 /// An open spool.
 #[derive(Debug)]
 pub(super) struct Spool {
@@ -51,7 +54,9 @@ pub(super) struct Spool {
 #[derive(Debug)]
 struct Lost {
     /// Not told yet.
-    bytes: u64,
+    untold_bytes: u64,
+    /// Not noted yet: on a full disk nothing can be.
+    unnoted_bytes: u64,
     told: Instant,
 }
 
@@ -195,7 +200,7 @@ impl Spool {
             .as_ref()
             .map_or_else(|(_, taken)| *taken, |()| rest.len());
         if taken > 0 {
-            self.tell_lost(at);
+            self.closes_loss(at);
         }
         match outcome {
             Ok(()) => {
@@ -209,7 +214,20 @@ impl Spool {
 
     /// Tells what was lost and not told yet: nothing more comes for now.
     pub(super) fn finish(&mut self) {
-        self.tell_lost(self.end());
+        self.closes_loss(self.end());
+    }
+
+    /// When what was lost is to be told, if nothing comes before.
+    pub(super) fn tells_lost_at(&self) -> Option<Instant> {
+        let lost = self.lost.as_ref().filter(|lost| lost.untold_bytes > 0);
+        lost.map(|lost| lost.told + LOST_TOLD_EVERY)
+    }
+
+    /// Tells what was lost where that is due.
+    pub(super) fn tell_lost_when_due(&mut self) {
+        if self.tells_lost_at().is_some_and(|at| at <= Instant::now()) {
+            self.tell_lost(self.end());
+        }
     }
 
     fn loses(&mut self, bytes: u64, error: &io::Error) {
@@ -221,27 +239,37 @@ impl Spool {
                     self.name
                 );
                 none.insert(Lost {
-                    bytes: 0,
+                    untold_bytes: 0,
+                    unnoted_bytes: 0,
                     told: Instant::now(),
                 })
             }
         };
-        lost.bytes += bytes;
-        if lost.told.elapsed() >= LOST_TOLD_EVERY {
-            self.tell_lost(self.end());
-        }
+        lost.untold_bytes += bytes;
+        lost.unnoted_bytes += bytes;
+        self.tell_lost_when_due();
     }
 
     fn tell_lost(&mut self, at: SpoolPlace) {
-        let Some(lost) = self.lost.as_mut().filter(|lost| lost.bytes > 0) else {
+        let Some(lost) = self.lost.as_mut().filter(|lost| lost.untold_bytes > 0) else {
             return;
         };
         let kind = EventKind::Gap {
-            lost_bytes: Some(std::mem::take(&mut lost.bytes)),
-            reason: "the spool could not be written".into(),
+            lost_bytes: Some(std::mem::take(&mut lost.untold_bytes)),
+            reason: NOT_WRITTEN.into(),
         };
         lost.told = Instant::now();
-        self.tell_at(at, kind);
+        self.notify(at, kind);
+    }
+
+    /// What was lost is lost here: lines come behind it, or none do.
+    fn closes_loss(&mut self, at: SpoolPlace) {
+        self.tell_lost(at);
+        let lost = self.lost.as_mut();
+        let bytes = lost.map_or(0, |lost| std::mem::take(&mut lost.unnoted_bytes));
+        if bytes > 0 {
+            self.gaps.note(at, Some(bytes), NOT_WRITTEN);
+        }
     }
 
     /// Writes all; where that fails, how much was taken.
