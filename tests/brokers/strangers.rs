@@ -150,7 +150,7 @@ fn a_stranger_at_a_real_broker_leaves_what_is_ours_alone() {
     let logs = Logs::new();
     let broker = Broker::mosquitto(&logs.path(""), "");
     let (port, log) = (broker.port.to_string(), logs.file("b.log", ""));
-    let huge = logs.file("huge", &"x".repeat(1 << 20));
+    let huge = logs.file("huge", "x".repeat(1 << 20));
     let stranger = |topic: &str, more: &[&str]| {
         let mut command = std::process::Command::new(&publisher);
         command.args(["-p", &port, "-q", "1", "-t", topic]);
