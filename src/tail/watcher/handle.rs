@@ -18,7 +18,7 @@ pub struct Options {
     pub on_round: Option<OnRound>,
     /// How long a deleted file is held that nobody uses; else [`DELETED_KEPT`](crate::limits::DELETED_KEPT).
     pub deleted_kept: Option<Duration>,
-    /// How often what nobody needs is let go of, where that is not [`FORGET_EVERY`].
+    /// How often what nobody needs is let go of, where that is not [`crate::limits::FORGET_EVERY`].
     pub forget_every: Option<Duration>,
     /// Spools that are followed, before any file, so that their names are theirs.
     pub spools: Vec<Spooled>,
