@@ -181,12 +181,8 @@ impl<'a> Stream<'a> {
                 }
             };
             let sifted = self.sift(&segment, filter.as_ref(), &mut turn)?;
-            // Where others read, too, it may be in the same place.
-            let is_of_many = shared.streams.catching_up() > 1 && filter.is_none();
-            let segment = match is_of_many {
-                true => segment.shared(),
-                false => segment,
-            };
+            // Another one is in the same place. Who is alone in its place need not read what nobody else wants.
+            let is_of_many = segment.is_shared() && filter.is_none();
             self.peer.link.lock().push_chunk(segment, &sifted);
             if is_of_many {
                 self.take_run(chunk, SHELF_RUN_BYTES.saturating_sub(chunk));
