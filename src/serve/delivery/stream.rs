@@ -305,6 +305,8 @@ impl<'a> Stream<'a> {
                 Ok(Carried::Drained | Carried::OwnThread) => return Ok(()),
                 Err(_) => return Err(Ended::PeerLeft),
             }
+            let shed = self.peer.link.lock().shed();
+            self.shared.streams.goes_back(&self.peer, shed);
             let now = Instant::now();
             if self.takes_more() {
                 since = None;
