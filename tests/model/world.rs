@@ -463,7 +463,9 @@ impl World {
     fn beginning(&self) -> String {
         let number = self.lines.len();
         match self.stored {
-            Stored::Room => format!("line {number} ts={} ", 1_795_900_000 + number),
+            Stored::Room | Stored::Pattern => {
+                format!("line {number} ts={} ", 1_795_900_000 + number)
+            }
             _ => format!("line {number} "),
         }
     }
