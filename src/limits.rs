@@ -450,6 +450,10 @@ pub const COPY_CHECKED_BYTES: usize = 4096;
 /// thousands of rotated files is held against those behind it.
 pub const COPIES_MAX: usize = 1_000;
 
+/// Between the first and the last write to a copy of a log: at 100 MB a second, those are 6 GB. What was written to for
+/// longer was a log itself, and its times tell when.
+pub const COPY_TIME: Duration = Duration::from_secs(60);
+
 /// How often the siblings of a name are listed again because one was renamed on the way: a rotation renames them all, and
 /// the next may follow at once.
 pub const SIBLING_SCANS_MAX: usize = 20;

@@ -8,7 +8,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::mark::{Mark, compressed_ending, without_compressed_ending};
+use crate::limits::COPY_TIME;
+
+use super::mark::{Mark, TIME_DIGITS_MIN, compressed_ending, without_compressed_ending};
 use super::siblings::Sibling;
 use super::{copies, identity, since};
 
@@ -16,19 +18,19 @@ use super::{copies, identity, since};
 pub(super) fn oldest_first(mut found: Vec<(Mark, Sibling)>) -> Vec<Sibling> {
     // The order if numbers count down to the youngest.
     found.sort_by_key(|(mark, sibling)| (mark.order(false), sibling.born()));
-    let (mut as_named, mut against) = (0, 0);
-    for two in found.windows(2) {
-        as_named += usize::from(is_surely_before(&two[0].1, &two[1].1));
-        // A copy of a log that was rotated later is younger, but holds no younger lines.
-        let is_copy = || copies::is_copy(&two[0].1, std::slice::from_ref(&two[1].1));
-        against += usize::from(is_surely_before(&two[1].1, &two[0].1) && !is_copy());
-    }
+    let as_named = found
+        .windows(2)
+        .any(|two| is_surely_before(&two[0].1, &two[1].1));
+    let is_against = |two: &[(Mark, Sibling)]| {
+        is_surely_before(&two[1].1, &two[0].1) && !is_older_copy(&two[0], &two[1])
+    };
+    let against = found.windows(2).any(is_against);
     let numbered = found
         .iter()
         .all(|(mark, _)| matches!(mark, Mark::Number(_)));
     let comparable = found.windows(2).all(|two| two[0].0.is_like(&two[1].0));
-    let counts_up = numbered && as_named == 0 && (against > 0 || found.iter().all(is_backup));
-    let by_name = comparable && (against == 0 || counts_up);
+    let counts_up = numbered && !as_named && (against || found.iter().all(is_backup));
+    let by_name = comparable && (!against || counts_up);
     if by_name && counts_up {
         found.sort_by_key(|(mark, sibling)| (mark.order(true), sibling.born()));
     } else if !by_name {
@@ -52,6 +54,24 @@ fn is_surely_before(one: &Sibling, other: &Sibling) -> bool {
         && !other.compressed
         && one.born() < other.born()
         && one.modified < other.modified
+}
+
+/// Whether `one` is older than `other` though it was made later: a copy of a log that was rotated later holds no younger lines,
+/// and what renamecopy makes, once the next file has begun, holds older ones. The times of the lines tell, and where there
+/// are none, names that are dates.
+fn is_older_copy((mark, one): &(Mark, Sibling), (_, other): &(Mark, Sibling)) -> bool {
+    if copies::is_copy(one, std::slice::from_ref(other)) {
+        return true;
+    }
+    let took = one.modified.duration_since(one.born());
+    if took.is_ok_and(|took| took > COPY_TIME) {
+        return false;
+    }
+    match (first_time(one), first_time(other)) {
+        (Some(one), Some(other)) if one != other => one < other,
+        // Fewer digits may be a process's number.
+        _ => matches!(mark, Mark::Time(digits, _) if *digits >= TIME_DIGITS_MIN),
+    }
 }
 
 /// `app.log.~1~`: numbers of `mv --backup` count up, always.
@@ -189,6 +209,36 @@ mod tests {
     fn a_copy_made_at_a_truncation_is_older_than_the_file_it_was_made_of() {
         let files = [(".1", 2, 9), (".2", 4, 5), (".3", 1, 2)];
         assert_eq!(order(&files), [".3", ".2", ".1"]);
+    }
+
+    #[test]
+    fn a_copy_made_after_the_next_file_began_is_older_than_that_as_its_name_or_its_lines_say() {
+        let files = [
+            ("-20261123", 20, 21),
+            ("-20261124", 10, 12),
+            ("-20261125", 30, 900),
+        ];
+        assert_eq!(order(&files), files.map(|(mark, ..)| mark));
+        // What was written for long is no copy.
+        let files = [("-20261123", 20, 900), ("-20261124", 10, 12)];
+        assert_eq!(order(&files), ["-20261124", "-20261123"]);
+        let processes = [(".48213", 10, 12), (".31007", 20, 21)];
+        assert_eq!(order(&processes), [".48213", ".31007"]);
+
+        let dir = tempfile::tempdir().expect("a directory");
+        let write = |mark: &str, second: u8| {
+            let line = format!("2026-11-28T10:00:{second:02}Z a line\n");
+            fs::write(dir.path().join(format!("a.log{mark}")), line).expect("write");
+        };
+        let files = [(".1", 10, 12), (".2", 20, 21), (".3", 1, 9)];
+        write(".2", 1);
+        write(".1", 2);
+        assert_eq!(order_in(dir.path(), &files), [".3", ".2", ".1"]);
+        assert_eq!(order_in(dir.path(), &files[..2]), [".2", ".1"]);
+        // A ring of numbers, or such that count up.
+        write(".2", 3);
+        assert_eq!(order_in(dir.path(), &files), [".3", ".1", ".2"]);
+        assert_eq!(order_in(dir.path(), &files[..2]), [".1", ".2"]);
     }
 
     #[test]

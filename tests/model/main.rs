@@ -42,7 +42,7 @@ const KEPT_WIRE: &[(u64, Stored)] = &[
 ];
 
 /// When a temporary file was rotated at once, a file was but room at the start, a copy had room behind it; when copies stood
-/// before their file, rotated, or had outlived it.
+/// before their file, rotated, or had outlived it, or were made after the next file had begun.
 const KEPT_ODD_INSIDE: &[(u64, Stored)] = &[
     (1795989064000057, Stored::Pattern),
     (1795988634000021, Stored::Room),
@@ -53,6 +53,10 @@ const KEPT_ODD_INSIDE: &[(u64, Stored)] = &[
     (1795994663001762, Stored::Pattern),
     (1795994663001641, Stored::Pattern),
     (1796000001200011, Stored::Pattern),
+    (1797000000200086, Stored::Room),
+    (1797000000300035, Stored::Pattern),
+    (1797000000300288, Stored::Pattern),
+    (1797000000400448, Stored::Pattern),
 ];
 
 /// Scripts in a run that is not told how long to be.
