@@ -37,6 +37,8 @@ pub(super) struct Past {
     ends_here: bool,
     /// The stream ends in this file, at this offset.
     ends_at: Option<(Identity, u64)>,
+    /// The hub's generation that it is a copy of, where it was found for a place in that.
+    copied: Option<Arc<Remembered>>,
 }
 
 impl Past {
@@ -80,6 +82,7 @@ impl Past {
             }
             let past = Past::of(sibling, pause).ok().and_then(|past| past.at(id));
             if let Some(mut past) = past.filter(|past| past.footing().is_some_and(is_it)) {
+                past.copied = truncated.and_then(|of| past.copied_of(source, hub, &of, id));
                 row.drop_copies(source, hub, place, &past.generation, pause);
                 past.stand_in(row, place);
                 return Some(past);
@@ -187,6 +190,7 @@ impl Past {
             footing: None,
             ends_here: false,
             ends_at: None,
+            copied: None,
         }
     }
 
@@ -309,20 +313,43 @@ impl Past {
     }
 
     /// The hub's generation that this file is a copy of, where what it held was truncated: copytruncate leaves such.
-    fn copy_of(&self, source: &Source, hub: &Hub) -> Option<u64> {
+    fn copy_of(&self, source: &Source, hub: &Hub) -> Option<Arc<Remembered>> {
         let enter = self.row.enter?;
-        let known = hub.remembered(source.index).into_iter();
-        let mut footing = None;
-        let mut is_it = |known: Arc<Remembered>| {
-            let id = known.end()?.id;
-            if known.number < enter || id.offset != self.at || id.offset == 0 {
-                return None;
-            }
-            let taken = || Footing::take(&self.generation.file, self.at).ok();
-            let footing = footing.get_or_insert_with(taken).as_ref()?;
-            footing.holds(&id).then_some(known.number)
+        let is_it = |known: &Arc<Remembered>| {
+            known.number >= enter
+                && known.is_gone()
+                && known.end().is_some_and(|end| end.id.offset == self.at)
+                && self.has_end_of(known) == Some(true)
         };
-        known.filter(|known| known.is_gone()).find_map(&mut is_it)
+        hub.remembered(source.index).into_iter().find(is_it)
+    }
+
+    /// The same for a copy of `truncated` in which `id` was found, a place in that file: more may have been written to it
+    /// than the copy has. The oldest, where several may be it.
+    fn copied_of(
+        &self,
+        source: &Source,
+        hub: &Hub,
+        truncated: &Identity,
+        id: &Id,
+    ) -> Option<Arc<Remembered>> {
+        // A compressed file is found by its lines alone, which may be those of another.
+        self.footing()?.is_at(truncated, id).then_some(())?;
+        let is_it = |known: &Arc<Remembered>| {
+            known.is_gone()
+                && known.identity.is_file(truncated)
+                && known.length() >= id.offset
+                && self.has_end_of(known) != Some(false)
+        };
+        hub.remembered(source.index).into_iter().find(is_it)
+    }
+
+    /// Whether it holds the last line of `known`; `None` where it does not reach so far, or that has none.
+    fn has_end_of(&self, known: &Remembered) -> Option<bool> {
+        let id = known.end()?.id;
+        let is_within = id.offset > 0 && id.offset <= self.limit;
+        let footing = is_within.then(|| Footing::take(&self.generation.file, id.offset).ok());
+        Some(footing??.holds(&id))
     }
 
     /// Where the generation begins that comes after the files beside the followed one, and which file it is; and whether
@@ -343,9 +370,13 @@ impl Past {
         hub: &Hub,
         pause: Pause<'_>,
     ) -> Option<(Option<Past>, Vec<Event>)> {
-        if let Some(number) = self.copy_of(source, hub) {
+        let enter = self.row.enter;
+        let copied = self.copied.take();
+        let copied = copied.filter(|of| enter.is_some_and(|enter| of.number >= enter));
+        let copied = copied.or_else(|| self.copy_of(source, hub));
+        if let Some(of) = &copied {
             // All that it held up to here has been read.
-            self.row.enter = Some(number + 1);
+            self.row.enter = Some(of.number + 1);
         }
         let known = self.next_known(source, hub);
         let at = known.map_or_else(Position::default, |(at, ..)| at);
@@ -361,7 +392,12 @@ impl Past {
         };
         let lost = |lost_bytes, reason| Gap { lost_bytes, reason }.told();
         let rest = self.limit.saturating_sub(self.at);
-        let mut gap = (rest > 0).then(|| lost(Some(rest), "overwritten"));
+        let cut = copied.map_or(0, |of| of.length().saturating_sub(self.limit));
+        let mut gap = match (rest, cut) {
+            (0, 0) => None,
+            (0, cut) => Some(lost(Some(cut), "truncated")),
+            (rest, _) => Some(lost(Some(rest), "overwritten")),
+        };
         let (mut row, place) = self.take_row();
         for place in place + 1..row.files.len() {
             if row.is_copy(place) {

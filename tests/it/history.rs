@@ -323,6 +323,30 @@ fn a_stream_resumes_in_the_copies_of_what_was_truncated() {
 }
 
 #[test]
+fn what_a_copy_lacks_of_what_was_truncated_is_a_gap_and_nothing_older_comes_again() {
+    let logs = Logs::new();
+    let log = logs.path("a.log");
+    write(&log, 1, 3);
+    let daemon = Daemon::follow(&[&log]);
+    let mut client = daemon.websocket("/ws?format=json");
+    (1..=3).for_each(|_| drop(client.json_with("line")));
+    fs::remove_file(&log).expect("remove");
+    write(&log, 4, 6);
+    let id = client.json_with("line")["id"].clone();
+    (5..=6).for_each(|_| drop(client.json_with("line")));
+    fs::copy(&log, logs.path("a.log.1")).expect("copy");
+    // Written between the copy and the truncation.
+    write(&log, 7, 7);
+    client.json_with("line");
+    fs::write(&log, "").expect("truncate");
+    client.json_with("event");
+    write(&log, 8, 9);
+    let (got, _) = read(&daemon, &format!("after={}", id.as_str().expect("an id")));
+    let want = ["<start>", "5", "6", "<gap>", "<rotated>", "8", "9", "<end>"];
+    assert_eq!(got, want);
+}
+
+#[test]
 fn files_of_others_and_younger_ones_are_no_history() {
     let logs = Logs::new();
     let log = three_files(&logs, false);

@@ -42,7 +42,8 @@ const KEPT_WIRE: &[(u64, Stored)] = &[
 ];
 
 /// When a temporary file was rotated at once, a file was but room at the start, a copy had room behind it; when copies stood
-/// before their file, rotated, or had outlived it, or were made after the next file had begun.
+/// before their file, rotated, or had outlived it, or were made after the next file had begun, or before the last line of
+/// what they are copies of.
 const KEPT_ODD_INSIDE: &[(u64, Stored)] = &[
     (1795989064000057, Stored::Pattern),
     (1795988634000021, Stored::Room),
@@ -57,6 +58,8 @@ const KEPT_ODD_INSIDE: &[(u64, Stored)] = &[
     (1797000000300035, Stored::Pattern),
     (1797000000300288, Stored::Pattern),
     (1797000000400448, Stored::Pattern),
+    (1797000000100443, Stored::Pattern),
+    (1797000000400161, Stored::Pattern),
 ];
 
 /// Scripts in a run that is not told how long to be.
