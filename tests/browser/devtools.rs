@@ -148,6 +148,10 @@ impl DevTools {
                 && answer["params"]["entry"]["source"] == "security";
             assert!(!thrown && !refused, "the page's own fault: {answer}");
             if answer["id"] == json!(self.sent) {
+                // Race: a script that goes to another page, or is asked while that one comes, has no value.
+                if answer["error"]["message"] == "Inspected target navigated or closed" {
+                    return Value::Null;
+                }
                 assert!(answer.get("error").is_none(), "{method}: {answer}");
                 return answer["result"].clone();
             }
