@@ -72,6 +72,7 @@ class Page {
   #typed = 0; // when the filter was last typed
   #arrived = false; // at a place that is to be spoken
   #step = false; // whether the URL to be written is a step of history
+  #fragment = ""; // of the URL to be written
   #looksNow = null;
   #wanted = null; // the names of the files that have been shown, or null for all
   #started = false;
@@ -167,15 +168,22 @@ class Page {
     const typing = !whole && changed.join() === "filter" && this.#typed + TYPED_MS > Date.now();
     if (!whole && changed.join() === "filter") this.#typed = Date.now();
     else if (changed.length > 0) this.#typed = 0;
-    this.#step ||= changed.length > 0 && !typing;
+    const isStep = changed.length > 0 && !typing;
+    // One that comes so soon that the last was not written yet takes nothing from that.
+    if (isStep && this.#step) this.#writeUrl();
+    this.#step ||= isStep;
+    this.#fragment = fragment;
     // Too many changes of the URL in a moment are refused by some browsers: the last one counts.
     clearTimeout(this.#urlTimer);
-    this.#urlTimer = setTimeout(() => {
-      const url = fragment === "" ? location.pathname + location.search : `#${fragment}`;
-      if (this.#step && location.hash.slice(1) !== fragment) history.pushState(null, "", url);
-      else history.replaceState(null, "", url);
-      this.#step = false;
-    }, URL_MS);
+    this.#urlTimer = setTimeout(() => this.#writeUrl(), URL_MS);
+  }
+
+  #writeUrl() {
+    const fragment = this.#fragment;
+    const url = fragment === "" ? location.pathname + location.search : `#${fragment}`;
+    if (this.#step && location.hash.slice(1) !== fragment) history.pushState(null, "", url);
+    else history.replaceState(null, "", url);
+    this.#step = false;
   }
 
   pause(on) {

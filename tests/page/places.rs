@@ -184,6 +184,21 @@ fn a_line_is_marked_copied_with_its_file_and_time_and_shown_in_its_place() {
 }
 
 #[test]
+fn of_two_steps_that_come_at_once_back_takes_one_back() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", numbered(0, 30));
+    let Some((mut browser, _daemon)) = open(&[&log]) else {
+        return;
+    };
+    browser.until("page.ring.lines === 30");
+    browser.eval("window.steps = history.length");
+    browser.eval("page.set({ filter: 'line 7' }, true); page.set({ filter: '' }, true)");
+    browser.until("location.hash === '' && history.length === window.steps + 2");
+    browser.eval("history.back()");
+    browser.until("window.page?.settings.filter === 'line 7'");
+}
+
+#[test]
 fn back_undoes_a_cleared_filter_and_a_chosen_file() {
     let logs = Logs::new();
     let a = logs.file("a.log", numbered(0, 30));
@@ -226,11 +241,13 @@ fn the_next_error_is_looked_for_from_what_is_in_sight() {
     focus_log(&mut browser);
     browser.press("k", 0);
     browser.eval("page.list.goTo(page.ring.first + 150)");
-    browser.until("!page.list.isInSight(page.cursor)");
+    browser
+        .until("page.list.isInSight(page.ring.first + 150) && !page.list.isInSight(page.cursor)");
     browser.press("E", 8);
     browser.until("page.ring.text(page.cursor) === '[error] first'");
     browser.eval("page.list.goTo(page.ring.first + 250)");
-    browser.until("!page.list.isInSight(page.cursor)");
+    browser
+        .until("page.list.isInSight(page.ring.first + 250) && !page.list.isInSight(page.cursor)");
     browser.press("j", 0);
     browser.until("/^line 2[0-9][0-9]$/.test(page.ring.text(page.cursor))");
     browser.until(
