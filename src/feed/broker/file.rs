@@ -98,31 +98,32 @@ impl File {
                 }
                 return self.tell_gap("lines came after younger ones");
             }
-            Verdict::Overlaps { old_share } => new = self.first_new(message, &stored, old_share),
+            Verdict::Overlaps { old_bytes, bytes } => {
+                new = self.first_new(message, &stored, old_bytes as f64, bytes as f64);
+            }
         }
         self.spool.append(&stored[new..]);
     }
 
-    /// Where in the stored lines those begin that the spool does not hold. So much of their bytes in the publisher's file is
-    /// old as `old_share` says: where their text is all that they are, that is the very place, else it is near it. Near it,
-    /// the spool ends as what is left out does.
-    fn first_new(&self, message: &Message<'_>, stored: &[u8], old_share: f64) -> usize {
-        let lengths: Vec<usize> = message
-            .all_lines()
-            .map(|(line, _)| line.len() + 1)
-            .collect();
+    /// Where in the stored lines those begin that the spool does not hold, where `old_bytes` of their `bytes` in the
+    /// publisher's file are old. Each line is taken to be longer there than its text by as much: by nothing, or by a CR, that
+    /// is the very place; by what stands around the text of a record, it is near it. Near it, the spool ends as what is left
+    /// out does.
+    fn first_new(&self, message: &Message<'_>, stored: &[u8], old_bytes: f64, bytes: f64) -> usize {
+        let lengths = message.all_lines().map(|(line, _)| line.len() + 1);
+        let lengths: Vec<usize> = lengths.collect();
         let text_bytes: usize = lengths.iter().sum();
-        let old = old_share * text_bytes as f64;
+        let around = (bytes - text_bytes as f64) / lengths.len() as f64;
         let tail = self.spool.tail(stored.len());
         let ends_so = |end: usize| {
             let least = end.min(tail.len());
             stored[..end].ends_with(&tail[tail.len() - least..])
         };
         let newlines = memchr::memchr_iter(b'\n', stored).map(|at| at + 1);
-        let mut text_end = 0;
+        let mut at = 0.0;
         let ends = newlines.zip(lengths).map(|(end, length)| {
-            text_end += length;
-            (!ends_so(end), (text_end as f64 - old).abs(), end)
+            at += length as f64 + around;
+            (!ends_so(end), (at - old_bytes).abs(), end)
         });
         let nearest = ends.min_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
         nearest.map_or(0, |(_, _, end)| end)

@@ -33,8 +33,10 @@ pub(super) enum Verdict {
     AfterGap,
     /// Its beginning was taken before.
     Overlaps {
-        /// How much of its bytes in the publisher's file that is, as a part of one.
-        old_share: f64,
+        /// How many of its bytes in the publisher's file those are.
+        old_bytes: u64,
+        /// How many it has there in all.
+        bytes: u64,
     },
     /// It goes on with a file after a younger one was begun.
     Late,
@@ -113,7 +115,8 @@ impl Taken {
             Some(n) if to.offset <= self.ends[n].offset => Verdict::Old,
             Some(n) if n < last => Verdict::Late,
             Some(_) => Verdict::Overlaps {
-                old_share: (newest.offset - begin) as f64 / (to.offset - begin) as f64,
+                old_bytes: newest.offset - begin,
+                bytes: to.offset - begin,
             },
             None if self.file_of(&to).is_some_and(|n| n < last) => Verdict::Late,
             // The format `json` does not say where a line begins.

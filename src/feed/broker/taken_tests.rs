@@ -36,7 +36,15 @@ fn lines_are_old_new_or_both_by_where_they_begin_and_end() {
         (1000, 1500, New, 1500),
         (0, 1000, Old, 1000),
         (400, 700, Old, 1000),
-        (900, 1100, Overlaps { old_share: 0.5 }, 1100),
+        (
+            900,
+            1100,
+            Overlaps {
+                old_bytes: 100,
+                bytes: 200,
+            },
+            1100,
+        ),
         (1200, 1300, AfterGap, 1300),
     ] {
         let mut taken = taken(&[of(5, 1000)]);
@@ -64,7 +72,10 @@ fn files_that_were_passed_are_old_with_the_events_between_them() {
     assert_eq!(lines(&mut taken, of(6, 0), of(6, 40)), Old);
     assert_eq!(taken.leads(None, of(7, 0)), Old);
     assert_eq!(lines(&mut taken, of(7, 0), of(7, 400)), Old);
-    let both = Overlaps { old_share: 0.5 };
+    let both = Overlaps {
+        old_bytes: 100,
+        bytes: 200,
+    };
     assert_eq!(lines(&mut taken, of(7, 400), of(7, 600)), both);
     // The next one is new.
     assert_eq!(taken.leads(Some(of(7, 600)), of(8, 0)), New);
