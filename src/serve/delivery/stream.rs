@@ -188,9 +188,7 @@ impl<'a> Stream<'a> {
                 self.take_run(chunk, SHELF_RUN_BYTES.saturating_sub(chunk));
                 // Nobody waits under it. Who has a turn is done with this much when the next one has it, so that all stay
                 // together, and only those who have one hold more than one chunk.
-                self.peer.carry_here().map_err(|_| Ended::PeerLeft)?;
-                let shed = self.peer.link.lock().shed();
-                self.shared.streams.goes_back(&self.peer, shed);
+                self.carry()?;
             }
             drop(turn);
             self.send()?;
@@ -295,18 +293,25 @@ impl<'a> Stream<'a> {
         Ok(Sifted::These(these))
     }
 
+    /// Writes what the link holds of its own as far as the socket takes it; of the rest, a chunk is kept.
+    fn carry(&self) -> Result<Carried, Ended> {
+        let carried = self.peer.carry_here().map_err(|_| Ended::PeerLeft)?;
+        if matches!(carried, Carried::Blocked) {
+            let shed = self.peer.link.lock().shed();
+            self.shared.streams.goes_back(&self.peer, shed);
+        }
+        Ok(carried)
+    }
+
     /// Writes what the link holds of its own, waiting for the peer where need be. A peer that takes nothing for a moment
     /// keeps only what is half on the wire.
     fn send(&mut self) -> Result<(), Ended> {
         let mut since = None;
         loop {
-            match self.peer.carry_here() {
-                Ok(Carried::Blocked) => {}
-                Ok(Carried::Drained | Carried::OwnThread) => return Ok(()),
-                Err(_) => return Err(Ended::PeerLeft),
+            match self.carry()? {
+                Carried::Blocked => {}
+                Carried::Drained | Carried::OwnThread => return Ok(()),
             }
-            let shed = self.peer.link.lock().shed();
-            self.shared.streams.goes_back(&self.peer, shed);
             let now = Instant::now();
             if self.takes_more() {
                 since = None;
