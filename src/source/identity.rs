@@ -9,7 +9,8 @@ use std::time::SystemTime;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
+use nix::sys::statfs::{FUSE_SUPER_MAGIC, PROC_SUPER_MAGIC, fstatfs};
+use rustix::fs::{AtFlags, StatxFlags, statx};
 
 use crate::allowance;
 use crate::limits::DESCRIPTORS_FOR_ANSWERS;
@@ -69,11 +70,15 @@ fn open_with(path: &Path, flags: OFlag) -> io::Result<(File, Identity)> {
     if file.as_raw_fd() as u64 + DESCRIPTORS_FOR_ANSWERS >= allowance::descriptors() {
         return Err(Errno::EMFILE.into());
     }
+    let system = fstatfs(&file)?.filesystem_type();
+    if system == FUSE_SUPER_MAGIC {
+        ask_anew(&file);
+    }
     let stat = file.metadata()?;
     if !stat.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
-    if fstatfs(&file)?.filesystem_type() == PROC_SUPER_MAGIC {
+    if system == PROC_SUPER_MAGIC {
         return Err(io::Error::other(
             "it is a file of procfs, which is made as it is read and may have no end",
         ));
@@ -83,4 +88,11 @@ fn open_with(path: &Path, flags: OFlag) -> io::Result<(File, Identity)> {
     }
     let identity = Identity::of(&stat);
     Ok((file, identity))
+}
+
+/// Has the kernel ask the file system what it now knows of `file`. For a second or more FUSE would go on to give what stood
+/// under the path before: that file's inode and size. A kernel that can't ask leaves it at that.
+fn ask_anew(file: &File) {
+    let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_FORCE_SYNC;
+    let _ = statx(file, "", flags, StatxFlags::BASIC_STATS);
 }

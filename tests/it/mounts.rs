@@ -25,11 +25,15 @@ pub(crate) struct Mount {
 impl Mount {
     /// A mount made by `program`; `None` where there is none, or mounting is not allowed.
     pub(crate) fn of(program: &str) -> Option<Mount> {
-        Mount::with(program, "passive")
+        let options = match program {
+            "sshfs" => &["-o", "passive"][..],
+            _ => &[],
+        };
+        Mount::with(program, options)
     }
 
-    /// The same; `options` are those of sshfs.
-    fn with(program: &str, options: &str) -> Option<Mount> {
+    /// The same with these options.
+    fn with(program: &str, options: &[&str]) -> Option<Mount> {
         let program = tool(&[program])?;
         if !Path::new("/dev/fuse").exists() {
             assert!(!is_promised(), "there is no /dev/fuse");
@@ -52,12 +56,12 @@ impl Mount {
             let mut serve = Command::new(server);
             serve.stdin(stdio(&its)).stdout(stdio(&its));
             helpers.push(serve.spawn().expect("a server"));
-            mount.args(["-f", "-o", options]);
             mount.arg(format!("x:{}", real.display())).arg(&seen);
             mount.stdin(stdio(&ours)).stdout(stdio(&ours));
         } else {
-            mount.arg("-f").arg(&real).arg(&seen).stdin(Stdio::null());
+            mount.arg(&real).arg(&seen).stdin(Stdio::null());
         }
+        mount.arg("-f").args(options);
         helpers.push(mount.stderr(Stdio::null()).spawn().expect("a mount"));
         let is_there = || seen.join("app.log").exists();
         let mount = Mount { logs, helpers };
@@ -135,14 +139,17 @@ impl Drop for Client {
 }
 
 /// Lines that come before a rotation, and how many rotations come at once.
-const EACH_BY_ITSELF: &[(usize, usize)] = &[(30, 1), (30, 1)];
-const TWO_AT_ONCE: &[(usize, usize)] = &[(30, 1), (30, 1), (0, 2), (0, 1)];
+const ROTATIONS: &[(usize, usize)] = &[(30, 1), (30, 1), (0, 2), (0, 1)];
 
 /// Numbered rotations, with lines that nobody has seen yet at the end of the old file.
-fn rotated_behind(program: &str, rotations: &[(usize, usize)]) {
+fn rotated_behind(program: &str) {
     let Some(mount) = Mount::of(program) else {
         return;
     };
+    rotated(&mount, program);
+}
+
+fn rotated(mount: &Mount, program: &str) {
     let daemon = Daemon::follow(&[&mount.logs.path("seen/app.log")]);
     let client = Client::of(&daemon, mount.logs.path("out"));
     let mut want = vec!["1".to_owned()];
@@ -161,7 +168,7 @@ fn rotated_behind(program: &str, rotations: &[(usize, usize)]) {
             want.push(number.to_string());
         }
     };
-    for &(lines, rotations) in rotations {
+    for &(lines, rotations) in ROTATIONS {
         put(lines, &mut want);
         expect(&want);
         put(4, &mut want);
@@ -182,23 +189,33 @@ fn rotated_behind(program: &str, rotations: &[(usize, usize)]) {
 
 #[test]
 fn a_log_that_is_rotated_behind_mergerfs_comes_once_and_in_order() {
-    rotated_behind("mergerfs", TWO_AT_ONCE);
+    rotated_behind("mergerfs");
 }
 
 #[test]
 fn a_log_that_is_rotated_behind_bindfs_comes_once_and_in_order() {
-    rotated_behind("bindfs", EACH_BY_ITSELF);
+    rotated_behind("bindfs");
+}
+
+/// The kernel remembers what stands under a path for that long, and shows the new file with the old one's inode and size.
+#[test]
+fn a_log_that_is_rotated_while_the_kernel_remembers_the_old_one_comes_once_and_in_order() {
+    let remembers = ["-o", "attr_timeout=5,entry_timeout=5"];
+    let Some(mount) = Mount::with("bindfs", &remembers) else {
+        return;
+    };
+    rotated(&mount, "bindfs that is remembered");
 }
 
 #[test]
 fn a_log_that_is_rotated_at_the_other_end_of_sshfs_comes_once_and_in_order() {
-    rotated_behind("sshfs", TWO_AT_ONCE);
+    rotated_behind("sshfs");
 }
 
 /// Sizes and names out of its cache would hide what a rotated file still got.
 #[test]
 fn rotations_that_follow_each_other_quickly_lose_nothing_over_sshfs_without_its_cache() {
-    let Some(mount) = Mount::with("sshfs", "passive,dir_cache=no") else {
+    let Some(mount) = Mount::with("sshfs", &["-o", "passive,dir_cache=no"]) else {
         return;
     };
     let daemon = Daemon::follow(&[&mount.logs.path("seen/app.log")]);
