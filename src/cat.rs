@@ -11,7 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout};
 use crate::config::cat::{Cat, Output};
 use crate::error::StartError;
 use crate::limits::CAT_PING_INTERVAL;
-use crate::outward::{BackOff, Bell, Lookup, Trust};
+use crate::outward::{BackOff, Bell, Way};
 use crate::upstream::credentials::Credentials;
 use crate::upstream::message::Message;
 use crate::upstream::opening::{Ask, files_len};
@@ -33,9 +33,8 @@ pub fn run(cat: &Cat, bell: &Arc<Bell>) -> Result<(), StartError> {
     let mut reading = Reading {
         cat,
         bell,
-        trust: cat.url.tls.then(Trust::of_machine).transpose()?,
+        way: Way::new(cat.url.at.clone(), cat.url.tls)?,
         credentials: credentials.transpose()?,
-        lookup: Lookup::default(),
         places: Places::default(),
         out: Out::new(cat.output),
     };
@@ -75,9 +74,8 @@ pub fn run(cat: &Cat, bell: &Arc<Bell>) -> Result<(), StartError> {
 struct Reading<'a> {
     cat: &'a Cat,
     bell: &'a Arc<Bell>,
-    trust: Option<Trust>,
+    way: Way,
     credentials: Option<Credentials>,
-    lookup: Lookup,
     places: Places,
     out: Out,
 }
@@ -100,15 +98,14 @@ impl Reading<'_> {
             secret: secret.as_deref(),
             fields: &[],
         };
-        let trust = self.trust.as_ref();
         if self.cat.output == Output::Text && self.out.several.is_none() {
             let named = url.query.iter().filter(|(name, _)| name == "file").count();
             self.out.several = Some(match named {
-                0 => files_len(&ask, trust, &mut self.lookup, self.bell)? > 1,
+                0 => files_len(&ask, &mut self.way, self.bell)? > 1,
                 named => named > 1,
             });
         }
-        Session::open(&ask, trust, &mut self.lookup, self.bell, CAT_PING_INTERVAL)
+        Session::open(&ask, &mut self.way, self.bell, CAT_PING_INTERVAL)
     }
 
     /// Writes what the other says, for as long as it says anything. Then it is not `away` any more.

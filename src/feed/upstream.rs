@@ -15,7 +15,7 @@ use crate::limits::{
     UPSTREAM_FILES_MAX, UPSTREAM_FIRST_LINES, UPSTREAM_FIRST_WAIT, UPSTREAM_NOTE_BYTES,
     UPSTREAM_NOTE_EVERY, UPSTREAM_PENDING_BYTES,
 };
-use crate::outward::{Bell, Lookup, Trust};
+use crate::outward::{Bell, Way};
 use crate::pace;
 use crate::source::id::name_hash;
 use crate::source::{EventKind, Origin};
@@ -48,8 +48,7 @@ pub(super) struct Upstream {
     /// What stands before the `/` of its files' names here.
     host: String,
     url: HttpUrl,
-    trust: Option<Trust>,
-    lookup: Lookup,
+    way: Way,
     files: Spools<File>,
     /// Its number among the upstreams.
     number: usize,
@@ -95,8 +94,7 @@ impl Upstream {
         };
         Ok(Upstream {
             files: Spools::open(shared.ground.clone(), owner)?,
-            trust: url.tls.then(Trust::of_machine).transpose()?,
-            lookup: Lookup::default(),
+            way: Way::new(url.at.clone(), url.tls)?,
             number,
             reach: Reach::new(url.to_string()),
             leaves_out: false,
@@ -136,8 +134,8 @@ impl Upstream {
             secret: secret.as_deref(),
             fields: &[(via::FIELD, field)],
         };
-        let (trust, interval) = (self.trust.as_ref(), self.shared.ping_interval);
-        let mut session = Session::open(&ask, trust, &mut self.lookup, bell, interval)?;
+        let interval = self.shared.ping_interval;
+        let mut session = Session::open(&ask, &mut self.way, bell, interval)?;
         let now = Instant::now();
         for file in self.files.values_mut() {
             file.gone.get_or_insert(now);

@@ -16,26 +16,51 @@ use nix::sys::socket::{
 use parking_lot::Mutex;
 
 use crate::config::value::HostPort;
+use crate::error::StartError;
 use crate::limits::{CONNECT_WAIT, DRAIN, RESOLVE_WAIT};
 
 use super::Unreached;
 use super::bell::Bell;
-use super::encryption::Tls;
+use super::encryption::{Tls, Trust};
 
 type Found = io::Result<Vec<SocketAddr>>;
+
+/// The way to one peer, over all connections to it.
+#[derive(Debug)]
+pub struct Way {
+    at: HostPort,
+    /// Where it is spoken to by TLS.
+    trust: Option<Trust>,
+    lookup: Lookup,
+}
+
+impl Way {
+    /// The way to `at`, by TLS where that is asked for: then it reads whom the machine trusts.
+    pub fn new(at: HostPort, is_tls: bool) -> Result<Way, StartError> {
+        Ok(Way {
+            at,
+            trust: is_tls.then(Trust::of_machine).transpose()?,
+            lookup: Lookup::default(),
+        })
+    }
+
+    /// A connection. Blocks for at most [`RESOLVE_WAIT`] and [`CONNECT_WAIT`] for each address, and not beyond a stop.
+    pub fn connect(&mut self, bell: &Arc<Bell>) -> Result<Connection, Unreached> {
+        let addresses = self.lookup.addresses(&self.at, bell)?;
+        let host = self.at.bare_host();
+        let tls = self.trust.as_ref().map(|trust| trust.begin(host));
+        Connection::open(&addresses, bell, tls.transpose()?)
+    }
+}
 
 /// A question to the resolver that is not answered yet. getaddrinfo(3) can't be interrupted, so a thread of its own
 /// asks; there is never more than one, and at stop it is left to itself.
 #[derive(Debug, Default)]
-pub struct Lookup(Option<Arc<Mutex<Option<Found>>>>);
+struct Lookup(Option<Arc<Mutex<Option<Found>>>>);
 
 impl Lookup {
     /// The addresses of `at`. Blocks for at most [`RESOLVE_WAIT`], and not beyond a stop.
-    pub fn addresses(
-        &mut self,
-        at: &HostPort,
-        bell: &Arc<Bell>,
-    ) -> Result<Vec<SocketAddr>, Unreached> {
+    fn addresses(&mut self, at: &HostPort, bell: &Arc<Bell>) -> Result<Vec<SocketAddr>, Unreached> {
         let host = at.bare_host();
         if let Ok(address) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(address, at.port)]);
@@ -82,8 +107,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// To the first of `addresses` that lets us. Blocks for at most [`CONNECT_WAIT`] for each, and not beyond a stop.
-    pub fn open(
+    /// To the first of `addresses` that lets us.
+    fn open(
         addresses: &[SocketAddr],
         bell: &Bell,
         tls: Option<Tls>,
@@ -96,12 +121,6 @@ impl Connection {
             }
         }
         Err(trouble.unwrap_or(Unreached::Nowhere))
-    }
-
-    /// Whether what is said goes by TLS.
-    #[cfg(feature = "tls")]
-    pub fn is_tls(&self) -> bool {
-        self.tls.is_some()
     }
 
     /// What the peer has sent; 0 at its end. Never blocks.

@@ -18,11 +18,11 @@ use super::Unreached;
 
 /// Whom the machine trusts.
 #[derive(Clone, Debug)]
-pub struct Trust(Arc<ClientConfig>);
+pub(super) struct Trust(Arc<ClientConfig>);
 
 impl Trust {
     /// Reads the certificates of the authorities, once: all that connect share them.
-    pub fn of_machine() -> Result<Trust, StartError> {
+    pub(super) fn of_machine() -> Result<Trust, StartError> {
         static READ: OnceLock<Trust> = OnceLock::new();
         if let Some(trust) = READ.get() {
             return Ok(trust.clone());
@@ -51,7 +51,7 @@ impl Trust {
     }
 
     /// The beginning of a connection to `host`, a name or an address.
-    pub fn begin(&self, host: &str) -> Result<Tls, Unreached> {
+    pub(super) fn begin(&self, host: &str) -> Result<Tls, Unreached> {
         let name = ServerName::try_from(host.to_owned());
         let name = name.map_err(|error| Unreached::Tls(io::Error::other(error)))?;
         let connection = ClientConnection::new(Arc::clone(&self.0), name);
@@ -83,16 +83,16 @@ pub(super) fn hint(error: &io::Error) -> &'static str {
 
 /// One connection's TLS.
 #[derive(Debug)]
-pub struct Tls(Box<ClientConnection>);
+pub(super) struct Tls(Box<ClientConnection>);
 
 impl Tls {
     /// What the peer has said, in plain; 0 at its end. Never blocks.
-    pub fn read(&mut self, tcp: &TcpStream, buf: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn read(&mut self, tcp: &TcpStream, buf: &mut [u8]) -> io::Result<usize> {
         read(&mut self.0, tcp, buf)
     }
 
     /// Nothing is accepted while anything is left, so that "would block" means what it means of a plain socket.
-    pub fn write(&mut self, tcp: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    pub(super) fn write(&mut self, tcp: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
         if !push(&mut self.0, tcp)? {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -106,12 +106,12 @@ impl Tls {
     }
 
     /// Hands what is encrypted to the kernel; whether the kernel has all of it.
-    pub fn flush(&mut self, tcp: &TcpStream) -> io::Result<bool> {
+    pub(super) fn flush(&mut self, tcp: &TcpStream) -> io::Result<bool> {
         push(&mut self.0, tcp)
     }
 
     /// Nothing more is written.
-    pub fn ends(&mut self) {
+    pub(super) fn ends(&mut self) {
         self.0.send_close_notify();
     }
 }

@@ -19,8 +19,7 @@ use std::net::SocketAddr;
 
 pub use back_off::BackOff;
 pub use bell::Bell;
-pub use connection::{Connection, Lookup, is_not_yet};
-pub use encryption::{Tls, Trust};
+pub use connection::{Connection, Way, is_not_yet};
 
 /// Why a peer can't be reached. Each is tried again, after a while.
 #[derive(Debug)]
@@ -32,8 +31,17 @@ pub enum Unreached {
     /// The host has a name and no address at all.
     Nowhere,
     /// TLS does not come about.
-    #[cfg(feature = "tls")]
     Tls(io::Error),
+}
+
+impl Unreached {
+    /// What an error of a read or a write is, where it is one of TLS: something to be mended, and no lost connection.
+    pub fn of_tls(error: io::Error) -> Result<Unreached, io::Error> {
+        match error.kind() {
+            io::ErrorKind::InvalidData => Ok(Unreached::Tls(error)),
+            _ => Err(error),
+        }
+    }
 }
 
 impl fmt::Display for Unreached {
@@ -42,7 +50,6 @@ impl fmt::Display for Unreached {
             Unreached::Host(host, error) => write!(f, "the host {host} is unknown: {error}"),
             Unreached::Connect(address, error) => write!(f, "connect to {address}: {error}"),
             Unreached::Nowhere => f.write_str("the host has no address"),
-            #[cfg(feature = "tls")]
             Unreached::Tls(error) => {
                 write!(f, "TLS with it fails: {error}{}", encryption::hint(error))
             }

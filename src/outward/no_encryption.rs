@@ -10,42 +10,47 @@ use super::Unreached;
 
 /// There is none.
 #[derive(Clone, Debug)]
-pub struct Trust(Infallible);
+pub(super) struct Trust(Infallible);
 
 /// There is none.
 #[derive(Debug)]
-pub struct Tls(Infallible);
+pub(super) struct Tls(Infallible);
 
 impl Trust {
     /// Fails: this build has no TLS.
-    pub fn of_machine() -> Result<Trust, StartError> {
+    pub(super) fn of_machine() -> Result<Trust, StartError> {
         Err(StartError::failed("use TLS", "this build has none"))
     }
 
     /// Can't be called: there is no [`Trust`].
-    pub fn begin(&self, _: &str) -> Result<Tls, Unreached> {
+    pub(super) fn begin(&self, _: &str) -> Result<Tls, Unreached> {
         match self.0 {}
     }
 }
 
+/// There is none.
+pub(super) fn hint(_: &io::Error) -> &'static str {
+    ""
+}
+
 impl Tls {
     /// Can't be called: there is no [`Tls`].
-    pub fn read(&mut self, _: &TcpStream, _: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn read(&mut self, _: &TcpStream, _: &mut [u8]) -> io::Result<usize> {
         match self.0 {}
     }
 
     /// Can't be called: there is no [`Tls`].
-    pub fn write(&mut self, _: &TcpStream, _: &[u8]) -> io::Result<usize> {
+    pub(super) fn write(&mut self, _: &TcpStream, _: &[u8]) -> io::Result<usize> {
         match self.0 {}
     }
 
     /// Can't be called: there is no [`Tls`].
-    pub fn flush(&mut self, _: &TcpStream) -> io::Result<bool> {
+    pub(super) fn flush(&mut self, _: &TcpStream) -> io::Result<bool> {
         match self.0 {}
     }
 
     /// Can't be called: there is no [`Tls`].
-    pub fn ends(&mut self) {
+    pub(super) fn ends(&mut self) {
         match self.0 {}
     }
 }

@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 use crate::config::publishing::Publishing;
 use crate::error::StartError;
 use crate::hub::Hub;
-use crate::outward::{Bell, Trust};
+use crate::outward::{Bell, Way};
 use crate::small_file;
 use crate::stop::Stop;
 use crate::tally::Tally;
@@ -76,7 +76,7 @@ impl Publishers {
         let host = if host.is_empty() { "unknown" } else { host };
         let mut publishers = Publishers::default();
         for broker in &settings.brokers {
-            let trust = broker.tls.then(Trust::of_machine).transpose()?;
+            let way = Way::new(broker.at.clone(), broker.tls)?;
             let (state, kept) = State::open(&settings.state_dir, broker)?;
             let bell = Bell::new().map_err(|error| StartError::failed("make an eventfd", error))?;
             let bell = Arc::new(bell);
@@ -90,7 +90,7 @@ impl Publishers {
                 format: settings.format,
             };
             let places = Places::new(Arc::clone(&tally), state, kept.written);
-            let publisher = Publisher::new((broker, trust), settings, means, places);
+            let publisher = Publisher::new((broker, way), settings, means, places);
             publishers.handles.push(Handle {
                 bell,
                 tally,

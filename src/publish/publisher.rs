@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::config::publishing::{Broker, Publishing};
 use crate::error::StartError;
 use crate::limits::{KEEP_ALIVE_SECONDS, PASSWORD_BYTES};
-use crate::outward::{BackOff, Connection, Lookup, Trust, Unreached};
+use crate::outward::{BackOff, Unreached, Way};
 
 use super::places::Places;
 use super::session::Session;
@@ -20,13 +20,11 @@ use crate::mqtt::said::{Connect, Role};
 #[derive(Debug)]
 pub(super) struct Publisher {
     broker: Broker,
-    /// Where it is spoken to by TLS.
-    trust: Option<Trust>,
+    way: Way,
     password_file: Option<PathBuf>,
     from_start: bool,
     means: Means,
     places: Places,
-    lookup: Lookup,
     /// What the broker spoke last, as long as it can be reached.
     version: Version,
     standing: Standing,
@@ -45,19 +43,18 @@ enum Standing {
 
 impl Publisher {
     pub(super) fn new(
-        (broker, trust): (&Broker, Option<Trust>),
+        (broker, way): (&Broker, Way),
         settings: &Publishing,
         means: Means,
         places: Places,
     ) -> Publisher {
         Publisher {
             broker: broker.clone(),
-            trust,
+            way,
             password_file: settings.password_file.clone(),
             from_start: settings.from_start,
             means,
             places,
-            lookup: Lookup::default(),
             version: Version::Five,
             standing: Standing::New,
         }
@@ -142,13 +139,7 @@ impl Publisher {
             (Some(path), Some(_)) => Some(password(path).map_err(Trouble::Password)?),
             _ => None,
         };
-        let bell = &self.means.bell;
-        let addresses = self.lookup.addresses(&self.broker.at, bell)?;
-        let tls = match &self.trust {
-            Some(trust) => Some(trust.begin(self.broker.at.bare_host())?),
-            None => None,
-        };
-        let connection = Connection::open(&addresses, bell, tls)?;
+        let connection = self.way.connect(&self.means.bell)?;
         let status = self.means.topics.status();
         let connect = Connect {
             client: self.places.client(),

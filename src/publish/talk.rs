@@ -11,9 +11,7 @@ use crate::limits::{
     BATCH_MESSAGE_BYTES, BROKER_READS_MAX, ID_BYTES, PUBLISH_GOODBYE, PUBLISH_GRACE,
     PUBLISH_WRITE_BYTES, STATE_NAMES_MAX,
 };
-#[cfg(feature = "tls")]
-use crate::outward::Unreached;
-use crate::outward::{Bell, Connection, is_not_yet};
+use crate::outward::{Bell, Connection, Unreached, is_not_yet};
 use crate::reader::note;
 use crate::source::{EventKind, Id, Kind, Segment};
 use crate::tally::Tally;
@@ -205,15 +203,13 @@ impl<'a> Talk<'a> {
                         .hears(&buf[..n], Instant::now(), &mut acknowledged)?;
                 }
                 Err(error) if is_not_yet(&error) => return Ok(true),
-                // A certificate that is not trusted, or no TLS at all.
-                #[cfg(feature = "tls")]
-                Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-                    return Err(Unreached::Tls(error).into());
-                }
-                Err(_) if !self.session.is_open() => {
-                    return Err(Trouble::Unwelcome(self.session.version()));
-                }
-                Err(error) => return Err(self.ended(Trouble::Broken(error))),
+                Err(error) => match Unreached::of_tls(error) {
+                    Ok(unreached) => return Err(unreached.into()),
+                    Err(_) if !self.session.is_open() => {
+                        return Err(Trouble::Unwelcome(self.session.version()));
+                    }
+                    Err(error) => return Err(self.ended(Trouble::Broken(error))),
+                },
             }
         }
         Ok(false)

@@ -53,7 +53,6 @@ impl Trouble {
             | Trouble::Nonsense
             | Trouble::Lacks(_)
             | Trouble::Files(_) => true,
-            #[cfg(feature = "tls")]
             Trouble::Unreached(Unreached::Tls(_)) => true,
             Trouble::Unreached(_)
             | Trouble::Silent(..)

@@ -13,7 +13,7 @@ use crate::limits::{
     CLIENT_MESSAGE_BYTES, HEAD_BYTES, HEAD_FIELDS, UPSTREAM_ANSWER_WAIT, UPSTREAM_HEAD_IDS_BYTES,
     UPSTREAM_MESSAGE_BYTES, UPSTREAM_REFUSAL_BYTES,
 };
-use crate::outward::{Bell, Connection, Lookup, Trust, is_not_yet};
+use crate::outward::{Bell, Connection, Unreached, Way, is_not_yet};
 use crate::percent;
 use crate::via;
 
@@ -46,19 +46,14 @@ pub struct Opened {
 
 /// Asks for a stream. Blocks until the other has answered, for at most [`UPSTREAM_ANSWER_WAIT`] beside the time to connect,
 /// and not beyond a stop.
-pub fn open(
-    ask: &Ask<'_>,
-    trust: Option<&Trust>,
-    lookup: &mut Lookup,
-    bell: &Arc<Bell>,
-) -> Result<Opened, Trouble> {
-    let (mut connection, until) = connect(ask, trust, lookup, bell)?;
+pub fn open(ask: &Ask<'_>, way: &mut Way, bell: &Arc<Bell>) -> Result<Opened, Trouble> {
+    let mut connection = way.connect(bell)?;
     let key = generate_key();
     let mut opening = Opening {
         connection: &mut connection,
         heard: Vec::new(),
         bell,
-        until,
+        until: Instant::now() + UPSTREAM_ANSWER_WAIT,
     };
     let (in_head, others) = ask
         .places
@@ -105,18 +100,13 @@ fn messages(mut places: &[String]) -> Vec<String> {
 }
 
 /// How many files the other has, for the same secret.
-pub fn files_len(
-    ask: &Ask<'_>,
-    trust: Option<&Trust>,
-    lookup: &mut Lookup,
-    bell: &Arc<Bell>,
-) -> Result<usize, Trouble> {
-    let (mut connection, until) = connect(ask, trust, lookup, bell)?;
+pub fn files_len(ask: &Ask<'_>, way: &mut Way, bell: &Arc<Bell>) -> Result<usize, Trouble> {
+    let mut connection = way.connect(bell)?;
     let mut opening = Opening {
         connection: &mut connection,
         heard: Vec::new(),
         bell,
-        until,
+        until: Instant::now() + UPSTREAM_ANSWER_WAIT,
     };
     // HTTP/1.0: an answer that ends with the connection, whatever proxy is between us.
     let head = format!(
@@ -141,19 +131,6 @@ pub fn files_len(
     let files: Vec<serde::de::IgnoredAny> = serde_json::from_slice(&opening.heard[end..])
         .map_err(|error| Trouble::Nonsense(format!("its list of files is none ({error})")))?;
     Ok(files.len())
-}
-
-fn connect(
-    ask: &Ask<'_>,
-    trust: Option<&Trust>,
-    lookup: &mut Lookup,
-    bell: &Arc<Bell>,
-) -> Result<(Connection, Instant), Trouble> {
-    let at = &ask.url.at;
-    let addresses = lookup.addresses(at, bell)?;
-    let tls = trust.map(|trust| trust.begin(at.bare_host())).transpose()?;
-    let connection = Connection::open(&addresses, bell, tls)?;
-    Ok((connection, Instant::now() + UPSTREAM_ANSWER_WAIT))
 }
 
 /// The head of the opening handshake (RFC 6455, section 4.1).
@@ -200,6 +177,10 @@ struct Opening<'a> {
     until: Instant,
 }
 
+fn failed(error: io::Error) -> Trouble {
+    Unreached::of_tls(error).map_or_else(Trouble::Broken, Trouble::Unreached)
+}
+
 /// The head of an answer.
 struct Answer {
     /// Where it ends in what was heard.
@@ -220,9 +201,9 @@ impl Opening<'_> {
                         self.hear()?;
                     }
                     Ok(false) => self.wait(true)?,
-                    Err(error) => return Err(self.failed(error)),
+                    Err(error) => return Err(failed(error)),
                 },
-                Err(error) => return Err(self.failed(error)),
+                Err(error) => return Err(failed(error)),
             }
         }
         while !self.connection.flush()? {
@@ -241,7 +222,7 @@ impl Opening<'_> {
                 Ok(true)
             }
             Err(error) if is_not_yet(&error) => self.wait(false).map(|()| false),
-            Err(error) => Err(self.failed(error)),
+            Err(error) => Err(failed(error)),
         }
     }
 
@@ -255,15 +236,6 @@ impl Opening<'_> {
             return Err(Trouble::Silent(UPSTREAM_ANSWER_WAIT));
         }
         Ok(())
-    }
-
-    /// An error of TLS is something to be mended, and no lost connection.
-    fn failed(&self, error: io::Error) -> Trouble {
-        #[cfg(feature = "tls")]
-        if error.kind() == io::ErrorKind::InvalidData && self.connection.is_tls() {
-            return crate::outward::Unreached::Tls(error).into();
-        }
-        Trouble::Broken(error)
     }
 
     /// Hears the answer to the handshake; what came behind it, and whether the other speaks as tailcasts do with each

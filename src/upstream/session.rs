@@ -15,7 +15,7 @@ use tungstenite::{Error, Message, Utf8Bytes};
 
 use crate::escape::shown;
 use crate::limits::{UPSTREAM_MESSAGE_BYTES, UPSTREAM_PINGS_MAX, UPSTREAM_WRITE_BYTES};
-use crate::outward::{Bell, Connection, Lookup, Trust, is_not_yet};
+use crate::outward::{Bell, Connection, Way, is_not_yet};
 
 use super::opening::{self, Ask, Opened};
 use super::trouble::Trouble;
@@ -48,8 +48,7 @@ impl Session {
     /// Opens a stream. Blocks until the other has answered, as [`opening::open`] does.
     pub fn open(
         ask: &Ask<'_>,
-        trust: Option<&Trust>,
-        lookup: &mut Lookup,
+        way: &mut Way,
         bell: &Arc<Bell>,
         ping_interval: Duration,
     ) -> Result<Session, Trouble> {
@@ -57,7 +56,7 @@ impl Session {
             connection,
             said,
             to_say,
-        } = opening::open(ask, trust, lookup, bell)?;
+        } = opening::open(ask, way, bell)?;
         let mut config = WebSocketConfig::default();
         config.max_message_size = Some(UPSTREAM_MESSAGE_BYTES);
         config.max_frame_size = Some(UPSTREAM_MESSAGE_BYTES);

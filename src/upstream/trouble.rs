@@ -36,7 +36,6 @@ impl Trouble {
             // Too many clients, a request that took too long, too many requests: later it may go.
             Trouble::Refused(status, _) => *status < 500 && ![408, 429].contains(status),
             Trouble::Redirected(_) | Trouble::Nonsense(_) => true,
-            #[cfg(feature = "tls")]
             Trouble::Unreached(Unreached::Tls(_)) => true,
             _ => false,
         }

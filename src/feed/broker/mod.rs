@@ -28,7 +28,7 @@ use crate::limits::{
 use crate::mqtt::heard::Published;
 use crate::mqtt::packet::Version;
 use crate::mqtt::said::{Connect, Role};
-use crate::outward::{Bell, Connection, Lookup, Trust, is_not_yet};
+use crate::outward::{Bell, Connection, Way, is_not_yet};
 use crate::source::id::name_hash;
 use crate::source::{EventKind, Origin};
 use crate::upstream::credentials::Credentials;
@@ -45,9 +45,8 @@ use topic::Topic;
 pub(super) struct Broker {
     ground: Ground,
     url: BrokerUrl,
-    trust: Option<Trust>,
+    way: Way,
     credentials: Option<Arc<Credentials>>,
-    lookup: Lookup,
     /// Who we are to the broker, over restarts too.
     client: String,
     version: Version,
@@ -84,9 +83,8 @@ impl Broker {
             .map_err(|error| StartError::failed(format!("keep a name for {url}"), error))?;
         Ok(Broker {
             ground,
-            trust: url.tls.then(Trust::of_machine).transpose()?,
+            way: Way::new(url.at.clone(), url.tls)?,
             credentials,
-            lookup: Lookup::default(),
             client,
             version: Version::Five,
             files,
@@ -115,16 +113,7 @@ impl Broker {
         let secret = secret.and_then(|credentials| credentials.secret(&self.url.at));
         let secret = secret.as_deref().and_then(|secret| secret.split_once(':'));
         let user = self.url.user.as_deref().or(secret.map(|(user, _)| user));
-        let addresses = self
-            .lookup
-            .addresses(&self.url.at, bell)
-            .map_err(|e| failed(&e))?;
-        let tls = self
-            .trust
-            .as_ref()
-            .map(|trust| trust.begin(self.url.at.bare_host()));
-        let tls = tls.transpose().map_err(|e| failed(&e))?;
-        let mut connection = Connection::open(&addresses, bell, tls).map_err(|e| failed(&e))?;
+        let mut connection = self.way.connect(bell).map_err(|e| failed(&e))?;
         let connect = Connect {
             client: &self.client,
             user,
