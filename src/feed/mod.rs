@@ -23,10 +23,10 @@
 //! | `later` | FIFOs that appear while the daemon runs |
 //! | `journal` | the journal, by way of journalctl |
 //! | `spools` | the spools of an origin with many files |
-//! | `reach` | whether an origin on another machine can be reached |
 //! | `upstream` | another tailcast |
 //! | `broker` | what tailcasts publish to a broker |
 
+use std::fmt::Display;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ use crate::config::url::HttpUrl;
 use crate::error::StartError;
 use crate::hub::{Hub, OnFifo, Spooled};
 use crate::limits::FIRST_FEED_WAIT;
-use crate::outward::Bell;
+use crate::outward::{Bell, Reach};
 use crate::stop::Stop;
 use crate::tally::Upstreams;
 use crate::upstream::credentials::Credentials;
@@ -50,7 +50,6 @@ mod journal;
 mod later;
 mod pipe;
 mod places;
-mod reach;
 mod spool;
 mod spools;
 mod store;
@@ -294,6 +293,15 @@ impl Drop for Feeders {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// One that was not tried yet, of an origin on another machine.
+fn reach(origin: &impl Display) -> Reach {
+    let away = [
+        format!("{origin} is away"),
+        ": trying until it is back".to_owned(),
+    ];
+    Reach::new(origin, away)
 }
 
 fn failed(spool: &Path) -> impl Fn(io::Error) -> StartError {

@@ -15,7 +15,7 @@ use crate::limits::{
     UPSTREAM_FILES_MAX, UPSTREAM_FIRST_LINES, UPSTREAM_FIRST_WAIT, UPSTREAM_NOTE_BYTES,
     UPSTREAM_NOTE_EVERY, UPSTREAM_PENDING_BYTES,
 };
-use crate::outward::{Bell, Way};
+use crate::outward::{Bell, Reach, Way};
 use crate::pace;
 use crate::source::id::name_hash;
 use crate::source::{EventKind, Origin};
@@ -27,10 +27,9 @@ use crate::upstream::session::{Said, Session};
 use crate::upstream::trouble::Trouble;
 use crate::via::{self, Via};
 
-use super::reach::Reach;
 use super::spool::Spool;
 use super::spools::{Fed, Ground, NoSpool, Owner, Spools};
-use super::{Feeder, First};
+use super::{Feeder, First, reach};
 
 /// What all upstreams share.
 pub(super) struct Shared {
@@ -96,7 +95,7 @@ impl Upstream {
             files: Spools::open(shared.ground.clone(), owner)?,
             way: Way::new(url.at.clone(), url.tls)?,
             number,
-            reach: Reach::new(url.to_string()),
+            reach: reach(&url),
             leaves_out: false,
             shared,
             host,

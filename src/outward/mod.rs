@@ -13,6 +13,8 @@ mod connection;
 
 mod back_off;
 
+mod reach;
+
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -20,6 +22,7 @@ use std::net::SocketAddr;
 pub use back_off::BackOff;
 pub use bell::Bell;
 pub use connection::{Connection, Way, is_not_yet};
+pub use reach::Reach;
 
 /// Why a peer can't be reached. Each is tried again, after a while.
 #[derive(Debug)]

@@ -26,8 +26,6 @@ mod topic;
 
 mod message;
 
-mod trouble;
-
 mod session;
 
 // What is kept.

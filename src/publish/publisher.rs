@@ -1,20 +1,23 @@
 //! One publisher's life: connect, publish, tell of trouble, wait, and again.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::config::publishing::{Broker, Publishing};
 use crate::error::StartError;
 use crate::limits::{KEEP_ALIVE_SECONDS, PASSWORD_BYTES};
-use crate::outward::{BackOff, Unreached, Way};
+use crate::mqtt;
+use crate::mqtt::conversation::Conversation;
+use crate::mqtt::packet::Version;
+use crate::mqtt::said::{Connect, Role};
+use crate::mqtt::trouble::Trouble;
+use crate::outward::{Reach, Way};
 
 use super::places::Places;
 use super::session::Session;
 use super::talk::{Means, OFFLINE, Talk};
-use super::trouble::Trouble;
-use crate::mqtt::packet::Version;
-use crate::mqtt::said::{Connect, Role};
 
 /// What a publisher works with, over all its connections.
 #[derive(Debug)]
@@ -27,18 +30,7 @@ pub(super) struct Publisher {
     places: Places,
     /// What the broker spoke last, as long as it can be reached.
     version: Version,
-    standing: Standing,
-}
-
-/// What the log was told last.
-#[derive(Debug)]
-enum Standing {
-    /// Nothing yet.
-    New,
-    /// It works since then.
-    Works(Instant),
-    /// There is trouble since then, and it was told; a refusal too, where one came.
-    Trouble { since: Instant, refusal: bool },
+    reach: Reach,
 }
 
 impl Publisher {
@@ -56,7 +48,13 @@ impl Publisher {
             means,
             places,
             version: Version::Five,
-            standing: Standing::New,
+            reach: Reach::new(
+                broker,
+                [
+                    format!("can't publish to {broker}"),
+                    "; the lines stay in the files, and it is tried again".to_owned(),
+                ],
+            ),
         }
     }
 
@@ -70,19 +68,23 @@ impl Publisher {
 
     /// Runs it to its end, which is a stop. Blocks until then.
     pub(super) fn run(mut self) {
-        let mut back_off = BackOff::default();
-        while let Err(trouble) = self.attempt() {
+        let bell = Arc::clone(&self.means.bell);
+        loop {
+            let mut version = self.version;
+            let ended = mqtt::in_its_version(&mut version, &bell, |version| self.talk(version));
+            self.version = version;
             self.is_disconnected();
-            if self.means.bell.is_stopping() {
-                break;
+            match ended {
+                Err(trouble) if !bell.is_stopping() => {
+                    let is_refusal = trouble.is_refusal();
+                    self.reach.is_away(&trouble.to_string(), is_refusal);
+                }
+                _ => return,
             }
-            if let Standing::Works(since) = self.standing {
-                back_off.forget_after(since.elapsed());
+            if !self.reach.rest(&bell) {
+                return;
             }
-            self.tell(&trouble);
-            self.means.bell.rest(back_off.wait());
         }
-        self.is_disconnected();
     }
 
     fn is_disconnected(&mut self) {
@@ -91,49 +93,7 @@ impl Publisher {
         self.places.save_changed(&self.means.hub);
     }
 
-    /// One line when trouble begins, and one when a broker that was away refuses us; that it lasts is for `-v`.
-    fn tell(&mut self, trouble: &Trouble) {
-        let broker = &self.broker;
-        let since = match self.standing {
-            Standing::Trouble { since, refusal } if refusal || !trouble.is_refusal() => {
-                log::debug!(
-                    "can't publish to {broker} for {} s: {trouble}",
-                    since.elapsed().as_secs()
-                );
-                return;
-            }
-            Standing::Trouble { since, .. } => since,
-            Standing::New | Standing::Works(_) => Instant::now(),
-        };
-        log::warn!(
-            "can't publish to {broker}: {trouble}; the lines stay in the files, and it is tried again"
-        );
-        self.standing = Standing::Trouble {
-            since,
-            refusal: trouble.is_refusal(),
-        };
-    }
-
-    /// Connects and publishes until a stop; any other end is trouble.
-    fn attempt(&mut self) -> Result<(), Trouble> {
-        let ended = match self.talk(self.version) {
-            Err(trouble) if trouble.is_of_version() && !self.means.bell.is_stopping() => {
-                self.version = Version::Three;
-                self.talk(Version::Three)
-            }
-            ended => ended,
-        };
-        // Whoever answers after a while without may be another broker, or a newer one.
-        if let Err(
-            Trouble::Unreached(Unreached::Host(..) | Unreached::Connect(..))
-            | Trouble::Unwelcome(_),
-        ) = ended
-        {
-            self.version = Version::Five;
-        }
-        ended
-    }
-
+    /// One connection: publishes until a stop; any other end is trouble.
     fn talk(&mut self, version: Version) -> Result<(), Trouble> {
         let password = match (&self.password_file, &self.broker.user) {
             (Some(path), Some(_)) => Some(password(path).map_err(Trouble::Password)?),
@@ -150,31 +110,20 @@ impl Publisher {
                 will: (&status, OFFLINE),
             },
         };
-        let session = Session::new(version, &connect, Instant::now());
-        let (broker, standing) = (&self.broker, &mut self.standing);
-        let mut works = |version| is_working(standing, broker, version);
+        let conversation = Conversation::new(version, &connect, Instant::now());
+        let (broker, reach) = (&self.broker, &mut self.reach);
+        let mut works = || {
+            reach.is_back(|| format!("publishing to {broker} by {version}"));
+        };
         Talk::new(
             &self.means,
             &mut self.places,
             connection,
-            session,
+            Session::new(conversation),
             &mut works,
         )
         .run()
     }
-}
-
-/// The broker has acknowledged something.
-fn is_working(standing: &mut Standing, broker: &Broker, version: Version) {
-    match standing {
-        Standing::New => log::info!("publishing to {broker} by {version}"),
-        Standing::Trouble { since, .. } => log::info!(
-            "{broker} is back after {} s: going on where it was, by {version}",
-            since.elapsed().as_secs()
-        ),
-        Standing::Works(_) => return,
-    }
-    *standing = Standing::Works(Instant::now());
 }
 
 /// The password in the file `path`: its first line. Read at each connection, so that it can be changed.

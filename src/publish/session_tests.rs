@@ -2,8 +2,12 @@
 
 use proptest::prelude::*;
 
+use std::time::Duration;
+
 use super::*;
-use crate::mqtt::said::Role;
+use crate::limits::{ACKNOWLEDGE_WAIT, KEEP_ALIVE_SECONDS, WELCOME_WAIT};
+use crate::mqtt::packet::Version;
+use crate::mqtt::said::{Connect, Role};
 
 fn connect<'a>() -> Connect<'a> {
     Connect {
@@ -17,10 +21,16 @@ fn connect<'a>() -> Connect<'a> {
     }
 }
 
+fn greeted(now: Instant) -> Session<u32> {
+    Session::new(Conversation::new(Version::Five, &connect(), now))
+}
+
 /// A session that the broker has welcomed, with `properties`.
 fn open(now: Instant, properties: &[u8]) -> Session<u32> {
-    let mut session = Session::new(Version::Five, &connect(), now);
-    session.has_sent(session.to_send().len());
+    let mut session = greeted(now);
+    session
+        .conversation
+        .has_sent(session.conversation.to_send().len());
     let len = properties.len() as u8;
     let welcome = [&[0x20, 3 + len, 0, 0, len], properties].concat();
     session
@@ -55,32 +65,17 @@ fn no_more_is_in_flight_than_the_broker_takes() {
 #[test]
 fn a_broker_that_owes_an_answer_too_long_is_taken_for_gone() {
     let now = Instant::now();
-    let mut greeted: Session<u32> = Session::new(Version::Five, &connect(), now);
-    assert!(greeted.ticks(now + WELCOME_WAIT / 2).is_ok());
-    assert!(greeted.ticks(now + WELCOME_WAIT).is_err());
+    let mut session = greeted(now);
+    assert!(session.conversation.ticks(now + WELCOME_WAIT / 2).is_ok());
+    assert!(session.conversation.ticks(now + WELCOME_WAIT).is_err());
 
     let mut session = open(now, &[]);
     let later = now + ACKNOWLEDGE_WAIT * 3;
-    assert!(session.ticks(later).is_ok(), "it owes nothing");
+    assert!(session.conversation.ticks(later).is_ok(), "it owes nothing");
     publish(&mut session, 1, later);
     let dead = later + ACKNOWLEDGE_WAIT;
-    assert_eq!(session.deadline(), dead);
-    assert!(session.ticks(dead).is_err());
-}
-
-#[test]
-fn what_is_sent_is_not_kept_even_where_something_always_waits() {
-    let now = Instant::now();
-    let mut session = open(now, &[]);
-    let payload = vec![0; PUBLISH_WRITE_BYTES / 2];
-    for number in 1..=200 {
-        session.publish(("t", &payload), None, false, 1, now);
-        session.has_sent(session.to_send().len() - 1);
-        session
-            .hears(&acknowledgement(number), now, &mut |_| {})
-            .expect("heard");
-    }
-    assert!(session.said.capacity() <= 4 * PUBLISH_WRITE_BYTES);
+    assert_eq!(session.conversation.deadline(), dead);
+    assert!(session.conversation.ticks(dead).is_err());
 }
 
 #[test]
@@ -88,25 +83,29 @@ fn a_quiet_connection_is_pinged_as_the_broker_wishes() {
     let now = Instant::now();
     let mut session = open(now, &[0x13, 0, 5]);
     let due = now + Duration::from_secs(5);
-    assert_eq!(session.deadline(), due);
+    assert_eq!(session.conversation.deadline(), due);
     session
+        .conversation
         .ticks(due - Duration::from_millis(1))
         .expect("quiet");
-    assert!(session.to_send().is_empty());
-    session.ticks(due).expect("a ping");
-    assert_eq!(session.to_send(), [0xc0, 0]);
-    assert!(session.ticks(due + ACKNOWLEDGE_WAIT).is_err(), "no pong");
+    assert!(session.conversation.to_send().is_empty());
+    session.conversation.ticks(due).expect("a ping");
+    assert_eq!(session.conversation.to_send(), [0xc0, 0]);
+    assert!(
+        session.conversation.ticks(due + ACKNOWLEDGE_WAIT).is_err(),
+        "no pong"
+    );
 }
 
 #[test]
 fn what_the_broker_refuses_is_trouble_with_its_reason() {
     let now = Instant::now();
-    let mut session: Session<u32> = Session::new(Version::Five, &connect(), now);
+    let mut session = greeted(now);
     let refused = session.hears(&[0x20, 3, 0, 0x86, 0], now, &mut |_| {});
     let text = refused.expect_err("refused").to_string();
     assert!(text.contains("bad user name or password"), "{text}");
 
-    let mut session: Session<u32> = Session::new(Version::Five, &connect(), now);
+    let mut session = greeted(now);
     let old = session.hears(&[0x20, 2, 0, 1], now, &mut |_| {});
     assert!(old.expect_err("refused").is_of_version());
 
@@ -141,7 +140,7 @@ proptest! {
     #[test]
     fn any_bytes_are_understood_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
         let now = Instant::now();
-        let mut session: Session<u32> = Session::new(Version::Five, &connect(), now);
+        let mut session = greeted(now);
         let _ = session.hears(&bytes, now, &mut |_| {});
     }
 }

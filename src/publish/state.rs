@@ -5,9 +5,7 @@
 //! place of each file, with the file's name for people. It is written anew beside itself and renamed, so it is always
 //! whole.
 
-use std::collections::hash_map::RandomState;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::hash::BuildHasher;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -18,6 +16,7 @@ use nix::fcntl::{Flock, FlockArg};
 use crate::config::publishing::Broker;
 use crate::error::StartError;
 use crate::limits::STATE_FILE_BYTES;
+use crate::mqtt;
 use crate::percent;
 use crate::small_file;
 use crate::source::Id;
@@ -95,7 +94,7 @@ impl State {
         let written = fs::metadata(&path).and_then(|stat| stat.modified()).ok();
         let state = State {
             path,
-            client: client.unwrap_or_else(new_client),
+            client: client.unwrap_or_else(mqtt::new_client),
             _lock: lock,
         };
         let kept = Kept { ids: kept, written };
@@ -141,12 +140,6 @@ fn file_name(broker: &Broker) -> String {
         name.push_str(&format!("~{hash:08x}"));
     }
     format!("publish-{name}.state")
-}
-
-/// At most 23 letters and digits, which every broker takes (MQTT 5, 3.1.3.1).
-fn new_client() -> String {
-    let random = RandomState::new().hash_one("client");
-    format!("tailcast{:015x}", random >> 4)
 }
 
 fn read(path: &Path) -> io::Result<Option<String>> {

@@ -11,7 +11,8 @@ use crate::limits::{
     BATCH_MESSAGE_BYTES, BROKER_READS_MAX, ID_BYTES, PUBLISH_GOODBYE, PUBLISH_GRACE,
     PUBLISH_WRITE_BYTES, STATE_NAMES_MAX,
 };
-use crate::outward::{Bell, Connection, Unreached, is_not_yet};
+use crate::mqtt::trouble::Trouble;
+use crate::outward::{Bell, Connection, is_not_yet};
 use crate::reader::note;
 use crate::source::{EventKind, Id, Kind, Segment};
 use crate::tally::Tally;
@@ -21,8 +22,6 @@ use super::message;
 use super::places::Places;
 use super::session::Session;
 use super::topic::Topics;
-use super::trouble::Trouble;
-use crate::mqtt::packet::Version;
 
 /// What the broker says for us when we are gone.
 pub(super) const OFFLINE: &[u8] = b"offline";
@@ -50,7 +49,7 @@ pub(super) struct Talk<'a> {
     /// Behind what was said last of each file, by the hash of its name.
     said: HashMap<u32, Option<Id>>,
     /// Called once it is known that publishing works.
-    works: &'a mut dyn FnMut(Version),
+    works: &'a mut dyn FnMut(),
     payload: Vec<u8>,
     /// A message was put together for this connection.
     has_published: bool,
@@ -84,7 +83,7 @@ impl<'a> Talk<'a> {
         places: &'a mut Places,
         connection: Connection,
         session: Session<Note>,
-        works: &'a mut dyn FnMut(Version),
+        works: &'a mut dyn FnMut(),
     ) -> Talk<'a> {
         Talk {
             means,
@@ -105,8 +104,8 @@ impl<'a> Talk<'a> {
         let mut end_by = None;
         loop {
             let is_heard = self.hear()?;
-            self.session.ticks(Instant::now())?;
-            if self.session.is_open() && self.feed.is_none() {
+            self.session.conversation.ticks(Instant::now())?;
+            if self.session.conversation.is_open() && self.feed.is_none() {
                 self.is_welcome()?;
             }
             let filled = self.fill()?;
@@ -124,7 +123,7 @@ impl<'a> Talk<'a> {
                 let end_by = *end_by.get_or_insert(now + PUBLISH_GRACE);
                 let is_all = matches!(filled, Filled::Everything { .. });
                 let drained = is_all && self.session.in_flight() == 0;
-                if drained || now >= end_by || !self.session.is_open() {
+                if drained || now >= end_by || !self.session.conversation.is_open() {
                     self.say_goodbye(now + PUBLISH_GOODBYE);
                     return Ok(());
                 }
@@ -137,7 +136,7 @@ impl<'a> Talk<'a> {
                 Filled::UpToRoom | Filled::UpToSocket => None,
             };
             let due = [
-                Some(self.session.deadline()),
+                Some(self.session.conversation.deadline()),
                 self.places.due(),
                 end_by,
                 again,
@@ -169,7 +168,10 @@ impl<'a> Talk<'a> {
     }
 
     fn say_status(&mut self, status: &[u8]) {
-        let (topic, retain) = (self.means.topics.status(), self.session.retains());
+        let (topic, retain) = (
+            self.means.topics.status(),
+            self.session.conversation.terms().retains,
+        );
         let now = Instant::now();
         self.session
             .publish((&topic, status), None, retain, Note::Birth, now);
@@ -181,17 +183,16 @@ impl<'a> Talk<'a> {
         let mut buf = [0; 4096];
         for _ in 0..BROKER_READS_MAX {
             match self.connection.read(&mut buf) {
-                Ok(0) if !self.session.is_open() => {
-                    return Err(Trouble::Unwelcome(self.session.version()));
+                Ok(0) => {
+                    let trouble = self.session.conversation.ended();
+                    return Err(self.ended(trouble));
                 }
-                Ok(0) => return Err(self.ended(Trouble::Ended)),
                 Ok(n) => {
-                    let version = self.session.version();
                     let (places, works, tally) =
                         (&mut *self.places, &mut *self.works, &self.means.tally);
                     let first_topic = &mut self.first_topic;
                     let mut acknowledged = |note| match note {
-                        Note::Birth => works(version),
+                        Note::Birth => works(),
                         Note::Place { id, lines } => {
                             *first_topic = None;
                             places.is_acknowledged(id);
@@ -203,13 +204,10 @@ impl<'a> Talk<'a> {
                         .hears(&buf[..n], Instant::now(), &mut acknowledged)?;
                 }
                 Err(error) if is_not_yet(&error) => return Ok(true),
-                Err(error) => match Unreached::of_tls(error) {
-                    Ok(unreached) => return Err(unreached.into()),
-                    Err(_) if !self.session.is_open() => {
-                        return Err(Trouble::Unwelcome(self.session.version()));
-                    }
-                    Err(error) => return Err(self.ended(Trouble::Broken(error))),
-                },
+                Err(error) => {
+                    let trouble = self.session.conversation.failed(error);
+                    return Err(self.ended(trouble));
+                }
             }
         }
         Ok(false)
@@ -217,9 +215,9 @@ impl<'a> Talk<'a> {
 
     /// The connection has ended. Some brokers do that where a topic is none for them: then no message was ever taken.
     fn ended(&mut self, trouble: Trouble) -> Trouble {
-        match self.first_topic.take() {
-            Some(topic) => Trouble::EndedAt(topic),
-            None => trouble,
+        match (trouble, self.first_topic.take()) {
+            (Trouble::Ended | Trouble::Broken(_), Some(topic)) => Trouble::EndedAt(topic),
+            (trouble, _) => trouble,
         }
     }
 
@@ -231,7 +229,7 @@ impl<'a> Talk<'a> {
         feed.look();
         let means = self.means;
         loop {
-            if self.session.to_send().len() >= PUBLISH_WRITE_BYTES {
+            if self.session.conversation.to_send().len() >= PUBLISH_WRITE_BYTES {
                 return Ok(Filled::UpToSocket);
             }
             if !self.session.has_room() {
@@ -283,26 +281,22 @@ impl<'a> Talk<'a> {
 
     /// Writes what the socket takes now; whether that was all.
     fn send(&mut self) -> Result<bool, Trouble> {
-        while !self.session.to_send().is_empty() {
-            match self.connection.write(self.session.to_send()) {
-                Ok(n) => self.session.has_sent(n),
-                Err(error) if is_not_yet(&error) => return Ok(false),
-                // What it said last, a refusal perhaps, is worth more than how the connection broke.
-                Err(error) => return self.hear().and(Err(Trouble::Broken(error))),
-            }
+        match self.session.conversation.send(&mut self.connection) {
+            // What it said last, a refusal perhaps, is worth more than how the connection broke.
+            Err(error) => self.hear().and(Err(Trouble::Broken(error))),
+            Ok(is_all) => Ok(is_all),
         }
-        self.connection.flush().map_err(Trouble::Broken)
     }
 
     /// The will is only published when a connection is lost, so the end is announced by ourselves.
     fn say_goodbye(mut self, until: Instant) {
         // What is read is not published any more.
         self.feed = None;
-        if !self.session.is_open() {
+        if !self.session.conversation.is_open() {
             return;
         }
         self.say_status(OFFLINE);
-        self.session.disconnect();
+        self.session.conversation.disconnect();
         while Instant::now() < until {
             match self.send() {
                 Ok(true) => break,

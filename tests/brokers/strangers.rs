@@ -77,8 +77,11 @@ fn costs_one_line(told: &str, answers: Vec<Vec<u8>>) {
 
 #[test]
 fn a_broker_that_is_none_costs_a_line() {
-    costs_one_line("it closed the connection", vec![Vec::new()]);
-    let nonsense = "it does not speak as a broker does";
+    costs_one_line(
+        "it ended the connection without an answer",
+        vec![Vec::new()],
+    );
+    let nonsense = "what it says is no MQTT";
     costs_one_line(nonsense, vec![b"SSH-2.0-OpenSSH_9.2\r\n".to_vec()]);
     costs_one_line(nonsense, vec![b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()]);
     costs_one_line(nonsense, vec![WELCOME.to_vec(), WELCOME.to_vec()]);

@@ -10,9 +10,7 @@ mod taken;
 mod topic;
 
 use std::collections::HashSet;
-use std::collections::hash_map::RandomState;
 use std::fs;
-use std::hash::BuildHasher;
 use std::io;
 use std::path::PathBuf;
 use std::str;
@@ -25,20 +23,22 @@ use crate::hub::Spooled;
 use crate::limits::{
     BROKER_SESSION_SECONDS, KEEP_ALIVE_SECONDS, PIPE_READ_BYTES, UPSTREAM_FILES_MAX,
 };
+use crate::mqtt;
+use crate::mqtt::conversation::Conversation;
 use crate::mqtt::heard::Published;
 use crate::mqtt::packet::Version;
 use crate::mqtt::said::{Connect, Role};
-use crate::outward::{Bell, Connection, Way, is_not_yet};
+use crate::mqtt::trouble::Trouble;
+use crate::outward::{Bell, Reach, Way, is_not_yet};
 use crate::source::id::name_hash;
 use crate::source::{EventKind, Origin};
 use crate::upstream::credentials::Credentials;
 use crate::upstream::message::Message;
 
-use super::reach::Reach;
 use super::spools::{Ground, NoSpool, Owner, Spools};
-use super::{Feeder, First};
+use super::{Feeder, First, reach};
 use file::{File, Step};
-use subscription::{Subscription, Trouble};
+use subscription::Subscription;
 use topic::Topic;
 
 /// One broker, and the spools of what is published there.
@@ -90,7 +90,7 @@ impl Broker {
             files,
             offline: HashSet::new(),
             told: HashSet::new(),
-            reach: Reach::new(url.to_string()),
+            reach: reach(&url),
             number,
             url,
         })
@@ -107,13 +107,12 @@ impl Broker {
     }
 
     /// One connection, until it ends.
-    fn attempt(&mut self, bell: &Arc<Bell>, first: &First) -> Result<(), Trouble> {
-        let failed = |error: &dyn std::fmt::Display| Trouble::Other(error.to_string());
+    fn talk(&mut self, version: Version, bell: &Arc<Bell>, first: &First) -> Result<(), Trouble> {
         let secret = self.credentials.as_ref();
         let secret = secret.and_then(|credentials| credentials.secret(&self.url.at));
         let secret = secret.as_deref().and_then(|secret| secret.split_once(':'));
         let user = self.url.user.as_deref().or(secret.map(|(user, _)| user));
-        let mut connection = self.way.connect(bell).map_err(|e| failed(&e))?;
+        let mut connection = self.way.connect(bell)?;
         let connect = Connect {
             client: &self.client,
             user,
@@ -126,20 +125,22 @@ impl Broker {
                 },
             },
         };
-        let mut subscription =
-            Subscription::new(self.version, &connect, &self.url.filter, Instant::now());
+        let conversation = Conversation::new(version, &connect, Instant::now());
+        let filter = self.url.filter.clone();
+        let mut subscription = Subscription::new(conversation, &filter);
         let mut buf = vec![0; PIPE_READ_BYTES];
         loop {
             // Asked in each round: a broker that talks without end can't keep us from our end.
             if bell.is_stopping() {
-                subscription.disconnect();
+                subscription.conversation.disconnect();
                 // As far as the kernel takes it.
-                let _ = send(&mut connection, &mut subscription);
+                let _ = subscription.conversation.send(&mut connection);
                 return Ok(());
             }
-            let mut to_write = send(&mut connection, &mut subscription).map_err(|e| failed(&e))?;
+            let sent = subscription.conversation.send(&mut connection);
+            let is_sent = sent.map_err(Trouble::Broken)?;
             match connection.read(&mut buf) {
-                Ok(0) => return Err(Trouble::Other("it closed the connection".to_owned())),
+                Ok(0) => return Err(subscription.conversation.ended()),
                 Ok(n) => {
                     let messages = subscription.hears(&buf[..n], Instant::now())?;
                     self.take(&messages)?;
@@ -147,20 +148,21 @@ impl Broker {
                         subscription.acknowledge(message, Instant::now());
                     }
                     if subscription.is_open() {
-                        self.is_back();
+                        self.is_back(version);
                     }
                     continue;
                 }
                 Err(error) if is_not_yet(&error) => {}
-                Err(error) => return Err(failed(&error)),
+                Err(error) => return Err(subscription.conversation.failed(error)),
             }
             if subscription.is_open() {
                 first.is_fed();
             }
-            subscription.ticks(Instant::now())?;
-            to_write |= !subscription.to_send().is_empty();
-            bell.wait(Some(connection.waits(to_write)), subscription.deadline())
-                .map_err(|e| failed(&e))?;
+            let conversation = &mut subscription.conversation;
+            conversation.ticks(Instant::now())?;
+            let to_write = !is_sent || !conversation.to_send().is_empty();
+            bell.wait(Some(connection.waits(to_write)), conversation.deadline())
+                .map_err(Trouble::Broken)?;
         }
     }
 
@@ -199,7 +201,7 @@ impl Broker {
                     self.complain(&message.topic, &why);
                 }
                 Err(NoSpool::Failed(error)) => {
-                    return Err(Trouble::Other(format!("make a spool: {error}")));
+                    return Err(Trouble::Spool(error));
                 }
             }
         }
@@ -237,8 +239,8 @@ impl Broker {
         }
     }
 
-    fn is_back(&mut self) {
-        let following = || format!("following {} by {}", self.url, self.version);
+    fn is_back(&mut self, version: Version) {
+        let following = || format!("following {} by {version}", self.url);
         if self.reach.is_back(following) {
             let is_there = |name: &str| {
                 let host = name.split_once('/').map(|(host, _)| host);
@@ -248,8 +250,9 @@ impl Broker {
         }
     }
 
-    fn is_away(&mut self, reason: &str, is_refusal: bool) {
-        if self.reach.is_away(reason, is_refusal) {
+    fn is_away(&mut self, trouble: &Trouble) {
+        let reason = trouble.to_string();
+        if self.reach.is_away(&reason, trouble.is_refusal()) {
             let reason = reason.into();
             self.files.tell(&EventKind::Away { reason }, |_| true);
         }
@@ -262,22 +265,9 @@ fn client_name(ground: &Ground, key: &str) -> io::Result<String> {
     if let Ok(name) = fs::read_to_string(&path) {
         return Ok(name);
     }
-    // Each RandomState has keys of its own. 23 characters are what every broker takes (MQTT 3.1.1, 3.1.3.1).
-    let name = format!("tailcast{:015x}", RandomState::new().hash_one(0) >> 4);
+    let name = mqtt::new_client();
     fs::write(path, &name)?;
     Ok(name)
-}
-
-/// Sends what there is to send; whether some of it still waits.
-fn send(connection: &mut Connection, subscription: &mut Subscription) -> io::Result<bool> {
-    while !subscription.to_send().is_empty() {
-        match connection.write(subscription.to_send()) {
-            Ok(sent) => subscription.has_sent(sent),
-            Err(error) if is_not_yet(&error) => break,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(!connection.flush()? || !subscription.to_send().is_empty())
 }
 
 impl Feeder for Broker {
@@ -286,20 +276,19 @@ impl Feeder for Broker {
     }
 
     fn run(&mut self, bell: &Arc<Bell>, first: &First) {
-        while !bell.is_stopping() {
-            let Err(trouble) = self.attempt(bell, first) else {
-                return;
-            };
-            if bell.is_stopping() {
-                return;
+        loop {
+            let mut version = self.version;
+            let talk = |version| self.talk(version, bell, first);
+            let ended = mqtt::in_its_version(&mut version, bell, talk);
+            self.version = version;
+            match ended {
+                Err(trouble) if !bell.is_stopping() => self.is_away(&trouble),
+                _ => return,
             }
-            if trouble == Trouble::Version && self.version == Version::Five {
-                self.version = Version::Three;
-                continue;
-            }
-            self.is_away(&trouble.to_string(), trouble.is_refusal());
             first.is_fed();
-            self.reach.rest(bell);
+            if !self.reach.rest(bell) {
+                return;
+            }
         }
     }
 }

@@ -153,7 +153,7 @@ fn one_that_lets_us_in_and_talks_nonsense_each_time_is_told_once() {
     assert!(wait_until(DEADLINE, tried), "{:?}", hub.said_so_far());
     assert_eq!(hub.said_with("is away").len(), 1, "{:?}", hub.said_so_far());
     assert!(
-        hub.said_with("is back: going on").is_empty(),
+        hub.said_with("is back after").is_empty(),
         "{:?}",
         hub.said_so_far()
     );

@@ -1,4 +1,4 @@
-//! Why a broker is not published to, in words for the log.
+//! Why a broker is of no use to us just now, in words for the log.
 
 use std::fmt;
 use std::io;
@@ -7,11 +7,11 @@ use std::time::Duration;
 use crate::escape::shown;
 use crate::outward::Unreached;
 
-use crate::mqtt::packet::Version;
+use super::packet::Version;
 
-/// What keeps us from publishing. Each is tried again, after a while.
+/// What keeps us from publishing or subscribing. Each is tried again, after a while.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// The password's file can't be read.
     Password(String),
     /// It can't be reached.
@@ -26,6 +26,8 @@ pub(super) enum Trouble {
     Refused(String),
     /// It refuses a message.
     NotTaken(String),
+    /// It does not let us subscribe to this filter.
+    NotGranted(String, String),
     /// It ended the connection, and says why.
     Dismissed(String),
     /// The connection has ended.
@@ -40,19 +42,23 @@ pub(super) enum Trouble {
     Lacks(&'static str),
     /// Not the broker: the files can't be read.
     Files(io::Error),
+    /// Not the broker: what it sends can't be kept.
+    Spool(io::Error),
 }
 
 impl Trouble {
     /// Somebody must do something about it: it is not just a broker that is away.
-    pub(super) fn is_refusal(&self) -> bool {
+    pub(crate) fn is_refusal(&self) -> bool {
         match self {
             Trouble::Password(_)
             | Trouble::Version(_)
             | Trouble::Refused(_)
             | Trouble::NotTaken(_)
+            | Trouble::NotGranted(..)
             | Trouble::Nonsense
             | Trouble::Lacks(_)
-            | Trouble::Files(_) => true,
+            | Trouble::Files(_)
+            | Trouble::Spool(_) => true,
             Trouble::Unreached(Unreached::Tls(_)) => true,
             Trouble::Unreached(_)
             | Trouble::Silent(..)
@@ -65,7 +71,7 @@ impl Trouble {
     }
 
     /// An older version of MQTT may do.
-    pub(super) fn is_of_version(&self) -> bool {
+    pub(crate) fn is_of_version(&self) -> bool {
         matches!(
             self,
             Trouble::Version(Version::Five) | Trouble::Unwelcome(Version::Five)
@@ -87,6 +93,9 @@ impl fmt::Display for Trouble {
             Trouble::Version(version) => write!(f, "it does not speak {version}"),
             Trouble::Refused(why) => write!(f, "it refuses the connection: {why}"),
             Trouble::NotTaken(why) => write!(f, "it refuses a message: {why}"),
+            Trouble::NotGranted(filter, why) => {
+                write!(f, "it does not let us subscribe to {filter}: {why}")
+            }
             Trouble::Dismissed(why) => write!(f, "it ended the connection: {why}"),
             Trouble::Ended => f.write_str("it ended the connection"),
             Trouble::EndedAt(topic) => write!(
@@ -99,6 +108,7 @@ impl fmt::Display for Trouble {
             Trouble::Nonsense => f.write_str("what it says is no MQTT"),
             Trouble::Lacks(what) => write!(f, "it does not offer {what}, which is needed"),
             Trouble::Files(error) => write!(f, "the files can't be read: {error}"),
+            Trouble::Spool(error) => write!(f, "make a spool: {error}"),
         }
     }
 }
