@@ -73,8 +73,8 @@ pub fn check(max_clients: usize, files: usize) {
     let memory = (max_clients * files * PLACE_BYTES) as u64;
     if let Some((allowed, of)) = least("memory", "memory.max").filter(|least| least.0 < memory) {
         log::warn!(
-            "{max_clients} clients of {files} files need {memory} bytes to know their places alone, but {} allows \
-             {allowed}: the kernel may end the program; raise MemoryMax= of the unit or lower --max-clients",
+            "{max_clients} clients of {files} files need {memory} bytes to know their places while all are behind, but {} \
+             allows {allowed}: the kernel may end the program; raise MemoryMax= of the unit or lower --max-clients",
             of.display()
         );
     }

@@ -6,6 +6,8 @@
 //! queued, loses its sender: it finds its queue disconnected, reads the file at its own pace, and joins anew. Only the
 //! hub drops a sender.
 //!
+//! Who is cut off that way finds noted where each source stood at that moment ([`Cut`]): it keeps no places while it is live.
+//!
 //! Invariant: a reader that joins notes every edge under the same lock under which its queue is added, so its queue
 //! begins exactly at those edges.
 //!
@@ -13,6 +15,7 @@
 
 mod condition;
 mod counts;
+mod cut;
 mod looks;
 mod notices;
 mod queue;
@@ -33,14 +36,16 @@ use crate::source::{
     Chunk, EventKind, Generation, Id, Lines, Origin, Position, Remembered, Source,
 };
 
+pub use crate::source::Edge;
 pub use condition::Condition;
 pub use counts::SourceCounts;
+pub use cut::Cut;
 pub use looks::{Looks, Question};
 pub use notices::{Notice, OnFifo, SpoolPlace, Spooled};
 pub use queue::Queue;
 pub use registry::{Names, Selection, Subscriber, Subscribers};
 pub use shelf::{Found, Shelf};
-pub use stream::{Edge, Stand, Standing};
+pub use stream::{Stand, Standing};
 
 use notices::Notices;
 use registry::Registry;
@@ -244,7 +249,8 @@ impl Hub {
             return None;
         }
         self.shelf.count(&segments);
-        let sent = state.registry.send(segments);
+        let State { streams, registry } = &mut *state;
+        let sent = registry.send(segments, |segments| Cut::before(streams, segments));
         drop(state);
         drop(forgotten);
         if sent.is_queued {
@@ -425,8 +431,33 @@ impl Hub {
 
     /// Unsubscribes. What was dropped already is gone already.
     fn leave(&self, key: u64) {
-        let gone = self.state.lock().registry.remove(key);
+        let mut state = self.state.lock();
+        let gone = (state.registry.take_cut(key), state.registry.remove(key));
+        drop(state);
         drop(gone);
+    }
+
+    /// Ends a subscription, unless it was ended, and says where each source stood then.
+    fn cut(&self, key: u64) -> Arc<Cut> {
+        let mut state = self.state.lock();
+        let (noted, gone) = (state.registry.take_cut(key), state.registry.remove(key));
+        let cut = noted.unwrap_or_else(|| Cut::now(&state.streams));
+        drop(state);
+        drop(gone);
+        cut
+    }
+
+    /// Where the selected sources stand, if `is_done` says that a subscriber has all that was published of them.
+    fn edges_if(
+        &self,
+        selection: &Selection,
+        is_done: impl FnOnce() -> bool,
+    ) -> Option<Vec<(Arc<Source>, Edge)>> {
+        let state = self.state.lock();
+        let selected = state.streams.followed();
+        let selected = selected.filter(|stream| selection.has(stream.source()));
+        let edges = selected.map(|stream| (Arc::clone(stream.source()), stream.edge()));
+        is_done().then(|| edges.collect())
     }
 
     /// Whether the sender of this subscription is there.
@@ -442,7 +473,10 @@ impl Hub {
     /// Closes the registry: nobody can join, all senders are dropped and those they were for are told, all looks are
     /// answered.
     pub fn close(&self) {
-        let dropped = self.state.lock().registry.close();
+        let mut state = self.state.lock();
+        let State { streams, registry } = &mut *state;
+        let dropped = registry.close(|| Cut::now(streams));
+        drop(state);
         self.looks.close();
         for subscriber in &dropped {
             subscriber.dropped();

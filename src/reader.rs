@@ -8,6 +8,7 @@
 //! It holds no file while it is not reading, but for one that stands beside the followed one after a rotation.
 
 mod cursor;
+mod fall;
 mod history;
 pub mod life;
 mod past;
@@ -24,9 +25,10 @@ use std::time::Duration;
 use crate::hub::{Edge, Hub, Selection};
 use crate::limits::{JOIN_BYTES_MAX, READ_AGAIN};
 use crate::source::inflate::Pause;
-use crate::source::{Chunk, Event, EventKind, Kind, Position, Segment};
+use crate::source::{Chunk, Event, EventKind, Id, Kind, Position, Segment, Source};
 
 use cursor::Cursor;
+use fall::Fall;
 
 pub use start::{Begin, From, note};
 #[cfg(test)]
@@ -38,8 +40,11 @@ pub use subscription::{Came, Subscription};
 pub struct Reader {
     hub: Arc<Hub>,
     selection: Selection,
-    /// By source index; `None` where the source is not selected, or was let go of.
+    /// By source index; `None` where the source is not selected, or was let go of. While it is live, there are only those
+    /// that wait for a file.
     cursors: Vec<Option<Box<Cursor>>>,
+    /// From where it reads on after its queue has ended, until it does.
+    fall: Option<Box<Fall>>,
     /// Sources that have told where the stream begins in them.
     begun: usize,
     /// Whose turn it is.
@@ -213,27 +218,39 @@ impl Reader {
         Ok(Next::Nothing)
     }
 
-    /// The stream has all of `segment`, which came by its queue.
-    pub fn has(&mut self, segment: &Segment) {
-        let last = match &segment.kind {
-            Kind::Lines(lines) => lines.len() - 1,
-            Kind::Event(_) => 0,
-        };
-        self.has_up_to(segment, last);
+    /// The stream is live: it has all that stands before its queue. Where it stands in each source is told by what it has of
+    /// that, so nothing of it is kept.
+    fn is_live(&mut self) {
+        self.stop_nowhere();
+        for slot in &mut self.cursors {
+            drop(slot.take_if(|cursor| !cursor.waits()));
+        }
+        if self.cursors.iter().all(Option::is_none) {
+            self.cursors = Vec::new();
+        }
     }
 
-    /// The stream has `segment`, which came by its queue, up to line `last` and including it.
-    pub fn has_up_to(&mut self, segment: &Segment, last: usize) {
-        let index = segment.source.index as usize;
-        if index >= self.cursors.len() {
-            self.take_in_new();
-        }
-        let Some(Some(cursor)) = self.cursors.get_mut(index) else {
+    /// The stream was live, and its queue has ended: it reads on from there. Its cursors are made when its own thread reads, for
+    /// whoever has ended the queue does not wait for that.
+    fn falls(&mut self, fall: Fall) {
+        self.fall = Some(Box::new(fall));
+    }
+
+    /// Makes the cursors of a stream that was live, now that it reads again.
+    fn rises(&mut self) {
+        let Some(fall) = self.fall.take() else {
             return;
         };
-        match &segment.kind {
-            Kind::Lines(lines) => cursor.has_lines(lines, last),
-            Kind::Event(event) => cursor.has_event(event),
+        self.cursors.resize_with(fall.sources_len(), || None);
+        for (source, edge) in fall.places() {
+            if !self.selection.has(source) {
+                continue;
+            }
+            match &mut self.cursors[source.index as usize] {
+                // Nothing but asides came by the queue of one that waits.
+                Some(waiting) => waiting.was_told(edge.aside),
+                slot => *slot = Some(Box::new(Cursor::behind(Arc::clone(source), edge))),
+            }
         }
     }
 
@@ -258,15 +275,20 @@ impl Reader {
         self.selection.has(&segment.source)
     }
 
+    /// The place after which the stream waits for a file of the source `index`, if it does.
+    fn awaits(&self, index: u32) -> Option<Id> {
+        self.cursors.get(index as usize)?.as_ref()?.awaits()
+    }
+
     /// Which sources the stream is of.
     pub fn selection(&self) -> &Selection {
         &self.selection
     }
 
     /// The id of the place where the stream stands in each source. Reads a few hundred bytes of each.
-    pub fn ids(&self) -> Vec<(u32, crate::source::Id)> {
+    pub fn ids(&self) -> Vec<(Arc<Source>, Id)> {
         self.cursors()
-            .filter_map(|cursor| Some((cursor.index(), cursor.id(&self.hub)?)))
+            .filter_map(|cursor| Some((cursor.source(), cursor.id(&self.hub)?)))
             .collect()
     }
 

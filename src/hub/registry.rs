@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::limits::QUEUED_BYTES_MAX;
 use crate::source::{Batch, Kind, Segment, Source};
 
-use super::Stopping;
+use super::{Cut, Stopping};
 
 /// One who takes part: a client, or a publisher. None of these may block; all but `done`, which must take no lock either,
 /// are called without any lock held.
@@ -61,6 +61,8 @@ impl Selection {
 pub(super) struct Registry {
     /// Ascending by key.
     entries: Vec<Entry>,
+    /// Where those were cut who have not asked yet.
+    cuts: Vec<(u64, Arc<Cut>)>,
     /// `entries`, for rounds; made anew when they have changed.
     live: Option<Subscribers>,
     next_key: u64,
@@ -155,15 +157,43 @@ impl Registry {
         found.ok()
     }
 
-    pub(super) fn close(&mut self) -> Vec<Arc<dyn Subscriber>> {
+    pub(super) fn close(&mut self, cut: impl FnOnce() -> Arc<Cut>) -> Vec<Arc<dyn Subscriber>> {
         self.closed = true;
-        self.live = None;
         let dropped = self.entries.drain(..);
-        dropped.map(|entry| entry.subscriber).collect()
+        let dropped = dropped.map(|entry| (entry.key, entry.subscriber));
+        let dropped = dropped.collect();
+        self.has_dropped(dropped, cut)
     }
 
-    /// Queues a batch of `segments` for every subscriber that selected one of their sources.
-    pub(super) fn send(&mut self, segments: Vec<Segment>) -> Sent {
+    /// Where the subscription was cut. Asked once.
+    pub(super) fn take_cut(&mut self, key: u64) -> Option<Arc<Cut>> {
+        let at = self.cuts.iter().position(|(of, _)| *of == key)?;
+        Some(self.cuts.swap_remove(at).1)
+    }
+
+    /// Notes for those whose sender was dropped where that was; who they are.
+    fn has_dropped(
+        &mut self,
+        dropped: Vec<(u64, Arc<dyn Subscriber>)>,
+        cut: impl FnOnce() -> Arc<Cut>,
+    ) -> Vec<Arc<dyn Subscriber>> {
+        if dropped.is_empty() {
+            return Vec::new();
+        }
+        self.live = None;
+        let cut = cut();
+        let cuts = dropped.iter().map(|(key, _)| (*key, Arc::clone(&cut)));
+        self.cuts.extend(cuts);
+        dropped.into_iter().map(|(_, who)| who).collect()
+    }
+
+    /// Queues a batch of `segments` for every subscriber that selected one of their sources. `cut` says where the sources
+    /// stood before it.
+    pub(super) fn send(
+        &mut self,
+        segments: Vec<Segment>,
+        cut: impl FnOnce(&[Segment]) -> Arc<Cut>,
+    ) -> Sent {
         self.sequence += 1;
         let sequence = self.sequence;
         let batch = Arc::new(Batch { sequence, segments });
@@ -178,13 +208,11 @@ impl Registry {
                 && entry.sender.try_send(Arc::clone(&batch)).is_ok();
             match is_queued {
                 true => entry.queued = sequence,
-                false => dropped.push(Arc::clone(&entry.subscriber)),
+                false => dropped.push((entry.key, Arc::clone(&entry.subscriber))),
             }
             is_queued
         });
-        if !dropped.is_empty() {
-            self.live = None;
-        }
+        let dropped = self.has_dropped(dropped, || cut(&batch.segments));
         self.published.push_back((sequence, Arc::downgrade(&batch)));
         let subscribers = self.entries.iter().map(|entry| &entry.subscriber);
         let all = || Arc::new(subscribers.cloned().collect());
@@ -220,7 +248,7 @@ impl Registry {
 
     /// Before one more batch is queued: while more than [`QUEUED_BYTES_MAX`] are, whoever holds the oldest batch loses
     /// its sender. With nothing queued, a batch of any size may be.
-    fn make_room(&mut self, dropped: &mut Vec<Arc<dyn Subscriber>>) {
+    fn make_room(&mut self, dropped: &mut Vec<(u64, Arc<dyn Subscriber>)>) {
         self.published.retain(|(_, batch)| batch.strong_count() > 0);
         if self.published.len() < 2 {
             return;
@@ -235,7 +263,7 @@ impl Registry {
             self.entries.retain(|entry| {
                 let holds = entry.done() < oldest && oldest <= entry.queued;
                 if holds {
-                    dropped.push(Arc::clone(&entry.subscriber));
+                    dropped.push((entry.key, Arc::clone(&entry.subscriber)));
                 }
                 !holds
             });

@@ -11,25 +11,13 @@ use crate::limits::{
     ASIDES_MAX, GENERATION_KEPT, GENERATIONS_BEHIND_MAX, GENERATIONS_REMEMBERED_MAX,
 };
 use crate::source::{
-    Began, End, Event, EventKind, Generation, Id, IdMaker, Kind, Position, Remembered, Segment,
-    Source,
+    Began, Edge, End, Event, EventKind, Generation, Id, IdMaker, Kind, Position, Remembered,
+    Segment, Source,
 };
 
 use super::{Change, Condition, SourceCounts, SourceState};
 
 pub use stand::{Stand, Standing};
-
-/// How far a source is published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Edge {
-    /// The place after the last published line.
-    pub position: Position,
-    /// Its id.
-    pub id: Id,
-    /// The number of the last aside told. Those that a new client should still be told (the name leads nowhere right
-    /// now) are not counted: see `Stream::edge_for_new`.
-    pub aside: u64,
-}
 
 #[derive(Debug)]
 struct Aside {
@@ -75,7 +63,7 @@ impl Stream {
         }
     }
 
-    pub(super) fn source(&self) -> &Source {
+    pub(super) fn source(&self) -> &Arc<Source> {
         &self.source
     }
 
@@ -176,12 +164,15 @@ impl Stream {
         segments: &mut Vec<Segment>,
         forgotten: &mut Vec<Arc<Generation>>,
     ) {
+        let before = self.edge();
         match change {
             Change::Begin(generation) => {
                 self.counts.begins(&generation);
                 self.begin(generation, forgotten);
+                let mut before = before;
                 for event in self.arrival(self.edge.generation, None, self.asides_told) {
-                    self.push(segments, Kind::Event(event));
+                    self.push(segments, before, Kind::Event(event));
+                    before = self.edge();
                 }
             }
             Change::LetGo(nothing) => {
@@ -209,7 +200,7 @@ impl Stream {
                         .arrivals
                         .note(crate::time::now(), self.edge.offset);
                 }
-                self.push(segments, Kind::Lines(lines));
+                self.push(segments, before, Kind::Lines(lines));
             }
             Change::Aside(kind) => {
                 if let EventKind::Gap { lost_bytes, .. } = kind {
@@ -250,7 +241,7 @@ impl Stream {
                     at: self.edge,
                     aside: number,
                 };
-                self.push(segments, Kind::Event(event));
+                self.push(segments, before, Kind::Event(event));
             }
         }
     }
@@ -270,8 +261,8 @@ impl Stream {
         }
     }
 
-    fn push(&self, segments: &mut Vec<Segment>, kind: Kind) {
-        segments.push(Segment::new(Arc::clone(&self.source), kind));
+    fn push(&self, segments: &mut Vec<Segment>, before: Edge, kind: Kind) {
+        segments.push(Segment::new(Arc::clone(&self.source), kind).behind(before));
     }
 
     fn begin(&mut self, generation: Arc<Generation>, forgotten: &mut Vec<Arc<Generation>>) {

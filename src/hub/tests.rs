@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
-use crate::limits::QUEUED_BYTES_MAX;
+use crate::limits::{HEAD_CHECKED_BYTES, QUEUED_BYTES_MAX};
 use crate::source::{Began, IdMaker, Kind};
 
 /// A hub with one source, whose file is whole from the beginning: publishing moves the edge over its lines.
@@ -43,9 +43,14 @@ pub(crate) fn file(line: &str, lines: usize) -> Arc<File> {
 impl Published {
     /// Nothing of `file`, which holds nothing but this `line`, is published yet.
     pub(crate) fn new(hub: Hub, file: &Arc<File>, line: &str) -> Published {
-        let hub = Arc::new(hub);
-        let path = PathBuf::from("/logs/a.log");
-        let source = hub.add_source("a.log".to_owned(), path, Origin::File);
+        Published::of(&Arc::new(hub), "a.log", file, line)
+    }
+
+    /// The same of one more file of `hub`, called `name`.
+    pub(crate) fn of(hub: &Arc<Hub>, name: &str, file: &Arc<File>, line: &str) -> Published {
+        let hub = Arc::clone(hub);
+        let path = PathBuf::from("/logs").join(name);
+        let source = hub.add_source(name.to_owned(), path, Origin::File);
         let generation = Generation::new(0, Arc::clone(file), Began::First, None);
         let generation = Arc::new(generation.expect("a file"));
         hub.publish(vec![(
@@ -63,10 +68,20 @@ impl Published {
 
     /// Publishes the next `count` lines as one batch.
     pub(crate) fn publish(&mut self, count: usize) {
+        let change = self.next(count);
+        self.hub.publish(vec![change]);
+    }
+
+    /// The next `count` lines, to be published.
+    pub(crate) fn next(&mut self, count: usize) -> (Arc<Source>, Change) {
         let bytes = self.line.repeat(count);
         let ends = (1..=count).map(|n| (n * self.line.len()) as u32).collect();
-        let head = Arc::from(&self.line[..self.line.len().min(self.at as usize)]);
-        let ids = IdMaker::new(self.source.name_hash, &self.generation.identity, head, &[]);
+        // The file holds nothing else.
+        let before = self.line.repeat(self.at as usize / self.line.len());
+        let whole = [&before[..], &bytes].concat();
+        let head = Arc::from(&whole[..whole.len().min(HEAD_CHECKED_BYTES)]);
+        let identity = &self.generation.identity;
+        let ids = IdMaker::new(self.source.name_hash, identity, head, &before);
         let lines = Lines {
             generation: 0,
             from: self.at,
@@ -77,8 +92,7 @@ impl Published {
             records: None,
         };
         self.at = lines.end().offset;
-        self.hub
-            .publish(vec![(Arc::clone(&self.source), Change::Lines(lines))]);
+        (Arc::clone(&self.source), Change::Lines(lines))
     }
 
     fn join(&self, who: &Arc<Who>, queue_batches: usize) -> Joined {

@@ -9,7 +9,7 @@ use std::time::Instant;
 use crate::hub::{Hub, SourceState, Stopping, Subscriber};
 use crate::limits::PUBLISH_CHUNK_BYTES;
 use crate::outward::Bell;
-use crate::reader::life::{Deed, Happening};
+use crate::reader::life::Happening;
 use crate::reader::{Begin, Came, From, Next, Subscription};
 use crate::source::{Batch, Chunk, Segment, Source};
 
@@ -64,15 +64,19 @@ impl Feed {
 
     /// Lets go of what came by the queue if the hub has dropped the sender.
     pub(super) fn look(&mut self) {
-        if !self.subscription.is_cut() || self.subscription.happens(Happening::Cut) != Deed::LetGo {
+        if !self.subscription.is_cut() {
             return;
         }
-        if let Hand::Queued(batch, at) = std::mem::replace(&mut self.hand, Hand::Empty) {
-            let reader = self.subscription.reader_mut().filter(|_| self.line > 0);
-            if let Some(reader) = reader {
-                reader.has_up_to(&batch.segments[at], self.line - 1);
+        match std::mem::replace(&mut self.hand, Hand::Empty) {
+            Hand::Queued(batch, at) => {
+                self.subscription.falls(&batch.segments[at..], self.line);
+                self.line = 0;
             }
-            self.line = 0;
+            // What was read is taken all the same.
+            hand => {
+                self.subscription.happens(Happening::Cut);
+                self.hand = hand;
+            }
         }
     }
 
@@ -104,7 +108,6 @@ impl Feed {
         self.line = 0;
         match std::mem::replace(&mut self.hand, Hand::Empty) {
             Hand::Queued(batch, at) => {
-                self.subscription.has(&batch.segments[at]);
                 if at + 1 < batch.segments.len() {
                     self.hand = Hand::Queued(batch, at + 1);
                 } else {

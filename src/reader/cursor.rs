@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::hub::{Edge, Hub, Standing};
 use crate::limits::{OVERLAP_BYTES, PLACE_BYTES};
-use crate::source::forward::{Footing, Overlap};
+use crate::source::forward::Footing;
 use crate::source::inflate::Pause;
 use crate::source::{Event, Gap, Generation, Id, Kind, Lines, Position, Segment, Source};
 
@@ -19,8 +19,8 @@ use step::Tries;
 pub(super) struct Cursor {
     source: Arc<Source>,
     pub(super) standing: Standing,
-    /// The bytes before the place, where they are known.
-    footing: Option<Footing>,
+    /// What is known of the bytes before the place.
+    ground: Ground,
     /// Files beside the followed one that are to be read first.
     past: Option<Box<Past>>,
     /// The generation that it reads, where the hub does not hold that any more.
@@ -37,6 +37,32 @@ pub(super) struct Cursor {
 
 const _: () = assert!(size_of::<Cursor>() <= PLACE_BYTES);
 
+/// What is known of the bytes before a place, by which a reader sees a truncation that nobody has seen yet.
+#[derive(Debug, Default)]
+enum Ground {
+    /// Nothing: they are taken as they are.
+    #[default]
+    Unknown,
+    /// They are those that this id of the place was made from.
+    Claimed(Id),
+    /// The bytes themselves.
+    Known(Footing),
+}
+
+impl Ground {
+    /// Whether the bytes that were found before the place in `generation` are those that belong there, as far as is known.
+    fn allows(&self, found: &Footing, generation: &Generation) -> bool {
+        match self {
+            Ground::Claimed(id) if id.inode == generation.identity.inode => {
+                found.is_at(&generation.identity, id)
+            }
+            // One that was compressed is another file.
+            Ground::Claimed(id) => id.offset == 0 || found.holds(id),
+            Ground::Unknown | Ground::Known(_) => true,
+        }
+    }
+}
+
 /// What a stream waits with for a file.
 #[derive(Clone, Copy, Debug)]
 struct Awaited {
@@ -52,7 +78,7 @@ impl Cursor {
         Cursor {
             source,
             standing: Standing::default(),
-            footing: None,
+            ground: Ground::Unknown,
             past: None,
             former: None,
             pending: Vec::new(),
@@ -94,6 +120,25 @@ impl Cursor {
         }
     }
 
+    /// Right behind what was published up to `edge`.
+    pub(super) fn behind(source: Arc<Source>, edge: &Edge) -> Cursor {
+        // Before the source's first file it stands nowhere.
+        let position = (!edge.id.is_nowhere()).then_some(edge.position);
+        Cursor {
+            standing: Standing {
+                position,
+                aside: edge.aside,
+            },
+            ground: Ground::Claimed(edge.id),
+            ..Cursor::new(source)
+        }
+    }
+
+    /// It has been told the asides up to this one while it waited for a file.
+    pub(super) fn was_told(&mut self, aside: u64) {
+        self.standing.aside = aside;
+    }
+
     pub(super) fn index(&self) -> u32 {
         self.source.index
     }
@@ -110,6 +155,11 @@ impl Cursor {
     /// It goes on as soon as the name leads to a file.
     pub(super) fn waits(&self) -> bool {
         self.waits.is_some()
+    }
+
+    /// The place after which it goes on then.
+    pub(super) fn awaits(&self) -> Option<Id> {
+        self.waits.as_ref().map(|wait| wait.id)
     }
 
     /// Files beside the followed one are still to be read, or what was found behind them is still to be told.
@@ -163,7 +213,7 @@ impl Cursor {
     /// The stream has the event.
     pub(super) fn has_event(&mut self, event: &Event) {
         if self.standing.position != Some(event.at) {
-            self.footing = None;
+            self.ground = Ground::Unknown;
         }
         self.standing = Standing {
             // Before the source's first file it stands nowhere, whatever happens.
@@ -172,23 +222,19 @@ impl Cursor {
         };
     }
 
-    /// The stream has `lines` up to `last` and including it, from its queue.
-    pub(super) fn has_lines(&mut self, lines: &Lines, last: usize) {
-        // Kept so that a fall-back to reading sees a truncation that nobody has seen yet.
-        let footing = self.footing.get_or_insert_default();
-        let is_all = last + 1 == lines.len();
-        let records = lines.records.as_ref().filter(|_| is_all);
+    /// The stream has `lines`.
+    fn has_lines(&mut self, lines: &Lines) {
+        let mut footing = match std::mem::take(&mut self.ground) {
+            Ground::Known(footing) if self.standing.position.is_some() => footing,
+            _ => Footing::default(),
+        };
+        let records = lines.records.as_ref();
         footing.joiner = records.and_then(|records| records.next.clone());
-        if self.standing.position.is_none() {
-            footing.overlap = Overlap::default();
-        }
-        footing
-            .overlap
-            .move_over(&lines.bytes[..lines.ends[last] as usize]);
-        let at = lines.after(last);
-        if (footing.overlap.len() as u64) < at.offset.min(OVERLAP_BYTES as u64) {
-            // The bytes before were never known here: to be taken when they are needed.
-            self.footing = None;
+        footing.overlap.move_over(&lines.bytes);
+        let at = lines.end();
+        // Else the bytes before were never known here: to be taken when they are needed.
+        if (footing.overlap.len() as u64) >= at.offset.min(OVERLAP_BYTES as u64) {
+            self.ground = Ground::Known(footing);
         }
         self.standing.position = Some(at);
     }
@@ -197,7 +243,7 @@ impl Cursor {
         if let Some(past) = &mut self.past {
             past.go_back(position.offset);
         } else if self.standing.position != Some(position) {
-            self.footing = None;
+            self.ground = Ground::Unknown;
             self.standing.position = Some(position);
         }
     }

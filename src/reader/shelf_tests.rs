@@ -92,7 +92,7 @@ fn what_lies_behind_a_chunk_of_the_shelf_is_taken_along_up_to_the_next_event() {
         let Next::Chunk(chunk) = life.read(1).expect("readable") else {
             break;
         };
-        let reader = life.reader_mut().expect("it lives");
+        let reader = life.reader().expect("it lives");
         let more = reader.run(1, 1 << 20);
         let more: Vec<_> = more.iter().map(|chunk| chunk.end().offset).collect();
         along.push((chunk.end().offset, more));

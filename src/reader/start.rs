@@ -174,6 +174,7 @@ impl<'a> Begin<'a> {
             hub: Arc::clone(self.hub),
             selection: self.selection.clone(),
             cursors,
+            fall: None,
             begun: 0,
             turn: 0,
             turn_until: None,

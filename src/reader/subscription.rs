@@ -7,9 +7,12 @@
 //! - It joins in one step under the hub's lock: its queue is added, and the edges are noted. So what is published before
 //!   lies before those edges, and what is published later comes by the queue. It reads exactly up to the edges, and
 //!   takes nothing from the queue until then.
-//! - While it is live its place moves with what it *has*: what was taken from the queue and has gone out.
-//! - When it is cut, whatever came by the queue and is not out is thrown away. Its place is then the end of what is out,
-//!   as if it had read that, and it reads on from there.
+//! - While it is live it has no place: it has all that was published before its queue, then what was taken from that and
+//!   has gone out, in order. So what it lacks is in its queue, or in the hands of whoever sends for it.
+//! - It is cut in one step under the hub's lock: its queue ends, and the edges are noted as they stood before what it
+//!   did not get any more. Whatever came by the queue and is not out is thrown away then, and the beginning of the first
+//!   of that in each source is its place there; in all other sources it is the edge that was noted ([`Fall`]). It reads
+//!   on from there.
 //!
 //! What it had *read* when it was cut is not thrown away: its place is behind that already.
 
@@ -19,8 +22,9 @@ use std::sync::Arc;
 use crossbeam_channel::TryRecvError;
 
 use crate::hub::{Hub, Queue, Stopping, Subscriber};
-use crate::source::{Batch, Segment};
+use crate::source::{Batch, Edge, Id, Segment, Source};
 
+use super::fall::Fall;
 use super::life::{self, Deed, Happening, Life, State};
 use super::{Next, Reader};
 
@@ -54,14 +58,17 @@ impl Subscription {
         self.life.state()
     }
 
-    /// What it reads with, while it lives.
-    pub fn reader(&self) -> Option<&Reader> {
-        self.life.reader()
+    /// What it reads with, while it lives. May take a moment for each source after a fall.
+    pub fn reader(&mut self) -> Option<&mut Reader> {
+        let reader = self.life.reader_mut()?;
+        reader.rises();
+        Some(reader)
     }
 
-    /// The same, where it has not got what was taken from it.
-    pub fn reader_mut(&mut self) -> Option<&mut Reader> {
-        self.life.reader_mut()
+    /// Whether it is of the source of `segment`.
+    pub fn selects(&self, segment: &Segment) -> bool {
+        let reader = self.life.reader();
+        reader.is_some_and(|reader| reader.selects(segment))
     }
 
     /// Its queue, while that may be carried.
@@ -72,8 +79,39 @@ impl Subscription {
         }
     }
 
-    /// Something happens to it. What that changes for its reader is done; the rest of the deed is the caller's.
+    /// Something happens to it. What that changes for its reader is done; the rest of the deed is the caller's. Where
+    /// something is held that was taken from its queue, its cut is told by [`Subscription::falls`].
     pub fn happens(&mut self, what: Happening<Queue>) -> Deed {
+        match what {
+            Happening::Cut => self.falls([], 0),
+            what => self.moves(what),
+        }
+    }
+
+    /// It is cut. `held` is what was taken from its queue and is not all out, oldest first; of the first of that, `out`
+    /// lines are, or the event. Whoever has ended the queue may wait for this, so nothing is read.
+    pub fn falls<'a>(&mut self, held: impl IntoIterator<Item = &'a Segment>, out: usize) -> Deed {
+        let fall = match &self.life {
+            Life::Live(_, queue) | Life::Full(_, queue) => {
+                let mut fall = Fall::new(queue.cut());
+                for (n, segment) in held.into_iter().enumerate() {
+                    fall.lacks(segment, if n == 0 { out } else { 0 });
+                }
+                for batch in queue.try_iter() {
+                    batch.segments.iter().for_each(|one| fall.lacks(one, 0));
+                }
+                Some(fall)
+            }
+            _ => None,
+        };
+        let deed = self.moves(Happening::Cut);
+        if let (Some(fall), Life::Reads(reader)) = (fall, &mut self.life) {
+            reader.falls(fall);
+        }
+        deed
+    }
+
+    fn moves(&mut self, what: Happening<Queue>) -> Deed {
         let from = self.state();
         let (life, deed) = std::mem::take(&mut self.life).next(what);
         self.life = life;
@@ -82,8 +120,7 @@ impl Subscription {
             Life::Reads(reader) if matches!(deed, Deed::ReadOn | Deed::LetGo) => {
                 reader.stop_nowhere();
             }
-            // Where its queue began is of no use any more.
-            Life::Live(reader, _) if from == State::Joins => reader.stop_nowhere(),
+            Life::Live(reader, _) if from == State::Joins => reader.is_live(),
             _ => {}
         }
         deed
@@ -104,6 +141,7 @@ impl Subscription {
         let Life::Reads(reader) = &mut self.life else {
             return Ok(());
         };
+        reader.rises();
         if !reader.is_close() {
             return Ok(());
         }
@@ -118,6 +156,7 @@ impl Subscription {
     pub fn ends_here(&mut self) {
         self.happens(Happening::Cut);
         if let Life::Reads(reader) = &mut self.life {
+            reader.rises();
             reader.stop_here();
         }
     }
@@ -130,6 +169,7 @@ impl Subscription {
         let (Life::Reads(reader) | Life::Joins(reader, _)) = &mut self.life else {
             return Ok(Next::Nothing);
         };
+        reader.rises();
         let next = reader.next(chunk_bytes)?;
         if matches!(next, Next::Nothing) {
             self.happens(Happening::ReadAll);
@@ -148,11 +188,16 @@ impl Subscription {
         Came::NotLive
     }
 
-    /// It has all of `segment`, which came by its queue.
-    pub fn has(&mut self, segment: &Segment) {
-        if let Some(reader) = self.life.reader_mut() {
-            reader.has(segment);
-        }
+    /// The sources that it is of and where it stands in each, if it is live with an empty queue and whoever sends for it
+    /// holds nothing of it.
+    pub fn standing(&self) -> Option<Vec<(Arc<Source>, Id)>> {
+        let reader = self.life.reader()?;
+        let edges = self.live()?.edges_if_empty(reader.selection())?;
+        let place = |(source, edge): (Arc<Source>, Edge)| {
+            let id = reader.awaits(source.index).unwrap_or(edge.id);
+            (source, id)
+        };
+        Some(edges.into_iter().map(place).collect())
     }
 }
 

@@ -84,11 +84,9 @@ impl Played {
             Step::Go => self.go(LINES),
             Step::GoHalf => self.go(1),
             Step::Look if self.life.is_cut() => {
-                let deed = self.life.happens(Happening::Cut);
-                let half = self.half.take_if(|_| deed == Deed::LetGo);
-                if let (Some(half), Some(reader)) = (half, self.life.reader_mut()) {
-                    reader.has_up_to(&half.segments[0], 0);
-                }
+                let half = self.half.take();
+                let held = half.as_ref().map(|half| &half.segments[0]);
+                self.life.falls(held, 1);
             }
             Step::Look => {}
             Step::Turn if self.life.state() == State::Live => {
@@ -103,8 +101,7 @@ impl Played {
             return;
         }
         if let Some(half) = self.half.take() {
-            self.send(&half.segments[0], 1..LINES);
-            return self.life.has(&half.segments[0]);
+            return self.send(&half.segments[0], 1..LINES);
         }
         match self.life.take() {
             Came::Batch(batch) if lines < LINES => {
@@ -113,7 +110,6 @@ impl Played {
             }
             Came::Batch(batch) => {
                 self.send(&batch.segments[0], 0..lines);
-                self.life.has(&batch.segments[0]);
             }
             Came::Nothing => {}
             Came::NotLive => {
@@ -208,4 +204,128 @@ fn what_cannot_be_read_is_tried_again_later_and_told_as_lost_in_the_end() {
         reason: "unreadable".into(),
     };
     assert_eq!(next(&mut life), Ok(Err(gap)));
+}
+
+/// What happens next to a subscriber of two files whose queue has room for two batches.
+const OF_TWO: [&str; 6] = ["a", "b", "ab", "go", "1st", "look"];
+
+/// Lines that are out of either file, and what is in hand: a batch, and how many of its lines are out.
+fn play_two(steps: &[&str]) -> [Vec<u64>; 2] {
+    let whole = file(LINE, 2 + steps.len());
+    let hub = Arc::new(Hub::new(1 << 20).expect("a hub"));
+    let mut files = ["a.log", "b.log"].map(|name| Published::of(&hub, name, &whole, LINE));
+    files.iter_mut().for_each(|file| file.publish(1));
+    let mut life = from_the_start(&hub);
+    let mut out = [Vec::new(), Vec::new()];
+    let mut hand: Option<(Arc<Batch>, usize)> = None;
+    let send = |out: &mut [Vec<u64>; 2], segment: &Segment| {
+        if let Kind::Lines(lines) = &segment.kind {
+            let offsets = (0..lines.len()).map(|line| lines.after(line).offset);
+            out[segment.source.index as usize].extend(offsets);
+        }
+    };
+    let mut step = |step: &str, out: &mut [Vec<u64>; 2]| match step {
+        "look" if life.is_cut() => {
+            let held = hand.take();
+            let held = held.iter().flat_map(|(batch, at)| &batch.segments[*at..]);
+            life.falls(held, 0);
+        }
+        "look" => {}
+        "a" => files[0].publish(1),
+        "b" => files[1].publish(1),
+        "ab" => {
+            let both = files.iter_mut().map(|file| file.next(1)).collect();
+            hub.publish(both);
+        }
+        _ => {
+            let taken = hand.take().map_or_else(
+                || life.take(),
+                |(batch, at)| {
+                    batch.segments[at..].iter().for_each(|one| send(out, one));
+                    Came::Nothing
+                },
+            );
+            match taken {
+                Came::Batch(batch) if step == "1st" => {
+                    send(out, &batch.segments[0]);
+                    hand = (batch.segments.len() > 1).then_some((batch, 1));
+                }
+                Came::Batch(batch) => batch.segments.iter().for_each(|one| send(out, one)),
+                Came::Nothing => {}
+                Came::NotLive => {
+                    let joined = life.join_if_close(&hub, || Arc::new(Quiet), 2);
+                    joined.expect("not stopping");
+                    if let Next::Chunk(chunk) = life.read(1).expect("readable") {
+                        send(out, &chunk);
+                    }
+                }
+            }
+        }
+    };
+    (0..6).for_each(|_| step("go", &mut out));
+    steps.iter().for_each(|one| step(one, &mut out));
+    step("look", &mut out);
+    (0..4 * (2 + steps.len())).for_each(|_| step("go", &mut out));
+    out
+}
+
+#[test]
+fn whoever_is_cut_goes_on_in_every_file_right_behind_what_is_out_of_it() {
+    const STEPS: u32 = 5;
+    for history in 0..OF_TWO.len().pow(STEPS) {
+        let digit = |at: u32| OF_TWO[history / OF_TWO.len().pow(at) % OF_TWO.len()];
+        let steps: Vec<_> = (0..STEPS).map(digit).collect();
+        let out = play_two(&steps);
+        for (name, out) in ["a", "b"].iter().zip(out) {
+            let lines = 1 + steps.iter().filter(|step| step.contains(name)).count();
+            let all = (1..=lines).map(|n| (n * LINE.len()) as u64);
+            assert!(all.eq(out.iter().copied()), "{steps:?}: {name}: {out:?}");
+        }
+    }
+}
+
+#[test]
+fn who_is_live_keeps_nothing_of_any_file() {
+    let whole = file(LINE, 1);
+    let hub = Arc::new(Hub::new(1 << 20).expect("a hub"));
+    let names = ["a.log", "b.log", "c.log"];
+    let mut files = names.map(|name| Published::of(&hub, name, &whole, LINE));
+    let mut life = from_the_start(&hub);
+    while life.live().is_none() {
+        life.join_if_close(&hub, || Arc::new(Quiet), 1)
+            .expect("not stopping");
+        life.read(1).expect("readable");
+    }
+    files.iter_mut().for_each(|file| file.publish(1));
+    assert!(life.is_cut());
+    let kept = |life: &Subscription| {
+        let reader = life.life.reader().expect("it lives");
+        (reader.cursors.capacity(), reader.fall.is_some())
+    };
+    assert_eq!(kept(&life), (0, false));
+    life.happens(Happening::Cut);
+    assert_eq!(kept(&life), (0, true));
+    assert_eq!(
+        life.reader().expect("it lives").behind_bytes(),
+        3 * LINE.len() as u64
+    );
+}
+
+#[test]
+fn who_falls_back_sees_that_the_file_is_another_one_before_the_watcher_does() {
+    use std::os::unix::fs::FileExt;
+    let whole = file(LINE, 3);
+    let hub = Hub::new(1 << 20).expect("a hub");
+    let mut published = Published::new(hub, &whole, LINE);
+    published.publish(1);
+    let mut life = from_the_start(&published.hub);
+    while life.live().is_none() {
+        life.join_if_close(&published.hub, || Arc::new(Quiet), 1)
+            .expect("not stopping");
+        life.read(LINE.len()).expect("readable");
+    }
+    (0..2).for_each(|_| published.publish(1));
+    life.happens(Happening::Cut);
+    whole.write_all_at(b"LINE\n", 0).expect("write");
+    assert_eq!(next(&mut life), Err(Wait::Look(0)));
 }

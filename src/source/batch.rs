@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 
 use super::part::{Part, Parts};
-use super::{Id, Lines, Position, Source};
+use super::{Edge, Id, Lines, Position, Source};
 
 /// How many wire forms of a segment can be shared; the forms themselves are named where they are encoded.
 pub const FORMS: usize = 32;
@@ -32,6 +32,8 @@ pub struct Segment {
     pub source: Arc<Source>,
     /// What.
     pub kind: Kind,
+    /// Where a stream stands that has all that was published before it; of what was read, nobody asks.
+    before: Option<Edge>,
     /// Made on first use: only what is published has any.
     forms: OnceLock<Box<Forms>>,
     /// Of clients whose filters are equal.
@@ -195,9 +197,40 @@ impl Segment {
         Segment {
             source,
             kind,
+            before: None,
             forms: OnceLock::new(),
             parts: OnceLock::new(),
             pins: Mutex::new(Pins { bytes, counted }),
+        }
+    }
+
+    /// The same, published right behind `edge`.
+    pub fn behind(self, edge: Edge) -> Segment {
+        Segment {
+            before: Some(edge),
+            ..self
+        }
+    }
+
+    /// Where a stream stands that has all that was published of the source before it.
+    pub fn before(&self) -> Option<Edge> {
+        self.before
+    }
+
+    /// Where a stream stands that has it up to line `last` and including it.
+    pub fn edge_after(&self, last: usize) -> Edge {
+        let aside = self.before.map_or(0, |before| before.aside);
+        match &self.kind {
+            Kind::Lines(lines) => Edge {
+                position: lines.after(last),
+                id: lines.id_after(last),
+                aside,
+            },
+            Kind::Event(event) => Edge {
+                position: event.at,
+                id: event.id,
+                aside: event.aside,
+            },
         }
     }
 

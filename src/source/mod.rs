@@ -47,6 +47,17 @@ pub struct Position {
     pub offset: u64,
 }
 
+/// How far a source is published at some moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// The place after the last published line.
+    pub position: Position,
+    /// Its id; that of nowhere before the source's first generation.
+    pub id: Id,
+    /// The number of the last aside told.
+    pub aside: u64,
+}
+
 /// Where the lines of a source come from, as `/files` says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {

@@ -249,9 +249,6 @@ impl<const SHELF_BYTES: usize> Client<SHELF_BYTES> {
             match queue.recv_deadline(deadline) {
                 Ok(batch) => {
                     for segment in &batch.segments {
-                        life.has(segment);
-                    }
-                    for segment in &batch.segments {
                         self.take_down(daemon, segment);
                     }
                 }
@@ -265,7 +262,7 @@ impl<const SHELF_BYTES: usize> Client<SHELF_BYTES> {
             .map_err(|_| io::Error::other("stopping"))?;
         match life.read(CHUNK_BYTES)? {
             Next::Chunk(chunk) => {
-                let mut run = match life.reader_mut() {
+                let mut run = match life.reader() {
                     Some(reader) if matches!(chunk.kind, Kind::Lines(_)) => {
                         reader.run(CHUNK_BYTES, RUN_BYTES)
                     }
@@ -273,7 +270,7 @@ impl<const SHELF_BYTES: usize> Client<SHELF_BYTES> {
                 };
                 // Its peer takes less than what was found.
                 run.truncate(run.len().div_ceil(2));
-                if let Some(reader) = life.reader_mut().filter(|_| !run.is_empty()) {
+                if let Some(reader) = life.reader().filter(|_| !run.is_empty()) {
                     reader.go_back_behind(&run[run.len() - 1]);
                 }
                 for chunk in [chunk].iter().chain(&run) {

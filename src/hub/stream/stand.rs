@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use crate::source::forward::Stretch;
-use crate::source::{Began, Event, EventKind, Gap, Generation, IdMaker, Position, Remembered};
+use crate::source::{
+    Began, Edge, Event, EventKind, Gap, Generation, IdMaker, Position, Remembered,
+};
 
-use super::{Aside, Edge, Stream};
+use super::{Aside, Stream};
 
 /// Where a reader stands in a source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use crate::source::forward::{Footing, Read, Stretch, read_lines};
 use crate::source::inflate::Pause;
 use crate::source::{Chunk, Event, EventKind, Generation, IdMaker, Kind, Remembered, Segment};
 
-use super::{Awaited, Cursor};
+use super::{Awaited, Cursor, Ground};
 use crate::reader::{Next, Wait, resume};
 
 /// Looks asked for one read before what stands in the file is taken as it is.
@@ -200,7 +200,7 @@ impl Cursor {
             // is the truth.
             Ok(Read::Changed) if self.tries.looks == LOOKS_MAX && !there.sealed => {
                 self.tries.looks += 1;
-                self.footing = None;
+                self.ground = Ground::Unknown;
                 return None;
             }
             Ok(Read::Changed) => self.lost(generation, there.limit, "overwritten"),
@@ -252,11 +252,18 @@ impl Cursor {
         chunk_bytes: usize,
     ) -> io::Result<Read> {
         let place = Some(generation.at(there.from));
-        if self.standing.position != place || self.footing.is_none() {
-            self.footing = Some(Footing::take(&generation.file, there.from)?);
+        if self.standing.position != place {
+            self.ground = Ground::Unknown;
             self.standing.position = place;
         }
-        let Some(footing) = &mut self.footing else {
+        if !matches!(self.ground, Ground::Known(_)) {
+            let footing = Footing::take(&generation.file, there.from)?;
+            if !self.ground.allows(&footing, generation) {
+                return Ok(Read::Changed);
+            }
+            self.ground = Ground::Known(footing);
+        }
+        let Ground::Known(footing) = &mut self.ground else {
             return Ok(Read::Changed);
         };
         let bytes = (chunk_bytes, hub.line_bytes_max());
@@ -307,11 +314,11 @@ impl Cursor {
     pub(in crate::reader) fn stands_behind(&mut self, chunk: &Chunk) {
         let at = chunk.begin();
         if self.standing.position != Some(at) {
-            self.footing = None;
+            self.ground = Ground::Unknown;
             self.standing.position = Some(at);
         }
         if let Kind::Lines(lines) = &chunk.kind {
-            self.has_lines(lines, lines.len() - 1);
+            self.has_lines(lines);
         }
     }
 }

@@ -16,6 +16,7 @@ mod packing;
 
 use std::io::{self, ErrorKind};
 use std::mem;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -25,8 +26,8 @@ use tungstenite::{Error, Message};
 use crate::hub::Queue;
 use crate::pace::BLOCKED_PATIENCE;
 use crate::reader::Subscription;
-use crate::reader::life::{Deed, Happening, State};
-use crate::source::Batch;
+use crate::reader::life::{Happening, State};
+use crate::source::{Batch, Id, Source};
 
 use engine::Engine;
 use outbox::Outbox;
@@ -127,6 +128,12 @@ impl Link {
         self.life.state()
     }
 
+    /// The sources and where it stands in each, while it is live and has nothing to send.
+    pub fn standing(&self) -> Option<Vec<(Arc<Source>, Id)>> {
+        let has_all = self.outbox.is_empty() && self.next.is_none();
+        self.life.standing().filter(|_| has_all)
+    }
+
     /// Takes its life out, to read: nobody else can carry meanwhile. To be put back soon.
     pub fn take_life(&mut self) -> Subscription {
         mem::take(&mut self.life)
@@ -153,14 +160,14 @@ impl Link {
 
     /// Its queue is gone: it reads on from the end of what is out.
     fn falls_back(&mut self) {
-        if self.life.happens(Happening::Cut) != Deed::LetGo {
+        if !matches!(self.state(), State::Live | State::Full) {
+            self.life.happens(Happening::Cut);
             return;
         }
-        if let Some((chunk, Some(line))) = self.let_go() {
-            if let Some(reader) = self.life.reader_mut() {
-                reader.has_up_to(&chunk, line);
-            }
-        }
+        let held = self.held();
+        let half = self.let_go();
+        let out = half.and_then(|(_, line)| line).map_or(0, |line| line + 1);
+        self.life.falls(held.iter().map(Deref::deref), out);
     }
 
     /// It ends: nothing of what it was sent is left but the rest of a frame that is half on the wire.
@@ -216,10 +223,6 @@ impl Link {
             let Some(chunk) = item.chunk else {
                 continue;
             };
-            // Who reads has it already.
-            if self.state() == State::Live {
-                self.life.has(&chunk);
-            }
             let lines = self.wire.count(&chunk, chunk.lines_len());
             self.lines += lines;
             self.wire.was_sent(item.sum, &chunk);

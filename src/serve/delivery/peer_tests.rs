@@ -199,7 +199,7 @@ fn a_run_comes_under_one_header_and_what_of_it_is_not_taken_is_let_go_of_and_rea
     let Ok(Next::Chunk(first)) = life.read(1) else {
         panic!("a line is there");
     };
-    let reader = life.reader_mut().expect("it reads");
+    let reader = life.reader().expect("it reads");
     let run = reader.run(1, 8 * LINE_BYTES);
     assert_eq!(run.len(), 5);
     let mut link = rig.peer.link.lock();

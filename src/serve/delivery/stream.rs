@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crate::hub::{Hub, Subscriber};
 use crate::limits::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNKS_BYTES, SHELF_RUN_BYTES, STALL_HOLD};
 use crate::reader::life::{Happening, State};
-use crate::reader::{Next, Reader, Subscription};
+use crate::reader::{Next, Subscription};
 use crate::source::{Kind, Segment};
 use crate::via::Passage;
 
@@ -145,7 +145,7 @@ impl<'a> Stream<'a> {
             let filter = self.peer.link.lock().wire.filter().cloned();
             let lane = filter.as_ref().map_or(Lane::Reads, |_| Lane::Filters);
             self.with_life(|life| {
-                let reader = life.reader_mut();
+                let reader = life.reader();
                 let mut pause = |_| {
                     breath.draw();
                     match self.peer.visitor.is_ended() {
@@ -203,7 +203,7 @@ impl<'a> Stream<'a> {
             return;
         }
         let run = self.with_life(|life| {
-            let reader = life.reader_mut();
+            let reader = life.reader();
             reader.map(|reader| reader.run(chunk_bytes, most))
         });
         for chunk in run.into_iter().flatten() {
@@ -217,7 +217,7 @@ impl<'a> Stream<'a> {
 
     /// All is read, and nothing more is to come: says so of each source.
     fn complete(&mut self) -> Result<Ended, Ended> {
-        let ends = self.with_life(|life| life.reader().map(Reader::ends));
+        let ends = self.with_life(|life| life.reader().map(|reader| reader.ends()));
         for end in ends.into_iter().flatten() {
             self.peer.link.lock().push_segment(&end, &Sifted::All);
         }
@@ -235,7 +235,7 @@ impl<'a> Stream<'a> {
     }
 
     fn behind_bytes(&self) -> u64 {
-        self.with_life(|life| life.reader().map_or(0, Reader::behind_bytes))
+        self.with_life(|life| life.reader().map_or(0, |reader| reader.behind_bytes()))
     }
 
     /// Falls back if the hub has dropped the sender; whether it has. Called without the link, after it was held and before

@@ -13,8 +13,10 @@ mod gzip;
 mod payload;
 mod shared;
 
+use std::sync::Arc;
+
 use crate::json;
-use crate::source::Id;
+use crate::source::{Id, Source};
 
 use super::filter::{Filter, InUse};
 use gzip::{Gzip, Messages};
@@ -159,13 +161,13 @@ impl Wire {
         }
     }
 
-    /// What a stream that has been quiet sends now and then, where its shape has such a thing; `standing` are the ids
-    /// of the places where it stands, with the sources' names and indexes.
-    pub fn heartbeat(&mut self, standing: &[(u32, String, Id)]) -> Vec<u8> {
+    /// What a stream that has been quiet sends now and then, where its shape has such a thing; `standing` are its
+    /// sources and the ids of the places where it stands in them.
+    pub fn heartbeat(&mut self, standing: &[(Arc<Source>, Id)]) -> Vec<u8> {
         let mut out = Vec::new();
         match self.shape {
             Shape::SseText | Shape::SseJson if self.filter.is_some() && !standing.is_empty() => {
-                self.stands(standing.iter().map(|&(index, _, id)| (index, id)));
+                self.stands(standing.iter().map(|(source, id)| (source.index, *id)));
                 let mut ids = Vec::new();
                 self.ids.write(&mut ids);
                 let payload = [
@@ -181,9 +183,9 @@ impl Wire {
             Shape::SseText | Shape::SseJson => self.frame(b":\n", &mut out),
             Shape::Batch | Shape::Exact if self.filter.is_some() => {
                 // A file that is not there yet has not had its start.
-                for (_, name, id) in standing.iter().filter(|(_, _, id)| !id.is_nowhere()) {
+                for (source, id) in standing.iter().filter(|(_, id)| !id.is_nowhere()) {
                     let mut payload = Vec::new();
-                    json::empty_batch(name, id, &mut payload);
+                    json::empty_batch(&source.name, id, &mut payload);
                     self.frame(&payload, &mut out);
                 }
             }

@@ -185,6 +185,11 @@ impl Outbox {
         Some((chunk, line))
     }
 
+    /// The shared chunks, in order.
+    pub(super) fn chunks(&self) -> impl Iterator<Item = &Chunk> {
+        self.items.iter().filter_map(|item| item.chunk.as_ref())
+    }
+
     /// The chunk that is written first, where nothing of the client's own is.
     pub(super) fn first_chunk(&self) -> Option<&Chunk> {
         self.items.front()?.chunk.as_ref()

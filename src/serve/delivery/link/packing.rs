@@ -130,7 +130,7 @@ impl Link {
                 (place.index, place.position)
             }),
         };
-        let (Some((index, position)), Some(reader)) = (place, self.life.reader_mut()) else {
+        let (Some((index, position)), Some(reader)) = (place, self.life.reader()) else {
             return false;
         };
         reader.go_back(index, position);
@@ -148,11 +148,18 @@ impl Link {
             }
         }
         let kept = self.outbox.last().and_then(|item| item.chunk.as_ref());
-        let reader = self.life.reader_mut();
+        let reader = self.life.reader();
         if let (Some(kept), Some(reader)) = (kept.filter(|_| bytes > 0), reader) {
             reader.go_back_behind(kept);
         }
         bytes
+    }
+
+    /// What of a live client's queue was taken and is not all out, oldest first.
+    pub(super) fn held(&self) -> Vec<Chunk> {
+        let next = self.next.iter();
+        let next = next.flat_map(|batch| (0..batch.segments.len()).map(|n| Chunk::of(batch, n)));
+        self.outbox.chunks().cloned().chain(next).collect()
     }
 
     /// Lets go of the chunks, all but the rest of a frame that is half on the wire. Returns the chunk of that frame, with
@@ -204,8 +211,7 @@ impl Link {
 
     /// The stream is of the source of `segment`.
     fn wants(&self, segment: &Segment) -> bool {
-        let reader = self.life.reader();
-        reader.is_some_and(|reader| reader.selects(segment))
+        self.life.selects(segment)
     }
 
     /// Encoding a batch for this client takes so little that whoever delivers may do it.
@@ -240,7 +246,6 @@ impl Link {
             if self.wants(segment) {
                 let sifted = Sifted::of(segment, self.wire.filter());
                 self.push_segment(segment, &sifted);
-                self.life.has(segment);
             }
         }
         self.done = batch.sequence;

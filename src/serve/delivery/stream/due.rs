@@ -6,9 +6,8 @@ use std::time::Instant;
 use tungstenite::Message;
 
 use crate::limits::WS_READS_MAX;
-use crate::reader::Reader;
+use crate::reader::life::State;
 use crate::serve::transport::socket::Backlog;
-use crate::source::Id;
 
 use super::{Ended, Stream};
 
@@ -61,9 +60,13 @@ impl Stream<'_> {
         self.takes_more();
         self.ping_due = now + self.shared.ping_interval;
         let owes = self.owes_a_sign(now);
-        let (is_websocket, has_filter) = {
+        let (is_websocket, has_filter, state) = {
             let link = self.peer.link.lock();
-            (link.is_websocket(), link.wire.filter().is_some())
+            (
+                link.is_websocket(),
+                link.wire.filter().is_some(),
+                link.state(),
+            )
         };
         if (is_websocket || owes) && now.duration_since(self.sign) >= 2 * self.shared.ping_interval
         {
@@ -71,16 +74,21 @@ impl Stream<'_> {
         }
         // Through a filter a file can be as quiet as the stream: its id must not go stale, whatever other files say.
         let quiet = self.peer.progress() == self.progress_at_ping || has_filter;
-        let standing = match has_filter {
-            true => self.standing(),
-            false => Vec::new(),
+        let reads = matches!(state, State::Reads | State::Joins);
+        let mut standing = match has_filter && reads {
+            // Reads the files.
+            true => self.with_life(|life| life.reader().map(|reader| reader.ids())),
+            false => None,
         };
         let mut link = self.peer.link.lock();
         if is_websocket {
             link.ping();
         }
         if quiet && link.is_idle() {
-            let heartbeat = link.wire.heartbeat(&standing);
+            if has_filter && !reads {
+                standing = link.standing();
+            }
+            let heartbeat = link.wire.heartbeat(&standing.unwrap_or_default());
             link.push_raw(&heartbeat);
         }
         drop(link);
@@ -91,16 +99,6 @@ impl Stream<'_> {
         self.takes_more();
         self.progress_at_ping = self.peer.progress();
         Ok(())
-    }
-
-    /// The ids of the places where it stands, with the names of their sources. Reads the files.
-    fn standing(&self) -> Vec<(u32, String, Id)> {
-        let named = |(index, id)| {
-            let state = self.shared.hub.source(index)?;
-            Some((index, state.source.name.clone(), id))
-        };
-        let ids = self.with_life(|life| life.reader().map(Reader::ids));
-        ids.into_iter().flatten().filter_map(named).collect()
     }
 
     /// Reads what the peer says, to the end of what is there: edge-triggered readiness comes once.

@@ -274,7 +274,8 @@ impl Client<'_> {
         } = opening;
         let (reader, first) = started?;
         if plan.several {
-            wire.stands(reader.ids());
+            let ids = reader.ids();
+            wire.stands(ids.iter().map(|(source, id)| (source.index, *id)));
             // What was read to know the status is not sent yet.
             wire.stands(first.iter().filter_map(|segment| match &segment.kind {
                 Kind::Event(event) => Some((segment.source.index, event.id)),
