@@ -468,7 +468,7 @@ pub const ANEW_EVERY: Duration = Duration::from_millis(250);
 /// Bytes behind the place that was read to, by which two files are told apart then.
 pub const ANEW_BYTES: usize = 4096;
 
-/// Files in a directory that are opened to find one by what it holds.
+/// Files in a directory that are opened to find one by what it holds, or to see which were rotated.
 pub const TRACED_MAX: usize = 64;
 
 /// How much later than a file is seen its event may come.

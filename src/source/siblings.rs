@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, DirEntry};
+use std::fs::{self, DirEntry, File};
 use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
@@ -15,12 +15,12 @@ use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
-use crate::limits::{DIRECTORY_RESTS, DIRECTORY_TIME, LINKS_MAX, NAME_READS_MAX};
+use crate::limits::{DIRECTORY_RESTS, DIRECTORY_TIME, LINKS_MAX, NAME_READS_MAX, TRACED_MAX};
 
-use super::Identity;
 use super::dated::Dated;
 use super::mark::{Mark, compressed_ending, is_of_another_time, is_rotated_name, mark_of, shape};
 use super::order::oldest_first;
+use super::{Identity, identity};
 
 /// A file that a rotation left beside the followed one.
 #[derive(Clone, Debug)]
@@ -194,6 +194,19 @@ pub fn plain(path: PathBuf) -> Option<Sibling> {
         .ok()
         .filter(fs::Metadata::is_file)?;
     Some(Sibling::of(path, &stat, false))
+}
+
+/// The files that are numbered from 1 on behind the name of the one at `path`, opened one after the other until one is
+/// missing. A file system that remembers what stood in a directory (sshfs does for 20 s) lists those of that time; who opens a
+/// name gets the file that has it now. Blocks on the disk.
+pub fn counted(path: &Path) -> impl Iterator<Item = (File, Identity)> {
+    let place = place(path);
+    let name = place.file_name().unwrap_or_default().to_owned();
+    (1..=TRACED_MAX).map_while(move |number| {
+        let mut name = name.clone();
+        name.push(format!(".{number}"));
+        identity::open_beside(&place.with_file_name(name)).ok()
+    })
 }
 
 /// Whether `other` has a name that rotators are known to give to the file at `path`. Blocks on the disk.

@@ -68,11 +68,16 @@ impl Trace {
         file.metadata().is_ok_and(|stat| stat.len() > self.at)
     }
 
-    /// The file beside `path` that holds it: one that is called as rotators call them, else the youngest of the others. An
-    /// empty trace is anybody's, and finds none. Blocks on the disk.
+    /// The file beside `path` that holds it: one that is called as rotators call them, else the youngest of the others. The
+    /// numbered ones are tried first, for their names need no listing, which may be an old one. An empty trace is anybody's,
+    /// and finds none. Blocks on the disk.
     pub(super) fn find_beside(&self, path: &Path) -> Option<Arc<File>> {
         if self.at == 0 {
             return None;
+        }
+        let counted = siblings::counted(path).find(|(file, _)| self.is_in(file));
+        if let Some((file, _)) = counted {
+            return Some(Arc::new(file));
         }
         let open = |sibling: &Sibling| {
             let (file, _) = identity::open_beside(&sibling.path).ok()?;

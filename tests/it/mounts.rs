@@ -1,6 +1,7 @@
 //! Logs on mounts that know files by their paths (sshfs, mergerfs, bindfs), written and rotated behind the mount: the
 //! kernel tells nothing of it, and an inode tells nothing either.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -245,6 +246,76 @@ fn rotations_that_follow_each_other_quickly_lose_nothing_over_sshfs_without_its_
     }
     came(want.len());
     assert_eq!(client.got(), want);
+}
+
+/// Lines of a log at the other end of sshfs, which remembers a directory for 20 s, that `rotate` rotates, more often each
+/// time. What came of them, and the number of the last one.
+fn rotated_more_each_time(rotate: impl Fn(&Mount)) -> Option<(Vec<String>, u32)> {
+    let mount = Mount::of("sshfs")?;
+    let daemon = Daemon::follow(&[&mount.logs.path("seen/app.log")]);
+    let client = Client::of(&daemon, mount.logs.path("out"));
+    let mut last = 1;
+    for (lines, rotations) in [(30, 1), (12, 2), (3, 3), (40, 4)] {
+        let came = wait_until(DEADLINE, || client.got().contains(&last.to_string()));
+        assert!(came, "{last}: {:?}", client.got());
+        let mut put = |lines: u32| {
+            for _ in 0..lines {
+                last += 1;
+                append(&mount.real("app.log"), format!("{last}\n"));
+            }
+        };
+        put(lines);
+        for rotation in 0..rotations {
+            rotate(&mount);
+            put(4 - rotation);
+        }
+    }
+    let came = wait_until(DEADLINE, || client.got().contains(&last.to_string()));
+    assert!(came, "{last}: {:?}", client.got());
+    Some((client.got(), last))
+}
+
+#[test]
+fn a_log_with_numbered_rotations_at_once_comes_whole_over_sshfs_with_its_cache() {
+    let rotate = |mount: &Mount| {
+        for older in (0..9).rev() {
+            let name = |number: u32| match number {
+                0 => mount.real("app.log"),
+                _ => mount.real(&format!("app.log.{number}")),
+            };
+            let _ = fs::rename(name(older), name(older + 1));
+        }
+    };
+    let Some((got, last)) = rotated_more_each_time(rotate) else {
+        return;
+    };
+    let lines: Vec<&String> = got.iter().filter(|word| *word != "rotated").collect();
+    let want: Vec<String> = (1..=last).map(|number| number.to_string()).collect();
+    assert!(lines.into_iter().eq(&want), "{got:?}");
+}
+
+/// Names that can't be guessed are seen only once sshfs lists the directory again.
+#[test]
+fn what_the_cache_of_sshfs_hides_of_dated_rotations_at_once_is_told() {
+    let day = Cell::new(10);
+    let rotate = |mount: &Mount| {
+        day.set(day.get() + 1);
+        let name = format!("app.log-202611{}", day.get());
+        fs::rename(mount.real("app.log"), mount.real(&name)).expect("rename");
+    };
+    let Some((got, _)) = rotated_more_each_time(rotate) else {
+        return;
+    };
+    let (mut before, mut told) = (0, false);
+    for word in &got {
+        let Ok(number) = word.parse::<u32>() else {
+            told |= word == "gap";
+            continue;
+        };
+        assert!(number > before, "{number} after {before}: {got:?}");
+        assert!(number == before + 1 || told, "before {number}: {got:?}");
+        (before, told) = (number, false);
+    }
 }
 
 #[test]

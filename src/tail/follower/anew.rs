@@ -6,9 +6,9 @@
 //! is long: it tells which of the two holds what was read before. The old file is then read on under the name that it was
 //! moved to, which has an inode of its own.
 //!
-//! sshfs remembers names and sizes for 20 s. No read or open goes past that, only a change made through the mount would:
-//! of a file that is rotated twice meanwhile the end may stay hidden, and nothing tells that there was more. Without that
-//! cache (`-o dir_cache=no`) every line comes.
+//! sshfs remembers names for 20 s. Rotated files that are numbered are found past that, by opening one number after the other.
+//! One that is called otherwise, and was renamed after the names were listed, stays hidden: what its handle can't tell is a
+//! gap. Without that cache (`-o dir_cache=no`) every line comes.
 
 use std::fs::File;
 use std::io;
@@ -18,14 +18,20 @@ use nix::fcntl::{FcntlArg, OFlag, PosixFadviseAdvice, fcntl, posix_fadvise};
 
 use crate::hub::Change;
 use crate::limits::{ANEW_BYTES, ANEW_EVERY};
-use crate::source::Identity;
 use crate::source::forward::read_full;
+use crate::source::{Gap, Identity};
 
 use super::{Follower, Turn, lookup};
 use crate::tail::identity::stamp_now;
 use crate::tail::trace::{Fit, Trace};
 use crate::tail::trust::Ground;
 use crate::tail::watches::User;
+
+/// A rotated file was not found, and its handle reads no further than the new file is long.
+const OUT_OF_SIGHT: Gap = Gap {
+    lost_bytes: None,
+    reason: "renamed out of sight before its end was read",
+};
 
 /// What stands under a name, compared with the file that stood there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,13 +81,21 @@ impl Follower {
             Stands::Same | Stands::Rewritten => {}
             Stands::Further => self.read_by(Arc::new(file), turn),
             Stands::Other => {
+                let is_cut = beside.is_none() && is_cut(&old, &file);
                 match beside {
                     Some(beside) => self.read_by(beside, turn),
                     // What can still be had of it; a failure leaves it as it is.
                     None => past_cache(&old, true).unwrap_or_default(),
                 }
                 self.give_up_older(turn);
+                let is_next = self.successors.is_empty();
                 self.came(Arc::new(file), identity, before, turn);
+                match is_cut {
+                    // Others may have stood between the held one and this one.
+                    true if is_next => self.successors.set_gap(OUT_OF_SIGHT),
+                    true => self.successors.set_gap_before_newest(OUT_OF_SIGHT),
+                    false => {}
+                }
             }
         }
         self.modified = modified.unwrap_or(self.modified);
@@ -161,6 +175,16 @@ fn compared(trace: &Trace, old: &File, fresh: &File) -> io::Result<Stands> {
             Fit::Differs => Stands::Rewritten,
         },
     })
+}
+
+/// Whether a read of `old` may end before its end: where `fresh` ends, which stands under its old path now.
+fn is_cut(old: &File, fresh: &File) -> bool {
+    let end = fresh.metadata().map_or(0, |stat| stat.len());
+    let last = past_cache(old, true).and_then(|()| {
+        let mut byte = [0];
+        read_full(old, &mut byte, end.saturating_sub(1))
+    });
+    last.map_or(true, |n| n > 0)
 }
 
 /// Some bytes from `at` on.

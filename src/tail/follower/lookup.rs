@@ -399,6 +399,7 @@ impl Follower {
             held: &held.file,
             since,
             is_ours: &is_ours,
+            ground: self.ground,
         };
         let (files, gap) = missed.find(turn.listings);
         self.successors.tell_by_time();

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::limits::SIBLING_SCANS_MAX;
-use crate::source::{Gap, Identity, copies, identity, mark};
+use crate::source::{Gap, Identity, copies, identity, mark, siblings};
 
 use super::name_of;
 use crate::tail::listing::Listings;
+use crate::tail::trust::Ground;
 
 /// What is known where not all was told that happened to a name since it was last seen to lead to a file.
 pub(in crate::tail) struct Missed<'a> {
@@ -22,6 +23,8 @@ pub(in crate::tail) struct Missed<'a> {
     /// When it was last seen to.
     pub(in crate::tail) since: SystemTime,
     pub(in crate::tail) is_ours: &'a dyn Fn(&File, &Identity) -> bool,
+    /// What its system tells.
+    pub(in crate::tail) ground: Ground,
 }
 
 impl Missed<'_> {
@@ -71,6 +74,9 @@ impl Missed<'_> {
             }
             listings.list_again(self.path);
         }
+        if self.ground == Ground::Paths {
+            self.count(&mut found);
+        }
         // The held file was compressed itself where it is gone.
         let held_is_gone = self.held.metadata().is_ok_and(|stat| stat.nlink() == 0);
         let gap = (compressed > usize::from(held_is_gone)).then_some(Gap {
@@ -78,5 +84,19 @@ impl Missed<'_> {
             reason: "compressed",
         });
         (found, gap)
+    }
+
+    /// Adds the numbered ones that were not listed, or with times of the file that was called so before.
+    fn count(&self, found: &mut Vec<(Arc<File>, Identity)>) {
+        let written = |file: &File| file.metadata().and_then(|stat| stat.modified()).ok();
+        let is_young = |file: &File| written(file).is_none_or(|at| at >= self.since);
+        let counted = siblings::counted(self.path).take_while(|(file, _)| is_young(file));
+        for (file, identity) in counted {
+            let is_listed = found.iter().any(|(_, other)| other.is_inode(&identity));
+            let is_copy = || copies::is_beginning(&file, self.held).unwrap_or(false);
+            if !is_listed && !(self.is_ours)(&file, &identity) && !is_copy() {
+                found.push((Arc::new(file), identity));
+            }
+        }
     }
 }

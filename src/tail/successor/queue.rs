@@ -216,6 +216,13 @@ impl Successors {
         }
     }
 
+    /// Something was lost before the newest of them.
+    pub(in crate::tail) fn set_gap_before_newest(&mut self, gap: Gap) {
+        if let Some(newest) = self.queue.back_mut() {
+            newest.gap.get_or_insert(gap);
+        }
+    }
+
     /// Since when there is something in one of them.
     pub(in crate::tail) fn nonempty_since(&mut self, now: Instant) -> Option<Instant> {
         // The next ones are looked at each time, to know when they are truncated.
