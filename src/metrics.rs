@@ -1,6 +1,7 @@
 //! `/metrics`: what the daemon counts, in the text format that Prometheus reads, named by its conventions. All of it is
 //! put together when somebody asks.
 
+use std::fmt::{Display, Write};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -78,66 +79,70 @@ fn of_process(families: &mut Families, started: SystemTime) {
     families.add(
         "process_start_time_seconds",
         "When it was started, since the epoch",
-        [(vec![], since.as_secs_f64())],
+        [("", since.as_secs_f64())],
     );
-    let version = vec![("version", env!("CARGO_PKG_VERSION"))];
+    let version = labels(&[("version", env!("CARGO_PKG_VERSION"))]);
     families.add(
         "tailcast_build_info",
         "The version that runs",
-        [(version, 1.0)],
+        [(version, 1)],
     );
 }
 
 fn of_files(families: &mut Families, sources: &[SourceState]) {
-    let by_file = |value: &dyn Fn(&SourceState) -> u64| {
-        by("file", sources, |state| &state.source.name, value)
+    // Ten thousand files are as many samples in each family, several times a minute.
+    let names = names("file", sources, |state| &state.source.name);
+    let mut add = |name, help, value: &dyn Fn(&SourceState) -> u64| {
+        families.add(name, help, names.iter().zip(sources.iter().map(value)));
     };
-    families.add(
+    add(
         "tailcast_file_present",
         "Whether the name leads to a file",
-        by_file(&|state| u64::from(state.present)),
+        &|state| u64::from(state.present),
     );
-    families.add(
+    add(
         "tailcast_read_lines_total",
         "Lines that were read since the start",
-        by_file(&|state| state.counts.lines),
+        &|state| state.counts.lines,
     );
-    families.add(
+    add(
         "tailcast_read_bytes_total",
         "Bytes of these lines",
-        by_file(&|state| state.counts.bytes),
+        &|state| state.counts.bytes,
     );
-    families.add(
+    add(
         "tailcast_rotations_total",
         "New files under the name",
-        by_file(&|state| state.counts.rotations),
+        &|state| state.counts.rotations,
     );
-    families.add(
+    add(
         "tailcast_truncations_total",
         "Times that the file was truncated or rewritten",
-        by_file(&|state| state.counts.truncations),
+        &|state| state.counts.truncations,
     );
-    families.add(
+    add(
         "tailcast_gaps_total",
         "Times that bytes were gone before they could be read",
-        by_file(&|state| state.counts.gaps),
+        &|state| state.counts.gaps,
     );
-    families.add(
+    add(
         "tailcast_lost_bytes_total",
         "Bytes of these gaps, as far as it is known how many",
-        by_file(&|state| state.counts.lost_bytes),
+        &|state| state.counts.lost_bytes,
     );
 }
 
 fn of_streams(families: &mut Families, sums: &Sums) {
-    let single = |value: u64| [(vec![], value as f64)];
-    let labels = |streams: &StreamsOf| vec![("stream", streams.stream), ("format", streams.format)];
+    let single = |value: u64| [("", value)];
     let mut clients = Vec::new();
     for streams in sums.streams {
         for (state, number) in [("live", streams.live), ("catching_up", streams.catching_up)] {
-            let mut labels = labels(streams);
-            labels.push(("state", state));
-            clients.push((labels, number as f64));
+            let labels = labels(&[
+                ("stream", streams.stream),
+                ("format", streams.format),
+                ("state", state),
+            ]);
+            clients.push((labels, number));
         }
     }
     families.add("tailcast_clients", "Open streams", clients);
@@ -150,7 +155,10 @@ fn of_streams(families: &mut Families, sums: &Sums) {
     families.add(
         "tailcast_delivered_bytes_total",
         "Bytes that were written to streams",
-        delivered.map(|streams| (labels(streams), streams.delivered_bytes as f64)),
+        delivered.map(|streams| {
+            let labels = labels(&[("stream", streams.stream), ("format", streams.format)]);
+            (labels, streams.delivered_bytes)
+        }),
     );
     families.add(
         "tailcast_lag_bytes",
@@ -177,7 +185,7 @@ fn of_streams(families: &mut Families, sums: &Sums) {
     families.add(
         "tailcast_refused_total",
         "Requests that were refused",
-        refused.map(|&(reason, number)| (vec![("reason", reason)], number as f64)),
+        refused.map(|&(reason, number)| (labels(&[("reason", reason)]), number)),
     );
     families.add(
         "tailcast_batches_total",
@@ -192,65 +200,73 @@ fn of_streams(families: &mut Families, sums: &Sums) {
 }
 
 fn of_brokers(families: &mut Families, (tallies, hub): (&[Arc<Tally>], &Hub)) {
-    let by_broker =
-        |value: &dyn Fn(&Arc<Tally>) -> u64| by("broker", tallies, |tally| &tally.broker, value);
-    families.add(
+    let names = names("broker", tallies, |tally| &tally.broker);
+    let mut add = |name, help, value: &dyn Fn(&Arc<Tally>) -> u64| {
+        families.add(name, help, names.iter().zip(tallies.iter().map(value)));
+    };
+    add(
         "tailcast_publish_connected",
         "Whether the broker can be published to",
-        by_broker(&|tally| u64::from(tally.is_connected())),
+        &|tally| u64::from(tally.is_connected()),
     );
-    families.add(
+    add(
         "tailcast_publish_connections_total",
         "Connections that the broker has welcomed",
-        by_broker(&|tally| tally.connections.load(Ordering::Relaxed)),
+        &|tally| tally.connections.load(Ordering::Relaxed),
     );
-    families.add(
+    add(
         "tailcast_publish_lines_total",
         "Lines that the broker has acknowledged, those that came again included",
-        by_broker(&|tally| tally.lines.load(Ordering::Relaxed)),
+        &|tally| tally.lines.load(Ordering::Relaxed),
     );
-    families.add(
+    add(
         "tailcast_publish_messages_total",
         "Messages with these lines and with events",
-        by_broker(&|tally| tally.messages.load(Ordering::Relaxed)),
+        &|tally| tally.messages.load(Ordering::Relaxed),
     );
-    families.add(
+    add(
         "tailcast_publish_in_flight",
         "Messages that the broker has not acknowledged",
-        by_broker(&|tally| tally.in_flight.load(Ordering::Relaxed) as u64),
+        &|tally| tally.in_flight.load(Ordering::Relaxed) as u64,
     );
-    families.add(
+    add(
         "tailcast_publish_lag_bytes",
         "What the broker has not acknowledged of the files, as far as they still stand",
-        by_broker(&|tally| tally.behind_bytes(hub)),
+        &|tally| tally.behind_bytes(hub),
     );
 }
 
 fn of_upstreams(families: &mut Families, counts: &[UpstreamCount]) {
-    let by_host =
-        |value: &dyn Fn(&UpstreamCount) -> u64| by("upstream", counts, |count| &count.host, value);
-    families.add(
+    let names = names("upstream", counts, |count| &count.host);
+    let mut add = |name, help, value: &dyn Fn(&UpstreamCount) -> u64| {
+        families.add(name, help, names.iter().zip(counts.iter().map(value)));
+    };
+    add(
         "tailcast_upstream_up",
         "Whether the stream of the other tailcast is open",
-        by_host(&|count| u64::from(count.up.load(Ordering::Relaxed))),
+        &|count| u64::from(count.up.load(Ordering::Relaxed)),
     );
-    families.add(
+    add(
         "tailcast_upstream_connections_total",
         "Streams of the other tailcast that were opened: all but the first are reconnects",
-        by_host(&|count| count.connections.load(Ordering::Relaxed)),
+        &|count| count.connections.load(Ordering::Relaxed),
     );
 }
 
-type Labels<'a> = Vec<(&'a str, &'a str)>;
+/// The labels of a sample, as they stand behind its name.
+fn labels(labels: &[(&str, &str)]) -> String {
+    let escaped = |text: &str| {
+        let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+        text.replace('\n', "\\n")
+    };
+    let labels = labels.iter();
+    let labels = labels.map(|(label, of)| format!("{label}=\"{}\"", escaped(of)));
+    format!("{{{}}}", labels.collect::<Vec<_>>().join(","))
+}
 
-/// The value of each of `all`, with its name as the label.
-fn by<'a, T>(
-    label: &'a str,
-    all: &'a [T],
-    name: fn(&T) -> &str,
-    value: &dyn Fn(&T) -> u64,
-) -> Vec<(Labels<'a>, f64)> {
-    let each = |one: &'a T| (vec![(label, name(one))], value(one) as f64);
+/// The label of each of `all`: its name.
+fn names<T>(label: &str, all: &[T], name: fn(&T) -> &str) -> Vec<String> {
+    let each = |one| labels(&[(label, name(one))]);
     all.iter().map(each).collect()
 }
 
@@ -259,31 +275,25 @@ struct Families(String);
 
 impl Families {
     /// By its name it is a counter or a gauge. Without a value nothing is said of it.
-    fn add<'a>(
+    fn add<Of: AsRef<str>, Value: Display>(
         &mut self,
         name: &str,
         help: &str,
-        values: impl IntoIterator<Item = (Labels<'a>, f64)>,
+        values: impl IntoIterator<Item = (Of, Value)>,
     ) {
         let kind = match name.ends_with("_total") {
             true => "counter",
             false => "gauge",
         };
-        let mut head = format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
+        let text = &mut self.0;
+        let mut is_said = false;
         for (labels, value) in values {
-            let escaped = |text: &str| {
-                let text = text.replace('\\', "\\\\").replace('"', "\\\"");
-                text.replace('\n', "\\n")
-            };
-            let labels = labels.iter();
-            let labels = labels.map(|(label, of)| format!("{label}=\"{}\"", escaped(of)));
-            let labels = labels.collect::<Vec<_>>().join(",");
-            let labels = match labels.is_empty() {
-                true => labels,
-                false => format!("{{{labels}}}"),
-            };
-            self.0.push_str(&std::mem::take(&mut head));
-            self.0.push_str(&format!("{name}{labels} {value}\n"));
+            let labels = labels.as_ref();
+            // Writing to a string can't fail.
+            if !std::mem::replace(&mut is_said, true) {
+                let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+            }
+            let _ = writeln!(text, "{name}{labels} {value}");
         }
     }
 }
