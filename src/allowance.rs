@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::limits::{
-    DESCRIPTORS_OWN, DESCRIPTORS_PER_FILE, DESCRIPTORS_SPARE, FILES_MAX, HEADS_MAX, PLACE_BYTES,
-    THREADS_OWN,
+    DESCRIPTORS_OWN, DESCRIPTORS_SPARE, FILES_MAX, HEADS_MAX, PLACE_BYTES, THREADS_OWN,
 };
 
 /// Raises the soft limit on descriptors to the hard one: a client is one.
@@ -34,10 +33,20 @@ pub fn files(max_clients: usize) -> usize {
     files_of(descriptors(), max_clients as u64)
 }
 
+/// How many files may be held open at once, those included that were rotated away: then descriptors are left to the same
+/// clients.
+pub fn held(max_clients: usize) -> usize {
+    held_of(descriptors(), max_clients as u64)
+}
+
 fn files_of(descriptors: u64, max_clients: u64) -> usize {
+    held_of(descriptors, max_clients).min(FILES_MAX)
+}
+
+fn held_of(descriptors: u64, max_clients: u64) -> usize {
     let clients = max_clients.min(descriptors / 2);
     let left = descriptors.saturating_sub(clients + DESCRIPTORS_OWN + DESCRIPTORS_SPARE as u64);
-    usize::try_from(left).map_or(FILES_MAX, |left| left.min(FILES_MAX))
+    usize::try_from(left).unwrap_or(usize::MAX)
 }
 
 fn soft_limit(resource: Resource) -> u64 {
@@ -49,7 +58,7 @@ fn soft_limit(resource: Resource) -> u64 {
 pub fn check(max_clients: usize, files: usize) {
     let connections = (max_clients + HEADS_MAX) as u64;
     let threads = connections + THREADS_OWN;
-    let descriptors = connections + DESCRIPTORS_OWN + DESCRIPTORS_PER_FILE * files as u64;
+    let descriptors = connections + DESCRIPTORS_OWN + DESCRIPTORS_SPARE as u64 + files as u64;
     let warn = |what: &str, allowed: u64, of: &str, needed: u64, setting: &str| {
         if allowed < needed {
             log::warn!(

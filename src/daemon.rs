@@ -153,6 +153,7 @@ impl Daemon {
             on_fifo: Some(feeders.on_fifo(config, &hub, stop)),
             dockers: dockers(config),
             files_max: Some(allowance::files(config.max_clients)),
+            held_max: Some(allowance::held(config.max_clients)),
             on_round: tells_systemd(Told {
                 hub: Arc::clone(&hub),
                 streams: Arc::clone(&streams),

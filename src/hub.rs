@@ -26,12 +26,14 @@ mod stream;
 mod streams;
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use crate::limits::{QUEUED_BYTES_MAX, SHELF_CHUNK_BYTES_MIN};
+use crate::limits::{DELETED_READ, QUEUED_BYTES_MAX, SHELF_CHUNK_BYTES_MIN};
 use crate::source::{
     Chunk, EventKind, Generation, Id, Lines, Origin, Position, Remembered, Source,
 };
@@ -218,16 +220,18 @@ impl Hub {
     /// Gives a source that has no generation yet its first one and an edge in it with its id, without an event: what
     /// stood there when the daemon started.
     pub fn found_at_start(&self, source: &Source, generation: Arc<Generation>, edge: u64, id: Id) {
-        if let Some(stream) = self.state.lock().streams.get_mut(source.index) {
+        let streams = &mut self.state.lock().streams;
+        streams.change(source.index, |stream| {
             stream.found_at_start(generation, edge, id);
-        }
+        });
     }
 
     /// Says where the source's name leads now: to a file ([`Condition::Ok`]), nowhere, or to what can't be read.
     pub fn set_leads(&self, source: &Source, leads: Condition) {
         let mut state = self.state.lock();
-        let stream = state.streams.get_mut(source.index);
-        let before = stream.map(|stream| std::mem::replace(&mut stream.leads, leads));
+        let before = state.streams.change(source.index, |stream| {
+            std::mem::replace(&mut stream.leads, leads)
+        });
         drop(state);
         drop(before);
     }
@@ -241,9 +245,9 @@ impl Hub {
         let mut forgotten = Vec::new();
         let mut state = self.state.lock();
         for (source, change) in changes {
-            if let Some(stream) = state.streams.get_mut(source.index) {
+            state.streams.change(source.index, |stream| {
                 stream.apply(change, &mut segments, &mut forgotten);
-            }
+            });
         }
         if segments.is_empty() {
             return None;
@@ -279,15 +283,54 @@ impl Hub {
     pub fn forget_old(&self) -> bool {
         let mut forgotten = Vec::new();
         let mut state = self.state.lock();
-        for stream in state.streams.all_mut() {
-            stream.forget_old(&mut forgotten);
-        }
+        state
+            .streams
+            .change_all(|stream| stream.forget_old(&mut forgotten));
         let unheld = state.streams.take_unheld();
         let has_old = |stream: &Stream| stream.generations_len() > 1;
         let again = state.streams.has_parted() || state.streams.all().any(has_old);
         drop(state);
         drop((forgotten, unheld));
         self.shelf.tidy() || again
+    }
+
+    /// Closes files that were rotated away and that nobody has open until no more than `most` are held, those first that
+    /// were read least lately: who wants them opens them again where they stand. One that was deleted goes once nobody
+    /// has read it for a while. Whether there are more than that yet. Blocks on the disk, without the lock.
+    pub fn give_up_quiet(&self, most: usize) -> bool {
+        let (mut quiet, files): (Vec<_>, usize) = {
+            let state = self.state.lock();
+            let files = state.streams.held().saturating_sub(most);
+            if files == 0 {
+                return false;
+            }
+            let of = |stream: &Stream| {
+                let oldest = stream.oldest_unheld()?;
+                let source = stream.source().index;
+                Some((oldest.last_read(), source, Arc::clone(oldest)))
+            };
+            (state.streams.all().filter_map(of).collect(), files)
+        };
+        quiet.sort_unstable_by_key(|(read, source, _)| (*read, *source));
+        let may_go = |(read, _, generation): &(Instant, u32, Arc<Generation>)| {
+            let has_name = generation
+                .file
+                .metadata()
+                .is_ok_and(|stat| stat.nlink() > 0);
+            // Without a birth it is not found again.
+            let stands = has_name && generation.identity.born.is_some();
+            stands || read.elapsed() >= DELETED_READ
+        };
+        let going: Vec<_> = quiet.into_iter().filter(may_go).take(files).collect();
+        let mut forgotten = Vec::with_capacity(going.len());
+        let mut state = self.state.lock();
+        for (_, source, generation) in &going {
+            state.streams.change(*source, |stream| {
+                stream.give_up(generation.number, &mut forgotten);
+            });
+        }
+        drop(state);
+        forgotten.len() < files
     }
 
     // -- for readers

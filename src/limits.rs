@@ -329,9 +329,6 @@ pub const DESCRIPTORS_FOR_ANSWERS: u64 = 8;
 /// How often it is said that there are no descriptors or threads for clients.
 pub const SHORTAGE_SAID_EVERY: Duration = Duration::from_secs(60);
 
-/// Descriptors of a followed file: the one that is read, and two that were rotated away.
-pub const DESCRIPTORS_PER_FILE: u64 = 3;
-
 // -- The log
 
 /// Lines that one place in the code may log in a row.
@@ -440,7 +437,8 @@ pub const TRAIL_WALKS_MAX: usize = 4;
 /// Sealed files of a source that are still known, so that a rotation isn't taken for a new file.
 pub const SEALED_KNOWN_MAX: usize = 64;
 
-/// How often sealed files are looked at for what a laggard wrote to them.
+/// How often sealed files are looked at for what a laggard wrote to them, where the kernel doesn't tell; and how long one
+/// waits for more where it does.
 pub const SEALED_LOOK: Duration = Duration::from_secs(1);
 
 /// Last bytes of a sibling that are compared with the followed file, to tell a copy of it from a file that once stood
@@ -523,6 +521,13 @@ pub const DELETED_KEPT: Duration = Duration::from_secs(600);
 /// The same for a name that a pattern has brought in: names that come and go by the hundred a day must not fill the list
 /// of files. Then the name itself is forgotten.
 pub const GONE_KEPT: Duration = Duration::from_secs(30);
+
+/// How long nobody must have read a deleted file behind the live edge until it is given up where descriptors are few: what
+/// it holds can't be had again.
+pub const DELETED_READ: Duration = Duration::from_secs(10);
+
+/// How often rotated files are asked again to give up their descriptors, while there are too few.
+pub const ROOM_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a sealed file is watched for what a laggard still writes to it.
 pub const SEALED_KEPT: Duration = Duration::from_secs(60);

@@ -312,6 +312,23 @@ impl Stream {
         forgotten.push(front);
     }
 
+    /// The oldest generation behind the current one, where nobody else holds it: forgetting it closes its file.
+    pub(super) fn oldest_unheld(&self) -> Option<&Arc<Generation>> {
+        let oldest = self
+            .generations
+            .front()
+            .filter(|_| self.generations.len() > 1)?;
+        let is_unheld = Arc::strong_count(oldest) == 1 && Arc::strong_count(&oldest.file) == 1;
+        is_unheld.then_some(oldest)
+    }
+
+    /// Forgets the oldest generation behind the current one, if its number is that.
+    pub(super) fn give_up(&mut self, number: u64, forgotten: &mut Vec<Arc<Generation>>) {
+        if self.generations.len() > 1 && self.generations[0].number == number {
+            self.forget_front(forgotten);
+        }
+    }
+
     pub(super) fn forget_old(&mut self, forgotten: &mut Vec<Arc<Generation>>) {
         let now = Instant::now();
         while self.generations.len() > 1

@@ -17,6 +17,8 @@ pub(super) struct Streams {
     slots: Vec<Option<Box<Stream>>>,
     /// Bytes that were published of sources that are forgotten.
     forgotten_bytes: u64,
+    /// See [`Streams::held`].
+    held: usize,
 }
 
 impl Streams {
@@ -35,8 +37,22 @@ impl Streams {
         self.slots.get(index as usize)?.as_deref()
     }
 
-    pub(super) fn get_mut(&mut self, index: u32) -> Option<&mut Stream> {
-        self.slots.get_mut(index as usize)?.as_deref_mut()
+    /// What `deed` does to a source, unless that is forgotten.
+    pub(super) fn change<T>(
+        &mut self,
+        index: u32,
+        deed: impl FnOnce(&mut Stream) -> T,
+    ) -> Option<T> {
+        let stream = self.slots.get_mut(index as usize)?.as_deref_mut()?;
+        let before = stream.generations_len();
+        let done = deed(stream);
+        self.held = self.held + stream.generations_len() - before;
+        Some(done)
+    }
+
+    /// Generations of all sources that are held.
+    pub(super) fn held(&self) -> usize {
+        self.held
     }
 
     /// Those whose names are followed, by index.
@@ -49,8 +65,11 @@ impl Streams {
         self.slots.iter().filter_map(Option::as_deref)
     }
 
-    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
-        self.slots.iter_mut().filter_map(Option::as_deref_mut)
+    /// Does `deed` to all that are not forgotten.
+    pub(super) fn change_all(&mut self, mut deed: impl FnMut(&mut Stream)) {
+        for index in 0..self.next_index() {
+            self.change(index, &mut deed);
+        }
     }
 
     /// Bytes that were published of the selected sources, those included that are forgotten.
@@ -74,6 +93,7 @@ impl Streams {
         let slots = self.slots.iter_mut();
         let taken = slots.filter_map(|slot| slot.take_if(unheld).map(|stream| *stream));
         let taken: Vec<_> = taken.collect();
+        self.held -= taken.iter().map(Stream::generations_len).sum::<usize>();
         let bytes = taken.iter().map(Stream::published_bytes);
         self.forgotten_bytes += bytes.sum::<u64>();
         taken

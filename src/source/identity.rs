@@ -61,6 +61,11 @@ pub fn open_beside(path: &Path) -> io::Result<(File, Identity)> {
     open_with(path, OFlag::O_NOFOLLOW)
 }
 
+/// Whether a file could not be opened because the process may have no more descriptors.
+pub fn is_shortage(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::EMFILE as i32)
+}
+
 fn open_with(path: &Path, flags: OFlag) -> io::Result<(File, Identity)> {
     let file = OpenOptions::new()
         .read(true)

@@ -13,6 +13,7 @@ pub(super) use missed::Missed;
 pub(super) use queue::Successors;
 
 use std::fs::{self, File};
+use std::io;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,6 +50,8 @@ enum Access {
     Open(Arc<File>),
     /// Many are to be read before it, so it was closed: where it stood then.
     Closed(PathBuf),
+    /// It was closed for want of descriptors: where it stands. Its writer may be about to begin.
+    Aside(PathBuf),
 }
 
 /// What was last seen of a file that is not read yet, to know when it was truncated meanwhile.
@@ -88,15 +91,24 @@ impl Successor {
         }
     }
 
-    /// Its length now; where it is closed, when it was last seen.
+    /// Its length now; where it can't be seen, when it was last seen.
     pub(super) fn bytes(&self) -> u64 {
+        let content = self.visible().map(|file| {
+            let length = file.metadata()?.len();
+            nuls::content_end(&file, 0, length)
+        });
+        content.and_then(Result::ok).unwrap_or(self.seen.bytes)
+    }
+
+    /// Its file, as long as it is open or stands where it was set aside.
+    fn visible(&self) -> Option<Arc<File>> {
         match &self.file {
-            Access::Open(file) => {
-                let length = file.metadata().map(|stat| stat.len());
-                let content = length.and_then(|length| nuls::content_end(file, 0, length));
-                content.unwrap_or(self.seen.bytes)
+            Access::Open(file) => Some(Arc::clone(file)),
+            Access::Closed(_) => None,
+            Access::Aside(at) => {
+                let (file, identity) = identity::open_beside(at).ok()?;
+                (identity == self.identity).then(|| Arc::new(file))
             }
-            Access::Closed(_) => self.seen.bytes,
         }
     }
 
@@ -110,7 +122,7 @@ impl Successor {
     pub(super) fn file(&self) -> Option<&Arc<File>> {
         match &self.file {
             Access::Open(file) => Some(file),
-            Access::Closed(_) => None,
+            Access::Closed(_) | Access::Aside(_) => None,
         }
     }
 
@@ -121,9 +133,10 @@ impl Successor {
 
     /// Looks at it; how many bytes it has.
     fn see(&mut self) -> u64 {
-        let Access::Open(file) = &self.file else {
+        let Some(file) = self.visible() else {
             return self.seen.bytes;
         };
+        let file = &*file;
         // Room that its writer has made is nothing yet. What can't be read just now is seen the next time.
         let length = file.metadata().map(|stat| stat.len());
         let Ok(bytes) = length.and_then(|length| nuls::content_end(file, 0, length)) else {
@@ -145,27 +158,53 @@ impl Successor {
     /// Closes it, to be opened again when its turn comes; its watch, to be released.
     fn close(&mut self) -> Option<i32> {
         self.see();
-        let Access::Open(file) = &self.file else {
-            return None;
-        };
-        self.file = Access::Closed(name_of(file));
+        self.file = Access::Closed(self.stands());
         self.watch.take()
     }
 
+    /// Closes it for want of descriptors: where it stands it is looked whether something was written to it.
+    fn set_aside(&mut self) {
+        self.see();
+        self.file = Access::Aside(self.stands());
+    }
+
+    fn stands(&self) -> PathBuf {
+        match &self.file {
+            Access::Open(file) => name_of(file),
+            Access::Closed(at) | Access::Aside(at) => at.clone(),
+        }
+    }
+
     /// Its file, opened again where it was closed and stands where it did, or elsewhere beside `path`.
-    fn open(&self, path: &Path) -> Option<Arc<File>> {
+    fn open(&self, path: &Path) -> io::Result<Option<Arc<File>>> {
         let at = match &self.file {
-            Access::Open(file) => return Some(Arc::clone(file)),
-            Access::Closed(at) => at,
+            Access::Open(file) => return Ok(Some(Arc::clone(file))),
+            Access::Closed(at) | Access::Aside(at) => at,
         };
-        let open = |at: &Path| {
-            let (file, identity) = identity::open_beside(at).ok()?;
-            (identity == self.identity).then(|| Arc::new(file))
-        };
-        open(at).or_else(|| {
-            let found = siblings::by_inode(path, self.identity.inode, Reach::Any);
-            open(&found.ok()??)
-        })
+        open_again(at, path, &self.identity)
+    }
+}
+
+/// The file that stood `at` a place, opened again where it stands there, or elsewhere beside `path`; `None` where it does
+/// not. That there is no descriptor for it is an error.
+pub(super) fn open_again(
+    at: &Path,
+    path: &Path,
+    identity: &Identity,
+) -> io::Result<Option<Arc<File>>> {
+    let open = |at: &Path| match identity::open_beside(at) {
+        Ok((file, found)) => Ok((found == *identity).then(|| Arc::new(file))),
+        Err(e) if identity::is_shortage(&e) => Err(e),
+        Err(_) => Ok(None),
+    };
+    if let Some(file) = open(at)? {
+        return Ok(Some(file));
+    }
+    match siblings::by_inode(path, identity.inode, Reach::Any) {
+        Ok(Some(found)) => open(&found),
+        Ok(None) => Ok(None),
+        Err(e) if identity::is_shortage(&e) => Err(e),
+        Err(_) => Ok(None),
     }
 }
 

@@ -34,6 +34,8 @@ use watch::{Flying, Watch};
 pub(super) enum User {
     /// The follower holds this file.
     File(usize),
+    /// The follower has done with this file.
+    Sealed(usize),
     /// The follower's path looks this name up in this directory.
     Name(usize, OsString),
     /// The follower's file itself is looked up in this directory, by this name.
@@ -51,6 +53,8 @@ pub(super) enum Hit {
     Wrote(usize),
     /// Something else happened to a follower's file.
     File(usize),
+    /// A file that a follower has done with, that of this watch, was written to.
+    WroteLate(usize, i32),
     /// A directory on a follower's path: what is watched may have to change.
     Path(usize),
     /// The name of a follower's file may lead elsewhere.

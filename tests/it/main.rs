@@ -24,6 +24,7 @@ mod history;
 mod http;
 mod journal;
 mod listeners;
+mod many;
 mod metrics;
 mod mounts;
 mod origin;

@@ -130,6 +130,7 @@ impl Follower {
     pub(in crate::tail) fn events_lost(&mut self, watches: &mut Watches) {
         self.stir();
         self.lose_told(watches);
+        self.tell_of_sealed(None, Instant::now());
         if self.sight == Sight::Watches {
             self.sight = Sight::Missed;
         }

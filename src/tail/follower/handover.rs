@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::hub::{Change, Condition};
-use crate::limits::{EVENT_LATE, GONE_KEPT, QUIET, QUIET_MAX, SEALED_KNOWN_MAX, SEALED_LOOK};
+use crate::limits::{
+    EVENT_LATE, GONE_KEPT, QUIET, QUIET_MAX, RETRY, SEALED_KNOWN_MAX, SEALED_LOOK,
+};
 use crate::source::{Began, Gap, Origin};
 
 use super::lookup::GONE_UNSEEN;
@@ -46,6 +48,9 @@ impl Follower {
             return Left::Events;
         }
         let Some(mut next) = self.successors.pop(&self.source.path()) else {
+            if !self.successors.is_empty() {
+                self.wait_until(turn.now + RETRY);
+            }
             return Left::Nothing;
         };
         if self.stints.take_lost() {
@@ -88,10 +93,17 @@ impl Follower {
             turn.known.remove(&old.identity, self.index);
             return;
         }
+        let watch = match (old.watch, self.ground) {
+            (Some(_), Ground::Local) => {
+                let user = User::Sealed(self.index);
+                turn.watches.file(user, &old.file, &self.source.path())
+            }
+            _ => None,
+        };
         if let Some(watch) = old.watch {
             turn.watches.release(watch, &User::File(self.index));
         }
-        self.keep_sealed(Sealed::new(old, self.ground, turn.now), turn);
+        self.keep_sealed(Sealed::new(old, self.ground, watch, turn.now), turn);
     }
 
     pub(super) fn keep_sealed(&mut self, sealed: Sealed, turn: &mut Turn) {
@@ -99,7 +111,15 @@ impl Follower {
         if self.sealed.len() > SEALED_KNOWN_MAX {
             if let Some(forgotten) = self.sealed.pop_front() {
                 turn.known.remove(&forgotten.identity, self.index);
+                self.watch_no_more(&forgotten, turn.watches);
             }
+        }
+    }
+
+    /// What is written to a sealed file need not be told any more.
+    pub(super) fn watch_no_more(&self, sealed: &Sealed, watches: &mut Watches) {
+        if let Some(watch) = sealed.watch() {
+            watches.release(watch, &User::Sealed(self.index));
         }
     }
 
@@ -179,8 +199,9 @@ impl Follower {
         for (id, user) in self.steps.drain(..) {
             watches.release(id, &user);
         }
-        for sealed in self.sealed.drain(..) {
+        for sealed in std::mem::take(&mut self.sealed) {
             known.remove(&sealed.identity, self.index);
+            self.watch_no_more(&sealed, watches);
         }
         known.forget(self.index);
     }
@@ -212,20 +233,29 @@ impl Follower {
 
     /// What a laggard wrote to a file that was sealed already is told as lost.
     pub(super) fn look_at_sealed(&mut self, turn: &mut Turn) {
-        let mut lost = Vec::new();
-        let mut next = None;
+        let mut lost: Vec<Gap> = Vec::new();
+        let path = self.source.path();
         for sealed in &mut self.sealed {
-            lost.extend(sealed.look(turn.now));
-            next = next.or(sealed.look_at());
+            let watch = sealed.watch();
+            lost.extend(sealed.look(&path, turn.now));
+            if let Some(watch) = watch.filter(|_| sealed.look_at().is_none()) {
+                turn.watches.release(watch, &User::Sealed(self.index));
+            }
         }
-        for lost in lost {
-            let gap = Gap {
-                lost_bytes: Some(lost),
-                reason: "written to a rotated file too late",
-            };
+        for gap in lost {
             self.tell(turn, Change::Aside(gap.told()));
         }
-        if let Some(next) = next {
+        if let Some(next) = self.sealed.iter().filter_map(Sealed::look_at).min() {
+            self.wait_until(next);
+        }
+    }
+
+    /// The kernel tells of a write to a sealed file, that of this watch, or may have told of one to any of them.
+    pub(in crate::tail) fn tell_of_sealed(&mut self, watch: Option<i32>, now: Instant) {
+        self.sealed
+            .iter_mut()
+            .for_each(|sealed| sealed.tell(watch, now));
+        if let Some(next) = self.sealed.iter().filter_map(Sealed::look_at).min() {
             self.wait_until(next);
         }
     }

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::hub::{Change, Condition};
-use crate::limits::{MISSING_AFTER, RETRIED_FOR, RETRY};
+use crate::limits::{MISSING_AFTER, RETRIED_FOR, RETRY, SAFETY_LOOK};
 use crate::source::forward::read_full;
 use crate::source::record::local;
 use crate::source::{Began, EventKind, Gap, Identity, identity, mark};
@@ -63,6 +64,7 @@ impl Follower {
         if self.sight == Sight::Missed {
             self.sight = Sight::Watches;
         }
+        let is_short = leads.as_ref().is_err_and(identity::is_shortage);
         let untold = match leads {
             Ok(()) => {
                 let missing_told = self.name.found(&self.source, self.has_begun());
@@ -89,6 +91,9 @@ impl Follower {
                 self.wait_until((since + MISSING_AFTER).min(turn.now + RETRY));
             } else if turn.now < since + RETRIED_FOR && !(self.is_told() && is_gone) {
                 self.wait_until(turn.now + RETRY);
+            } else if is_short {
+                // Descriptors come back without an event.
+                self.wait_until(turn.now + SAFETY_LOOK);
             }
         }
     }
@@ -428,7 +433,7 @@ impl Follower {
                 turn.watches.release(watch, &User::File(self.index));
             }
             // Known for a while: the next list of siblings must not bring it again.
-            self.keep_sealed(Sealed::unread(lost.identity, turn.now), turn);
+            self.keep_sealed(Sealed::unread(lost.identity), turn);
         }
     }
 
@@ -459,12 +464,20 @@ impl Follower {
         };
         if let Some(at) = self.sealed.iter().position(is_it) {
             // An old file is back under the name. Its entry among the known ones stays.
-            self.sealed.remove(at);
+            if let Some(back) = self.sealed.remove(at) {
+                self.watch_no_more(&back, turn.watches);
+            }
         } else {
             turn.known.add(identity, self.index);
         }
+        // It takes no descriptor before its turn comes where there are few.
+        let is_found_again = self.ground != Ground::Paths && identity.born.is_some();
+        let waits = file.as_raw_fd() >= turn.descriptors_end && is_found_again;
         self.successors
             .push(Successor::new(file, identity, stood, watch));
+        if waits {
+            self.successors.set_newest_aside();
+        }
     }
 
     fn let_go(&self, identity: Identity, watch: Option<i32>, turn: &mut Turn) {

@@ -46,7 +46,7 @@ fn names(files: &[&Access], held: &File, place: &Path) -> Vec<PathBuf> {
     };
     let name = |access: &&Access| match access {
         Access::Open(file) => open(file),
-        Access::Closed(path) => path.clone(),
+        Access::Closed(path) | Access::Aside(path) => path.clone(),
     };
     let read = || {
         files

@@ -129,7 +129,8 @@ impl Successors {
         }
     }
 
-    /// The one to be begun next, for the name `path`. Those that are gone by now are told as lost before it.
+    /// The one to be begun next, for the name `path`. Those that are gone by now are told as lost before it. `None` also
+    /// where no descriptor is left for it just now.
     pub(in crate::tail) fn pop(&mut self, path: &Path) -> Option<Next> {
         self.nonempty_since = None;
         let mut lost: Option<Gap> = None;
@@ -141,13 +142,25 @@ impl Successors {
                 (Some(lost), Some(own)) => Some(sum(lost, own)),
                 (lost, own) => lost.or(own),
             };
-            let Some(file) = next.open(path) else {
-                let own = Gap {
-                    lost_bytes: Some(next.seen.bytes),
-                    reason: "gone before it could be read",
-                };
-                lost = Some(gap.map_or(own, |gap| sum(gap, own)));
-                continue;
+            let file = match next.open(path) {
+                Ok(Some(file)) => file,
+                Ok(None) => {
+                    let own = Gap {
+                        lost_bytes: match next.file {
+                            Access::Aside(_) => None,
+                            Access::Open(_) | Access::Closed(_) => Some(next.seen.bytes),
+                        },
+                        reason: "gone before it could be read",
+                    };
+                    lost = Some(gap.map_or(own, |gap| sum(gap, own)));
+                    continue;
+                }
+                // Its turn comes when there is a descriptor for it.
+                Err(_) => {
+                    next.gap = gap;
+                    self.queue.push_front(next);
+                    return None;
+                }
             };
             next.file = Access::Open(Arc::clone(&file));
             next.see();
@@ -181,9 +194,16 @@ impl Successors {
             .range_mut(GENERATIONS_OPEN_MAX.min(end)..end)
             .rev();
         // Those that were closed before stand before those that have come since.
-        open.take_while(|successor| matches!(successor.file, Access::Open(_)))
+        open.take_while(|successor| !matches!(successor.file, Access::Closed(_)))
             .filter_map(Successor::close)
             .collect()
+    }
+
+    /// Closes the newest, whose content is looked for where it stands from now on: no descriptor is left for it.
+    pub(in crate::tail) fn set_newest_aside(&mut self) {
+        if let Some(newest) = self.queue.back_mut() {
+            newest.set_aside();
+        }
     }
 
     /// Takes off the oldest where there are too many: its bytes are then told as lost before the next.

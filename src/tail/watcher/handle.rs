@@ -28,6 +28,8 @@ pub struct Options {
     pub dockers: Vec<PathBuf>,
     /// Files that patterns may bring in all, where descriptors don't allow [`FILES_MAX`](crate::limits::FILES_MAX).
     pub files_max: Option<usize>,
+    /// Files that may be held open at once, those included that were rotated away, as far as they can do without.
+    pub held_max: Option<usize>,
     /// Never use inotify: every file is looked at every few seconds.
     pub poll_only: bool,
 }

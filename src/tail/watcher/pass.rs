@@ -6,11 +6,15 @@
 //! line, and lines that come all the time keep no name.
 
 use std::collections::HashSet;
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::hub::Change;
-use crate::limits::{GIVE_UP_TIME, NAMES_TIME, PRESSED_PART, SCAN_TIME, TURN_BYTES, WRITTEN_TIME};
+use crate::limits::{
+    DESCRIPTORS_OWN, GIVE_UP_TIME, NAMES_TIME, PRESSED_PART, ROOM_EVERY, SCAN_TIME, TURN_BYTES,
+    WRITTEN_TIME,
+};
 use crate::source::Source;
 
 use super::Watcher;
@@ -180,11 +184,14 @@ impl Watcher {
         changes: &mut Vec<(Arc<Source>, Change)>,
         deed: impl FnOnce(&mut Follower, &mut Turn) -> Done,
     ) -> Option<Done> {
+        let held_max = self.options.held_max.unwrap_or(usize::MAX);
+        let descriptors_end = held_max.saturating_add(DESCRIPTORS_OWN as usize);
         let follower = self.followers.get_mut(&index)?;
         let mut turn = Turn {
             now,
             buf: &mut self.buf,
             room,
+            descriptors_end: RawFd::try_from(descriptors_end).unwrap_or(RawFd::MAX),
             watches: &mut self.watches,
             known: &mut self.known,
             listings: &mut self.listings,
@@ -201,7 +208,8 @@ impl Watcher {
         }
         self.pace.publishes(read, now);
         let begins = |(_, change): &(_, Change)| matches!(change, Change::Begin(_));
-        if changes.iter().any(begins) {
+        let begins = changes.iter().any(begins);
+        if begins {
             self.forget_at.get_or_insert(now + self.forget_every());
         }
         let subscribers = self.hub.publish(changes).filter(|all| !all.is_empty());
@@ -209,6 +217,21 @@ impl Watcher {
         if let Some(subscribers) = subscribers {
             self.rounds.run(subscribers, self.pace.is_fast());
         }
+        if begins {
+            self.make_room(now);
+        }
         carried
+    }
+
+    /// Where more files are held than may be, some that were rotated away and that nobody reads are closed; where too few
+    /// are like that now, others are in a moment.
+    pub(super) fn make_room(&mut self, now: Instant) {
+        let Some(most) = self.options.held_max else {
+            return;
+        };
+        if self.hub.give_up_quiet(most) {
+            let again = now + ROOM_EVERY;
+            self.forget_at = Some(self.forget_at.map_or(again, |at| at.min(again)));
+        }
     }
 }

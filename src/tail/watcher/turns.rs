@@ -60,6 +60,7 @@ impl Watcher {
     fn take_hit(&mut self, hit: Hit) {
         let (index, deed): (usize, &mut dyn FnMut(&mut Follower)) = match hit {
             Hit::Wrote(index) => return self.ready.write(index),
+            Hit::WroteLate(index, watch) => return self.wrote_late(index, watch),
             Hit::File(index) => (index, &mut |_| {}),
             Hit::Path(index) => (index, &mut Follower::stir),
             Hit::Entry(index) => (index, &mut Follower::stir_entry),
@@ -92,6 +93,15 @@ impl Watcher {
         if let Some(follower) = self.followers.get_mut(&index) {
             deed(follower);
             self.ready.stir(index);
+        }
+    }
+
+    /// A file that the follower has done with was written to: it is looked at in a moment.
+    fn wrote_late(&mut self, index: usize, watch: i32) {
+        if let Some(follower) = self.followers.get_mut(&index) {
+            follower.tell_of_sealed(Some(watch), Instant::now());
+            let look_at = follower.look_at;
+            self.look_again_at(index, look_at);
         }
     }
 
@@ -159,6 +169,7 @@ impl Watcher {
         if self.forget_at.is_some_and(|at| at <= now) {
             let again = self.hub.forget_old();
             self.forget_at = again.then(|| now + self.forget_every());
+            self.make_room(now);
         }
         if self.mounted.is_due(now) {
             log::debug!("something was mounted or unmounted: looking at everything");

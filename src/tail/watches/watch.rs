@@ -54,6 +54,8 @@ pub(super) struct Watch {
     pub(super) path: PathBuf,
     /// Followers that hold this file.
     pub(super) files: Vec<usize>,
+    /// Those that have done with it.
+    sealed: Vec<usize>,
     /// Who looks which name up in this directory.
     names: HashMap<OsString, Vec<Lookup>>,
     /// Followers that want to know what becomes of the file under this name, which stood under theirs.
@@ -78,6 +80,7 @@ impl Watch {
             descriptor,
             path: path.to_owned(),
             files: Vec::new(),
+            sealed: Vec::new(),
             names: HashMap::new(),
             tracked: HashMap::new(),
             made: None,
@@ -90,6 +93,7 @@ impl Watch {
         let is_entry = matches!(user, User::Entry(..));
         match user {
             User::File(follower) => push_new(&mut self.files, follower),
+            User::Sealed(follower) => push_new(&mut self.sealed, follower),
             User::Name(follower, name) | User::Entry(follower, name) => {
                 let lookups = self.names.entry(name).or_default();
                 push_new(lookups, Lookup { follower, is_entry });
@@ -105,6 +109,7 @@ impl Watch {
         let is_entry = matches!(user, User::Entry(..));
         match user {
             User::File(follower) => self.files.retain(|other| other != follower),
+            User::Sealed(follower) => self.sealed.retain(|other| other != follower),
             User::Name(follower, name) | User::Entry(follower, name) => {
                 if let Some(lookups) = self.names.get_mut(name) {
                     let is_it = |of: &Lookup| of.follower == *follower && of.is_entry == is_entry;
@@ -125,6 +130,7 @@ impl Watch {
 
     pub(super) fn is_unused(&self) -> bool {
         self.files.is_empty()
+            && self.sealed.is_empty()
             && self.names.is_empty()
             && self.components.is_empty()
             && self.containers.is_empty()
@@ -145,6 +151,11 @@ impl Watch {
                 true => Hit::Wrote(follower),
                 false => Hit::File(follower),
             });
+        }
+        for &follower in &self.sealed {
+            if mask.contains(EventMask::MODIFY) {
+                hit(Hit::WroteLate(follower, id));
+            }
         }
         for lookup in self.names.values().flatten() {
             hit(Hit::Path(lookup.follower));
