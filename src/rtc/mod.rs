@@ -107,20 +107,16 @@ impl Peers {
         });
         let bell = Bell::new().map_err(|error| StartError::failed("make an eventfd", error))?;
         let bell = Arc::new(bell);
-        let (own_shared, own_bell, stop) =
+        let (own_shared, own_bell, latch) =
             (Arc::clone(&shared), Arc::clone(&bell), Arc::clone(stop));
-        let reader = std::thread::Builder::new()
-            .name("rtc".to_owned())
-            .spawn(move || {
-                let read = std::panic::AssertUnwindSafe(|| datagrams::read(&own_shared, &own_bell));
-                match std::panic::catch_unwind(read) {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => stop.set(Reason::Lost(format!(
-                        "the socket of data channels has failed: {error}"
-                    ))),
-                    Err(_) => stop.set(Reason::Lost("data channels have panicked".to_owned())),
-                }
-            })
+        let read = move || {
+            if let Err(error) = datagrams::read(&own_shared, &own_bell) {
+                let lost = format!("the socket of data channels has failed: {error}");
+                latch.set(Reason::Lost(lost));
+            }
+        };
+        let reader = stop
+            .start("rtc".to_owned(), read)
             .map_err(|error| StartError::failed("start the thread of data channels", error))?;
         Ok(Peers {
             shared,
