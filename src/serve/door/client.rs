@@ -6,6 +6,7 @@ mod offer;
 mod opening;
 mod places;
 
+use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -32,6 +33,20 @@ pub(crate) struct Client<'a> {
     /// Takes in one more who asks for a stream, within the program: the stream of a data channel.
     #[cfg(feature = "webrtc")]
     pub takes_in: &'a (dyn Fn(std::os::unix::net::UnixStream) + Sync),
+}
+
+/// What came of reading on.
+enum Heard {
+    /// There are more bytes.
+    More,
+    /// The peer says no more.
+    End,
+    /// It has said nothing until the deadline.
+    TooLate,
+    /// The client is ended.
+    Ended,
+    /// The socket is broken, or does not speak TLS.
+    Failed(io::Error),
 }
 
 impl Client<'_> {
@@ -90,6 +105,28 @@ impl Client<'_> {
         }
     }
 
+    /// Reads on into `buf`, at most so many bytes. Blocks until there are some, but not beyond `deadline`.
+    fn read_on(&self, buf: &mut Vec<u8>, bytes: usize, deadline: Instant) -> Heard {
+        let socket = &self.visitor.socket;
+        loop {
+            let have = buf.len();
+            buf.resize(have + bytes, 0);
+            let read = socket.read(&mut buf[have..]);
+            buf.truncate(have + read.as_ref().map_or(0, |&n| n));
+            match read {
+                Ok(0) => return Heard::End,
+                Ok(_) => return Heard::More,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Heard::Failed(error),
+            }
+            match self.visitor.wait(|| socket.wait(false, deadline)) {
+                Some(Ok(ready)) if ready.read => {}
+                Some(Ok(_)) => return Heard::TooLate,
+                Some(Err(_)) | None => return Heard::Ended,
+            }
+        }
+    }
+
     /// The request head, with its length in `buf`; `None` where the peer left before it said anything.
     fn read_head(
         &self,
@@ -98,31 +135,18 @@ impl Client<'_> {
     ) -> Option<Result<(Request, usize), Refusal>> {
         let mut parser = HeadParser::default();
         loop {
-            let have = buf.len();
-            buf.resize(have + HEAD_READ_BYTES, 0);
-            let read = self.visitor.socket.read(&mut buf[have..]);
-            buf.truncate(have + read.as_ref().map_or(0, |&n| n));
-            match read {
-                Ok(0) if buf.is_empty() => return None,
-                Ok(0) => {
+            match self.read_on(buf, HEAD_READ_BYTES, deadline) {
+                Heard::More => {}
+                Heard::End if buf.is_empty() => return None,
+                Heard::End => {
                     return Some(Err(Refusal::bad_request(
                         "the request head ends before its blank line",
                     )));
                 }
-                Ok(_) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    let waited = self
-                        .visitor
-                        .wait(|| self.visitor.socket.wait(false, deadline));
-                    match waited {
-                        Some(Ok(ready)) if ready.read => {}
-                        Some(Ok(_)) => return (!buf.is_empty()).then(|| Err(Refusal::too_slow())),
-                        Some(Err(_)) | None => return None,
-                    }
-                    continue;
-                }
+                Heard::TooLate => return (!buf.is_empty()).then(|| Err(Refusal::too_slow())),
+                Heard::Ended => return None,
                 // A TLS client whose handshake failed has an alert to read.
-                Err(error) => {
+                Heard::Failed(error) => {
                     let error = shown(error.to_string().as_bytes());
                     log::debug!("client {} sends no request: {error}", self.visitor.number);
                     self.visitor.socket.drain(Instant::now() + DRAIN);
@@ -208,12 +232,12 @@ impl Client<'_> {
         let mut at = 0;
         loop {
             let is_full = if at < bytes.len() {
-                match socket.write_vectored(&[std::io::IoSlice::new(&bytes[at..])]) {
+                match socket.write_vectored(&[io::IoSlice::new(&bytes[at..])]) {
                     Ok(n) => {
                         at += n;
                         false
                     }
-                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => true,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
                     Err(_) => return false,
                 }
             } else {

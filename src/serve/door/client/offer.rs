@@ -18,7 +18,7 @@ use crate::serve::http::cors::Cors;
 use crate::serve::http::refusal::Refusal;
 use crate::serve::http::request::Request;
 
-use super::Client;
+use super::{Client, Heard};
 
 /// The fields of the offer that say who asks, and from where on.
 const FORWARDED: [&str; 6] = [
@@ -74,22 +74,11 @@ impl Client<'_> {
         let deadline = Instant::now() + Duration::from_millis(HEAD_TIME_MS);
         let cut = || Refusal::bad_request("the offer ends before its Content-Length");
         while body.len() < length {
-            let have = body.len();
-            body.resize(length, 0);
-            let read = self.visitor.socket.read(&mut body[have..]);
-            body.truncate(have + read.as_ref().map_or(0, |&n| n));
-            match read {
-                Ok(0) => return Err(cut()),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let wait = || self.visitor.socket.wait(false, deadline);
-                    match self.visitor.wait(wait) {
-                        Some(Ok(ready)) if ready.read => {}
-                        Some(Ok(_)) => return Err(Refusal::too_slow()),
-                        Some(Err(_)) | None => return Err(cut()),
-                    }
-                }
-                Err(_) => return Err(cut()),
+            let left = length - body.len();
+            match self.read_on(&mut body, left, deadline) {
+                Heard::More => {}
+                Heard::TooLate => return Err(Refusal::too_slow()),
+                Heard::End | Heard::Ended | Heard::Failed(_) => return Err(cut()),
             }
         }
         body.truncate(length);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::limits::{CLIENT_MESSAGE_BYTES, FILES_MAX, HEAD_READ_BYTES, HEAD_TIME_MS};
 
-use super::Client;
+use super::{Client, Heard};
 
 /// What stands at the beginning of what was said.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,7 +45,6 @@ impl Client<'_> {
     /// may take; `None` where they don't come.
     pub(super) fn hear_places(&self, said: &mut Vec<u8>) -> Option<Vec<String>> {
         let deadline = Instant::now() + Duration::from_millis(HEAD_TIME_MS);
-        let socket = &self.visitor.socket;
         let mut places = Vec::new();
         loop {
             match Frame::first_of(said) {
@@ -64,20 +63,9 @@ impl Client<'_> {
                 Frame::Partial => {}
                 Frame::Other => return None,
             }
-            let have = said.len();
-            said.resize(have + HEAD_READ_BYTES, 0);
-            let read = socket.read(&mut said[have..]);
-            said.truncate(have + read.as_ref().map_or(0, |&n| n));
-            match read {
-                Ok(0) => return None,
-                Ok(_) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    let waited = self.visitor.wait(|| socket.wait(false, deadline));
-                    if !matches!(waited, Some(Ok(ready)) if ready.read) {
-                        return None;
-                    }
-                }
-                Err(_) => return None,
+            match self.read_on(said, HEAD_READ_BYTES, deadline) {
+                Heard::More => {}
+                _ => return None,
             }
         }
     }
