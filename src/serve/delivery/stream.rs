@@ -23,7 +23,7 @@ use super::filter::{Filter, Sifted};
 use super::link::Carried;
 use super::peer::Peer;
 use super::streams::{Place, Streams};
-use super::turnstile::{Breath, Lane, Turn, Turnstile};
+use super::turnstile::{GivesWay, Lane, Turn, Turnstile};
 use super::visitor::rest;
 use crate::serve::transport::socket::{Backlog, Whom};
 
@@ -133,9 +133,9 @@ impl<'a> Stream<'a> {
         let behind = self.behind_bytes();
         shared.streams.falls_behind(&self.peer, behind);
         self.send()?;
-        let breath = Breath::drawn();
+        let gives_way = GivesWay::from_now();
         loop {
-            breath.draw();
+            gives_way.now_and_then();
             self.attend()?;
             if self.follow && self.deaf && !self.peer.visitor.may_half_close() {
                 // It gets what there is now, and no more.
@@ -147,7 +147,7 @@ impl<'a> Stream<'a> {
             self.with_life(|life| {
                 let reader = life.reader();
                 let mut pause = |_| {
-                    breath.draw();
+                    gives_way.now_and_then();
                     match self.peer.visitor.is_ended() {
                         true => ControlFlow::Break(()),
                         false => ControlFlow::Continue(()),

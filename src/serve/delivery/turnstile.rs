@@ -49,20 +49,20 @@ struct Place {
 /// Work that lasts, and lets other threads have the core now and then: the kernel wakes a thread that lines wait for, and
 /// leaves the core to the one that works until its time slice is over, some milliseconds later.
 #[derive(Debug)]
-pub struct Breath {
+pub struct GivesWay {
     since: Cell<Instant>,
 }
 
-impl Breath {
+impl GivesWay {
     /// It works from now on.
-    pub fn drawn() -> Breath {
-        Breath {
+    pub fn from_now() -> GivesWay {
+        GivesWay {
             since: Cell::new(Instant::now()),
         }
     }
 
     /// Called between pieces of work.
-    pub fn draw(&self) {
+    pub fn now_and_then(&self) {
         if self.since.get().elapsed() >= GIVES_WAY_EVERY {
             thread::yield_now();
             self.since.set(Instant::now());
@@ -76,7 +76,7 @@ pub struct Turn<'a> {
     lane: &'a Mutex<Queue>,
     whom: Whom,
     since: Instant,
-    breath: Breath,
+    gives_way: GivesWay,
     /// False while it is given back.
     is_had: bool,
 }
@@ -108,7 +108,7 @@ impl Turnstile {
             lane,
             whom,
             since,
-            breath: Breath::drawn(),
+            gives_way: GivesWay::from_now(),
             is_had: true,
         }
     }
@@ -157,7 +157,7 @@ fn hand_on(lane: &Mutex<Queue>) {
 impl Turn<'_> {
     /// It has lasted for as long as a turn may. Asked between pieces of work.
     pub fn is_over(&self) -> bool {
-        self.breath.draw();
+        self.gives_way.now_and_then();
         self.since.elapsed() >= PERMIT_TURN
     }
 
