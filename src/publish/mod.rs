@@ -48,16 +48,11 @@ use topic::Topics;
 /// All publishers.
 #[derive(Debug, Default)]
 pub struct Publishers {
-    handles: Vec<Handle>,
-}
-
-#[derive(Debug)]
-struct Handle {
-    bell: Arc<Bell>,
-    tally: Arc<Tally>,
     /// Not started yet.
-    publisher: Option<Publisher>,
-    thread: Option<JoinHandle<()>>,
+    publishers: Vec<Publisher>,
+    threads: Vec<JoinHandle<()>>,
+    bells: Vec<Arc<Bell>>,
+    tallies: Vec<Arc<Tally>>,
 }
 
 impl Publishers {
@@ -89,12 +84,9 @@ impl Publishers {
             };
             let places = Places::new(Arc::clone(&tally), state, kept.written);
             let publisher = Publisher::new((broker, way), settings, means, places);
-            publishers.handles.push(Handle {
-                bell,
-                tally,
-                publisher: Some(publisher),
-                thread: None,
-            });
+            publishers.publishers.push(publisher);
+            publishers.bells.push(bell);
+            publishers.tallies.push(tally);
         }
         Ok(publishers)
     }
@@ -102,49 +94,36 @@ impl Publishers {
     /// Notes where each file stands now, before anything is read of it: that is where one begins that was never published.
     /// Blocks on the disk.
     pub fn note_start(&mut self) -> Result<(), StartError> {
-        for handle in &mut self.handles {
-            if let Some(publisher) = &mut handle.publisher {
-                publisher.note_start()?;
-            }
-        }
-        Ok(())
+        let mut publishers = self.publishers.iter_mut();
+        publishers.try_for_each(Publisher::note_start)
     }
 
     /// Starts the threads. `stop` is set if one is lost.
     pub fn start(&mut self, stop: &Arc<Stop>) -> io::Result<()> {
-        for (n, handle) in self.handles.iter_mut().enumerate() {
-            let Some(publisher) = handle.publisher.take() else {
-                continue;
-            };
+        for (n, publisher) in self.publishers.drain(..).enumerate() {
             let name = format!("publisher-{}", n + 1);
-            handle.thread = Some(stop.start(name, move || publisher.run())?);
+            self.threads
+                .push(stop.start(name, move || publisher.run())?);
         }
         Ok(())
     }
 
     /// What each counts.
     pub fn tallies(&self) -> Vec<Arc<Tally>> {
-        self.handles
-            .iter()
-            .map(|handle| Arc::clone(&handle.tally))
-            .collect()
+        self.tallies.clone()
     }
 
     /// Tells all to come to their end: they publish what there still is, for a moment. Said after the watcher's last
     /// publish.
     pub fn stop(&self) {
-        for handle in &self.handles {
-            handle.bell.stop();
-        }
+        self.bells.iter().for_each(|bell| bell.stop());
     }
 
     /// Waits for their end.
     pub fn join(&mut self) {
-        for handle in &mut self.handles {
-            if let Some(thread) = handle.thread.take() {
-                // A panic has set the latch already.
-                let _ = thread.join();
-            }
+        for thread in self.threads.drain(..) {
+            // A panic has set the latch already.
+            let _ = thread.join();
         }
     }
 }
