@@ -1,9 +1,9 @@
-//! Small files of settings and secrets: read whole within a bound, and read again once they have changed. None of them is
-//! ever followed as a log.
+//! Small files of settings, secrets and places: read whole within a bound, read again once they have changed, and written
+//! anew as a whole. None of them is ever followed as a log.
 
-use std::fs::{File, Metadata};
-use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -30,6 +30,23 @@ pub fn read(path: &Path, bytes_max: u64) -> io::Result<(Vec<u8>, Metadata)> {
         return Err(too_large());
     }
     Ok((bytes, metadata))
+}
+
+/// Writes the file at `path` anew, beside itself, and calls `done` before it takes its place: whoever reads it finds the old
+/// one or the whole new one. Returns it, open for writing on. Blocks on the disk.
+pub fn replace(
+    path: &Path,
+    text: &str,
+    done: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<File> {
+    let new = path.with_extension("new");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(&new)?;
+    file.write_all(text.as_bytes())?;
+    done(&file)?;
+    fs::rename(&new, path)?;
+    Ok(file)
 }
 
 /// What changes when a file is written or replaced.

@@ -3,13 +3,12 @@
 //!
 //! One line a gap, `INODE OFFSET BYTES REASON`, with `-` for bytes that nobody knows. The file is written anew for each.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::hub::SpoolPlace;
 use crate::limits::{ASIDES_MAX, REASON_CHARS};
+use crate::small_file;
 use crate::source::EventKind;
 
 /// The gaps of one spool.
@@ -45,30 +44,19 @@ impl Gaps {
         // Another tailcast may have said anything.
         let words = reason.chars().filter(|char| !char.is_control());
         let reason: String = words.take(REASON_CHARS).collect();
-        kept.push(format!("{} {} {lost} {reason}", at.inode, at.offset));
+        kept.push(format!("{at} {lost} {reason}"));
         let newest = &kept[kept.len().saturating_sub(ASIDES_MAX)..];
-        if let Err(error) = self.write(&(newest.join("\n") + "\n")) {
+        let text = newest.join("\n") + "\n";
+        if let Err(error) = small_file::replace(&self.path, &text, |_| Ok(())) {
             log::warn!("write {:?}: {error}", self.path);
         }
-    }
-
-    fn write(&self, text: &str) -> io::Result<()> {
-        let next = self.path.with_extension("next");
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        options.open(&next)?.write_all(text.as_bytes())?;
-        fs::rename(next, &self.path)
     }
 }
 
 fn parse(line: &str) -> Option<(SpoolPlace, EventKind)> {
-    let mut words = line.splitn(4, ' ');
-    let at = SpoolPlace {
-        inode: words.next()?.parse().ok()?,
-        offset: words.next()?.parse().ok()?,
-    };
-    let lost_bytes = words.next()?.parse().ok();
-    let reason = words.next()?.to_owned().into();
+    let (at, rest) = SpoolPlace::parse(line)?;
+    let (lost, reason) = rest.split_once(' ')?;
+    let (lost_bytes, reason) = (lost.parse().ok(), reason.to_owned().into());
     Some((at, EventKind::Gap { lost_bytes, reason }))
 }
 

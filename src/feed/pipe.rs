@@ -16,7 +16,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::limits::{FIFO_LOOK, FRAGMENT_BYTES, PIPE_BYTES, PIPE_READ_BYTES};
-use crate::outward::Bell;
+use crate::outward::{Bell, is_not_yet};
 use crate::source::EventKind;
 
 use super::spool::Spool;
@@ -81,7 +81,7 @@ impl Pipe {
             match stdin.read(&mut buf) {
                 Ok(0) => return self.closed(),
                 Ok(n) => self.take(&buf[..n]),
-                Err(error) if is_for_now(&error) => {}
+                Err(error) if is_not_yet(&error) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -154,7 +154,7 @@ impl Pipe {
                 Ok(0) => return Ok(Ended::NoWriter),
                 Ok(n) => self.take(&buf[..n]),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) if is_for_now(&error) => {}
+                Err(error) if is_not_yet(&error) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -247,10 +247,6 @@ fn is_at(fifo: &File, path: &Path) -> bool {
 /// Fewer, larger reads; where the kernel allows no more, it stays as it is.
 fn grow(pipe: &File) {
     let _ = fcntl(pipe, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
-}
-
-fn is_for_now(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock)
 }
 
 /// Whether a read of it would return at once. A wait for it may have ended for the bell alone, and standard input can't

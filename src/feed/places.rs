@@ -4,14 +4,14 @@
 //! One line a pair, `INODE OFFSET PLACE`, appended; a line without its newline was cut by a crash and does not count.
 //! Nothing is flushed to the disk: after a power cut an older pair may be the last one, and then more is compared.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str;
 
 use crate::hub::SpoolPlace;
 use crate::limits::{PLACES_FILE_BYTES, PLACES_KEPT};
+use crate::small_file;
 
 /// The open file of pairs beside one spool.
 #[derive(Debug)]
@@ -94,32 +94,25 @@ impl Places {
         let noted = self.noted();
         let newest = noted.iter().take(PLACES_KEPT).rev();
         let text: String = newest.map(|(at, place)| line(*at, place)).collect();
-        let next = self.path.with_extension("next");
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(&next)?;
-        file.write_all(text.as_bytes())?;
-        fs::rename(&next, &self.path)?;
+        self.file = Some(small_file::replace(&self.path, &text, |_| Ok(()))?);
         self.length = text.len() as u64;
-        self.file = Some(file);
         Ok(())
     }
 }
 
 fn line(at: SpoolPlace, place: &str) -> String {
-    format!("{} {} {place}\n", at.inode, at.offset)
+    format!("{at} {place}\n")
 }
 
 fn parse(line: &[u8]) -> Option<(SpoolPlace, String)> {
-    let mut words = str::from_utf8(line).ok()?.splitn(3, ' ');
-    let inode = words.next()?.parse().ok()?;
-    let offset = words.next()?.parse().ok()?;
-    let place = words.next()?.to_owned();
-    Some((SpoolPlace { inode, offset }, place))
+    let (at, place) = SpoolPlace::parse(str::from_utf8(line).ok()?)?;
+    Some((at, place.to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, OpenOptions};
+
     use super::*;
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Only the watcher publishes, so that what a feeder tells stands in its place among the lines.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,6 +33,22 @@ pub struct SpoolPlace {
     pub inode: u64,
     /// Bytes from its beginning.
     pub offset: u64,
+}
+
+impl SpoolPlace {
+    /// The place that a line of words begins with, and the rest of the line.
+    pub fn parse(line: &str) -> Option<(SpoolPlace, &str)> {
+        let (inode, rest) = line.split_once(' ')?;
+        let (offset, rest) = rest.split_once(' ')?;
+        let (inode, offset) = (inode.parse().ok()?, offset.parse().ok()?);
+        Some((SpoolPlace { inode, offset }, rest))
+    }
+}
+
+impl fmt::Display for SpoolPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.inode, self.offset)
+    }
 }
 
 /// Makes a spool for the FIFO that has come to stand at this path, which people know by this name, and begins to feed it.

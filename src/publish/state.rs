@@ -6,7 +6,7 @@
 //! whole.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -113,17 +113,8 @@ impl State {
 
     /// Writes `ids`, so that they outlive a crash of the machine. Blocks on the disk.
     pub(super) fn save(&self, ids: &Ids) -> io::Result<()> {
-        let new = self.path.with_extension("new");
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&new)?;
-        file.write_all(written(&self.client, ids).as_bytes())?;
-        file.sync_all()?;
-        drop(file);
-        fs::rename(&new, &self.path)?;
+        let text = written(&self.client, ids);
+        small_file::replace(&self.path, &text, File::sync_all)?;
         if let Some(dir) = self.path.parent() {
             File::open(dir)?.sync_all()?;
         }
