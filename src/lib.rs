@@ -24,16 +24,20 @@
 //!
 //! # From inotify to the socket
 //!
-//! 1. The kernel tells of a change; `tail::watches` knows which follower it concerns.
-//! 2. `tail::watcher` gives that follower its turn.
-//! 3. `tail::follower` looks at the truth: the held file, then where its name leads.
-//! 4. `tail::held` reads the new bytes up to the last whole line.
-//! 5. `source::lines` (and a grammar, where there is one) splits them into lines: a [`hub::Change`].
+//! 1. The kernel tells of a change; `tail::watches` knows which followers it concerns.
+//! 2. `tail::watcher::pass` gives those their turns: what was written is read first, names are looked at after that.
+//! 3. `tail::follower::reading` goes on in the held file.
+//! 4. `tail::held` reads its new bytes up to the last whole line, and sees by the bytes before them that it is still the
+//!    same file.
+//! 5. `tail::held::form` makes lines of them ([`source::lines`], or a grammar, where there is one): a [`hub::Change`].
 //! 6. [`hub`] moves the live edge and puts one shared batch into the queue of every live subscriber.
 //! 7. [`courier`] begins a round: the watcher and the couriers share the list of subscribers ([`pace`] says when).
-//! 8. [`serve::delivery::peer`] takes the client's link, where nobody else has it.
+//! 8. [`serve::delivery::peer`] takes the client's link; where somebody else has it, it wakes the client's thread.
 //! 9. [`serve::delivery::wire`] makes the batch's wire form, once for all who want the same.
 //! 10. [`serve::delivery::link`] writes it to the socket, as far as that takes it without waiting.
+//!
+//! Beside it, `tail::follower::lookup` finds where the name leads now, and `tail::follower::handover` says when the next
+//! file begins. `tail::watcher::newcomers` brings in what patterns find.
 //!
 //! Some files hold more than lines. A *grammar* ([`source::record`]) makes lines of the records of containers and of
 //! spools, wherever bytes are read: from there on a line is what a program wrote, while places and ids stay those of the
@@ -49,8 +53,8 @@
 //! | `door` | accepts, starts client threads, tells them that their peers have said something | epoll(7) | an eventfd |
 //! | `client-N`, one a connection | request head, answer, history, slow writes, pings, goodbye | park; poll(2) while its peer is slow | unpark, `shutdown(SHUT_RD)` |
 //! | `publisher-N`, one a broker | the same, in MQTT | poll(2) | its bell, an eventfd |
-//! | `rtc`, and one for each data channel (feature `webrtc`) | datagrams; what a stream is sent into its data channel | poll(2) | an eventfd |
-//! | feeders, one an origin (`upstream-N`, …) | append what comes to a spool | poll(2) | the bell, an eventfd |
+//! | `rtc`, and an `rtc peer` for each data channel (feature `webrtc`) | datagrams; what a stream is sent into its data channel | poll(2) | an eventfd |
+//! | feeders, one an origin (`feeder stdin`, `upstream-N`, …) | append what comes to a spool | poll(2) | the bell, an eventfd |
 //!
 //! Three kinds of thread live for a moment: `opener-N` opens a client's stream on a stack that an idle client need not
 //! keep, `filter` compiles a client's patterns on a large one, `resolver` looks up a broker's name.

@@ -126,6 +126,47 @@ fn a_module_imports_only_from_the_floors_below_it() {
     demand_none("imports from a floor above", &faults);
 }
 
+/// By the floors alone, `tail` might import `serve`.
+#[test]
+fn tail_and_serve_never_import_each_other() {
+    let mut faults = Vec::new();
+    for source in sources() {
+        let other = match source.module().as_str() {
+            "tail" => "serve",
+            "serve" => "tail",
+            _ => continue,
+        };
+        if names_after(&source.code().join("\n"), "crate::").contains(other) {
+            faults.push(format!("{} imports {other}", source.path.display()));
+        }
+    }
+    demand_none("the hub is between them", &faults);
+}
+
+/// What a newcomer is led through in `lib.rs` is where it says.
+#[test]
+fn the_map_names_modules_that_there_are() {
+    let text = fs::read_to_string(root().join("src/lib.rs")).expect("read lib.rs");
+    let (map, _) = text.split_once("# As a library").expect("its end");
+    let map = map.replace("//! ```text", "").replace("//! ```", "");
+    let mut faults = Vec::new();
+    for quoted in map.split('`').skip(1).step_by(2) {
+        let mut parts: Vec<&str> = quoted.split("::").collect();
+        // An item of a module.
+        if parts
+            .last()
+            .is_some_and(|last| last.starts_with(char::is_uppercase))
+        {
+            parts.pop();
+        }
+        let file = root().join("src").join(parts.join("/"));
+        if parts.len() > 1 && !file.is_dir() && !file.with_extension("rs").exists() {
+            faults.push(quoted.to_owned());
+        }
+    }
+    demand_none("no such module", &faults);
+}
+
 #[test]
 fn every_file_begins_with_what_it_owns() {
     let faults: Vec<_> = sources()
