@@ -9,7 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::hub::Hub;
 use crate::limits::HISTORY_FILES_MAX;
@@ -137,12 +137,8 @@ impl Row {
         };
         let born = oldest.file.metadata().and_then(|stat| stat.created()).ok();
         while let Some(last) = self.files.get(place + 1..).and_then(<[Sibling]>::last) {
-            let made = match last.compressed {
-                true => last.modified,
-                false => last.born(),
-            };
             let mut is_copy = |known: &Arc<Generation>| is_copy(last, known, pause);
-            if born.is_some_and(|born| made < born)
+            if born.is_some_and(|born| made(last) < born)
                 || !(held.iter().any(&mut is_copy) || is_empty(last, pause))
             {
                 break;
@@ -277,9 +273,22 @@ fn is_same_second(one: SystemTime, other: SystemTime) -> bool {
     nanoseconds(one) / 1_000_000_000 == nanoseconds(other) / 1_000_000_000
 }
 
+/// When its content came to be, at the latest: what is compressed keeps the second of its last line.
+fn made(sibling: &Sibling) -> SystemTime {
+    match sibling.compressed {
+        true => sibling.modified + Duration::from_secs(1),
+        false => sibling.born(),
+    }
+}
+
 /// Whether `sibling` holds what `known` begins with: a copy that was made while the file stayed (logrotate's `copy`), or its
-/// own compressed file. Its lines stand in the generation itself.
+/// own compressed file. Its lines stand in the generation itself. What was there before that file was made is no copy of it,
+/// but may hold the same header and no more.
 fn is_copy(sibling: &Sibling, known: &Generation, pause: Pause<'_>) -> bool {
+    let born = known.file.metadata().and_then(|stat| stat.created());
+    if born.is_ok_and(|born| made(sibling) < born) {
+        return false;
+    }
     let Some(file) = open(sibling, pause) else {
         return false;
     };
@@ -291,7 +300,6 @@ fn is_copy(sibling: &Sibling, known: &Generation, pause: Pause<'_>) -> bool {
 mod tests {
     use super::*;
     use crate::source::Origin;
-    use std::time::Duration;
 
     #[test]
     fn another_file_with_the_inode_of_one_that_is_gone_is_not_that_one() {

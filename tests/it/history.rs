@@ -198,6 +198,34 @@ fn a_copy_of_what_was_rotated_later_is_no_history_beside_it() {
 }
 
 #[test]
+fn a_rotated_file_that_the_current_one_begins_like_is_history() {
+    // What is compressed may keep no more than the second of its last line.
+    for (ending, apart) in [("", 0), (".gz", 1)] {
+        let logs = Logs::new();
+        let log = logs.path("a.log");
+        append(&log, "# a header\n");
+        let rotated = logs.path("a.log.1");
+        fs::rename(&log, &rotated).expect("rename");
+        let time = |time: std::io::Result<SystemTime>| time.expect("a time");
+        let rotated_at = rotated.metadata().expect("it is there");
+        let is_later = wait_until(DEADLINE, || {
+            let _ = fs::remove_file(&log);
+            append(&log, "# a header\n1\n");
+            let born = log.metadata().expect("it is there").created();
+            time(born) > time(rotated_at.modified()) + Duration::from_secs(apart)
+        });
+        assert!(is_later, "the clock stands");
+        if !ending.is_empty() {
+            gzip(&rotated);
+        }
+        let daemon = Daemon::follow(&[&log]);
+        let header = "# a header".to_owned();
+        let want = [header.clone(), header, "1".to_owned()];
+        assert_eq!(lines(&daemon, "lines=20"), want, "{ending}");
+    }
+}
+
+#[test]
 fn of_copies_that_have_outlived_their_file_the_longest_is_history() {
     let logs = Logs::new();
     let log = logs.path("a.log");
