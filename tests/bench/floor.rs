@@ -3,11 +3,13 @@
 //! One thread waits on inotify, reads what has come, and writes it as ready WebSocket frames to each socket in
 //! turn: one write a read and client. No queues, no history, no ids, no care for slow or silent peers; the
 //! clients are all there before the first line. With a wait before each read, several lines share a write.
+//! Whoever comes after them is sent the whole file as it stands, by a thread that reads and writes flat out: what
+//! that does to the live lines is the machine's part of what history does to them.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -30,6 +32,8 @@ pub(crate) fn run(path: &Path, clients: usize, wait: Duration) {
     eprintln!("listening on http://{address}");
 
     let mut peers: Vec<TcpStream> = (0..clients).map(|_| accept(&listener)).collect();
+    let path = path.to_owned();
+    thread::spawn(move || send_histories(&listener, &path));
     let mut events = [0; 4096];
     let mut bytes = vec![0; READ_BYTES];
     let mut fragment = Vec::new();
@@ -53,28 +57,57 @@ pub(crate) fn run(path: &Path, clients: usize, wait: Duration) {
     }
 }
 
+/// Sends all that the file holds to one peer after the other.
+fn send_histories(listener: &TcpListener, path: &PathBuf) {
+    let mut bytes = vec![0; READ_BYTES];
+    loop {
+        let (mut peer, _) = listener.accept().expect("accept");
+        read_head(&peer);
+        let mut file = File::open(path).expect("open the followed file");
+        // A peer that has left is the load generator's to notice.
+        let _ = send_history(&mut peer, &mut file, &mut bytes);
+    }
+}
+
+fn send_history(peer: &mut TcpStream, file: &mut File, bytes: &mut [u8]) -> io::Result<()> {
+    peer.write_all(b"HTTP/1.0 200 OK\r\n\r\n")?;
+    loop {
+        match file.read(bytes)? {
+            0 => return Ok(()),
+            count => peer.write_all(&bytes[..count])?,
+        }
+    }
+}
+
 fn accept(listener: &TcpListener) -> TcpStream {
     let (mut peer, _) = listener.accept().expect("accept");
     peer.set_nodelay(true).expect("TCP_NODELAY");
+    let key = read_head(&peer);
+    let answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Accept: {}\r\n\r\n",
+        derive_accept_key(key.as_bytes())
+    );
+    peer.write_all(answer.as_bytes())
+        .expect("answer the handshake");
+    peer
+}
+
+/// Reads the request's head; its key, where it has one.
+fn read_head(peer: &TcpStream) -> String {
     let mut key = String::new();
-    for line in BufReader::new(&peer).lines() {
+    for line in BufReader::new(peer).lines() {
         let line = line.expect("read the request head");
         if line.is_empty() {
             break;
         }
         if let Some((name, value)) = line.split_once(": ") {
             if name.eq_ignore_ascii_case("Sec-WebSocket-Key") {
-                key = derive_accept_key(value.as_bytes());
+                value.clone_into(&mut key);
             }
         }
     }
-    let answer = format!(
-        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Accept: {key}\r\n\r\n"
-    );
-    peer.write_all(answer.as_bytes())
-        .expect("answer the handshake");
-    peer
+    key
 }
 
 /// Makes a text frame of each whole line; what follows the last one waits in `fragment`.

@@ -2,6 +2,7 @@
 
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::thread;
+use std::time::Duration;
 
 use crate::compare::median;
 use crate::line::{LineForm, Stored};
@@ -17,6 +18,11 @@ use crate::writer::{self, Pace};
 const HISTORY_BYTES: u64 = 1_000_000_000;
 const HISTORY_LINES: u64 = HISTORY_BYTES / LINE_BYTES as u64;
 
+const LIVE_CLIENTS: usize = 10;
+
+/// How much later live lines may come, while somebody reads history.
+const LATER_MAX: f64 = 1.2;
+
 const HUGE_BYTES: u64 = 10_000_000_000;
 const HUGE_TAIL_LINES: u64 = 1_000;
 
@@ -26,7 +32,8 @@ pub(super) fn run(session: &mut Session) {
     last_lines(session);
 }
 
-/// One client reads a gigabyte of history, while others get live lines that must not come later for it.
+/// One client reads a gigabyte of history again and again, while others get live lines that must not come later for it.
+/// Of a floor that sends as much meanwhile, live lines come later, too: on two cores, that is the machine's part.
 fn catching_up(session: &mut Session) {
     let mut log = Log::new();
     let form = LineForm {
@@ -34,81 +41,182 @@ fn catching_up(session: &mut Session) {
         stored: Stored::Plain,
     };
     writer::append(&mut log.file, form, 0, HISTORY_LINES, Pace::FlatOut);
-    let subject = Subject::daemon("");
-    let server = subject
-        .start(std::slice::from_ref(&log.path), 0)
-        .expect("the daemon starts");
     let mut next = HISTORY_LINES;
-    let mut table = Table::new(
-        "Catching up with 1 GB, 10 live clients x 200 lines/s",
-        &["", "GB/s", "CPU s a GB", "p50 us live", "p99 us live"],
-    );
-    let quiet = live(session, &subject, &server, &mut log, &mut next, || ());
-    let cell = |number| value(number, Aim::None);
-    let nobody = ["nobody catches up".to_owned(), String::new(), String::new()];
-    let latencies = |tally: &Tally| {
-        [
-            cell(tally.p50_ns as f64 / 1e3),
-            cell(tally.p99_ns as f64 / 1e3),
-        ]
-    };
-    table.row(nobody.into_iter().chain(latencies(&quiet)).collect());
-    for (target, wire) in [
-        ("/ws?lines=all", Wire::WsText),
-        ("/stream?lines=all", Wire::Http),
-    ] {
-        let spec = LoadSpec {
-            target: target.to_owned(),
-            wire,
-            lines: HISTORY_LINES,
-            ..Shape::paced(1, 1.0, 0.0).load(&subject, &server)
-        };
-        let mut caught_up = Err(String::new());
-        let pids = server.pids();
-        let cpu_before = process::cpu(&pids);
-        let live = live(session, &subject, &server, &mut log, &mut next, || {
-            caught_up = LoadProcess::start(&spec).map(|mut load| load.live());
-        });
-        let cpu = process::cpu(&pids).saturating_sub(cpu_before);
-        match caught_up {
-            Err(refusal) => table.row(vec![target.to_owned(), format!("not there ({refusal})")]),
-            Ok(tally) => {
-                let shape = Shape::flat_out(1, HISTORY_LINES);
-                session.note_faults(&subject, &shape, (tally.lost, tally.again));
-                let rate = HISTORY_BYTES as f64 / 1e9 / tally.took.as_secs_f64();
-                let aim = if rate >= 1.0 {
-                    " met >= 1"
-                } else {
-                    " MISSED >= 1"
-                };
-                let first = [target.to_owned(), cell(rate) + aim, cell(cpu.as_secs_f64())];
-                table.row(first.into_iter().chain(latencies(&live)).collect());
-            }
+    let floor = Subject::floor();
+    let daemon = Subject::daemon("");
+    let contents = [
+        ("floor", &floor, "/", Wire::Http),
+        ("/ws?lines=all", &daemon, "/ws?lines=all", Wire::WsText),
+        (
+            "/stream?lines=all",
+            &daemon,
+            "/stream?lines=all",
+            Wire::Http,
+        ),
+    ];
+    let mut all: Vec<Rounds> = contents.iter().map(|_| Rounds::default()).collect();
+    for _ in 0..session.repeats {
+        for ((_, subject, target, wire), rounds) in contents.iter().zip(&mut all) {
+            let history = History {
+                target,
+                wire: *wire,
+                lines: HISTORY_LINES,
+                before_each: &|| (),
+            };
+            rounds.add(session, subject, &mut log, &mut next, &history);
         }
+    }
+    let mut table = Table::new(
+        "Catching up with 1 GB, again and again, 10 live clients x 200 lines/s",
+        &[
+            "",
+            "GB/s",
+            "CPU s a GB",
+            "p50 us live",
+            "p99 us live",
+            "times quiet",
+            "times the floor's",
+        ],
+    );
+    for ((name, subject, ..), rounds) in contents.iter().zip(&all) {
+        let is_floor = subject.name == floor.name;
+        let rate_aim = (!is_floor).then_some(1.0);
+        let mut row = vec![(*name).to_owned()];
+        row.extend(rounds.costs(rate_aim));
+        row.push(value(median(rounds.busy_p50_us.clone()), Aim::None));
+        row.push(value(median(rounds.busy_p99_us.clone()), Aim::None));
+        row.push(rounds.times_quiet());
+        if !is_floor {
+            let pairs = rounds.busy_p99_us.iter().zip(&all[0].busy_p99_us);
+            let times = median(pairs.map(|(ours, floor)| ours / floor).collect());
+            row.push(value(times, Aim::Value(LATER_MAX)));
+        }
+        table.row(row);
     }
     table.print();
 }
 
-/// Live lines to ten clients, while `meanwhile` goes on; at least two seconds of them.
-pub(super) fn live(
+/// Which history is read while others get live lines.
+pub(super) struct History<'a> {
+    pub(super) target: &'a str,
+    pub(super) wire: Wire,
+    pub(super) lines: u64,
+    /// What is done before each read.
+    pub(super) before_each: &'a dyn Fn(),
+}
+
+/// Live lines without and with a reader of history, in turn: what else the machine does is another thing from minute to
+/// minute.
+#[derive(Default)]
+pub(super) struct Rounds {
+    quiet_p99_us: Vec<f64>,
+    pub(super) busy_p50_us: Vec<f64>,
+    pub(super) busy_p99_us: Vec<f64>,
+    gb_a_s: Vec<f64>,
+    cpu_s_a_gb: Vec<f64>,
+    pub(super) peak_kib: u64,
+}
+
+impl Rounds {
+    /// One more round.
+    pub(super) fn add(
+        &mut self,
+        session: &mut Session,
+        subject: &Subject,
+        log: &mut Log,
+        next: &mut u64,
+        history: &History<'_>,
+    ) {
+        let gigabytes = history.lines as f64 * LINE_BYTES as f64 / 1e9;
+        let files = std::slice::from_ref(&log.path).to_vec();
+        let start = || subject.start(&files, LIVE_CLIENTS).expect("it starts");
+        let server = start();
+        let quiet = live(session, subject, &server, log, next, |_| ());
+        drop(server);
+        let server = start();
+        let pids = server.pids();
+        let spec = LoadSpec {
+            target: history.target.to_owned(),
+            wire: history.wire,
+            lines: history.lines,
+            ..Shape::paced(1, 1.0, 0.0).load(subject, &server)
+        };
+        let mut tallies = Vec::new();
+        let mut cpu = Duration::ZERO;
+        let busy = live(session, subject, &server, log, next, |is_over| {
+            while !is_over() {
+                (history.before_each)();
+                let cpu_before = process::cpu(&pids);
+                tallies.push(LoadProcess::start(&spec).map(|mut load| load.live()));
+                cpu += process::cpu(&pids).saturating_sub(cpu_before);
+            }
+        });
+        self.cpu_s_a_gb
+            .push(cpu.as_secs_f64() / (tallies.len() as f64 * gigabytes));
+        for tally in tallies {
+            match tally {
+                Err(refusal) => session.fault(format!("{}: {refusal}", history.target)),
+                Ok(tally) => {
+                    let shape = Shape::flat_out(1, history.lines);
+                    session.note_faults(subject, &shape, (tally.lost, tally.again));
+                    self.gb_a_s.push(gigabytes / tally.took.as_secs_f64());
+                }
+            }
+        }
+        self.quiet_p99_us.push(quiet.p99_ns as f64 / 1e3);
+        self.busy_p50_us.push(busy.p50_ns as f64 / 1e3);
+        self.busy_p99_us.push(busy.p99_ns as f64 / 1e3);
+        self.peak_kib = self.peak_kib.max(process::peak_kib(&pids));
+    }
+
+    /// How fast history was read, and what that cost.
+    pub(super) fn costs(&self, rate_aim: Option<f64>) -> [String; 2] {
+        let rate = median(self.gb_a_s.clone());
+        let verdict = match rate_aim {
+            None => String::new(),
+            Some(aim) if rate >= aim => format!(" met >= {aim}"),
+            Some(aim) => format!(" MISSED >= {aim}"),
+        };
+        [
+            value(rate, Aim::None) + &verdict,
+            value(median(self.cpu_s_a_gb.clone()), Aim::None),
+        ]
+    }
+
+    /// How much later the live lines came that come late, against the quiet half of each round.
+    pub(super) fn times_quiet(&self) -> String {
+        let pairs = self.busy_p99_us.iter().zip(&self.quiet_p99_us);
+        let times = pairs.map(|(busy, quiet)| busy / quiet).collect();
+        value(median(times), Aim::Value(LATER_MAX))
+    }
+}
+
+/// Live lines to ten clients, while `meanwhile` goes on, which is told whether all are written; at least two seconds of
+/// them.
+fn live(
     session: &mut Session,
     subject: &Subject,
     server: &Server,
     log: &mut Log,
     next: &mut u64,
-    meanwhile: impl FnOnce(),
+    meanwhile: impl FnOnce(&dyn Fn() -> bool),
 ) -> Tally {
-    let shape = Shape::paced(10, 200.0, session.seconds(2.0));
+    let shape = Shape::paced(LIVE_CLIENTS, 200.0, session.seconds(2.0));
+    let target = match subject.target() {
+        "/" => "/",
+        _ => "/ws?lines=0",
+    };
     let spec = LoadSpec {
-        target: "/ws?lines=0".to_owned(),
+        target: target.to_owned(),
         first: *next,
         ..shape.load(subject, server)
     };
     let mut load = LoadProcess::start(&spec).expect("live clients are not refused");
     process::settle(&server.pids());
     thread::scope(|scope| {
-        scope.spawn(|| writer::append(&mut log.file, spec.form, *next, spec.lines, shape.pace));
-        meanwhile();
+        let writer =
+            scope.spawn(|| writer::append(&mut log.file, spec.form, *next, spec.lines, shape.pace));
+        meanwhile(&|| writer.is_finished());
     });
     *next += spec.lines;
     let tally = load.live();
