@@ -12,7 +12,7 @@
 
 mod watch;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
@@ -76,6 +76,8 @@ pub(super) struct Watches {
     /// None where the kernel gave none: everything is polled.
     inotify: Option<Inotify>,
     by_id: HashMap<i32, Watch>,
+    /// Those of files that somebody has done with.
+    sealed: BTreeSet<i32>,
     /// Files of followed names that are being moved, by the number of the rename, and after how many whole drains it began.
     flying: HashMap<u32, (u64, Vec<Flying>)>,
     /// All events were taken that had come when they were last asked for.
@@ -127,6 +129,7 @@ impl Watches {
         Watches {
             inotify,
             by_id: HashMap::new(),
+            sealed: BTreeSet::new(),
             flying: HashMap::new(),
             is_drained: true,
             whole_drains: 0,
@@ -159,9 +162,17 @@ impl Watches {
 
     fn add(&mut self, user: User, path: &Path, mask: WatchMask) -> Option<i32> {
         let inotify = self.inotify.as_mut()?;
-        match inotify.watches().add(path, mask) {
+        let mut added = inotify.watches().add(path, mask);
+        let is_full = |e: &io::Error| e.raw_os_error() == Some(Errno::ENOSPC as i32);
+        if added.as_ref().is_err_and(is_full) && self.give_up_sealed() {
+            added = self.inotify.as_mut()?.watches().add(path, mask);
+        }
+        match added {
             Ok(descriptor) => {
                 let id = descriptor.get_watch_descriptor_id();
+                if matches!(user, User::Sealed(_)) {
+                    self.sealed.insert(id);
+                }
                 let watch = self
                     .by_id
                     .entry(id)
@@ -172,6 +183,28 @@ impl Watches {
             Err(e) => {
                 self.refused(&e);
                 None
+            }
+        }
+    }
+
+    /// Gives the oldest watch back that is only on a file which its followers have done with; whether there was one. What a
+    /// laggard writes there is then seen by the last look at it.
+    fn give_up_sealed(&mut self) -> bool {
+        while let Some(id) = self.sealed.pop_first() {
+            if self.by_id.get(&id).is_some_and(Watch::is_of_sealed) {
+                self.remove(id);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn remove(&mut self, id: i32) {
+        self.sealed.remove(&id);
+        if let Some(watch) = self.by_id.remove(&id) {
+            if let Some(inotify) = &mut self.inotify {
+                // It may be gone with its inode already (EINVAL).
+                let _ = inotify.watches().remove(watch.descriptor);
             }
         }
     }
@@ -194,12 +227,7 @@ impl Watches {
         };
         watch.remove(user);
         if watch.is_unused() {
-            if let Some(watch) = self.by_id.remove(&id) {
-                if let Some(inotify) = &mut self.inotify {
-                    // It may be gone with its inode already (EINVAL).
-                    let _ = inotify.watches().remove(watch.descriptor);
-                }
-            }
+            self.remove(id);
         }
     }
 
@@ -299,6 +327,7 @@ impl Watches {
             }
             if event.mask.contains(EventMask::IGNORED) {
                 self.by_id.remove(&id);
+                self.sealed.remove(&id);
             }
             return;
         };
@@ -340,4 +369,29 @@ pub(super) enum Place {
     OfAnother,
     /// The directory is not watched any more.
     Unknown,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_watch_of_a_file_that_is_done_with_makes_room() {
+        let mut watches = Watches::new(false);
+        let files = [(); 3].map(|()| tempfile::NamedTempFile::new().expect("a file"));
+        let mut watch = |user, at: usize| {
+            let file = &files[at];
+            let id = watches.file(user, file.as_file(), file.path());
+            id.expect("a watch")
+        };
+        let held = watch(User::File(0), 0);
+        assert_eq!(watch(User::Sealed(1), 0), held, "the same file");
+        let older = watch(User::Sealed(0), 1);
+        let younger = watch(User::Sealed(0), 2);
+        assert!(watches.give_up_sealed());
+        assert!(!watches.by_id.contains_key(&older));
+        watches.release(younger, &User::Sealed(0));
+        assert!(!watches.give_up_sealed(), "the other one is held");
+        assert!(watches.by_id.contains_key(&held));
+    }
 }

@@ -129,8 +129,12 @@ impl Watch {
     }
 
     pub(super) fn is_unused(&self) -> bool {
+        self.sealed.is_empty() && self.is_of_sealed()
+    }
+
+    /// Nobody uses it but those who have done with the file, if they do.
+    pub(super) fn is_of_sealed(&self) -> bool {
         self.files.is_empty()
-            && self.sealed.is_empty()
             && self.names.is_empty()
             && self.components.is_empty()
             && self.containers.is_empty()
