@@ -209,8 +209,8 @@ impl Feeders {
         let mut keys = Vec::new();
         for (number, (host, url)) in hosts.into_iter().enumerate() {
             let upstream = Upstream::open(Arc::clone(&shared), host, url, number)?;
-            keys.push(upstream.keys());
-            self.spools.extend(upstream.spools());
+            keys.push(upstream.files.key().to_owned());
+            self.spools.extend(upstream.files.all());
             self.add(upstream);
         }
         Ok(keys)
@@ -235,13 +235,14 @@ impl Feeders {
                 credentials.cloned(),
                 keys.len(),
             )?;
-            if keys.contains(&broker.keys()) {
+            let key = broker.files.key().to_owned();
+            if keys.contains(&key) {
                 return Err(StartError::Usage(format!(
                     "{url} is given twice: leave one out"
                 )));
             }
-            keys.push(broker.keys());
-            self.spools.extend(broker.spools());
+            keys.push(key);
+            self.spools.extend(broker.files.all());
             self.add(broker);
         }
         Ok(keys)

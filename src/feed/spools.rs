@@ -10,6 +10,7 @@ use std::time::Instant;
 use crate::error::StartError;
 use crate::hub::{Hub, Notice, Spooled};
 use crate::limits::{UPSTREAM_FILES_MAX, UPSTREAM_GONE, UPSTREAM_NAME_BYTES};
+use crate::outward::Reach;
 use crate::source::{EventKind, Origin};
 
 use super::spool::Spool;
@@ -122,6 +123,14 @@ impl<F: Fed> Spools<F> {
             if is_one_of(name) {
                 fed.spool().tell(kind.clone());
             }
+        }
+    }
+
+    /// The origin can't be reached: told to all files, where that is news.
+    pub(super) fn is_away(&self, reach: &mut Reach, reason: &str, is_refusal: bool) {
+        if reach.is_away(reason, is_refusal) {
+            let reason = reason.to_owned().into();
+            self.tell(&EventKind::Away { reason }, |_| true);
         }
     }
 

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use crate::config::url::HttpUrl;
 use crate::error::StartError;
-use crate::hub::Spooled;
 use crate::limits::{
     UPSTREAM_FILES_MAX, UPSTREAM_FIRST_LINES, UPSTREAM_FIRST_WAIT, UPSTREAM_NOTE_BYTES,
     UPSTREAM_NOTE_EVERY, UPSTREAM_PENDING_BYTES,
@@ -48,7 +47,7 @@ pub(super) struct Upstream {
     host: String,
     url: HttpUrl,
     way: Way,
-    files: Spools<File>,
+    pub(super) files: Spools<File>,
     /// Its number among the upstreams.
     number: usize,
     reach: Reach,
@@ -57,7 +56,7 @@ pub(super) struct Upstream {
 }
 
 /// One file of the other.
-struct File {
+pub(super) struct File {
     spool: Spool,
     /// The id of the place up to which the spool holds everything.
     id: Option<String>,
@@ -101,16 +100,6 @@ impl Upstream {
             host,
             url,
         })
-    }
-
-    /// The beginning of the keys of all its spools.
-    pub(super) fn keys(&self) -> String {
-        self.files.key().to_owned()
-    }
-
-    /// The spools that there are.
-    pub(super) fn spools(&self) -> Vec<Spooled> {
-        self.files.all()
     }
 
     /// One connection: asks, and takes what comes. Ends without trouble where it is to be asked anew.
@@ -227,16 +216,6 @@ impl Upstream {
         let following = || format!("following {} as {}/…", self.url, self.host);
         if self.reach.is_back(following) {
             self.files.tell(&EventKind::Back, |_| true);
-        }
-    }
-
-    /// Tells once that it can't be reached, and again where the reason is another.
-    fn is_away(&mut self, trouble: &Trouble) {
-        self.shared.counts.is_up(self.number, false);
-        let reason = trouble.to_string();
-        if self.reach.is_away(&reason, trouble.is_refusal()) {
-            let reason = reason.into();
-            self.files.tell(&EventKind::Away { reason }, |_| true);
         }
     }
 }
@@ -362,7 +341,9 @@ impl Feeder for Upstream {
             let Err(trouble) = ended else {
                 continue;
             };
-            self.is_away(&trouble);
+            self.shared.counts.is_up(self.number, false);
+            let (reach, reason) = (&mut self.reach, trouble.to_string());
+            self.files.is_away(reach, &reason, trouble.is_refusal());
             first.is_fed();
             if !self.reach.rest(bell) {
                 return;

@@ -13,7 +13,7 @@ use crate::upstream::message::Message;
 use super::taken::{Taken, Verdict};
 
 /// The spool of one file.
-pub(super) struct File {
+pub(in crate::feed) struct File {
     spool: Spool,
     /// What the spool holds of it.
     taken: Taken,

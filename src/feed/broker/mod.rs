@@ -19,7 +19,6 @@ use std::time::Instant;
 
 use crate::config::broker_url::BrokerUrl;
 use crate::error::StartError;
-use crate::hub::Spooled;
 use crate::limits::{
     BROKER_SESSION_SECONDS, KEEP_ALIVE_SECONDS, PIPE_READ_BYTES, UPSTREAM_FILES_MAX,
 };
@@ -51,7 +50,7 @@ pub(super) struct Broker {
     client: String,
     version: Version,
     /// By `HOSTNAME/NAME`.
-    files: Spools<File>,
+    pub(super) files: Spools<File>,
     /// Hosts whose publisher is not there.
     offline: HashSet<String>,
     /// Topics that were complained of.
@@ -94,16 +93,6 @@ impl Broker {
             number,
             url,
         })
-    }
-
-    /// The beginning of the keys of all its spools.
-    pub(super) fn keys(&self) -> String {
-        self.files.key().to_owned()
-    }
-
-    /// The spools that there are.
-    pub(super) fn spools(&self) -> Vec<Spooled> {
-        self.files.all()
     }
 
     /// One connection, until it ends.
@@ -249,14 +238,6 @@ impl Broker {
             self.files.tell(&EventKind::Back, is_there);
         }
     }
-
-    fn is_away(&mut self, trouble: &Trouble) {
-        let reason = trouble.to_string();
-        if self.reach.is_away(&reason, trouble.is_refusal()) {
-            let reason = reason.into();
-            self.files.tell(&EventKind::Away { reason }, |_| true);
-        }
-    }
 }
 
 /// The name by which the broker knows our session: made once, and kept beside the spools.
@@ -282,7 +263,10 @@ impl Feeder for Broker {
             let ended = mqtt::in_its_version(&mut version, bell, talk);
             self.version = version;
             match ended {
-                Err(trouble) if !bell.is_stopping() => self.is_away(&trouble),
+                Err(trouble) if !bell.is_stopping() => {
+                    let (reach, reason) = (&mut self.reach, trouble.to_string());
+                    self.files.is_away(reach, &reason, trouble.is_refusal());
+                }
                 _ => return,
             }
             first.is_fed();

@@ -107,11 +107,6 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// The number of its connection.
-    pub fn number(&self) -> u64 {
-        self.peer.visitor.number
-    }
-
     /// Runs it to its end, goodbye included. Blocks for as long as the client stays.
     pub fn run(&mut self) -> Ended {
         let ended = loop {
