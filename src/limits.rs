@@ -642,6 +642,10 @@ pub const CLIENT_STACK_BYTES: usize = 128 * 1024;
 /// or glibc would hand the one out, with all its touched pages, where the other is wanted.
 pub const OPENING_STACK_BYTES: usize = 5 * CLIENT_STACK_BYTES;
 
+/// Reads that a stream begins with on the stack that it is opened on: what most ask for, the last lines, is one of them, with an
+/// event before and a look behind it. Who wants more has a second thread for so long.
+pub const OPENING_READS: u32 = 64;
+
 /// Connections that are not (yet) streams: heads that are being read, answers that are being sent. Beyond it the oldest
 /// that keeps us waiting goes first; where none does, nobody is let in until there is room.
 pub const HEADS_MAX: usize = 256;

@@ -13,7 +13,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::hub::{Hub, Subscriber};
-use crate::limits::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNKS_BYTES, SHELF_RUN_BYTES, STALL_HOLD};
+use crate::limits::{
+    CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNKS_BYTES, OPENING_READS, SHELF_RUN_BYTES, STALL_HOLD,
+};
 use crate::reader::life::{Happening, State};
 use crate::reader::{Next, Subscription};
 use crate::source::{Kind, Segment};
@@ -107,11 +109,19 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// Runs it to its end, goodbye included. Blocks for as long as the client stays.
-    pub fn run(&mut self) -> Ended {
+    /// Reads and sends what it begins with, as far as its peer takes that at once. To be done on the stack that it is opened
+    /// on: reading takes more of a stack than all that a client does who keeps up.
+    pub fn begins(&mut self) -> Result<(), Ended> {
+        self.catch_up(Some(OPENING_READS))
+    }
+
+    /// Runs it to its end, goodbye included, after it has `begun`. Blocks for as long as the client stays.
+    pub fn run(&mut self, begun: Result<(), Ended>) -> Ended {
+        let mut so_far = begun;
         let ended = loop {
-            if let Err(ended) = self.catch_up().and_then(|()| self.live()) {
-                break ended;
+            match so_far.and_then(|()| self.live()) {
+                Ok(()) => so_far = self.catch_up(None),
+                Err(ended) => break ended,
             }
         };
         self.say_goodbye(ended);
@@ -121,15 +131,19 @@ impl<'a> Stream<'a> {
 
     // -- reading the file
 
-    /// Reads and sends until the live edge is reached and the queue begins there.
+    /// Reads and sends until the live edge is reached and the queue begins there; with `most`, after so many reads, or where
+    /// its peer has to be waited for, it stops before that.
     #[inline(never)]
-    fn catch_up(&mut self) -> Result<(), Ended> {
+    fn catch_up(&mut self, most: Option<u32>) -> Result<(), Ended> {
         let shared = self.shared;
         let behind = self.behind_bytes();
         shared.streams.falls_behind(&self.peer, behind);
-        self.send()?;
+        let mut left = most;
         let gives_way = GivesWay::from_now();
         loop {
+            if !self.sends(left.as_mut())? {
+                return Ok(());
+            }
             gives_way.now_and_then();
             self.attend()?;
             if self.follow && self.deaf && !self.peer.visitor.may_half_close() {
@@ -186,8 +200,19 @@ impl<'a> Stream<'a> {
                 self.carry()?;
             }
             drop(turn);
-            self.send()?;
         }
+    }
+
+    /// Sends what the link holds of its own, between two reads; false where no more is to be read now, since there are none
+    /// `left` or its peer takes no more.
+    fn sends(&mut self, left: Option<&mut u32>) -> Result<bool, Ended> {
+        let Some(left) = left else {
+            return self.send().map(|()| true);
+        };
+        let is_out = self.carry()? != Carried::Blocked;
+        let may_read = is_out && *left > 0;
+        *left = left.saturating_sub(1);
+        Ok(may_read)
     }
 
     /// Takes along more lines behind the chunk that was read last, `most` bytes: where many read, chunks are small, and a

@@ -60,11 +60,15 @@ impl Client<'_> {
         self.follow(Client::open_plain);
     }
 
-    /// Opens a stream and runs it. It is opened on a stack of its own, since an idle client holds, for as long as it
+    /// Opens a stream and runs it. It is opened on a stack of its own, and reads its history there, since an idle client holds, for as long as it
     /// stays, every page of its stack that was ever touched, and what the allocator keeps for its thread: with one stack
     /// for both it would be a half more.
     fn follow<'a>(&'a self, open: fn(&'a Self) -> Option<Box<Opening<'a>>>) {
-        let begin = || open(self).and_then(|opening| self.begin(opening));
+        let begin = || {
+            let mut stream = open(self).and_then(|opening| self.begin(opening))?;
+            let begun = stream.begins();
+            Some((stream, begun))
+        };
         let opened = thread::scope(|scope| {
             let name = format!("opener-{}", self.visitor.number);
             let builder = thread::Builder::new().name(name);
@@ -76,7 +80,7 @@ impl Client<'_> {
             }
         });
         match opened {
-            Ok(Some(mut stream)) => drop(stream.run()),
+            Ok(Some((mut stream, begun))) => drop(stream.run(begun)),
             Ok(None) => {}
             Err(panic) => std::panic::resume_unwind(panic),
         }
