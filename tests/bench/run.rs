@@ -73,6 +73,7 @@ impl Shape {
             clients: self.clients,
             stalled: self.stalled,
             halts: None,
+            skims: false,
             first: 0,
             lines: self.lines,
             form: self.form(),

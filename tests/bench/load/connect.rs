@@ -54,6 +54,17 @@ impl Connection {
         tally.bytes += count as u64;
         self.next >= self.end
     }
+
+    /// Where it skims: whether the last that has come is the last line that it is to read.
+    pub(super) fn skims_to_the_end(&mut self, spec: &LoadSpec, tally: &mut Tally) -> bool {
+        let last = self.reader.skimmed(spec.form);
+        let has_all = !self.done && last.is_some_and(|last| last + 1 == self.end);
+        if has_all {
+            tally.delivered += self.end - self.next;
+            self.next = self.end;
+        }
+        has_all
+    }
 }
 
 /// Connects all clients, the ones that will stall last. An answer that is not a stream is an error.
@@ -129,7 +140,8 @@ fn begin(
     }
     let chunked = answer.contains("transfer-encoding: chunked");
     stream.set_nonblocking(true).expect("a non-blocking socket");
-    let reader = Reader::new(spec.wire, chunked, &head[end..]);
+    let skims = spec.skims && index > 0;
+    let reader = Reader::new(spec.wire, chunked, skims, &head[end..]);
     Ok(Connection {
         stream,
         reader,

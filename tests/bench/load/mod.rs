@@ -26,6 +26,8 @@ use connect::{Connection, connect_all};
 const READ_BYTES: usize = 256 * 1024;
 /// A run in which nothing arrives for so long is over.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
+/// Clients that skim look for the last line when nothing has come for so long.
+const LOOK: Duration = Duration::from_millis(100);
 const EVENTS: usize = 512;
 
 /// Runs the whole life of the load generator.
@@ -77,6 +79,7 @@ fn receive(spec: &LoadSpec, connections: &mut [Connection], began: Instant) -> T
     let mut buffer = vec![0; READ_BYTES + wire::CARRY_BYTES_MAX];
     let mut events = [EpollEvent::empty(); EVENTS];
     let mut open = connections.len();
+    let mut silence = Silence::default();
     for connection in connections.iter_mut() {
         // What came in one piece with the answer's head.
         if spec.lines > 0 && connection.take(0, &mut buffer, spec, &mut tally) {
@@ -84,10 +87,22 @@ fn receive(spec: &LoadSpec, connections: &mut [Connection], began: Instant) -> T
         }
     }
     while open > 0 && spec.lines > 0 {
-        let silence_ms = u16::try_from(SILENCE_MAX.as_millis()).unwrap_or(u16::MAX);
-        let count = match epoll.wait(&mut events, silence_ms) {
-            Ok(0) => break,
-            Ok(count) => count,
+        let wait = if spec.skims { LOOK } else { SILENCE_MAX };
+        let wait_ms = u16::try_from(wait.as_millis()).unwrap_or(u16::MAX);
+        let count = match epoll.wait(&mut events, wait_ms) {
+            Ok(0) if !spec.skims || silence.lasts() => break,
+            Ok(0) => {
+                for connection in connections.iter_mut() {
+                    if connection.skims_to_the_end(spec, &mut tally) {
+                        leave(&epoll, connection, &mut open);
+                    }
+                }
+                continue;
+            }
+            Ok(count) => {
+                silence.ends();
+                count
+            }
             Err(nix::errno::Errno::EINTR) => continue,
             Err(error) => panic!("wait for the server: {error}"),
         };
@@ -111,8 +126,31 @@ fn receive(spec: &LoadSpec, connections: &mut [Connection], began: Instant) -> T
     for connection in connections.iter() {
         tally.end(connection.next, connection.end);
     }
-    tally.took = began.elapsed();
+    tally.took = match silence.between {
+        Some((first, last)) if spec.skims => last - first,
+        _ => began.elapsed(),
+    };
     tally
+}
+
+/// When something came.
+#[derive(Default)]
+struct Silence {
+    /// First, and last.
+    between: Option<(Instant, Instant)>,
+}
+
+impl Silence {
+    fn ends(&mut self) {
+        let now = Instant::now();
+        let first = self.between.map_or(now, |(first, _)| first);
+        self.between = Some((first, now));
+    }
+
+    fn lasts(&self) -> bool {
+        self.between
+            .is_some_and(|(_, last)| last.elapsed() >= SILENCE_MAX)
+    }
 }
 
 fn leave(epoll: &Epoll, connection: &mut Connection, open: &mut usize) {

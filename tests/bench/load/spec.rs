@@ -34,6 +34,9 @@ pub(crate) struct LoadSpec {
     pub(crate) stalled: usize,
     /// Where every client joins and stops reading while the log grows.
     pub(crate) halts: Option<Halts>,
+    /// The first client alone inflates what it is sent. The others go from frame to frame, and look for the last line in
+    /// the last one: a hundred that inflate would cost more than what the server does.
+    pub(crate) skims: bool,
     /// Number of the first line that each client gets.
     pub(crate) first: u64,
     /// Lines that each client gets.
@@ -82,6 +85,7 @@ impl LoadSpec {
             self.stalled.to_string(),
             self.halts.map_or(0, |halts| halts.part_lines).to_string(),
             self.halts.map_or(0, |halts| halts.by_half).to_string(),
+            self.skims.to_string(),
             self.first.to_string(),
             self.lines.to_string(),
             self.form.line_bytes.to_string(),
@@ -98,12 +102,13 @@ impl LoadSpec {
             stalled,
             part_lines,
             by_half,
+            skims,
             first,
             lines,
             line_bytes,
         ] = args
         else {
-            panic!("ten arguments, got {args:?}");
+            panic!("eleven arguments, got {args:?}");
         };
         let wires = [
             Wire::WsText,
@@ -127,6 +132,7 @@ impl LoadSpec {
                 by_half: number(by_half),
             })
             .filter(|halts| halts.part_lines > 0),
+            skims: number(skims),
             first: number(first),
             lines: number(lines),
             form: LineForm {

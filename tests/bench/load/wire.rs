@@ -15,6 +15,9 @@ pub(super) const CARRY_BYTES_MAX: usize = 16 * 1024;
 /// A frame header at most: flags, length, eight bytes of extended length. A server masks nothing.
 const FRAME_HEADER_BYTES_MAX: usize = 10;
 
+/// What a deflated message ends with, and is not sent (RFC 7692, section 7.2.2).
+const FLUSH_END: [u8; 4] = [0, 0, 0xff, 0xff];
+
 /// The state of one client's byte stream.
 pub(super) struct Reader {
     wire: Wire,
@@ -29,10 +32,12 @@ pub(super) struct Reader {
     plain: Vec<u8>,
     /// Where the payload is deflated.
     decoder: Option<GzDecoder<Vec<u8>>>,
+    /// The payload of the last frame or chunk, where nothing else is looked at.
+    skimmed: Option<Vec<u8>>,
 }
 
 impl Reader {
-    pub(super) fn new(wire: Wire, chunked: bool, first: &[u8]) -> Reader {
+    pub(super) fn new(wire: Wire, chunked: bool, skims: bool, first: &[u8]) -> Reader {
         Reader {
             wire,
             chunked,
@@ -41,7 +46,24 @@ impl Reader {
             message: None,
             plain: Vec::new(),
             decoder: (wire == Wire::HttpGzip).then(|| GzDecoder::new(Vec::new())),
+            skimmed: skims.then(Vec::new),
         }
+    }
+
+    /// The number of the last line that came, where it does not look for lines. Each frame is deflated by itself.
+    pub(super) fn skimmed(&self, form: LineForm) -> Option<u64> {
+        let skimmed = self.skimmed.as_ref().filter(|_| self.left == 0)?;
+        let mut plain = DeflateDecoder::new(Vec::new());
+        let inflated = plain.write_all(skimmed);
+        let inflated = inflated.and_then(|()| plain.write_all(&FLUSH_END));
+        let inflated = inflated.and_then(|()| plain.flush());
+        let plain = match inflated {
+            Ok(()) => plain.get_ref(),
+            // A message that would not be smaller comes as it is.
+            Err(_) => skimmed,
+        };
+        let last = memchr::memrchr(MARK, plain)?;
+        Some(form.read(&plain[last..])?.0)
     }
 
     /// Where in the buffer the next read must begin.
@@ -115,23 +137,28 @@ impl Reader {
     }
 
     fn take_frames(&mut self, bytes: &[u8]) {
-        /// What a deflated message ends with, and is not sent (RFC 7692, section 7.2.2).
-        const FLUSH_END: [u8; 4] = [0, 0, 0xff, 0xff];
         let mut at = 0;
         while at < bytes.len() {
             if self.left == 0 {
                 let Some((_, header, payload)) = frame(&bytes[at..]) else {
                     break;
                 };
-                self.message = is_deflated(bytes[at]).then(|| DeflateDecoder::new(Vec::new()));
+                match &mut self.skimmed {
+                    Some(skimmed) => skimmed.clear(),
+                    None => {
+                        let is_deflated = is_deflated(bytes[at]);
+                        self.message = is_deflated.then(|| DeflateDecoder::new(Vec::new()));
+                    }
+                }
                 self.left = payload;
                 at += header;
             }
             let end = (at + self.left).min(bytes.len());
             self.left -= end - at;
-            match &mut self.message {
-                None => self.plain.extend_from_slice(&bytes[at..end]),
-                Some(message) => message.write_all(&bytes[at..end]).expect("deflated"),
+            match (&mut self.skimmed, &mut self.message) {
+                (Some(skimmed), _) => skimmed.extend_from_slice(&bytes[at..end]),
+                (None, None) => self.plain.extend_from_slice(&bytes[at..end]),
+                (None, Some(message)) => message.write_all(&bytes[at..end]).expect("deflated"),
             }
             at = end;
             if self.left > 0 {
@@ -166,12 +193,18 @@ impl Reader {
             let size = size.trim().split(';').next().unwrap_or_default().to_owned();
             let size = usize::from_str_radix(&size, 16).expect("the size of a chunk");
             self.left = size + ENDING_BYTES;
+            if let Some(skimmed) = &mut self.skimmed {
+                skimmed.clear();
+            }
             at += end + 1;
         }
         self.carry.extend_from_slice(&bytes[at..]);
     }
 
     fn take_payload(&mut self, payload: &[u8]) {
+        if let Some(skimmed) = &mut self.skimmed {
+            return skimmed.extend_from_slice(payload);
+        }
         let Some(decoder) = &mut self.decoder else {
             return self.plain.extend_from_slice(payload);
         };

@@ -1,5 +1,6 @@
 //! What is measured, by name.
 
+mod burst;
 mod delivery;
 mod formats;
 mod growth;
@@ -103,6 +104,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         "alike",
         "deflated clients, and clients with one filter, beside plain ones",
         together::alike,
+    ),
+    usual(
+        "burst",
+        "GB/s of lines flat out to 100 deflated clients",
+        burst::run,
     ),
     usual("stalled", "10 of 100 clients never read", hardship::stalled),
     usual(
