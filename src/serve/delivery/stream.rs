@@ -165,6 +165,9 @@ impl<'a> Stream<'a> {
                 reader.map(|reader| reader.cross_seams(&mut pause))
             });
             let mut turn = shared.turnstile.enter(lane, self.whom);
+            if turn.has_waited() {
+                gives_way.rested();
+            }
             let chunk = (CHUNKS_BYTES / shared.streams.catching_up().max(1))
                 .clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
             // A power of two: chunks of whatever size then end in places that those in the same place know, too.
@@ -190,14 +193,12 @@ impl<'a> Stream<'a> {
                 }
             };
             let sifted = self.sift(&segment, filter.as_ref(), &mut turn)?;
-            // Another one is in the same place. Who is alone in its place need not read what nobody else wants.
-            let is_of_many = segment.is_shared() && filter.is_none();
+            // Another one is in the same place. Who is alone in its place need not hold what nobody else wants.
+            let is_of_many = segment.is_shared();
+            let is_run = filter.is_none() && matches!(segment.kind, Kind::Lines(_));
             self.peer.link.lock().push_chunk(segment, &sifted);
-            if is_of_many {
-                self.take_run(chunk, SHELF_RUN_BYTES.saturating_sub(chunk));
-                // Nobody waits under it. Who has a turn is done with this much when the next one has it, so that all stay
-                // together, and only those who have one hold more than one chunk.
-                self.carry()?;
+            if is_run {
+                self.carry_run(chunk, is_of_many, &turn)?;
             }
             drop(turn);
         }
@@ -215,24 +216,55 @@ impl<'a> Stream<'a> {
         Ok(may_read)
     }
 
-    /// Takes along more lines behind the chunk that was read last, `most` bytes: where many read, chunks are small, and a
-    /// turn and a write for each would cost more than the chunk. What its peer does not take is let go of at once. It is
-    /// all of one file and nothing is told in between, so a peer that takes nothing can be cut down to the first frame.
-    fn take_run(&self, chunk_bytes: usize, most: usize) {
-        if !self.peer.link.lock().sends_shared() {
-            return;
+    /// Writes the chunk that was read last and more lines behind it, a run of them in all: where many read, chunks are
+    /// small, and a turn for each would cost more than the chunk. Whoever has a turn gets on by as much if its peer takes
+    /// it: were those who find nothing on the shelf slower than those who do, they would never find anything again.
+    ///
+    /// Chunks that many are sent go out with one write, and what a peer does not take of them is let go of at once; of
+    /// others there is only one at a time. It is all of one file and nothing is told in between, so a peer that takes
+    /// nothing can be cut down to the first frame.
+    fn carry_run(
+        &self,
+        chunk_bytes: usize,
+        is_of_many: bool,
+        turn: &Turn<'_>,
+    ) -> Result<(), Ended> {
+        let mut left = SHELF_RUN_BYTES.saturating_sub(chunk_bytes);
+        if is_of_many && self.peer.link.lock().sends_shared() {
+            self.take_run(chunk_bytes, left);
+            left = 0;
         }
+        // Nobody waits under it. Who has a turn is done with this much when the next one has it, so that all stay together,
+        // and only those who have one hold more than one chunk.
+        while matches!(self.carry()?, Carried::Drained)
+            && left >= chunk_bytes
+            && !turn.is_over()
+            && self.take_run(chunk_bytes, chunk_bytes)
+        {
+            left -= chunk_bytes;
+        }
+        Ok(())
+    }
+
+    /// Takes along about `most` bytes of lines behind what was read last; whether there are any.
+    fn take_run(&self, chunk_bytes: usize, most: usize) -> bool {
         let run = self.with_life(|life| {
             let reader = life.reader();
             reader.map(|reader| reader.run(chunk_bytes, most))
         });
-        for chunk in run.into_iter().flatten() {
+        let run = run.unwrap_or_default();
+        let any = !run.is_empty();
+        for chunk in run {
             self.shared.streams.has_read(&self.peer, &chunk, || 0);
-            self.peer
-                .link
-                .lock()
-                .push_chunk(chunk.shared(), &Sifted::All);
+            // In a run of several all go out in the form that many are sent.
+            let chunk = if most > chunk_bytes {
+                chunk.shared()
+            } else {
+                chunk
+            };
+            self.peer.link.lock().push_chunk(chunk, &Sifted::All);
         }
+        any
     }
 
     /// All is read, and nothing more is to come: says so of each source.

@@ -65,8 +65,14 @@ impl GivesWay {
     pub fn now_and_then(&self) {
         if self.since.get().elapsed() >= GIVES_WAY_EVERY {
             thread::yield_now();
-            self.since.set(Instant::now());
+            self.rested();
         }
+    }
+
+    /// Called after a wait: others had the core meanwhile. With 100 clients in line for turns, each turn would else begin
+    /// with a context switch to nobody's good.
+    pub fn rested(&self) {
+        self.since.set(Instant::now());
     }
 }
 
@@ -79,6 +85,7 @@ pub struct Turn<'a> {
     gives_way: GivesWay,
     /// False while it is given back.
     is_had: bool,
+    has_waited: bool,
 }
 
 impl Turnstile {
@@ -102,7 +109,7 @@ impl Turnstile {
             Lane::Reads => &self.reads,
             Lane::Filters => &self.filters,
         };
-        wait(lane, whom);
+        let has_waited = wait(lane, whom);
         let since = Instant::now();
         Turn {
             lane,
@@ -110,15 +117,17 @@ impl Turnstile {
             since,
             gives_way: GivesWay::from_now(),
             is_had: true,
+            has_waited,
         }
     }
 }
 
-fn wait(lane: &Mutex<Queue>, whom: Whom) {
+/// Waits for a turn; whether there was none free.
+fn wait(lane: &Mutex<Queue>, whom: Whom) -> bool {
     let mut queue = lane.lock();
     if queue.free > 0 {
         queue.free -= 1;
-        return;
+        return false;
     }
     let place = Arc::new(Place::default());
     match queue.waiting.iter_mut().find(|(other, _)| *other == whom) {
@@ -133,6 +142,7 @@ fn wait(lane: &Mutex<Queue>, whom: Whom) {
     while !*called {
         place.changed.wait(&mut called);
     }
+    true
 }
 
 /// Hands a turn to the next in line, or puts it back. Only that one is woken: with a thousand waiting, to wake all for
@@ -155,6 +165,11 @@ fn hand_on(lane: &Mutex<Queue>) {
 }
 
 impl Turn<'_> {
+    /// There was none free when it was asked for.
+    pub fn has_waited(&self) -> bool {
+        self.has_waited
+    }
+
     /// It has lasted for as long as a turn may. Asked between pieces of work.
     pub fn is_over(&self) -> bool {
         self.gives_way.now_and_then();
@@ -166,7 +181,9 @@ impl Turn<'_> {
         self.is_had = false;
         hand_on(self.lane);
         let done = meanwhile();
-        wait(self.lane, self.whom);
+        if wait(self.lane, self.whom) {
+            self.gives_way.rested();
+        }
         self.is_had = true;
         self.since = Instant::now();
         done
@@ -248,6 +265,7 @@ mod tests {
     fn a_turn_ends_by_time_and_the_next_one_has_it() {
         let turnstile = Turnstile::new(1);
         let mut turn = turnstile.enter(Lane::Filters, whom(1));
+        assert!(!turn.has_waited());
         while !turn.is_over() {
             thread::yield_now();
         }
@@ -257,7 +275,8 @@ mod tests {
         let (tell, told) = mpsc::channel();
         thread::scope(|scope| {
             scope.spawn(|| {
-                let _turn = turnstile.enter(Lane::Filters, whom(2));
+                let turn = turnstile.enter(Lane::Filters, whom(2));
+                assert!(turn.has_waited());
                 tell.send("other").expect("heard");
             });
             until_waiting(&turnstile, 1);
