@@ -11,8 +11,10 @@ use crate::hub::{Hub, Shelf};
 use crate::reader::life::{Happening, State};
 use crate::reader::{Next, from_the_start};
 use crate::serve::delivery::filter::{Filter, Filters, Sifted, Wanted};
+use crate::serve::delivery::streams::Streams;
 use crate::serve::delivery::wire::{Framing, Wire};
 use crate::serve::transport::socket::Socket;
+use crate::source::{Event, EventKind, Id, Kind, Position, Segment};
 
 /// Longer than what a socket of [`rig`] takes.
 const LINE_BYTES: usize = 64 * 1024;
@@ -294,4 +296,33 @@ fn what_is_taken_along_from_the_shelf_has_one_header() {
     }
     assert_eq!(got.windows(4).filter(|four| four == b"==> ").count(), 1);
     assert!(got.len() > 2 * LINE_BYTES, "of more than one chunk");
+}
+
+#[test]
+fn only_what_tells_of_a_loss_asks_how_far_a_client_is_behind_in_all_its_files() {
+    let rig = rig(1);
+    let hub = &rig.published.hub;
+    let streams = Streams::new(Arc::clone(hub), 1, false);
+    let source = hub.source(0).expect("it is followed").source;
+    let asked = std::cell::Cell::new(0);
+    let read = |kind: EventKind| {
+        let event = Event {
+            kind,
+            id: Id::nowhere(source.name_hash),
+            at: Position::default(),
+            aside: 0,
+        };
+        let segment = Segment::new(Arc::clone(&source), Kind::Event(event));
+        let behind = || {
+            asked.set(asked.get() + 1);
+            0
+        };
+        streams.has_read(&rig.peer, &segment, behind);
+        asked.get()
+    };
+    assert_eq!(read(EventKind::Start), 1);
+    assert_eq!((0..3).map(|_| read(EventKind::Rotated)).max(), Some(1));
+    let lost_bytes = Some(1);
+    let reason = "rotated away".into();
+    assert_eq!(read(EventKind::Gap { lost_bytes, reason }), 2);
 }

@@ -237,8 +237,12 @@ impl Streams {
                     let lost = lost_bytes.unwrap_or(0);
                     self.lost_bytes.fetch_add(lost, Ordering::Relaxed);
                 }
-                // What is lost is not to be read any more.
-                self.stands_behind(peer, behind());
+                // What is lost is not to be read any more. Other events leave that as it is: a client of thousands of files
+                // is told of each where it begins, and to ask costs a look at all of them.
+                let is_lost = matches!(event.kind, EventKind::Gap { .. });
+                if is_lost || peer.reached().is_none() {
+                    self.stands_behind(peer, behind());
+                }
             }
         }
     }
