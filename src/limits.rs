@@ -466,6 +466,16 @@ pub const ANEW_EVERY: Duration = Duration::from_millis(250);
 /// Bytes behind the place that was read to, by which two files are told apart then.
 pub const ANEW_BYTES: usize = 4096;
 
+/// Files of a name that were truncated or rotated last whose beginnings are kept, to know a copy that was made beside them.
+/// As many as come between two safety looks at the most, but where a log is rotated by the second.
+pub const HELD_LATELY_MAX: usize = 4;
+
+/// How soon a file that may be a copy in the making is looked at again.
+pub const COPY_LOOK: Duration = Duration::from_millis(20);
+
+/// How late at the most, where nothing is written to it: it may be a log of its own, and its first line is awaited.
+pub const COPY_LOOK_MAX: Duration = Duration::from_secs(1);
+
 /// Files in a directory that are opened to find one by what it holds, or to see which were rotated.
 pub const TRACED_MAX: usize = 64;
 

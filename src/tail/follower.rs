@@ -35,6 +35,7 @@ use super::listing::Listings;
 use super::name::Name;
 use super::sealed::Sealed;
 use super::successor::Successors;
+use super::trace::Trace;
 use super::trust::{self, Ground};
 use super::watches::{User, Watches};
 
@@ -145,6 +146,8 @@ pub(super) struct Follower {
     /// The lines of records that are unfinished in the last file, and go on in the next.
     before: Before,
     deleted_kept: Duration,
+    /// What its last files held that are done with, or were truncated.
+    lately: VecDeque<Trace>,
     successors: Successors,
     sealed: VecDeque<Sealed>,
     /// The number of the next generation.
@@ -194,6 +197,7 @@ impl Follower {
             left: None,
             before: Before::default(),
             deleted_kept,
+            lately: VecDeque::new(),
             successors: Successors::default(),
             sealed: VecDeque::new(),
             next_number: 0,

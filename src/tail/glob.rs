@@ -4,9 +4,10 @@
 //! a directory and a name in it, and only that name is looked at: so ten thousand files or directories that come one
 //! after the other cost ten thousand looks, not their square. What is still to be looked at is worked off in turns.
 
+mod copies;
 mod directories;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::os::unix::ffi::OsStrExt;
@@ -18,8 +19,10 @@ use crate::pattern;
 use crate::source::Identity;
 use crate::source::mark::{self, plain_names};
 
+use copies::Copies;
 use directories::Directory;
 
+use super::follower::Follower;
 use super::identity::Known;
 use super::names::Names;
 use super::trail::trail;
@@ -30,6 +33,7 @@ pub(super) struct Scan<'a> {
     pub(super) watches: &'a mut Watches,
     pub(super) known: &'a Known,
     pub(super) names: &'a Names,
+    pub(super) followers: &'a BTreeMap<usize, Follower>,
     /// Files that may be followed at once.
     pub(super) files_max: usize,
     /// When the rest is left to the next turn.
@@ -55,6 +59,7 @@ pub(super) struct Glob {
     /// Files that match and were somebody else's when they were first seen: rotated, or another name of the same. With
     /// the round in which they were seen last.
     others: HashMap<Identity, u64>,
+    copies: Copies,
     /// Files that may have been rotated just now, of which events that wait will tell: with the whole drains of all events
     /// before they were first seen. Their names are looked at in the next scan.
     unsure: HashMap<Identity, u64>,
@@ -98,6 +103,7 @@ impl Glob {
             todo: VecDeque::from([Todo::Base]),
             found: Vec::new(),
             others: HashMap::new(),
+            copies: Copies::default(),
             unsure: HashMap::new(),
             later: Vec::new(),
             round: 0,
@@ -109,12 +115,15 @@ impl Glob {
 
     /// When it wants to be scanned.
     pub(super) fn wants(&self) -> Option<Instant> {
-        self.todo.is_empty().then_some(self.scan_at)
+        let scan_at = self.copies.look_at().map(|at| at.min(self.scan_at));
+        self.todo
+            .is_empty()
+            .then_some(scan_at.unwrap_or(self.scan_at))
     }
 
     /// Whether it is to be scanned now.
     pub(super) fn is_due(&self, now: Instant) -> bool {
-        self.is_behind() || self.scan_at <= now
+        self.wants().is_none_or(|at| at <= now)
     }
 
     /// Whether something may have changed that was not yet looked at.
@@ -160,6 +169,9 @@ impl Glob {
         if self.todo.is_empty() && self.scan_at <= now {
             self.look_at_all();
         }
+        let copies = self.copies.due(now).into_iter();
+        self.todo
+            .extend(copies.map(|(directory, name)| Todo::Name(directory, name)));
         while let Some(todo) = self.todo.pop_front() {
             match todo {
                 Todo::Base => self.look_at_base(scan),
@@ -172,7 +184,10 @@ impl Glob {
                         self.look_at_name(&directory, &name, scan);
                     }
                 }
-                Todo::Round(round) => self.others.retain(|_, seen| *seen >= round),
+                Todo::Round(round) => {
+                    self.others.retain(|_, seen| *seen >= round);
+                    self.copies.forget_before(round);
+                }
             }
             if scan.until.is_some_and(|until| Instant::now() >= until) {
                 break;
@@ -316,6 +331,9 @@ impl Glob {
                 .push(Todo::Name(directory.clone(), name.to_owned()));
             return None;
         }
+        if self.is_copy(directory, name, &stat, scan) {
+            return None;
+        }
         if scan.names.len() + self.found.len() >= scan.files_max {
             if !std::mem::replace(&mut self.full_said, true) {
                 log::warn!(
@@ -387,7 +405,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let hub = Hub::new(100).expect("a hub");
         let mut names = Names::default();
-        names.add(&dir.path().join("a.log"), &hub);
+        names.add(&dir.path().join("a.log"), 0, &hub);
         let (mut watches, known) = (Watches::new(false), Known::default());
         let mut glob = Glob::new(0, dir.path().join("a*"));
         let scan = |glob: &mut Glob, watches: &mut Watches| {
@@ -396,6 +414,7 @@ mod tests {
                 watches,
                 known: &known,
                 names: &names,
+                followers: &BTreeMap::new(),
                 files_max: 10,
                 until: Some(now + QUIET_MAX),
             };
@@ -430,6 +449,7 @@ mod tests {
                 watches: &mut watches,
                 known: &known,
                 names: &names,
+                followers: &BTreeMap::new(),
                 files_max: 1000,
                 // No more than one thing is done before the time is asked.
                 until: Some(now),

@@ -13,7 +13,8 @@ use super::pod::Pod;
 #[derive(Debug, Default)]
 pub(super) struct Names {
     names: HashSet<String>,
-    paths: HashSet<PathBuf>,
+    /// With who follows them.
+    paths: HashMap<PathBuf, usize>,
     /// The followers of containers, by Docker and name.
     containers: HashMap<(usize, String), usize>,
     /// The same of pods, by their keys.
@@ -21,23 +22,31 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Adds a source for `path` to the hub; `None` where that path is followed already.
-    pub(super) fn add(&mut self, path: &Path, hub: &Hub) -> Option<Arc<Source>> {
-        if !self.paths.insert(path.to_owned()) {
+    /// Adds a source for `path` to the hub, that the follower number `follower` is to follow; `None` where that path is
+    /// followed already.
+    pub(super) fn add(&mut self, path: &Path, follower: usize, hub: &Hub) -> Option<Arc<Source>> {
+        if self.has(path) {
             return None;
         }
+        self.paths.insert(path.to_owned(), follower);
         let name = self.settle(path);
         Some(hub.add_source(name, path.to_owned(), Origin::File))
     }
 
     /// Adds a source for a spool to the hub, under its own name; `None` where that spool is followed already.
-    pub(super) fn add_spool(&mut self, spooled: &Spooled, hub: &Hub) -> Option<Arc<Source>> {
-        if !self.paths.insert(spooled.path.clone()) {
+    pub(super) fn add_spool(
+        &mut self,
+        spooled: &Spooled,
+        follower: usize,
+        hub: &Hub,
+    ) -> Option<Arc<Source>> {
+        if self.has(&spooled.path) {
             return None;
         }
+        self.paths.insert(spooled.path.clone(), follower);
         if spooled.origin == Origin::Fifo {
             // A file may come to stand in its place: that one is followed under the same name.
-            self.paths.insert(spooled.given.clone());
+            self.paths.insert(spooled.given.clone(), follower);
         }
         let mut name = spooled.name.clone();
         while !self.names.insert(name.clone()) {
@@ -77,7 +86,7 @@ impl Names {
         hub: &Hub,
     ) -> Option<Arc<Source>> {
         self.pods.insert(pod.key.clone(), follower);
-        self.paths.insert(link.to_owned());
+        self.paths.insert(link.to_owned(), follower);
         Some(self.add_named(&pod.name, link, hub))
     }
 
@@ -88,8 +97,9 @@ impl Names {
 
     /// What was followed as `old` is followed as `new` now.
     pub(super) fn lead(&mut self, old: &Path, new: &Path) {
-        self.paths.remove(old);
-        self.paths.insert(new.to_owned());
+        if let Some(follower) = self.paths.remove(old) {
+            self.paths.insert(new.to_owned(), follower);
+        }
     }
 
     /// Who follows the container that the Docker number `docker` calls `name`.
@@ -110,7 +120,12 @@ impl Names {
 
     /// Whether that path is followed.
     pub(super) fn has(&self, path: &Path) -> bool {
-        self.paths.contains(path)
+        self.paths.contains_key(path)
+    }
+
+    /// Who follows that path.
+    pub(super) fn of_path(&self, path: &Path) -> Option<usize> {
+        self.paths.get(path).copied()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -147,7 +162,7 @@ mod tests {
         let mut names = Names::default();
         let mut name = |path: &[u8]| {
             names
-                .add(Path::new(OsStr::from_bytes(path)), &hub)
+                .add(Path::new(OsStr::from_bytes(path)), 0, &hub)
                 .map(|source| source.name.clone())
         };
         assert_eq!(name(b"/a/x y%.log").as_deref(), Some("x y%.log"));

@@ -4,6 +4,7 @@ pub(super) mod rig;
 
 mod asides;
 mod bounds;
+mod copies;
 mod following;
 mod forgetting;
 mod kernel;

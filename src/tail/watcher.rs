@@ -135,7 +135,9 @@ impl Watcher {
             options,
         };
         for spooled in std::mem::take(&mut watcher.options.spools) {
-            let source = watcher.names.add_spool(&spooled, &watcher.hub);
+            let source = watcher
+                .names
+                .add_spool(&spooled, watcher.next_follower, &watcher.hub);
             watcher.follow(source, false, true);
         }
         for file in files {
@@ -146,6 +148,7 @@ impl Watcher {
                         watches: &mut watcher.watches,
                         known: &watcher.known,
                         names: &watcher.names,
+                        followers: &watcher.followers,
                         files_max: watcher.options.files_max.unwrap_or(FILES_MAX),
                         until: None,
                     };
@@ -185,7 +188,7 @@ impl Watcher {
     }
 
     fn add(&mut self, path: &Path, by_pattern: bool, at_start: bool) {
-        let source = self.names.add(path, &self.hub);
+        let source = self.names.add(path, self.next_follower, &self.hub);
         self.follow(source, by_pattern, at_start);
     }
 

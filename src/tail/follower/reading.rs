@@ -1,13 +1,15 @@
 //! The held file is read: lines go out, and where it begins anew that is told.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use crate::hub::Change;
-use crate::limits::RETRY;
-use crate::source::{Began, Gap, Generation};
+use crate::limits::{HELD_LATELY_MAX, RETRY};
+use crate::source::{Began, Gap, Generation, copies};
 
 use super::{Follower, Turn, feed};
 use crate::tail::held::{Found, Held};
+use crate::tail::trace::{Fit, Trace};
 use crate::tail::trust::Ground;
 
 impl Follower {
@@ -103,6 +105,24 @@ impl Follower {
             self.tell(turn, Change::Lines(lines));
         }
         self.before = held.unfinished_parts();
+        self.lately.push_back(held.trace());
+        if self.lately.len() > HELD_LATELY_MAX {
+            self.lately.pop_front();
+        }
+    }
+
+    /// Whether `file` holds what this one's file holds from its beginning on, or held lately: a copy, as far as it is made.
+    /// Blocks on the disk.
+    pub(in crate::tail) fn is_copied_to(&self, file: &File) -> bool {
+        let is_like =
+            |trace: &Trace| trace.at > 0 && trace.fits(file).is_ok_and(|fit| fit != Fit::Differs);
+        let is_of_held = self.held.as_ref().is_some_and(|held| {
+            // Race: the file is asked first, for it may be truncated once it is copied.
+            let is_it = copies::is_beginning(file, &held.file).unwrap_or(false);
+            let trace = held.trace();
+            is_it || (!trace.is_in(&held.file) && is_like(&trace))
+        });
+        is_of_held || self.lately.iter().any(is_like)
     }
 
     pub(super) fn begin(&mut self, held: &Held, began: Began, gap: Option<Gap>, turn: &mut Turn) {

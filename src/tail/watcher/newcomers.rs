@@ -53,6 +53,7 @@ impl Watcher {
                     watches: &mut self.watches,
                     known: &self.known,
                     names: &self.names,
+                    followers: &self.followers,
                     files_max: self.options.files_max.unwrap_or(FILES_MAX),
                     until: Some(until),
                 };

@@ -110,7 +110,9 @@ impl Watcher {
         for notice in self.hub.take_notices() {
             match notice {
                 Notice::New(spooled) => {
-                    let source = self.names.add_spool(&spooled, &self.hub);
+                    let source = self
+                        .names
+                        .add_spool(&spooled, self.next_follower, &self.hub);
                     self.follow(source, false, false);
                 }
                 Notice::Files(path) => {

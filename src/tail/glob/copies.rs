@@ -1,0 +1,129 @@
+//! Copies of followed logs that come to stand beside them under names that a pattern matches (logrotate's `copytruncate`,
+//! `copy` and `renamecopy`): their lines have come under the names of the logs.
+//!
+//! A file that has a rotated name of a log and begins as that does is a copy, as far as it is filled. It is looked at again
+//! until nothing was written to it for a while; once it holds what the log did not hold, it is a log of its own.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::fs::Metadata;
+use std::time::Instant;
+
+use crate::limits::{COPY_LOOK, COPY_LOOK_MAX, QUIET_MAX};
+use crate::source::mark::plain_names;
+use crate::source::{Identity, identity};
+
+use super::directories::Directory;
+use super::{Glob, Scan};
+use crate::tail::follower::Follower;
+
+/// When to look at which name.
+type Look = (Instant, Directory, OsString);
+
+/// A file that is a copy, as far as it is filled.
+#[derive(Debug)]
+struct Copy {
+    /// Its length when it was last looked at, and since when it has it.
+    bytes: u64,
+    changed: Instant,
+    look: Option<Look>,
+    /// The round in which it was seen last.
+    round: u64,
+}
+
+/// The copies that a pattern matches.
+#[derive(Debug, Default)]
+pub(super) struct Copies {
+    all: HashMap<Identity, Copy>,
+    looks: BTreeSet<Look>,
+}
+
+impl Copies {
+    /// When the next look is due.
+    pub(super) fn look_at(&self) -> Option<Instant> {
+        self.looks.first().map(|(at, ..)| *at)
+    }
+
+    /// The names that are to be looked at now.
+    pub(super) fn due(&mut self, now: Instant) -> Vec<(Directory, OsString)> {
+        let mut due = Vec::new();
+        while self.look_at().is_some_and(|at| at <= now) {
+            let first = self.looks.pop_first();
+            due.extend(first.map(|(_, directory, name)| (directory, name)));
+        }
+        due
+    }
+
+    /// Those that were not seen since that round are gone.
+    pub(super) fn forget_before(&mut self, round: u64) {
+        let looks = &mut self.looks;
+        self.all.retain(|_, copy| {
+            let stays = copy.round >= round;
+            if let Some(look) = copy.look.take_if(|_| !stays) {
+                looks.remove(&look);
+            }
+            stays
+        });
+    }
+
+    fn remove(&mut self, identity: &Identity) {
+        let look = self.all.remove(identity).and_then(|copy| copy.look);
+        if let Some(look) = look {
+            self.looks.remove(&look);
+        }
+    }
+}
+
+impl Glob {
+    /// Whether the file `name` is a copy of a followed log, or may be one that is being made. Blocks on the disk.
+    pub(super) fn is_copy(
+        &mut self,
+        directory: &Directory,
+        name: &OsStr,
+        stat: &Metadata,
+        scan: &Scan,
+    ) -> bool {
+        let (of, bytes, now) = (Identity::of(stat), stat.len(), Instant::now());
+        let copies = &mut self.copies;
+        let seen = copies.all.get(&of);
+        let seen = seen.map(|copy| (copy.bytes, copy.changed));
+        let is_as_seen = seen.is_some_and(|(seen, _)| seen == bytes);
+        // The log may be another one by now than it was copied from.
+        let stays = is_as_seen && bytes > 0;
+        if !(stays || may_be_copy(directory, name, bytes, scan)) {
+            copies.remove(&of);
+            return false;
+        }
+        let changed = seen.filter(|_| is_as_seen).map_or(now, |(_, at)| at);
+        let quiet = now.duration_since(changed);
+        copies.remove(&of);
+        let look = (bytes == 0 || quiet < QUIET_MAX).then(|| {
+            let at = now + (quiet / 8).clamp(COPY_LOOK, COPY_LOOK_MAX);
+            (at, directory.clone(), name.to_owned())
+        });
+        copies.looks.extend(look.clone());
+        let copy = Copy {
+            bytes,
+            changed,
+            look,
+            round: self.round,
+        };
+        copies.all.insert(of, copy);
+        true
+    }
+}
+
+/// Whether the file `name`, which is that long, is called as a rotated file of a followed log, and holds nothing else than
+/// that. Blocks on the disk.
+fn may_be_copy(directory: &Directory, name: &OsStr, bytes: u64, scan: &Scan) -> bool {
+    let follower = |plain: OsString| {
+        let index = scan.names.of_path(&directory.path.join(plain))?;
+        scan.followers.get(&index)
+    };
+    let logs: Vec<&Follower> = plain_names(name).into_iter().filter_map(follower).collect();
+    if logs.is_empty() || bytes == 0 {
+        return !logs.is_empty();
+    }
+    let opened = identity::open_beside(&directory.path.join(name));
+    opened.is_ok_and(|(file, _)| logs.iter().any(|log| log.is_copied_to(&file)))
+}

@@ -1,0 +1,158 @@
+//! Copies that are made beside a log: their lines have come under its name.
+
+use std::fs::{self, File};
+use std::process::Command;
+use std::sync::Arc;
+
+use super::rig::*;
+use crate::source::EventKind;
+use crate::tail::Options;
+
+/// As logrotate's renamecopy does it, and the watcher sees the copy while it is empty.
+fn copied_beside(poll_only: bool) {
+    let options = Options {
+        poll_only,
+        ..Options::default()
+    };
+    let (mut rig, gate) = Rig::held_up_with("old\n", options);
+    fs::rename(rig.path("a.log"), rig.path("a.log.tmp")).expect("rename");
+    append(&rig.path("a.log"), "new\n");
+    append(&rig.path("a.log.1"), "");
+    gate.open();
+    rig.expect_lines(&["one", "new"]);
+    let text = fs::read(rig.path("a.log.tmp")).expect("read");
+    fs::write(rig.path("a.log.1"), text).expect("write");
+    fs::remove_file(rig.path("a.log.tmp")).expect("unlink");
+    append(&rig.path("a.log"), "newer\n");
+    rig.expect_lines(&["one", "new", "newer"]);
+    // What is read between that and the next file would come before its lines.
+    fs::rename(rig.path("a.log"), rig.path("a.log.2")).expect("rename");
+    append(&rig.path("a.log"), "last\n");
+    rig.look();
+    rig.expect_line("last");
+    assert_eq!(rig.lines(), ["one", "new", "newer", "last"]);
+    assert_eq!(rig.events(), [EventKind::Rotated, EventKind::Rotated]);
+}
+
+#[test]
+fn a_copy_that_is_older_than_a_log_is_not_taken_for_that_once_it_is_deleted() {
+    let (mut rig, gate) = Rig::held_up("old\n");
+    fs::copy(rig.path("a.log"), rig.path("a.log.1")).expect("copy");
+    fs::rename(rig.path("a.log"), rig.path("a.log.2")).expect("rename");
+    append(&rig.path("a.log"), "two\n");
+    fs::remove_file(rig.path("a.log")).expect("unlink");
+    append(&rig.path("a.log"), "three\n");
+    gate.open();
+    rig.expect_line("three");
+    assert_eq!(rig.lines(), ["one", "three"]);
+    assert!(rig.has_gap());
+}
+
+#[test]
+fn a_copy_under_a_pattern_takes_no_lines_of_its_log_when_that_is_rotated() {
+    let dir = dir();
+    append(&dir.path().join("app.log"), "old\n");
+    let gate = Arc::new(Gate::default());
+    let options = Options::default();
+    let mut rig = Rig::with(dir, &["app*"], 1 << 20, options, gate.clone());
+    append(&rig.path("app.log"), "0\n");
+    rig.expect_line("0");
+    // As logrotate's `copy` does it.
+    fs::copy(rig.path("app.log"), rig.path("app.log.1")).expect("copy");
+    append(&rig.path("app-other.log"), "other\n");
+    rig.expect_line("other");
+    gate.shut();
+    append(&rig.path("app.log"), "1\n");
+    gate.wait();
+    for n in 2..8 {
+        for k in (1..9).rev() {
+            let name = |k: usize| rig.path(&format!("app.log.{k}"));
+            let _ = fs::rename(name(k), name(k + 1));
+        }
+        fs::rename(rig.path("app.log"), rig.path("app.log.1")).expect("rename");
+        append(&rig.path("app.log"), &format!("{n}\n"));
+    }
+    gate.open();
+    rig.until("the last line", |got| {
+        let is_it = |got: &Got| *got == Got::Line("app.log".into(), "7".into());
+        got.iter().any(is_it)
+    });
+    let want: Vec<String> = (0..8).map(|n| n.to_string()).collect();
+    assert_same(&rig.lines_of("app.log"), &want);
+    assert_eq!(rig.lines().len(), want.len() + 1);
+    assert!(!rig.has_gap(), "{:?}", rig.events());
+}
+
+/// As logrotate's copytruncate does it, so many times, with copies that are slow to be filled in between.
+fn copytruncated_under_a_pattern(poll_only: bool, times: usize) {
+    let dir = dir();
+    append(&dir.path().join("app.log"), "old\n");
+    let options = Options {
+        poll_only,
+        ..Options::default()
+    };
+    let mut rig = Rig::with(dir, &["app*"], 1 << 20, options, Arc::new(Quiet));
+    let mut want = Vec::new();
+    for n in 0..times {
+        let text = numbered(100 * n, 100 * (n + 1));
+        append(&rig.path("app.log"), &text);
+        want.extend(text.lines().map(str::to_owned));
+        rig.expect_line(&format!("line {}", 100 * (n + 1) - 1));
+        for k in (1..=n).rev() {
+            let name = |k: usize| rig.path(&format!("app.log.{k}"));
+            fs::rename(name(k), name(k + 1)).expect("rename");
+        }
+        let (log, copy) = (rig.path("app.log"), rig.path("app.log.1"));
+        if n % 2 == 1 {
+            // It is seen while it is empty, and while it holds a part.
+            let whole = fs::read_to_string(&log).expect("read");
+            let half = whole.len() / 2;
+            let other = rig.path(&format!("app-{n}"));
+            for part in ["", &whole[..half], &whole[half..]] {
+                append(&copy, part);
+                append(&other, &format!("{n} {}\n", part.len()));
+                rig.expect_line(&format!("{n} {}", part.len()));
+            }
+        } else {
+            let cp = Command::new("cp").arg(&log).arg(&copy).status();
+            assert!(cp.expect("cp").success());
+        }
+        let log = File::options().write(true).open(&log).expect("open");
+        log.set_len(0).expect("truncate");
+    }
+    append(&rig.path("app.log"), "last\n");
+    want.push("last".to_owned());
+    append(&rig.path("app-other.log"), "other\n");
+    rig.expect_line("other");
+    rig.expect_line("last");
+    assert_same(&rig.lines_of("app.log"), &want);
+    let is_of_copy = |got: &&Got| matches!(got, Got::Line(name, _) if name.starts_with("app.log."));
+    assert_eq!(rig.got.iter().find(is_of_copy), None);
+    // Names of that style that hold other lines are logs of their own.
+    append(&rig.path("app.log.20"), "");
+    append(&rig.path("app.log.20"), "its own\n");
+    rig.until("its own line", |got| {
+        got.contains(&Got::Line("app.log.20".into(), "its own".into()))
+    });
+    assert!(!rig.has_gap(), "{:?}", rig.events());
+}
+
+#[test]
+fn a_copy_of_a_log_that_is_truncated_is_no_new_file_of_a_pattern() {
+    copytruncated_under_a_pattern(false, 12);
+}
+
+#[test]
+fn a_copy_of_a_log_that_is_truncated_is_no_new_file_where_the_kernel_tells_nothing() {
+    copytruncated_under_a_pattern(true, 2);
+}
+
+#[test]
+fn a_copy_that_is_made_beside_the_log_is_not_read() {
+    copied_beside(false);
+}
+
+#[test]
+fn a_copy_that_is_made_beside_the_log_is_not_read_where_the_kernel_tells_nothing() {
+    copied_beside(true);
+}
