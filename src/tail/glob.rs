@@ -370,18 +370,21 @@ impl Glob {
     }
 
     /// Whether the file `name` is a rotated one of a file that this pattern matches, too: it has its name and a mark, is
-    /// the older of the two, and was done with when the other began. Where numbers count up it is the younger.
+    /// the older of the two, and was done with when the other began. Where numbers count up it is the younger. A copy is
+    /// younger as well, but its lines are older.
     fn is_rotated(&self, directory: &Path, name: &OsStr, stat: &Metadata) -> bool {
         let born = |stat: &Metadata| stat.created().or_else(|_| stat.modified()).ok();
         let modified = stat.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         let last = self.parts.last();
         plain_names(name).into_iter().any(|plain| {
             last.is_some_and(|part| pattern::matches(part, &plain))
-                && fs::metadata(directory.join(&plain)).is_ok_and(|plain| {
-                    let began = born(&plain);
-                    plain.is_file()
-                        && born(stat) <= began
-                        && began.is_some_and(|began| modified <= began + QUIET_MAX)
+                && fs::metadata(directory.join(&plain)).is_ok_and(|other| {
+                    let began = born(&other);
+                    match born(stat) <= began {
+                        _ if !other.is_file() => false,
+                        true => began.is_some_and(|began| modified <= began + QUIET_MAX),
+                        false => copies::was_copied(&directory.join(name), &directory.join(&plain)),
+                    }
                 })
         })
     }

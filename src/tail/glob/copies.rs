@@ -6,12 +6,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
-use std::fs::Metadata;
-use std::time::Instant;
+use std::fs::{File, Metadata};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::limits::{COPY_LOOK, COPY_LOOK_MAX, QUIET_MAX};
 use crate::source::mark::plain_names;
-use crate::source::{Identity, identity};
+use crate::source::{Identity, identity, since};
 
 use super::directories::Directory;
 use super::{Glob, Scan};
@@ -126,4 +127,32 @@ fn may_be_copy(directory: &Directory, name: &OsStr, bytes: u64, scan: &Scan) -> 
     }
     let opened = identity::open_beside(&directory.path.join(name));
     opened.is_ok_and(|(file, _)| logs.iter().any(|log| log.is_copied_to(&file)))
+}
+
+/// Whether `copy` was made of what `log` held before that was truncated: its lines are older than
+/// itself, and nothing was written to it once the log began anew. Without times in its lines that is not to be told. Blocks
+/// on the disk.
+pub(super) fn was_copied(copy: &Path, log: &Path) -> bool {
+    let opened = |path: &Path| {
+        let (file, _) = identity::open_beside(path).ok()?;
+        let stat = file.metadata().ok()?;
+        Some((file, stat))
+    };
+    let Some(((copy, stat), (log, log_stat))) = opened(copy).zip(opened(log)) else {
+        return false;
+    };
+    let Ok((born, written)) = stat.created().and_then(|born| Ok((born, stat.modified()?))) else {
+        return false;
+    };
+    let begins_anew = match log_stat.len() {
+        0 => log_stat.modified().ok(),
+        _ => first_time(&log),
+    };
+    first_time(&copy).is_some_and(|first| first + QUIET_MAX < born)
+        && begins_anew.is_some_and(|begins| born.max(written) <= begins + QUIET_MAX)
+}
+
+fn first_time(file: &File) -> Option<SystemTime> {
+    let nanoseconds = u64::try_from(since::first_time(file)?).ok()?;
+    Some(UNIX_EPOCH + Duration::from_nanos(nanoseconds))
 }

@@ -1,11 +1,13 @@
 //! Copies that are made beside a log: their lines have come under its name.
 
 use std::fs::{self, File};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::rig::*;
-use crate::source::EventKind;
+use crate::source::{EventKind, Source};
 use crate::tail::Options;
 
 /// As logrotate's renamecopy does it, and the watcher sees the copy while it is empty.
@@ -155,4 +157,41 @@ fn a_copy_that_is_made_beside_the_log_is_not_read() {
 #[test]
 fn a_copy_that_is_made_beside_the_log_is_not_read_where_the_kernel_tells_nothing() {
     copied_beside(true);
+}
+
+#[test]
+fn copies_that_stood_there_at_the_start_are_no_files_of_a_pattern() {
+    let dir = dir();
+    let path = |name: &str| dir.path().join(name);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = since.expect("after 1970").as_secs();
+    let copytruncate = |log: &Path| {
+        let _ = fs::rename(log.with_extension("log.1"), log.with_extension("log.2"));
+        fs::copy(log, log.with_extension("log.1")).expect("copy");
+        let log = File::options().write(true).open(log).expect("open");
+        log.set_len(0).expect("truncate");
+    };
+    for age in [7200, 3600] {
+        append(&path("app.log"), &format!("ts={} {age} s ago\n", now - age));
+        copytruncate(&path("app.log"));
+    }
+    append(&path("app.log"), &format!("ts={now} now\n"));
+    // A log of its own: it was made when its first line was written.
+    append(&path("app.log.3"), &format!("ts={now} its own\n"));
+    let mut rig = Rig::new(dir, &["app*"]);
+    let followed = |rig: &Rig| {
+        let sources = rig.hub.sources();
+        let name = |source: &Source| source.name.clone();
+        let mut names: Vec<String> = sources.iter().map(|state| name(&state.source)).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(followed(&rig), ["app.log", "app.log.3"]);
+    copytruncate(&rig.path("app.log"));
+    append(&rig.path("app.log"), "last\n");
+    append(&rig.path("app-other.log"), "other\n");
+    rig.expect_line("other");
+    rig.expect_line("last");
+    assert_eq!(rig.lines_of("app.log"), ["last"]);
+    assert_eq!(followed(&rig), ["app-other.log", "app.log", "app.log.3"]);
 }
