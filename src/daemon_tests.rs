@@ -14,7 +14,8 @@ use crate::serve::delivery::stream::PANICS;
 /// A connection over the Unix socket at `path` that has asked for `target`.
 fn ask(path: &Path, target: &str) -> BufReader<UnixStream> {
     let mut stream = UnixStream::connect(path).expect("connect");
-    let timeout = Some(Duration::from_secs(10));
+    // A panic prints its backtrace, which takes seconds where nobody has read the symbols yet.
+    let timeout = Some(Duration::from_secs(60));
     stream.set_read_timeout(timeout).expect("a timeout");
     let head = format!("GET {target} HTTP/1.0\r\n\r\n");
     stream.write_all(head.as_bytes()).expect("ask");

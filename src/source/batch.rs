@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 
 use super::part::{Part, Parts};
+use super::room::in_its_room;
 use super::{Edge, Id, Lines, Position, Source};
 
 /// How many wire forms of a segment can be shared; the forms themselves are named where they are encoded.
@@ -23,7 +24,7 @@ pub struct Batch {
     pub segments: Vec<Segment>,
 }
 
-pub(super) type Forms = [OnceLock<Box<[u8]>>; FORMS];
+pub(super) type Forms = [OnceLock<Vec<u8>>; FORMS];
 
 /// Lines of one source, or one event.
 #[derive(Debug)]
@@ -263,7 +264,7 @@ impl Segment {
     ) -> &'a [u8] {
         let forms = forms.get_or_init(Box::default);
         forms[form].get_or_init(|| {
-            let bytes = make().into_boxed_slice();
+            let bytes = in_its_room(make());
             self.pins.lock().add(bytes.len());
             bytes
         })

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::limits::{HEAD_CHECKED_BYTES, OVERLAP_BYTES, PAGE_BYTES, TAIL_CHECKED_BYTES};
 
 use super::record::Joiner;
+use super::room::room_for;
 use super::{Generation, Id, IdMaker, Identity, Lines, Source, lines};
 
 /// What a read of a generation found.
@@ -175,7 +176,8 @@ pub fn read_lines(
     let left = usize::try_from(limit - from).unwrap_or(usize::MAX);
     let mut want = left.min(chunk_bytes);
     let lead = footing.overlap.len();
-    let mut buf = vec![0; lead + want];
+    let mut buf = Vec::with_capacity(room_for(lead + want));
+    buf.resize(lead + want, 0);
     let mut have = 0;
     let mut ends = Vec::new();
     let used = loop {

@@ -18,6 +18,7 @@ pub mod nuls;
 mod order;
 pub mod part;
 pub mod record;
+pub mod room;
 pub mod seal;
 pub mod siblings;
 pub mod since;

@@ -5,6 +5,7 @@ use std::str;
 use crate::json;
 use crate::limits::{BATCH_MESSAGE_BYTES, CHUNK_FRAME_BYTES};
 use crate::serve::delivery::filter::Sifted;
+use crate::source::room::room_for;
 use crate::source::{Event, EventKind, Kind, Lines, Segment};
 
 use super::framing::{Framing, SHORT_HEADER_BYTES};
@@ -54,7 +55,9 @@ impl Wire {
         out: &mut Vec<u8>,
         framed: &mut dyn FnMut(FrameEnd),
     ) {
-        out.reserve(lines.bytes.len() + lines.len() * SHORT_HEADER_BYTES);
+        out.reserve(room_for(
+            lines.bytes.len() + lines.len() * SHORT_HEADER_BYTES,
+        ));
         for i in 0..lines.len() {
             let line = lines.line(i);
             if str::from_utf8(line).is_ok() {
