@@ -60,9 +60,9 @@ impl Client<'_> {
         self.follow(Client::open_plain);
     }
 
-    /// Opens a stream and runs it. It is opened on a stack of its own, and reads its history there, since an idle client holds, for as long as it
-    /// stays, every page of its stack that was ever touched, and what the allocator keeps for its thread: with one stack
-    /// for both it would be a half more.
+    /// Opens a stream and runs it. It is opened on a stack of its own, and reads its history there, since an idle client
+    /// holds, for as long as it stays, every page of its stack that was ever touched, and what the allocator keeps for its
+    /// thread: with one stack for both it would be a half more.
     fn follow<'a>(&'a self, open: fn(&'a Self) -> Option<Box<Opening<'a>>>) {
         let begin = || {
             let mut stream = open(self).and_then(|opening| self.begin(opening))?;
