@@ -118,4 +118,9 @@ fn rotated_files_make_room_for_those_that_have_the_name() {
         history.text().ends_with("third\nfourth\nfifth\n")
     };
     assert!(wait_until(DEADLINE, is_read));
+    assert!(
+        wait_until(2 * DEADLINE, is_roomy),
+        "{} are open",
+        daemon.descriptors()
+    );
 }
