@@ -2,12 +2,16 @@
 
 use std::fmt;
 
+use thiserror::Error;
+
 /// Why the program does not start. Shown as one line on standard error.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum StartError {
     /// Wrong usage: what was wrong, with the value, and what would be right.
+    #[error("{0}")]
     Usage(String),
     /// A failure at run time: what was tried, on what, and why not.
+    #[error("{0}")]
     Failed(String),
 }
 
@@ -25,12 +29,3 @@ impl StartError {
         }
     }
 }
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Usage(line) | Self::Failed(line)) = self;
-        f.write_str(line)
-    }
-}
-
-impl std::error::Error for StartError {}

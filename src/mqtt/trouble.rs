@@ -1,8 +1,9 @@
 //! Why a broker is of no use to us just now, in words for the log.
 
-use std::fmt;
 use std::io;
 use std::time::Duration;
+
+use thiserror::Error;
 
 use crate::escape::shown;
 use crate::outward::Unreached;
@@ -10,39 +11,58 @@ use crate::outward::Unreached;
 use super::packet::Version;
 
 /// What keeps us from publishing or subscribing. Each is tried again, after a while.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub(crate) enum Trouble {
     /// The password's file can't be read.
+    #[error("{0}")]
     Password(String),
     /// It can't be reached.
-    Unreached(Unreached),
+    #[error(transparent)]
+    Unreached(#[from] Unreached),
     /// The broker says nothing.
+    #[error("it accepts, but {0} within {seconds} s", seconds = .1.as_secs())]
     Silent(&'static str, Duration),
     /// It ended the connection without a word to the greeting.
+    #[error("it ended the connection without an answer to {0}")]
     Unwelcome(Version),
     /// It does not speak this version.
+    #[error("it does not speak {0}")]
     Version(Version),
     /// It refuses us.
+    #[error("it refuses the connection: {0}")]
     Refused(String),
     /// It refuses a message.
+    #[error("it refuses a message: {0}")]
     NotTaken(String),
     /// It does not let us subscribe to this filter.
+    #[error("it does not let us subscribe to {0}: {1}")]
     NotGranted(String, String),
     /// It ended the connection, and says why.
+    #[error("it ended the connection: {0}")]
     Dismissed(String),
     /// The connection has ended.
+    #[error("it ended the connection")]
     Ended,
     /// It ended the connection with the first message to this topic.
+    #[error(
+        "it ended the connection with the first message, to the topic \"{topic}\" (if it takes no such topic, \
+         --publish-escape CHARS escapes characters of it)", topic = shown(.0.as_bytes())
+    )]
     EndedAt(String),
     /// The connection is broken.
+    #[error("the connection is lost: {0}")]
     Broken(io::Error),
     /// It speaks something else.
+    #[error("what it says is no MQTT")]
     Nonsense,
     /// It can't do what is needed.
+    #[error("it does not offer {0}, which is needed")]
     Lacks(&'static str),
     /// Not the broker: the files can't be read.
+    #[error("the files can't be read: {0}")]
     Files(io::Error),
     /// Not the broker: what it sends can't be kept.
+    #[error("make a spool: {0}")]
     Spool(io::Error),
 }
 
@@ -76,45 +96,5 @@ impl Trouble {
             self,
             Trouble::Version(Version::Five) | Trouble::Unwelcome(Version::Five)
         )
-    }
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Trouble::Password(line) => f.write_str(line),
-            Trouble::Unreached(why) => why.fmt(f),
-            Trouble::Silent(what, wait) => {
-                write!(f, "it accepts, but {what} within {} s", wait.as_secs())
-            }
-            Trouble::Unwelcome(version) => {
-                write!(f, "it ended the connection without an answer to {version}")
-            }
-            Trouble::Version(version) => write!(f, "it does not speak {version}"),
-            Trouble::Refused(why) => write!(f, "it refuses the connection: {why}"),
-            Trouble::NotTaken(why) => write!(f, "it refuses a message: {why}"),
-            Trouble::NotGranted(filter, why) => {
-                write!(f, "it does not let us subscribe to {filter}: {why}")
-            }
-            Trouble::Dismissed(why) => write!(f, "it ended the connection: {why}"),
-            Trouble::Ended => f.write_str("it ended the connection"),
-            Trouble::EndedAt(topic) => write!(
-                f,
-                "it ended the connection with the first message, to the topic \"{}\" (if it takes no such topic, \
-                 --publish-escape CHARS escapes characters of it)",
-                shown(topic.as_bytes())
-            ),
-            Trouble::Broken(error) => write!(f, "the connection is lost: {error}"),
-            Trouble::Nonsense => f.write_str("what it says is no MQTT"),
-            Trouble::Lacks(what) => write!(f, "it does not offer {what}, which is needed"),
-            Trouble::Files(error) => write!(f, "the files can't be read: {error}"),
-            Trouble::Spool(error) => write!(f, "make a spool: {error}"),
-        }
-    }
-}
-
-impl From<Unreached> for Trouble {
-    fn from(why: Unreached) -> Trouble {
-        Trouble::Unreached(why)
     }
 }

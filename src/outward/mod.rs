@@ -15,9 +15,10 @@ mod back_off;
 
 mod reach;
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+
+use thiserror::Error;
 
 pub use back_off::BackOff;
 pub use bell::Bell;
@@ -25,15 +26,19 @@ pub use connection::{Connection, Way, is_not_yet};
 pub use reach::Reach;
 
 /// Why a peer can't be reached. Each is tried again, after a while.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum Unreached {
     /// The host, in quotes, has no address.
+    #[error("the host {0} is unknown: {1}")]
     Host(String, io::Error),
     /// Nobody lets us connect there.
+    #[error("connect to {0}: {1}")]
     Connect(SocketAddr, io::Error),
     /// The host has a name and no address at all.
+    #[error("the host has no address")]
     Nowhere,
     /// TLS does not come about.
+    #[error("TLS with it fails: {0}{hint}", hint = encryption::hint(.0))]
     Tls(io::Error),
 }
 
@@ -43,19 +48,6 @@ impl Unreached {
         match error.kind() {
             io::ErrorKind::InvalidData => Ok(Unreached::Tls(error)),
             _ => Err(error),
-        }
-    }
-}
-
-impl fmt::Display for Unreached {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Unreached::Host(host, error) => write!(f, "the host {host} is unknown: {error}"),
-            Unreached::Connect(address, error) => write!(f, "connect to {address}: {error}"),
-            Unreached::Nowhere => f.write_str("the host has no address"),
-            Unreached::Tls(error) => {
-                write!(f, "TLS with it fails: {error}{}", encryption::hint(error))
-            }
         }
     }
 }

@@ -1,31 +1,41 @@
 //! Why a stream of another tailcast does not come about, or ends, in words for the log.
 
-use std::fmt;
 use std::io;
 use std::time::Duration;
+
+use thiserror::Error;
 
 use crate::outward::Unreached;
 
 /// Why a stream of another tailcast does not come about, or ends.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum Trouble {
     /// It can't be reached.
-    Unreached(Unreached),
+    #[error(transparent)]
+    Unreached(#[from] Unreached),
     /// It refuses, with this status and this line.
+    #[error("{line}", line = refused(*.0, .1))]
     Refused(u16, String),
     /// It sends us to another place, which is not followed: a secret would go along.
+    #[error("it redirects to {0}, which is not followed: give that URL")]
     Redirected(String),
     /// What it says is nothing that a tailcast says.
+    #[error("it doesn't answer as a tailcast does: {0}")]
     Nonsense(String),
     /// It has said nothing for so long.
+    #[error("it has said nothing for {seconds} s", seconds = .0.as_secs())]
     Silent(Duration),
     /// The connection has ended, or it closed it with this reason.
+    #[error("it ended the connection{0}")]
     Ended(String),
     /// The connection is broken.
-    Broken(io::Error),
+    #[error("the connection is lost: {0}")]
+    Broken(#[from] io::Error),
     /// Not the other: what it says can't be written on.
+    #[error("what it says can't be written on: {0}")]
     Output(io::Error),
     /// We are to come to our end.
+    #[error("stopped")]
     Stopped,
 }
 
@@ -42,42 +52,13 @@ impl Trouble {
     }
 }
 
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Trouble::Unreached(why) => why.fmt(f),
-            Trouble::Refused(401, line) => write!(
-                f,
-                "it refuses with 401: {line} (here a line HOST[:PORT] TOKEN in --credentials-file)"
-            ),
-            Trouble::Refused(status, line) if line.is_empty() => {
-                write!(f, "it refuses with {status}")
-            }
-            Trouble::Refused(status, line) => write!(f, "it refuses with {status}: {line}"),
-            Trouble::Redirected(place) => {
-                write!(
-                    f,
-                    "it redirects to {place}, which is not followed: give that URL"
-                )
-            }
-            Trouble::Nonsense(what) => write!(f, "it doesn't answer as a tailcast does: {what}"),
-            Trouble::Silent(wait) => write!(f, "it has said nothing for {} s", wait.as_secs()),
-            Trouble::Ended(why) => write!(f, "it ended the connection{why}"),
-            Trouble::Broken(error) => write!(f, "the connection is lost: {error}"),
-            Trouble::Output(error) => write!(f, "what it says can't be written on: {error}"),
-            Trouble::Stopped => f.write_str("stopped"),
-        }
-    }
-}
-
-impl From<Unreached> for Trouble {
-    fn from(why: Unreached) -> Trouble {
-        Trouble::Unreached(why)
-    }
-}
-
-impl From<io::Error> for Trouble {
-    fn from(error: io::Error) -> Trouble {
-        Trouble::Broken(error)
+/// How a refusal is told, where it comes from a token that is missing or wrong with what to do about it.
+fn refused(status: u16, line: &str) -> String {
+    match (status, line) {
+        (401, line) => format!(
+            "it refuses with 401: {line} (here a line HOST[:PORT] TOKEN in --credentials-file)"
+        ),
+        (status, "") => format!("it refuses with {status}"),
+        (status, line) => format!("it refuses with {status}: {line}"),
     }
 }
