@@ -2,8 +2,10 @@
 //! the mark that says so, and what was in them is looked at once they are whole.
 
 use std::collections::VecDeque;
+use std::io::Cursor;
 
 use tungstenite::error::{CapacityError, Error, ProtocolError};
+use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::{Message, Utf8Bytes};
 use zlib_rs::{Inflate, InflateFlush};
 
@@ -29,74 +31,37 @@ enum Sent {
 /// Follows the frames of one client, byte by byte as they come.
 #[derive(Debug, Default)]
 pub(super) struct Inflater {
-    /// What of the frame's header is still to come.
-    header: Header,
+    /// What has come of a frame's header that is not whole yet.
+    header: Vec<u8>,
     /// Bytes of its payload that are still to come.
     payload: u64,
-    /// Its length, as far as that has come.
-    len: u64,
-    masked: bool,
     /// The messages that have begun and that the engine has not given yet, oldest first.
     sent: VecDeque<Sent>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Header {
-    #[default]
-    First,
-    Second,
-    /// So many bytes of the long length.
-    Length(u8),
-    /// So many bytes of the mask.
-    Mask(u8),
-    Whole,
-}
-
 impl Inflater {
     /// Looks at the next bytes that the client has sent, and takes the marks off.
-    pub(super) fn look(&mut self, bytes: &mut [u8]) {
-        let mut at = 0;
-        while at < bytes.len() {
-            if self.header == Header::Whole {
-                let rest = (bytes.len() - at) as u64;
-                let skip = self.payload.min(rest);
-                self.payload -= skip;
-                at += skip as usize;
-                if self.payload == 0 {
-                    self.header = Header::First;
-                }
-                continue;
-            }
-            let byte = &mut bytes[at];
-            at += 1;
-            self.header = match self.header {
-                Header::First => {
-                    self.begin(byte);
-                    Header::Second
-                }
-                Header::Second => {
-                    self.masked = *byte & 0x80 != 0;
-                    self.len = 0;
-                    match *byte & 0x7f {
-                        126 => Header::Length(2),
-                        127 => Header::Length(8),
-                        short => {
-                            self.len = u64::from(short);
-                            self.after_length()
-                        }
-                    }
-                }
-                Header::Length(left) => {
-                    self.len = self.len << 8 | u64::from(*byte);
-                    match left - 1 {
-                        0 => self.after_length(),
-                        left => Header::Length(left),
-                    }
-                }
-                Header::Mask(1) => self.after_mask(),
-                Header::Mask(left) => Header::Mask(left - 1),
-                Header::Whole => Header::Whole,
+    pub(super) fn look(&mut self, mut bytes: &mut [u8]) {
+        loop {
+            let skip = self.payload.min(bytes.len() as u64);
+            self.payload -= skip;
+            let Some((byte, rest)) = bytes[skip as usize..].split_first_mut() else {
+                return;
             };
+            if self.header.is_empty() {
+                self.begin(byte);
+            }
+            self.header.push(*byte);
+            match FrameHeader::parse(&mut Cursor::new(&self.header)) {
+                Ok(Some((_, payload))) => {
+                    self.payload = payload;
+                    self.header.clear();
+                }
+                Ok(None) => {}
+                // The engine refuses it, too.
+                Err(_) => self.header.clear(),
+            }
+            bytes = rest;
         }
     }
 
@@ -116,21 +81,6 @@ impl Inflater {
         // The engine refuses all but one at a time; bounded, until it has come to that.
         if self.sent.len() < 2 + CLIENT_MESSAGE_BYTES {
             self.sent.push_back(sent);
-        }
-    }
-
-    fn after_length(&mut self) -> Header {
-        match self.masked {
-            true => Header::Mask(4),
-            false => self.after_mask(),
-        }
-    }
-
-    fn after_mask(&mut self) -> Header {
-        self.payload = self.len;
-        match self.len {
-            0 => Header::First,
-            _ => Header::Whole,
         }
     }
 

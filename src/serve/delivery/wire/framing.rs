@@ -1,5 +1,6 @@
 //! What goes around a payload.
 
+use std::io::Cursor;
 use std::str;
 
 use tungstenite::protocol::frame::FrameHeader;
@@ -54,20 +55,14 @@ pub(super) fn put_message(payload: &[u8], is_deflated: bool, out: &mut Vec<u8>) 
     out.extend_from_slice(payload);
 }
 
-/// Where each of these frames ends, with its header. They are our own, and not masked: anything else ends it.
+/// Where each of these frames ends, with its header. They are our own: anything else ends it.
 pub(super) fn message_ends(frames: &[u8]) -> impl Iterator<Item = usize> {
-    let mut end = 0;
+    let mut cursor = Cursor::new(frames);
     std::iter::from_fn(move || {
-        let (header, len) = match frames[end..] {
-            [_, 126, a, b, ..] => (4, u64::from(u16::from_be_bytes([a, b]))),
-            [_, 127, a, b, c, d, e, f, g, h, ..] => {
-                (10, u64::from_be_bytes([a, b, c, d, e, f, g, h]))
-            }
-            [_, len @ 0..126, ..] => (2, u64::from(len)),
-            _ => return None,
-        };
-        end += header + usize::try_from(len).ok()?;
-        (end <= frames.len()).then_some(end)
+        let (_, len) = FrameHeader::parse(&mut cursor).ok()??;
+        let end = cursor.position() + len;
+        cursor.set_position(end);
+        usize::try_from(end).ok().filter(|&end| end <= frames.len())
     })
 }
 
