@@ -35,7 +35,7 @@ pub enum Format {
 }
 
 /// What a client asks of a stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StreamQuery {
     /// Names of files; empty for all.
     pub files: Vec<String>,
@@ -71,31 +71,20 @@ impl StreamQuery {
         stream: Endpoint,
     ) -> Result<Self, Refusal> {
         let mut asked = Self {
-            files: Vec::new(),
-            lines: None,
-            since: None,
-            until: None,
-            after: Vec::new(),
-            before: None,
-            grep: Vec::new(),
-            exclude: Vec::new(),
-            ignore_case: false,
             follow: true,
-            format: None,
+            ..Self::default()
         };
         for (name, raw) in pairs(query) {
             // A name that can't be decoded is an unknown one.
-            let Ok(name) = percent::decode(name, Plus::IsSpace) else {
+            let name = percent::decode(name, Plus::IsSpace).unwrap_or_default();
+            let mut known = PARAMETERS.into_iter();
+            let Some(name) = known.find(|known| known.as_bytes() == name) else {
                 continue;
             };
-            let Some(parameter) = Parameter::named(&name) else {
-                continue;
-            };
-            let value = decode(parameter, raw)?;
-            asked.set(parameter, value, stream).map_err(|right| {
+            let value = decode(name, raw)?;
+            asked.set(name, value, stream).map_err(|right| {
                 Refusal::bad_request(format!(
-                    "the parameter {}={} can't be used: it must be {right}",
-                    parameter.name(),
+                    "the parameter {name}={} can't be used: it must be {right}",
                     shown(raw)
                 ))
             })?;
@@ -112,28 +101,23 @@ impl StreamQuery {
     }
 
     /// Takes one value over, or says what would be right.
-    fn set(
-        &mut self,
-        parameter: Parameter,
-        value: String,
-        stream: Endpoint,
-    ) -> Result<(), &'static str> {
-        match parameter {
-            Parameter::File if value.is_empty() => return Err("the name of a file"),
-            Parameter::File => self.files.push(value),
-            Parameter::Lines => self.lines = Some(Lines::parse(&value)?),
-            Parameter::Since => self.since = Some(Time::parse(&value)?),
-            Parameter::Until => self.until = Some(Time::parse(&value)?),
+    fn set(&mut self, name: &str, value: String, stream: Endpoint) -> Result<(), &'static str> {
+        match name {
+            "file" if value.is_empty() => return Err("the name of a file"),
+            "file" => self.files.push(value),
+            "lines" => self.lines = Some(Lines::parse(&value)?),
+            "since" => self.since = Some(Time::parse(&value)?),
+            "until" => self.until = Some(Time::parse(&value)?),
             // An empty one says nothing, as an empty Last-Event-ID does.
-            Parameter::After if value.is_empty() => {}
-            Parameter::After => self.after.extend(ids(&value).ok_or(RIGHT_IDS)?),
-            Parameter::Before if has_shape(&value) => self.before = Some(value),
-            Parameter::Before => return Err("one id, as a stream sent it"),
-            Parameter::Grep => self.grep.push(value),
-            Parameter::Exclude => self.exclude.push(value),
-            Parameter::IgnoreCase => self.ignore_case = truth(&value)?,
-            Parameter::Follow => self.follow = truth(&value)?,
-            Parameter::Format => {
+            "after" if value.is_empty() => {}
+            "after" => self.after.extend(ids(&value).ok_or(RIGHT_IDS)?),
+            "before" if has_shape(&value) => self.before = Some(value),
+            "before" => return Err("one id, as a stream sent it"),
+            "grep" => self.grep.push(value),
+            "exclude" => self.exclude.push(value),
+            "ignore_case" => self.ignore_case = truth(&value)?,
+            "follow" => self.follow = truth(&value)?,
+            _ => {
                 self.format = Some(match (value.as_str(), stream) {
                     ("text", _) => Format::Text,
                     ("json", _) => Format::Json,
@@ -162,58 +146,20 @@ pub fn without_token(query: &[u8]) -> Vec<u8> {
     others.collect::<Vec<_>>().join(&b'&')
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Parameter {
-    File,
-    Lines,
-    Since,
-    Until,
-    After,
-    Before,
-    Grep,
-    Exclude,
-    IgnoreCase,
-    Follow,
-    Format,
-}
-
-impl Parameter {
-    const ALL: [Self; 11] = [
-        Self::File,
-        Self::Lines,
-        Self::Since,
-        Self::Until,
-        Self::After,
-        Self::Before,
-        Self::Grep,
-        Self::Exclude,
-        Self::IgnoreCase,
-        Self::Follow,
-        Self::Format,
-    ];
-
-    fn named(name: &[u8]) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|parameter| parameter.name().as_bytes() == name)
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::File => "file",
-            Self::Lines => "lines",
-            Self::Since => "since",
-            Self::Until => "until",
-            Self::After => "after",
-            Self::Before => "before",
-            Self::Grep => "grep",
-            Self::Exclude => "exclude",
-            Self::IgnoreCase => "ignore_case",
-            Self::Follow => "follow",
-            Self::Format => "format",
-        }
-    }
-}
+/// The parameters that a stream takes. Others are ignored.
+const PARAMETERS: [&str; 11] = [
+    "file",
+    "lines",
+    "since",
+    "until",
+    "after",
+    "before",
+    "grep",
+    "exclude",
+    "ignore_case",
+    "follow",
+    "format",
+];
 
 /// The pairs of a query, nothing decoded. A name without `=` has an empty value.
 fn pairs(query: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
@@ -230,9 +176,9 @@ fn split_pair(pair: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-fn decode(parameter: Parameter, raw: &[u8]) -> Result<String, Refusal> {
+fn decode(name: &str, raw: &[u8]) -> Result<String, Refusal> {
     let bad = |why| {
-        let line = format!("the parameter {}={} {why}", parameter.name(), shown(raw));
+        let line = format!("the parameter {name}={} {why}", shown(raw));
         Refusal::bad_request(line)
     };
     let value = percent::decode(raw, Plus::IsSpace)
