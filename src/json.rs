@@ -223,13 +223,6 @@ impl Field {
     }
 }
 
-/// Appends a batch without lines, which says only where the stream stands.
-pub fn empty_batch(name: &str, id: &Id, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"file\":");
-    string(name.as_bytes(), out);
-    out.extend_from_slice(format!(",\"from\":\"{id}\",\"id\":\"{id}\",\"lines\":[]}}").as_bytes());
-}
-
 fn file(source: &Source, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"file\":");
     string(source.name.as_bytes(), out);

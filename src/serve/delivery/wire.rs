@@ -185,7 +185,7 @@ impl Wire {
                 // A file that is not there yet has not had its start.
                 for (source, id) in standing.iter().filter(|(_, id)| !id.is_nowhere()) {
                     let mut payload = Vec::new();
-                    json::empty_batch(&source.name, id, &mut payload);
+                    json::no_lines(source, Some(*id), *id, &mut payload);
                     self.frame(&payload, &mut out);
                 }
             }
