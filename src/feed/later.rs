@@ -57,13 +57,7 @@ impl Later {
         let mut spool = Spool::open(&directory, self.file_bytes_max, name.to_owned(), &self.hub)?;
         // What an earlier FIFO has brought was delivered, or is history.
         spool.begin_anew()?;
-        let spooled = Spooled {
-            name: name.to_owned(),
-            path: spool.path().to_owned(),
-            given: path.to_owned(),
-            origin: Origin::Fifo,
-            files: spool.files(),
-        };
+        let spooled = spool.spooled(path.to_owned(), Origin::Fifo);
         let feeder = Pipe::fifo(path.to_owned(), spool);
         self.threads.start(Box::new(feeder), &self.stop)?;
         log::info!("{path:?} is a FIFO: it is read");

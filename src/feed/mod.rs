@@ -120,15 +120,11 @@ impl Feeders {
                 continue;
             };
             let directory = store.directory(&asked.key)?;
-            let spool = Spool::open(&directory, config.spool_size / 2, asked.name.clone(), hub);
+            let spool = Spool::open(&directory, config.spool_size / 2, asked.name, hub);
             let spool = spool.map_err(failed(&directory))?;
-            feeders.spools.push(Spooled {
-                name: asked.name,
-                path: spool.path().to_owned(),
-                given: given(file),
-                origin: asked.origin,
-                files: spool.files(),
-            });
+            feeders
+                .spools
+                .push(spool.spooled(given(file), asked.origin));
             match file {
                 Followed::Path(path) => feeders.add(Pipe::fifo(path.clone(), spool)),
                 Followed::Journal(wanted) => journals.push((wanted.clone(), spool)),

@@ -17,9 +17,9 @@ use std::time::Instant;
 
 use memchr::memrchr;
 
-use crate::hub::{Hub, Notice, SpoolPlace};
+use crate::hub::{Hub, Notice, SpoolPlace, Spooled};
 use crate::limits::LOST_TOLD_EVERY;
-use crate::source::{EventKind, SpoolFile, SpoolFiles};
+use crate::source::{EventKind, Origin, SpoolFile, SpoolFiles};
 
 use super::gaps::Gaps;
 use super::places::Places;
@@ -116,9 +116,15 @@ impl Spool {
         &self.path
     }
 
-    /// What it hands over to its follower.
-    pub(super) fn files(&self) -> Arc<SpoolFiles> {
-        Arc::clone(&self.files)
+    /// The spool as it is followed: people know it by what was `given`, and its lines come from `origin`.
+    pub(super) fn spooled(&self, given: PathBuf, origin: Origin) -> Spooled {
+        Spooled {
+            name: self.name.clone(),
+            path: self.path.clone(),
+            given,
+            origin,
+            files: Arc::clone(&self.files),
+        }
     }
 
     /// The source's name.

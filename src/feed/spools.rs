@@ -95,8 +95,8 @@ impl<F: Fed> Spools<F> {
 
     /// Each as it is followed.
     pub(super) fn all(&self) -> Vec<Spooled> {
-        let files = self.files.iter();
-        files.map(|(name, fed)| self.spooled(name, fed)).collect()
+        let files = self.files.values();
+        files.map(|fed| self.spooled(fed)).collect()
     }
 
     /// The spool of a file, made where there is none.
@@ -143,7 +143,7 @@ impl<F: Fed> Spools<F> {
         }
         self.add(name).map_err(NoSpool::Failed)?;
         if let Some(fed) = self.files.get(name) {
-            let spooled = self.spooled(name, fed);
+            let spooled = self.spooled(fed);
             self.ground.hub.notify(Notice::New(spooled));
         }
         Ok(())
@@ -199,14 +199,9 @@ impl<F: Fed> Spools<F> {
         Ok(())
     }
 
-    fn spooled(&self, name: &str, fed: &F) -> Spooled {
-        Spooled {
-            name: format!("{}{name}", self.owner.prefix),
-            path: fed.spool().path().to_owned(),
-            given: self.owner.given.clone(),
-            origin: self.owner.origin,
-            files: fed.spool().files(),
-        }
+    fn spooled(&self, fed: &F) -> Spooled {
+        let Owner { given, origin, .. } = &self.owner;
+        fed.spool().spooled(given.clone(), *origin)
     }
 }
 
