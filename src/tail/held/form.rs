@@ -88,13 +88,9 @@ impl Held {
         self.tail.extend_from_slice(&rest);
         let is_ended = made.records.written(made.ends.len() - 1).ends_with(b"\n");
         Some(Lines {
-            generation: self.number,
-            from,
-            bytes,
-            ends: made.ends,
             unfinished: to_the_end && !is_ended,
-            ids: IdMaker::new(name_hash, &self.identity, Arc::clone(&self.head), &lead),
             records: Some(Box::new(made.records)),
+            ..self.lines(name_hash, (from, &lead), bytes, made.ends)
         })
     }
 
@@ -130,15 +126,26 @@ impl Held {
         if ends.is_empty() {
             return None;
         }
-        Some(Lines {
+        Some(self.lines(name_hash, (from, &lead), bytes, ends))
+    }
+
+    /// Stored lines that are `bytes`, which stand at `from` behind `lead`, and end at `ends`.
+    fn lines(
+        &self,
+        name_hash: u32,
+        (from, lead): (u64, &[u8]),
+        bytes: Vec<u8>,
+        ends: Vec<u32>,
+    ) -> Lines {
+        Lines {
             generation: self.number,
             from,
             bytes,
             ends,
             unfinished: false,
-            ids: IdMaker::new(name_hash, &self.identity, Arc::clone(&self.head), &lead),
+            ids: IdMaker::new(name_hash, &self.identity, Arc::clone(&self.head), lead),
             records: None,
-        })
+        }
     }
 
     /// Moves the edge over `bytes`, which stood after `lead`; the fragment is empty then.
@@ -172,13 +179,8 @@ impl Held {
         let from = self.edge;
         self.pass(&lead, &bytes);
         Some(Lines {
-            generation: self.number,
-            from,
-            bytes,
-            ends,
             unfinished: true,
-            ids: IdMaker::new(name_hash, &self.identity, Arc::clone(&self.head), &lead),
-            records: None,
+            ..self.lines(name_hash, (from, &lead), bytes, ends)
         })
     }
 }
