@@ -12,7 +12,7 @@ use crate::source::Id;
 pub type Ids = BTreeMap<u32, (Id, String)>;
 
 /// What one publisher counts: lines and messages that its broker has acknowledged, and how far.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Tally {
     /// The broker, as in `--publish` but without its user.
     pub broker: String,
@@ -35,12 +35,8 @@ impl Tally {
     pub fn new(broker: String, ids: Ids) -> Tally {
         Tally {
             broker,
-            connected: AtomicBool::new(false),
-            connections: AtomicU64::new(0),
-            lines: AtomicU64::new(0),
-            messages: AtomicU64::new(0),
-            in_flight: AtomicUsize::new(0),
             ids: Mutex::new(ids),
+            ..Tally::default()
         }
     }
 
@@ -76,7 +72,7 @@ impl Tally {
 pub struct Upstreams(Vec<UpstreamCount>);
 
 /// What is known of one.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct UpstreamCount {
     /// What stands before the `/` of its files' names.
     pub host: String,
@@ -91,8 +87,7 @@ impl Upstreams {
     pub fn new(hosts: Vec<String>) -> Upstreams {
         let count = |host| UpstreamCount {
             host,
-            up: AtomicBool::new(false),
-            connections: AtomicU64::new(0),
+            ..UpstreamCount::default()
         };
         Upstreams(hosts.into_iter().map(count).collect())
     }
