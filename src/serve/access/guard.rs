@@ -7,13 +7,15 @@
 
 use std::str;
 
+use http::Version;
+
 use crate::authority::{Authority, Origin, host_name};
 use crate::config::value::AllowOrigin;
 use crate::escape::shown;
 use crate::serve::http::answer::Answer;
 use crate::serve::http::cors::Cors;
 use crate::serve::http::refusal::Refusal;
-use crate::serve::http::request::{Request, Version};
+use crate::serve::http::request::Request;
 
 /// Who may ask, as the settings have it.
 #[derive(Debug, Clone)]
@@ -104,7 +106,7 @@ impl Guard {
                 "the Host \"{0}\" is not allowed: use localhost or an address, or allow it with --allow-host {0}",
                 shown(host.host.as_bytes())
             ))),
-            None if request.version == Version::Http10 => Ok(()),
+            None if request.version == Version::HTTP_10 => Ok(()),
             None => Err(Refusal::forbidden(
                 "an empty Host is not allowed: use localhost or an address, or a name that --allow-host NAME \
                  allows",

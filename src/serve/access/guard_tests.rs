@@ -1,10 +1,9 @@
 //! Which Hosts and Origins pass.
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 
 use super::*;
 use crate::serve::http::head::{Parsed, parse};
-use crate::serve::http::request::Method;
 
 fn request(text: &str) -> Request {
     match parse(format!("{}\r\n\r\n", text.replace('|', "\r\n")).as_bytes()) {
@@ -182,7 +181,7 @@ fn only_an_allowed_foreign_origin_gets_a_preflight() {
         let options = format!("OPTIONS /events HTTP/1.1|Host: localhost:8080{more}");
         match guard.preflight(&request(&options)) {
             Ok(answer) => {
-                let text = String::from_utf8(answer.encode(Method::Options)).expect("UTF-8");
+                let text = String::from_utf8(answer.encode(&Method::OPTIONS)).expect("UTF-8");
                 assert!(text.contains("Access-Control-Allow-Origin: https://a\r\n"));
                 answer.status.as_u16()
             }

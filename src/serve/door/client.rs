@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use http::Method;
+
 use crate::escape::shown;
 use crate::limits::{DRAIN, HEAD_BYTES, HEAD_READ_BYTES, HEAD_TIME_MS, OPENING_STACK_BYTES};
 use crate::serve::delivery::visitor::Visitor;
@@ -18,7 +20,7 @@ use crate::serve::door::routes::{Route, Routes};
 use crate::serve::http::answer::Answer;
 use crate::serve::http::head::{HeadParser, Parsed};
 use crate::serve::http::refusal::Refusal;
-use crate::serve::http::request::{Method, Request};
+use crate::serve::http::request::Request;
 
 use opening::Opening;
 
@@ -182,13 +184,13 @@ impl Client<'_> {
                     .routes
                     .refuse(request, &refusal)
                     .with_cors(cors.as_ref());
-                self.answer(&answer, request.method);
+                self.answer(&answer, &request.method);
                 return None;
             }
         };
         match route {
             Route::Answer(answer) => {
-                self.answer(&answer.with_cors(cors.as_ref()), request.method);
+                self.answer(&answer.with_cors(cors.as_ref()), &request.method);
                 None
             }
             #[cfg(feature = "webrtc")]
@@ -202,7 +204,7 @@ impl Client<'_> {
                     Err(refusal) => {
                         self.is_refused(&refusal);
                         let answer = Answer::refusal(&refusal).with_cors(cors.as_ref());
-                        self.answer(&answer, request.method);
+                        self.answer(&answer, &request.method);
                         None
                     }
                 }
@@ -213,7 +215,7 @@ impl Client<'_> {
     /// Answers a request that could not be read.
     fn refuse(&self, refusal: &Refusal) {
         self.is_refused(refusal);
-        self.answer(&Answer::refusal(refusal), Method::Get);
+        self.answer(&Answer::refusal(refusal), &Method::GET);
     }
 
     /// Counts a refusal, and tells it to the log.
@@ -224,7 +226,7 @@ impl Client<'_> {
         log::debug!("client {number} is refused: {status}: {line}");
     }
 
-    fn answer(&self, answer: &Answer, method: Method) {
+    fn answer(&self, answer: &Answer, method: &Method) {
         self.send(&answer.encode(method));
         self.visitor.socket.drain(Instant::now() + DRAIN);
     }

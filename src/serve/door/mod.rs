@@ -24,6 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use http::Method;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -34,7 +35,6 @@ use crate::stop::{Reason, Stop};
 use crate::serve::delivery::visitor::Visitor;
 use crate::serve::http::answer::Answer;
 use crate::serve::http::refusal::Refusal;
-use crate::serve::http::request::Method;
 use crate::serve::transport::socket::{Socket, Transport};
 use crate::serve::transport::tls::Certificate;
 use client::Client;
@@ -273,7 +273,7 @@ impl Door {
         self.routes.refused.count(refusal.status);
         // A TLS client has shaken no hands yet.
         if !plain && socket.transport() != Transport::Tls {
-            let answer = Answer::refusal(&refusal).encode(Method::Get);
+            let answer = Answer::refusal(&refusal).encode(&Method::GET);
             let _ = socket.write_vectored(&[io::IoSlice::new(&answer)]);
         }
         socket.drain(Instant::now());

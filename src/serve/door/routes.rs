@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 
 use crate::config::value::{BasePath, Lines};
 use crate::courier::Rounds;
@@ -27,7 +27,7 @@ use crate::serve::http::answer::{Answer, TEXT};
 use crate::serve::http::cors::Cors;
 use crate::serve::http::query::Endpoint;
 use crate::serve::http::refusal::{Refusal, Refused};
-use crate::serve::http::request::{Method, Request};
+use crate::serve::http::request::Request;
 use crate::serve::transport::socket::Transport;
 use crate::time::{self, asked::Time};
 
@@ -131,8 +131,8 @@ impl Routes {
             .map_err(|refusal| (refusal, None))?;
         let refused = |refusal: Refusal| (refusal, cors.clone());
         match request.method {
-            Method::Get | Method::Head if !is_rtc => {}
-            Method::Options => {
+            Method::GET | Method::HEAD if !is_rtc => {}
+            Method::OPTIONS => {
                 let answer = self.guard.preflight(request).map_err(refused)?;
                 let answer = match is_rtc {
                     true => answer
@@ -145,7 +145,7 @@ impl Routes {
                 };
                 return Ok((cors, Route::Answer(answer)));
             }
-            Method::Post | Method::Delete if is_rtc => {}
+            Method::POST | Method::DELETE if is_rtc => {}
             _ => return Err(refused(Refusal::method_not_allowed())),
         }
         let pass = if is_healthz {
@@ -158,12 +158,12 @@ impl Routes {
         }
         #[cfg(feature = "webrtc")]
         if let (Some(offers), Some(path)) = (&self.offers, path.filter(|_| is_rtc)) {
-            return match (request.method, path.strip_prefix("/rtc/")) {
-                (Method::Post, None) => Ok((cors, Route::Offer)),
-                (Method::Delete, Some(id)) if offers.end(id) => {
+            return match (&request.method, path.strip_prefix("/rtc/")) {
+                (&Method::POST, None) => Ok((cors, Route::Offer)),
+                (&Method::DELETE, Some(id)) if offers.end(id) => {
                     Ok((cors, Route::Answer(Answer::no_content())))
                 }
-                (Method::Delete, Some(_)) => {
+                (&Method::DELETE, Some(_)) => {
                     let line = "no data channel of that Location is there (any more)";
                     Err(refused(Refusal::not_found(line)))
                 }

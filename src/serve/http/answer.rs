@@ -6,13 +6,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 
 use crate::limits::RETRY_AFTER_SECONDS;
 use crate::serve::http::coding::Coding;
 use crate::serve::http::cors::Cors;
 use crate::serve::http::refusal::Refusal;
-use crate::serve::http::request::Method;
 
 /// One line of it, or any other text.
 pub const TEXT: &str = "text/plain; charset=utf-8";
@@ -130,7 +129,7 @@ impl Answer {
     }
 
     /// The bytes for the socket. HEAD gets the head that GET would, and no body.
-    pub fn encode(&self, method: Method) -> Vec<u8> {
+    pub fn encode(&self, method: &Method) -> Vec<u8> {
         let mut head = status_line(self.status);
         for (name, value) in &self.fields {
             head.push_str(&format!("{name}: {value}\r\n"));
@@ -140,7 +139,7 @@ impl Answer {
         }
         head.push_str("\r\n");
         let mut bytes = head.into_bytes();
-        if method != Method::Head {
+        if *method != Method::HEAD {
             bytes.extend_from_slice(self.body.as_deref().unwrap_or_default());
         }
         bytes
@@ -188,7 +187,7 @@ pub fn stream_head(
     answer = answer.with("Connection", "close").with_cors(cors);
     // The body depends on Accept-Encoding even where it is plain. Beside CORS's there may be two (RFC 9110, section 5.3).
     answer.fields.push(("Vary", "Accept-Encoding".to_owned()));
-    answer.encode(Method::Get)
+    answer.encode(&Method::GET)
 }
 
 /// The head of a 101 to WebSocket; `accept` is derived from the client's key, `extension` and `protocol` are what was
@@ -214,7 +213,7 @@ pub fn upgrade_head(
         .with("Cache-Control", "no-store")
         .with("X-Accel-Buffering", "no")
         .with_cors(cors)
-        .encode(Method::Get)
+        .encode(&Method::GET)
 }
 
 /// Who has a clock says when it answered (RFC 9110, section 6.6.1).

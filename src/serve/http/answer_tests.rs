@@ -32,7 +32,7 @@ fn has(fields: &[(String, String)], name: &str, value: &str) -> bool {
 
 #[test]
 fn a_refusal_is_one_line_of_plain_text() {
-    let answer = Answer::refusal(&Refusal::bad_request("no")).encode(Method::Get);
+    let answer = Answer::refusal(&Refusal::bad_request("no")).encode(&Method::GET);
     let (code, fields, body) = read(&answer);
     assert_eq!((code, body.as_slice()), (400, &b"no\n"[..]));
     assert!(has(&fields, "content-type", TEXT));
@@ -44,7 +44,7 @@ fn a_refusal_is_one_line_of_plain_text() {
 
 #[test]
 fn refusals_carry_the_fields_of_their_status() {
-    let fields = |refusal: Refusal| read(&Answer::refusal(&refusal).encode(Method::Get)).1;
+    let fields = |refusal: Refusal| read(&Answer::refusal(&refusal).encode(&Method::GET)).1;
     assert!(has(
         &fields(Refusal::unauthorized()),
         "www-authenticate",
@@ -69,14 +69,14 @@ fn refusals_carry_the_fields_of_their_status() {
 #[test]
 fn head_gets_the_head_of_get_alone() {
     let answer = Answer::line(StatusCode::OK, "ok");
-    let (get, head) = (answer.encode(Method::Get), answer.encode(Method::Head));
+    let (get, head) = (answer.encode(&Method::GET), answer.encode(&Method::HEAD));
     assert_eq!(get, [head.as_slice(), b"ok\n"].concat());
     assert!(head.ends_with(b"\r\n\r\n"));
 }
 
 #[test]
 fn nothing_is_said_about_the_length_of_no_content() {
-    let (code, fields, body) = read(&Answer::no_content().encode(Method::Get));
+    let (code, fields, body) = read(&Answer::no_content().encode(&Method::GET));
     assert_eq!((code, body.len()), (204, 0));
     assert!(!fields.iter().any(|field| field.0 == "content-length"));
 }
@@ -110,7 +110,7 @@ fn streams_are_neither_stored_nor_held_back() {
 #[test]
 fn credentials_are_for_named_origins() {
     let preflight = |named| {
-        read(&Answer::preflight(&Cors::new("https://a".into(), named)).encode(Method::Options))
+        read(&Answer::preflight(&Cors::new("https://a".into(), named)).encode(&Method::OPTIONS))
     };
     let (code, fields, _) = preflight(true);
     assert_eq!(code, 204);
@@ -134,7 +134,7 @@ fn credentials_are_for_named_origins() {
 fn a_field_is_set_once() {
     let answer =
         Answer::line(StatusCode::OK, "").with("Content-Security-Policy", "default-src 'self'");
-    let (_, fields, _) = read(&answer.encode(Method::Get));
+    let (_, fields, _) = read(&answer.encode(&Method::GET));
     assert!(has(
         &fields,
         "content-security-policy",
@@ -146,10 +146,10 @@ fn a_field_is_set_once() {
 fn every_answer_says_when_it_was_given() {
     let cors = Cors::new("https://a".into(), true);
     for bytes in [
-        Answer::line(StatusCode::OK, "ok").encode(Method::Get),
-        Answer::refusal(&Refusal::bad_request("no")).encode(Method::Head),
-        Answer::no_content().encode(Method::Get),
-        Answer::preflight(&cors).encode(Method::Options),
+        Answer::line(StatusCode::OK, "ok").encode(&Method::GET),
+        Answer::refusal(&Refusal::bad_request("no")).encode(&Method::HEAD),
+        Answer::no_content().encode(&Method::GET),
+        Answer::preflight(&cors).encode(&Method::OPTIONS),
         stream_head(EVENTS, Coding::Identity, BodyLength::Chunked, None),
     ] {
         let (_, fields, _) = read(&bytes);

@@ -1,13 +1,15 @@
 //! The opening handshake of WebSocket: a request in, the key of its answer or a refusal out.
 
+use http::{Method, Version};
+
 use super::refusal::Refusal;
-use super::request::{Method, Request, Version};
+use super::request::Request;
 
 /// Checks the opening handshake (RFC 6455, section 4.2.1) and derives the answer to its key.
 pub(crate) fn accept_key(request: &Request) -> Result<String, Refusal> {
     let upgrades =
         request.has_token("Upgrade", "websocket") && request.has_token("Connection", "upgrade");
-    if request.method == Method::Head || request.version == Version::Http10 || !upgrades {
+    if request.method == Method::HEAD || request.version == Version::HTTP_10 || !upgrades {
         return Err(Refusal::upgrade_required(
             "connect with a WebSocket client (ws://…)",
         ));

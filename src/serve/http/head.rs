@@ -8,11 +8,13 @@
 
 use std::str;
 
+use http::{Method, Version};
+
 use crate::authority::Authority;
 use crate::escape::shown;
 use crate::limits::{HEAD_BYTES, HEAD_FIELDS};
 use crate::serve::http::refusal::Refusal;
-use crate::serve::http::request::{Method, Request, Version, list};
+use crate::serve::http::request::{Request, list};
 use crate::serve::http::target::{self, Target};
 
 /// What a buffer holds so far.
@@ -191,35 +193,22 @@ fn read_request_line(line: &[u8]) -> Result<(Method, Target, Version), Refusal> 
     else {
         return Err(bad());
     };
-    if name.is_empty() || !name.iter().all(|&byte| is_token_byte(byte)) {
-        return Err(bad());
-    }
+    let method = Method::from_bytes(name).map_err(|_| bad())?;
     let version = match version {
-        b"HTTP/1.0" => Version::Http10,
-        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9'] => Version::Http11,
+        b"HTTP/1.0" => Version::HTTP_10,
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9'] => Version::HTTP_11,
         [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
             let line = format!("{} is not spoken here: use HTTP/1.1", shown(version));
             return Err(Refusal::bad_request(line));
         }
         _ => return Err(bad()),
     };
-    let (method, target) = match name {
-        b"CONNECT" => (Method::Other, Target::default()),
-        b"OPTIONS" if target == b"*" => (Method::Options, Target::asterisk()),
-        name => (method(name), target::read(target)?),
+    let target = match method {
+        Method::CONNECT => Target::default(),
+        Method::OPTIONS if target == b"*" => Target::asterisk(),
+        _ => target::read(target)?,
     };
     Ok((method, target, version))
-}
-
-fn method(name: &[u8]) -> Method {
-    match name {
-        b"GET" => Method::Get,
-        b"HEAD" => Method::Head,
-        b"OPTIONS" => Method::Options,
-        b"POST" => Method::Post,
-        b"DELETE" => Method::Delete,
-        _ => Method::Other,
-    }
 }
 
 /// The request line up to its query, which may hold a token.
@@ -234,7 +223,7 @@ fn shown_line(line: &[u8]) -> String {
 fn read_host(request: &Request) -> Result<Option<Authority>, Refusal> {
     let mut values = request.headers("host");
     match (values.next(), values.next()) {
-        (None, _) if request.version == Version::Http10 => Ok(None),
+        (None, _) if request.version == Version::HTTP_10 => Ok(None),
         (None, _) => Err(Refusal::bad_request(
             "HTTP/1.1 needs a Host field, and there is none",
         )),

@@ -28,8 +28,8 @@ fn an_ordinary_head_is_read() {
         "GET /stream?lines=5&grep=a|b HTTP/1.1\r\nHost: LOGS:8080\r\nConnection: keep-alive, Upgrade\r\n\
          X-One: a\r\nx-one:\tb \r\n\r\n",
     );
-    assert_eq!(request.method, Method::Get);
-    assert_eq!(request.version, Version::Http11);
+    assert_eq!(request.method, Method::GET);
+    assert_eq!(request.version, Version::HTTP_11);
     assert_eq!(request.path, "/stream");
     assert_eq!(request.query, b"lines=5&grep=a|b");
     assert_eq!(request.host, Authority::parse("logs:8080"));
@@ -46,7 +46,7 @@ fn an_ordinary_head_is_read() {
 fn lone_newlines_and_leading_blank_lines_are_tolerated() {
     assert_eq!(
         request("\r\n\n\r\nHEAD / HTTP/1.1\nHost: a\n\n").method,
-        Method::Head
+        Method::HEAD
     );
 }
 
@@ -75,7 +75,7 @@ fn every_form_of_target_is_read() {
     assert_eq!(request("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n").path, "*");
     assert_eq!(
         request("CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n").method,
-        Method::Other
+        Method::CONNECT
     );
     assert_eq!(
         request("GET /caf\u{e9} HTTP/1.1\r\nHost: a\r\n\r\n").path,
@@ -85,10 +85,10 @@ fn every_form_of_target_is_read() {
 
 #[test]
 fn other_versions_of_http_1_are_read() {
-    assert_eq!(request("GET / HTTP/1.0\r\n\r\n").version, Version::Http10);
+    assert_eq!(request("GET / HTTP/1.0\r\n\r\n").version, Version::HTTP_10);
     assert_eq!(
         request("GET / HTTP/1.7\r\nHost: a\r\n\r\n").version,
-        Version::Http11
+        Version::HTTP_11
     );
 }
 

@@ -2,40 +2,17 @@
 
 use std::fmt;
 
+use http::{Method, Version};
+
 use crate::authority::Authority;
-
-/// What a request asks to do. Names are case-sensitive (RFC 9110, section 9.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// The answer.
-    Get,
-    /// The answer's head.
-    Head,
-    /// Perhaps a CORS preflight.
-    Options,
-    /// An offer of a data channel.
-    Post,
-    /// The end of a data channel.
-    Delete,
-    /// Whatever else; nothing here serves it.
-    Other,
-}
-
-/// The protocol version, as far as it makes a difference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Version {
-    /// No chunks; `Host` may be missing.
-    Http10,
-    /// 1.1, or a later 1.x, which is to be taken as the highest 1.x that is known (RFC 9110, section 2.5).
-    Http11,
-}
 
 /// A request head that follows the rules.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
-    /// What to do.
+    /// What to do. Names are case-sensitive (RFC 9110, section 9.1).
     pub method: Method,
-    /// In which version.
+    /// 1.0, without chunks and perhaps without `Host`, or 1.1, also for a later 1.x, which is to be taken as the highest
+    /// one that is known (RFC 9110, section 2.5).
     pub version: Version,
     /// The path, percent-decoded: `/` and what follows, `*` of `OPTIONS *`, or empty for CONNECT.
     pub path: String,

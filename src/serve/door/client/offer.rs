@@ -44,7 +44,7 @@ impl Client<'_> {
         match reply.and_then(|offer| self.reply(request, &offer)) {
             Ok(Reply::Answer(answer)) => {
                 let answer = answer.with("Access-Control-Expose-Headers", "Location");
-                self.answer(&answer.with_cors(cors), request.method);
+                self.answer(&answer.with_cors(cors), &request.method);
             }
             Ok(Reply::Told(bytes)) => {
                 self.send(&bytes);
@@ -54,7 +54,7 @@ impl Client<'_> {
             Err(refusal) => {
                 self.is_refused(&refusal);
                 let answer = Answer::refusal(&refusal).with_cors(cors);
-                self.answer(&answer, request.method);
+                self.answer(&answer, &request.method);
             }
         }
     }

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::StatusCode;
+use http::{Method, StatusCode, Version};
 
 use crate::escape::shown;
 use crate::hub::{Selection, SourceState};
@@ -25,7 +25,7 @@ use crate::serve::http::extension::deflate_answer;
 use crate::serve::http::handshake;
 use crate::serve::http::query::Endpoint;
 use crate::serve::http::refusal::Refusal;
-use crate::serve::http::request::{Method, Request, Version};
+use crate::serve::http::request::Request;
 use crate::source::{Chunk, Kind};
 use crate::via::{self, NoWay, Passage};
 
@@ -76,8 +76,8 @@ impl Client<'_> {
         let passage = self.passage(request)?;
         let framing = match (kind, request.version) {
             (Endpoint::Ws, _) => Framing::WebSocket,
-            (_, Version::Http11) => Framing::Chunked,
-            (_, Version::Http10) => Framing::Bare,
+            (_, Version::HTTP_10) => Framing::Bare,
+            _ => Framing::Chunked,
         };
         let body = if framing == Framing::Bare {
             BodyLength::UntilClose
@@ -102,7 +102,7 @@ impl Client<'_> {
             }
             None => answer::stream_head(content_type, coding, body, cors),
         };
-        if request.method == Method::Head {
+        if request.method == Method::HEAD {
             plan.check_filter(self.routes, self.visitor.socket.whom())?;
             self.send(&head);
             return Ok(None);
@@ -128,7 +128,7 @@ impl Client<'_> {
             let is_over = || self.is_over(&plan, &half_since);
             started = plan.start(self.routes, noted, whom, &is_over)?;
             if started.is_none() {
-                self.answer(&Answer::no_content().with_cors(cors), request.method);
+                self.answer(&Answer::no_content().with_cors(cors), &request.method);
                 return Ok(None);
             }
         }
