@@ -1,8 +1,6 @@
 //! What matching remembers: the states that a pattern was found in, so that the next line is matched fast. It grows with
 //! what is matched, within the share of its filter.
 
-use std::fmt;
-
 use parking_lot::{Mutex, MutexGuard};
 use regex_automata::meta::{Cache, Regex};
 
@@ -10,12 +8,13 @@ use super::Share;
 use crate::limits::{FILTER_CACHES_COUNTED_EVERY, FILTER_CACHES_MAX};
 
 /// The memories of one filter, as many as clients use it at once, and its share of the budget.
+#[derive(Debug)]
 pub(super) struct Memory {
     slots: [Mutex<Slot>; FILTER_CACHES_MAX],
     share: Mutex<Share>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Slot {
     /// One for each pattern; none where it was not used yet, or was let go of.
     caches: Vec<Cache>,
@@ -68,11 +67,5 @@ impl Memory {
             return;
         }
         slot.counted = bytes;
-    }
-}
-
-impl fmt::Debug for Memory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Memory").finish_non_exhaustive()
     }
 }
