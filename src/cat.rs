@@ -11,7 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout};
 use crate::config::cat::{Cat, Output};
 use crate::error::StartError;
 use crate::limits::CAT_PING_INTERVAL;
-use crate::outward::{BackOff, Bell, Way};
+use crate::outward::{Bell, Reach, Way};
 use crate::upstream::credentials::Credentials;
 use crate::upstream::message::Message;
 use crate::upstream::opening::{Ask, files_len};
@@ -39,32 +39,25 @@ pub fn run(cat: &Cat, bell: &Arc<Bell>) -> Result<(), StartError> {
         out: Out::new(cat.output),
     };
     let failed = |trouble| StartError::failed(format!("read {}", cat.url), trouble);
-    let mut back_off = BackOff::default();
-    let mut away = false;
+    let lost = format!("lost {}", cat.url);
+    let mut reach = Reach::new(&cat.url, [lost, ": trying until it is back".to_owned()]);
+    let mut is_first = true;
     loop {
         let ended = match reading.open() {
-            Ok(session) => {
-                let opened = Instant::now();
-                let ended = reading.pass_on(session, &mut away);
-                back_off.forget_after(opened.elapsed());
-                ended
-            }
-            Err(trouble) if trouble.is_refusal() || !away => Err(trouble),
+            Ok(session) => reading.pass_on(session, &mut reach),
+            Err(trouble) if trouble.is_refusal() || is_first => Err(trouble),
             Err(trouble) => Ok(Ended::Lost(trouble)),
         };
+        is_first = false;
         match ended {
             Ok(Ended::Done) | Err(Trouble::Stopped) | Ok(Ended::Lost(Trouble::Stopped)) => {
                 return Ok(());
             }
             Err(trouble) => return Err(failed(trouble)),
             Ok(Ended::Lost(trouble)) if !reading.can_resume() => return Err(failed(trouble)),
-            Ok(Ended::Lost(trouble)) if !away => {
-                log::warn!("lost {}: {trouble}: trying until it is back", cat.url);
-            }
-            Ok(Ended::Lost(_)) => {}
-        }
-        away = true;
-        if !reading.rest(back_off.wait()) {
+            Ok(Ended::Lost(trouble)) => reach.is_away(&trouble.to_string(), false),
+        };
+        if !reading.rest(reach.wait()) {
             return Ok(());
         }
     }
@@ -108,13 +101,13 @@ impl Reading<'_> {
         Session::open(&ask, &mut self.way, self.bell, CAT_PING_INTERVAL)
     }
 
-    /// Writes what the other says, for as long as it says anything. Then it is not `away` any more.
-    fn pass_on(&mut self, mut session: Session, away: &mut bool) -> Result<Ended, Trouble> {
+    /// Writes what the other says, for as long as it says anything: as long as that, it is in `reach`.
+    fn pass_on(&mut self, mut session: Session, reach: &mut Reach) -> Result<Ended, Trouble> {
         loop {
             let closed = (self.out.to.as_fd(), PollFlags::empty());
             let said = session.next(self.bell, Some(closed), CAT_PING_INTERVAL);
-            if said.is_ok() && std::mem::take(away) {
-                log::warn!("{} is back: going on where it was", self.cat.url);
+            if said.is_ok() {
+                reach.is_back(|| {});
             }
             let text = match said {
                 Ok(Said::Text(text)) => text,

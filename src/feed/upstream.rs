@@ -213,7 +213,7 @@ impl Upstream {
     /// It has said what a tailcast says, or nothing yet. One that lets us in and then talks nonsense is not back.
     fn is_back(&mut self) {
         self.shared.counts.is_up(self.number, true);
-        let following = || format!("following {} as {}/…", self.url, self.host);
+        let following = || log::info!("following {} as {}/…", self.url, self.host);
         if self.reach.is_back(following) {
             self.files.tell(&EventKind::Back, |_| true);
         }

@@ -9,7 +9,7 @@ use crate::limits::{BACK_OFF_FORGOTTEN, BACK_OFF_MAX, BACK_OFF_MIN};
 
 /// How long to wait before the next try: twice as long each time, up to [`BACK_OFF_MAX`].
 #[derive(Debug)]
-pub struct BackOff {
+pub(super) struct BackOff {
     next: Duration,
 }
 
@@ -21,7 +21,7 @@ impl Default for BackOff {
 
 impl BackOff {
     /// How long to wait now: somewhere between half and all of what is due.
-    pub fn wait(&mut self) -> Duration {
+    pub(super) fn wait(&mut self) -> Duration {
         let due = self.next;
         self.next = (due * 2).min(BACK_OFF_MAX);
         // Each RandomState has keys of its own.
@@ -31,7 +31,7 @@ impl BackOff {
 
     /// The connection has stood for so long: it was a good one from [`BACK_OFF_FORGOTTEN`] on, and the next wait is a short
     /// one.
-    pub fn forget_after(&mut self, stood: Duration) {
+    pub(super) fn forget_after(&mut self, stood: Duration) {
         if stood >= BACK_OFF_FORGOTTEN {
             *self = BackOff::default();
         }

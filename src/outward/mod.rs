@@ -20,7 +20,6 @@ use std::net::SocketAddr;
 
 use thiserror::Error;
 
-pub use back_off::BackOff;
 pub use bell::Bell;
 pub use connection::{Connection, Way, is_not_yet};
 pub use reach::Reach;

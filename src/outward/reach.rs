@@ -2,9 +2,10 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::{BackOff, Bell};
+use super::Bell;
+use super::back_off::BackOff;
 
 /// How a peer stands with us.
 #[derive(Debug)]
@@ -39,12 +40,12 @@ impl Reach {
         }
     }
 
-    /// It can be reached; true where that is to be told, since it was away. `begins` is logged the first time.
-    pub fn is_back(&mut self, begins: impl FnOnce() -> String) -> bool {
+    /// It can be reached; true where that is to be told, since it was away. `begins` says so in the log the first time.
+    pub fn is_back(&mut self, begins: impl FnOnce()) -> bool {
         let was_away = match self.standing {
             Standing::Back(_) => return false,
             Standing::New => {
-                log::info!("{}", begins());
+                begins();
                 false
             }
             Standing::Away { since, .. } => {
@@ -84,9 +85,14 @@ impl Reach {
         !matches!(was, Standing::Away { .. })
     }
 
+    /// How long to wait before the next try: longer each time that it can't be reached.
+    pub fn wait(&mut self) -> Duration {
+        self.back_off.wait()
+    }
+
     /// Waits until it is time for the next try; false where the thread is to come to its end instead.
     pub fn rest(&mut self, bell: &Arc<Bell>) -> bool {
-        bell.rest(self.back_off.wait())
+        bell.rest(self.wait())
     }
 }
 
@@ -98,7 +104,7 @@ mod tests {
     fn only_what_is_news_is_told() {
         let away = ["it is away".to_owned(), String::new()];
         let mut reach = Reach::new(&"mqtt://h/#", away);
-        let following = || "following".to_owned();
+        let following = || {};
         assert!(!reach.is_back(following), "nobody was told that it is away");
         assert!(reach.is_away("a", false));
         assert!(!reach.is_away("a", false) && !reach.is_away("b", true));

@@ -113,7 +113,7 @@ impl Publisher {
         let conversation = Conversation::new(version, &connect, Instant::now());
         let (broker, reach) = (&self.broker, &mut self.reach);
         let mut works = || {
-            reach.is_back(|| format!("publishing to {broker} by {version}"));
+            reach.is_back(|| log::info!("publishing to {broker} by {version}"));
         };
         Talk::new(
             &self.means,

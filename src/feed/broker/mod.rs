@@ -229,7 +229,7 @@ impl Broker {
     }
 
     fn is_back(&mut self, version: Version) {
-        let following = || format!("following {} by {version}", self.url);
+        let following = || log::info!("following {} by {version}", self.url);
         if self.reach.is_back(following) {
             let is_there = |name: &str| {
                 let host = name.split_once('/').map(|(host, _)| host);

@@ -24,7 +24,7 @@ use crate::config::followed::JournalMatch;
 use crate::limits::{
     JOURNAL_EMPTY_WAIT, JOURNAL_FIRST_ENTRIES, JOURNAL_LATE, JOURNAL_SILENT, PIPE_READ_BYTES,
 };
-use crate::outward::{BackOff, Bell};
+use crate::outward::{Bell, Reach};
 use crate::source::EventKind;
 
 use super::spool::Spool;
@@ -36,7 +36,7 @@ use sources::Sources;
 /// All journal sources, and the journalctl that they share.
 pub(super) struct Journal {
     sources: Sources,
-    away: bool,
+    reach: Reach,
 }
 
 /// What a journalctl is for.
@@ -68,7 +68,10 @@ impl Journal {
     pub(super) fn open(sources: Vec<(JournalMatch, Spool)>) -> io::Result<Journal> {
         Ok(Journal {
             sources: Sources::open(sources)?,
-            away: false,
+            reach: Reach::new(
+                &"the journal",
+                ["the journal can't be read", ": it is tried again"].map(str::to_owned),
+            ),
         })
     }
 
@@ -176,12 +179,7 @@ impl Journal {
     }
 
     /// The next step, after a wait where that is due.
-    fn next(
-        &mut self,
-        step: Step,
-        ended: Ended,
-        back_off: &mut BackOff,
-    ) -> (Step, Option<Duration>) {
+    fn next(&mut self, step: Step, ended: Ended) -> (Step, Option<Duration>) {
         match ended {
             Ended::Failed(reason) => {
                 self.be_away(&reason);
@@ -189,7 +187,7 @@ impl Journal {
                     Step::First => Step::First,
                     _ => Step::CatchUp,
                 };
-                (again, Some(back_off.wait()))
+                (again, Some(self.reach.wait()))
             }
             Ended::Behind | Ended::Stopped => (Step::CatchUp, None),
             Ended::Whole => {
@@ -232,8 +230,7 @@ impl Journal {
     }
 
     fn be_away(&mut self, reason: &str) {
-        if !std::mem::replace(&mut self.away, true) {
-            log::warn!("the journal can't be read: {reason}: it is tried again");
+        if self.reach.is_away(reason, false) {
             self.sources.tell(&EventKind::Away {
                 reason: reason.into(),
             });
@@ -241,8 +238,7 @@ impl Journal {
     }
 
     fn back(&mut self) {
-        if std::mem::take(&mut self.away) {
-            log::info!("the journal can be read again");
+        if self.reach.is_back(|| {}) {
             self.sources.tell(&EventKind::Back);
         }
     }
@@ -254,19 +250,14 @@ impl Feeder for Journal {
     }
 
     fn run(&mut self, bell: &Arc<Bell>, first: &First) {
-        let mut back_off = BackOff::default();
         let mut step = self.first_step();
         while !bell.is_stopping() {
-            let began = Instant::now();
             let ended = match self.read(step, bell) {
                 Ok(ended) => ended,
                 Err(error) => Ended::Failed(why_not(&error)),
             };
             self.sources.append();
-            if step == Step::Follow {
-                back_off.forget_after(began.elapsed());
-            }
-            let (next, wait) = self.next(step, ended, &mut back_off);
+            let (next, wait) = self.next(step, ended);
             if next == Step::Follow || wait.is_some() {
                 first.is_fed();
             }
