@@ -144,11 +144,7 @@ impl Containers {
                 }
             }
         }
-        for (id, user) in &self.steps {
-            if !steps.contains(&(*id, user.clone())) {
-                watches.release(*id, user);
-            }
-        }
+        watches.keep(&self.steps, &steps);
         (self.steps, self.read) = (steps, read);
         let now = Instant::now();
         self.not_before = now + (now - begun) * SCAN_SHARE;

@@ -223,11 +223,7 @@ impl Glob {
                 }
             }
         }
-        for (id, user) in &self.steps {
-            if !steps.contains(&(*id, user.clone())) {
-                scan.watches.release(*id, user);
-            }
-        }
+        scan.watches.keep(&self.steps, &steps);
         self.steps = steps;
         let mut all: Vec<Directory> = self.directories.keys().cloned().collect();
         all.sort();

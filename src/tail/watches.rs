@@ -231,6 +231,13 @@ impl Watches {
         }
     }
 
+    /// A user goes on with the watches `now`: those of its watches `before` that are not among them are released.
+    pub(super) fn keep(&mut self, before: &[(i32, User)], now: &[(i32, User)]) {
+        for step in before.iter().filter(|step| !now.contains(step)) {
+            self.release(step.0, &step.1);
+        }
+    }
+
     /// Where the file called `name` in a watched directory stands, unless that is the own name of another follower
     /// than `follower`.
     pub(super) fn place(&self, directory: i32, name: &OsString, follower: usize) -> Place {

@@ -47,11 +47,7 @@ impl Follower {
             }
             _ => Way::ByLink,
         };
-        for (id, user) in &self.steps {
-            if !steps.iter().any(|step| step == &(*id, user.clone())) {
-                watches.release(*id, user);
-            }
-        }
+        watches.keep(&self.steps, &steps);
         self.sight = match (armed, self.steps == steps) {
             (false, _) => Sight::Polls,
             // What happened where the name is looked up now was not told.
