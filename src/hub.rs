@@ -25,7 +25,6 @@ mod shelf;
 mod stream;
 mod streams;
 
-use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,7 +34,7 @@ use parking_lot::Mutex;
 
 use crate::limits::{DELETED_READ, QUEUED_BYTES_MAX, SHELF_CHUNK_BYTES_MIN};
 use crate::source::{
-    Chunk, EventKind, Generation, Id, Lines, Origin, Position, Remembered, Source,
+    Chunk, EventKind, Generation, Id, Lines, OpenFile, Origin, Position, Remembered, Source,
 };
 
 pub use crate::source::Edge;
@@ -64,9 +63,9 @@ pub enum Change {
     /// Whole lines of the current generation, right after the live edge.
     Lines(Lines),
     /// The current generation's file was deleted, and is not held open any more. With a file that reads as empty.
-    LetGo(Arc<File>),
+    LetGo(Arc<OpenFile>),
     /// The file of the generation with this number is read by way of another handle from now on.
-    Moved(u64, Arc<File>),
+    Moved(u64, Arc<OpenFile>),
     /// Something that moves no edge: `Missing`, a `Gap` in a generation that was sealed already, or `Away`, `Back` and
     /// `Closed`, which also settle the source's [`Condition`].
     Aside(EventKind),
@@ -294,22 +293,18 @@ impl Hub {
         self.shelf.tidy() || again
     }
 
-    /// Closes files that were rotated away and that nobody has open until no more than `most` are held, those first that
-    /// were read least lately: who wants them opens them again where they stand. One that was deleted goes once nobody
-    /// has read it for a while. Whether there are more than that yet. Blocks on the disk, without the lock.
-    pub fn give_up_quiet(&self, most: usize) -> bool {
-        let (mut quiet, files): (Vec<_>, usize) = {
+    /// Closes up to `most` files that were rotated away and that nobody reads, those first that were read least lately: who
+    /// wants them opens them again where they stand. One that was deleted goes once nobody has read it for a while. How
+    /// many were closed; of each source it is one at a time. Blocks on the disk, without the lock.
+    pub fn give_up_quiet(&self, most: usize) -> usize {
+        let mut quiet: Vec<_> = {
             let state = self.state.lock();
-            let files = state.streams.held().saturating_sub(most);
-            if files == 0 {
-                return false;
-            }
             let of = |stream: &Stream| {
                 let oldest = stream.oldest_unheld()?;
                 let source = stream.source().index;
                 Some((oldest.last_read(), source, Arc::clone(oldest)))
             };
-            (state.streams.all().filter_map(of).collect(), files)
+            state.streams.all().filter_map(of).collect()
         };
         quiet.sort_unstable_by_key(|(read, source, _)| (*read, *source));
         let may_go = |(read, _, generation): &(Instant, u32, Arc<Generation>)| {
@@ -321,7 +316,7 @@ impl Hub {
             let stands = has_name && generation.identity.born.is_some();
             stands || read.elapsed() >= DELETED_READ
         };
-        let going: Vec<_> = quiet.into_iter().filter(may_go).take(files).collect();
+        let going: Vec<_> = quiet.into_iter().filter(may_go).take(most).collect();
         let mut forgotten = Vec::with_capacity(going.len());
         let mut state = self.state.lock();
         for (_, source, generation) in &going {
@@ -330,7 +325,7 @@ impl Hub {
             });
         }
         drop(state);
-        forgotten.len() < files
+        forgotten.len()
     }
 
     // -- for readers

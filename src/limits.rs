@@ -536,12 +536,17 @@ pub const GONE_KEPT: Duration = Duration::from_secs(30);
 /// it holds can't be had again.
 pub const DELETED_READ: Duration = Duration::from_secs(10);
 
-/// How often rotated files are asked again to give up their descriptors, while there are too few.
+/// How often files are asked again to give up their descriptors, while there are too few.
 pub const ROOM_EVERY: Duration = Duration::from_secs(1);
+
+/// Files that are begun in one pass while more are open than may be: rotated ones give room before the next are. So many
+/// more than needed do.
+pub const BEGUN_CROWDED_MAX: usize = 16;
 
 /// How long a sealed file is watched for what a laggard still writes to it.
 pub const SEALED_KEPT: Duration = Duration::from_secs(60);
 
+const _: () = assert!(BEGUN_CROWDED_MAX < DESCRIPTORS_SPARE as usize);
 const _: () = assert!(OVERLAP_BYTES <= TURN_BYTES);
 const _: () = assert!(TAIL_CHECKED_BYTES <= OVERLAP_BYTES);
 const _: () = assert!(CHUNK_BYTES_MIN <= CHUNK_BYTES_MAX);

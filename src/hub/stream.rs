@@ -3,7 +3,6 @@
 mod stand;
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,8 +10,8 @@ use crate::limits::{
     ASIDES_MAX, GENERATION_KEPT, GENERATIONS_BEHIND_MAX, GENERATIONS_REMEMBERED_MAX,
 };
 use crate::source::{
-    Began, Edge, End, Event, EventKind, Generation, Id, IdMaker, Kind, Position, Remembered,
-    Segment, Source,
+    Began, Edge, End, Event, EventKind, Generation, Id, IdMaker, Kind, OpenFile, Position,
+    Remembered, Segment, Source,
 };
 
 use super::{Change, Condition, SourceCounts, SourceState};
@@ -247,7 +246,7 @@ impl Stream {
     }
 
     /// The generation `number` is read by way of `file` from now on; what it was read by before.
-    fn move_to(&mut self, number: u64, file: Arc<File>) -> Option<Arc<Generation>> {
+    fn move_to(&mut self, number: u64, file: Arc<OpenFile>) -> Option<Arc<Generation>> {
         let mut all = self.generations.iter_mut();
         let generation = all.find(|generation| generation.number == number)?;
         let moved = Arc::new(generation.moved(file));

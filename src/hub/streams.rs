@@ -17,8 +17,6 @@ pub(super) struct Streams {
     slots: Vec<Option<Box<Stream>>>,
     /// Bytes that were published of sources that are forgotten.
     forgotten_bytes: u64,
-    /// See [`Streams::held`].
-    held: usize,
 }
 
 impl Streams {
@@ -43,16 +41,8 @@ impl Streams {
         index: u32,
         deed: impl FnOnce(&mut Stream) -> T,
     ) -> Option<T> {
-        let stream = self.slots.get_mut(index as usize)?.as_deref_mut()?;
-        let before = stream.generations_len();
-        let done = deed(stream);
-        self.held = self.held + stream.generations_len() - before;
-        Some(done)
-    }
-
-    /// Generations of all sources that are held.
-    pub(super) fn held(&self) -> usize {
-        self.held
+        let stream = self.slots.get_mut(index as usize)?;
+        stream.as_deref_mut().map(deed)
     }
 
     /// Those whose names are followed, by index.
@@ -93,7 +83,6 @@ impl Streams {
         let slots = self.slots.iter_mut();
         let taken = slots.filter_map(|slot| slot.take_if(unheld).map(|stream| *stream));
         let taken: Vec<_> = taken.collect();
-        self.held -= taken.iter().map(Stream::generations_len).sum::<usize>();
         let bytes = taken.iter().map(Stream::published_bytes);
         self.forgotten_bytes += bytes.sum::<u64>();
         taken

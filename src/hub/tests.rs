@@ -1,13 +1,12 @@
 //! Who is queued what: joining, being cut, leaving, and the bounds.
 
-use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
 use crate::limits::{HEAD_CHECKED_BYTES, QUEUED_BYTES_MAX};
-use crate::source::{Began, IdMaker, Kind};
+use crate::source::{Began, IdMaker, Kind, OpenFile};
 
 /// A hub with one source, whose file is whole from the beginning: publishing moves the edge over its lines.
 pub(crate) struct Published {
@@ -33,21 +32,21 @@ impl Subscriber for Quiet {
 }
 
 /// A file of as many lines `line`.
-pub(crate) fn file(line: &str, lines: usize) -> Arc<File> {
+pub(crate) fn file(line: &str, lines: usize) -> Arc<OpenFile> {
     let mut file = tempfile::tempfile().expect("a file");
     file.write_all(line.repeat(lines).as_bytes())
         .expect("write");
-    Arc::new(file)
+    Arc::new(file.into())
 }
 
 impl Published {
     /// Nothing of `file`, which holds nothing but this `line`, is published yet.
-    pub(crate) fn new(hub: Hub, file: &Arc<File>, line: &str) -> Published {
+    pub(crate) fn new(hub: Hub, file: &Arc<OpenFile>, line: &str) -> Published {
         Published::of(&Arc::new(hub), "a.log", file, line)
     }
 
     /// The same of one more file of `hub`, called `name`.
-    pub(crate) fn of(hub: &Arc<Hub>, name: &str, file: &Arc<File>, line: &str) -> Published {
+    pub(crate) fn of(hub: &Arc<Hub>, name: &str, file: &Arc<OpenFile>, line: &str) -> Published {
         let hub = Arc::clone(hub);
         let path = PathBuf::from("/logs").join(name);
         let source = hub.add_source(name.to_owned(), path, Origin::File);

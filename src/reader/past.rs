@@ -4,7 +4,7 @@
 //! Only the file that is being read is open; the next is found when its turn comes, by inode and time, since it may
 //! have been renamed meanwhile.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io;
 use std::mem;
 use std::path::Path;
@@ -17,8 +17,8 @@ use crate::source::inflate::{self, Pause};
 use crate::source::record::Before;
 use crate::source::siblings::{self, Reach, Sibling, Unreadable};
 use crate::source::{
-    Began, Event, EventKind, Gap, Generation, Id, IdMaker, Identity, Lines, Position, Remembered,
-    Source, identity, nuls,
+    Began, Event, EventKind, Gap, Generation, Id, IdMaker, Identity, Lines, OpenFile, Position,
+    Remembered, Source, identity, nuls,
 };
 
 use super::row::Row;
@@ -179,7 +179,7 @@ impl Past {
     }
 
     /// What `file` holds up to `limit`, from its first byte.
-    fn new(file: Arc<File>, stat: &Metadata, limit: u64) -> Past {
+    fn new(file: Arc<OpenFile>, stat: &Metadata, limit: u64) -> Past {
         let identity = Identity::of(stat);
         Past {
             generation: Generation::with_identity(0, file, identity, Began::Rotated, None),

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,7 +15,7 @@ use crate::hub::Hub;
 use crate::limits::HISTORY_FILES_MAX;
 use crate::source::inflate::{self, Pause};
 use crate::source::siblings::{self, Lost, Reach, Sibling, Unreadable};
-use crate::source::{Generation, Identity, Source, copies, identity};
+use crate::source::{Generation, Identity, OpenFile, Source, copies, identity};
 
 /// The rotated files of a name.
 #[derive(Debug, Default)]
@@ -248,7 +248,7 @@ pub(super) fn nanoseconds(time: SystemTime) -> i64 {
 }
 
 /// Opens the file that was listed. `None` where it can't be read, and where another stands there now.
-fn open(sibling: &Sibling, pause: Pause<'_>) -> Option<Arc<File>> {
+fn open(sibling: &Sibling, pause: Pause<'_>) -> Option<Arc<OpenFile>> {
     let (file, identity) = match sibling.compressed {
         true => {
             let (file, stat) = inflate::open(&sibling.path, pause).ok()?;

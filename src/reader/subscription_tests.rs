@@ -8,7 +8,7 @@ use crate::hub::tests::{Published, Quiet, file};
 use crate::hub::{Change, Shelf};
 use crate::limits::READ_TRIES_MAX;
 use crate::reader::{Begin, From, Wait};
-use crate::source::{EventKind, Kind};
+use crate::source::{EventKind, Kind, OpenFile};
 
 const LINE: &str = "line\n";
 
@@ -58,7 +58,7 @@ struct Played {
 }
 
 impl Played {
-    fn new(file: &Arc<File>) -> Played {
+    fn new(file: &Arc<OpenFile>) -> Played {
         // The smallest chunk is kept: readers find what was published.
         let hub = Hub::new(1 << 20).expect("a hub");
         let mut published = Published::new(hub.shelving(Shelf::new(1 << 20, 1)), file, LINE);
@@ -181,12 +181,13 @@ fn what_cannot_be_read_is_tried_again_later_and_told_as_lost_in_the_end() {
     let hub = Hub::new(1 << 20).expect("a hub");
     let mut published = Published::new(hub, &whole, LINE);
     published.publish(3);
-    let read_by = |file: &Arc<File>| {
+    let read_by = |file: &Arc<OpenFile>| {
         let moved = Change::Moved(0, Arc::clone(file));
         let source = Arc::clone(&published.source);
         published.hub.publish(vec![(source, moved)]);
     };
-    let unreadable = Arc::new(File::options().write(true).open("/dev/null").expect("open"));
+    let unreadable = File::options().write(true).open("/dev/null");
+    let unreadable = Arc::new(unreadable.expect("open").into());
     let mut life = from_the_start(&published.hub);
     assert_eq!(next(&mut life), Ok(Err(EventKind::Start)));
     let again = |life: &mut Subscription, times: u8| {

@@ -10,7 +10,7 @@ use crate::limits::SIBLING_SCANS_MAX;
 use super::forward::Footing;
 use super::generation::{End, Remembered};
 use super::siblings::Reach;
-use super::{Generation, Source, identity, siblings};
+use super::{Generation, OpenFile, Source, identity, siblings};
 
 impl Remembered {
     /// Opens it again. `Ok(None)` where it is not to be found: it is gone from then on. Fails where it may be found the
@@ -39,7 +39,7 @@ impl Remembered {
     ///
     /// Race: a file is deleted and the next made with its inode within one tick (ext4 does that at once). By inode and
     /// birth it would be the same, and its lines would be read twice: as those of the former one, and as its own.
-    fn find(&self, source: &Source) -> io::Result<Option<File>> {
+    fn find(&self, source: &Source) -> io::Result<Option<OpenFile>> {
         if self.identity.born.is_none() {
             return Ok(None);
         }

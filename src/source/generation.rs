@@ -1,7 +1,6 @@
 //! A generation: the bytes under a name, from the moment they begin anew (another inode, or a truncation) until they
 //! begin anew once more.
 
-use std::fs::File;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -12,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::arrivals::Arrivals;
 use super::record::{self, Before, Grammar, Reading};
-use super::{EventKind, Id, Identity, Position, Source};
+use super::{EventKind, Id, Identity, OpenFile, Position, Source};
 
 /// How a generation began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +91,7 @@ pub struct Remembered {
 pub struct Generation {
     remembered: Arc<Remembered>,
     /// Opened with O_NONBLOCK and known to be a regular file.
-    pub file: Arc<File>,
+    pub file: Arc<OpenFile>,
     /// Where it stood at moments at which it was looked at.
     pub arrivals: Arc<Arrivals>,
 }
@@ -109,7 +108,7 @@ impl Generation {
     /// A generation of `file`, not yet sealed. One fstat(2).
     pub fn new(
         number: u64,
-        file: Arc<File>,
+        file: Arc<OpenFile>,
         began: Began,
         gap: Option<Gap>,
     ) -> std::io::Result<Generation> {
@@ -122,7 +121,7 @@ impl Generation {
     /// The same where it is known which file it is.
     pub fn with_identity(
         number: u64,
-        file: Arc<File>,
+        file: Arc<OpenFile>,
         identity: Identity,
         began: Began,
         gap: Option<Gap>,
@@ -145,7 +144,7 @@ impl Generation {
     }
 
     /// One that is remembered, whose file is held again.
-    pub(super) fn again(remembered: Arc<Remembered>, file: Arc<File>) -> Generation {
+    pub(super) fn again(remembered: Arc<Remembered>, file: Arc<OpenFile>) -> Generation {
         Generation {
             remembered,
             file,
@@ -162,7 +161,7 @@ impl Generation {
     }
 
     /// The same, read by way of `file`.
-    pub fn moved(&self, file: Arc<File>) -> Generation {
+    pub fn moved(&self, file: Arc<OpenFile>) -> Generation {
         Generation {
             remembered: self.remembered(),
             file,

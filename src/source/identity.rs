@@ -16,6 +16,8 @@ use crate::allowance;
 use crate::limits::DESCRIPTORS_FOR_ANSWERS;
 use crate::secrets;
 
+use super::OpenFile;
+
 /// A file. The birth tells it from a later one with its inode, where the file system knows births.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Identity {
@@ -51,13 +53,13 @@ impl Identity {
 
 /// Opens a regular file for reading, and does not wait where it is a FIFO by now. The daemon's own secrets and files of
 /// /proc are no logs, whatever leads there.
-pub fn open(path: &Path) -> io::Result<(File, Identity)> {
+pub fn open(path: &Path) -> io::Result<(OpenFile, Identity)> {
     open_with(path, OFlag::empty())
 }
 
 /// The same for a file beside a followed one, which must not be a link: rotations make none, and who may make links in
 /// that directory must not lead us elsewhere.
-pub fn open_beside(path: &Path) -> io::Result<(File, Identity)> {
+pub fn open_beside(path: &Path) -> io::Result<(OpenFile, Identity)> {
     open_with(path, OFlag::O_NOFOLLOW)
 }
 
@@ -66,16 +68,17 @@ pub fn is_shortage(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::EMFILE as i32)
 }
 
-fn open_with(path: &Path, flags: OFlag) -> io::Result<(File, Identity)> {
-    let file = OpenOptions::new()
+fn open_with(path: &Path, flags: OFlag) -> io::Result<(OpenFile, Identity)> {
+    let mut options = OpenOptions::new();
+    options
         .read(true)
-        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY | flags).bits())
-        .open(path)?;
+        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY | flags).bits());
+    let file = OpenFile::from(options.open(path)?);
     // The kernel gives the lowest number that is free (POSIX, section 2.6), so it tells how many are in use.
     if file.as_raw_fd() as u64 + DESCRIPTORS_FOR_ANSWERS >= allowance::descriptors() {
         return Err(Errno::EMFILE.into());
     }
-    let system = fstatfs(&file)?.filesystem_type();
+    let system = fstatfs(&*file)?.filesystem_type();
     if system == FUSE_SUPER_MAGIC {
         ask_anew(&file);
     }

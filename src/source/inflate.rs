@@ -26,6 +26,7 @@ use crate::limits::{
     INFLATING_READ_BYTES, INFLATING_WAIT, TIME_VOTE_BYTES,
 };
 
+use super::OpenFile;
 use super::siblings::Unreadable;
 
 /// What was inflated lately. Never held while one is inflated.
@@ -53,7 +54,7 @@ const TOO_LARGE: Unreadable = Unreadable::Lost("too large to be inflated");
 struct Inflated {
     of: Of,
     /// The file, or why there is none.
-    made: Result<Arc<File>, Unreadable>,
+    made: Result<Arc<OpenFile>, Unreadable>,
     bytes: u64,
     used: Instant,
 }
@@ -120,7 +121,7 @@ pub fn place_in(directory: &Path) {
 
 /// What the compressed file at `path` holds, whose name says that it is compressed. Blocks for as long as inflating takes,
 /// and while another file is inflated. The name says how it is compressed.
-pub fn open(path: &Path, pause: Pause<'_>) -> Result<(Arc<File>, fs::Metadata), Unreadable> {
+pub fn open(path: &Path, pause: Pause<'_>) -> Result<(Arc<OpenFile>, fs::Metadata), Unreadable> {
     open_within(path, INFLATED_BYTES_MAX, pause)
 }
 
@@ -129,7 +130,7 @@ fn open_within(
     path: &Path,
     bytes_max: u64,
     pause: Pause<'_>,
-) -> Result<(Arc<File>, fs::Metadata), Unreadable> {
+) -> Result<(Arc<OpenFile>, fs::Metadata), Unreadable> {
     let (coding, compressed, stat) = compressed(path)?;
     let of = Of {
         device: stat.dev(),
@@ -148,7 +149,7 @@ fn open_within(
     let made = inflate(coding, &compressed, bytes_max, pause);
     let made = made.map(|(file, bytes)| {
         keep_time(&file, &stat);
-        (Arc::new(file), bytes)
+        (Arc::new(OpenFile::from(file)), bytes)
     });
     if !matches!(made, Err(NO_ROOM | Unreadable::GivenUp)) {
         keep(of, &made);
@@ -196,7 +197,7 @@ fn keep_time(file: &File, stat: &fs::Metadata) {
 }
 
 /// What came of it when it was inflated before.
-fn known(of: Of) -> Option<Result<Arc<File>, Unreadable>> {
+fn known(of: Of) -> Option<Result<Arc<OpenFile>, Unreadable>> {
     let mut inflated = INFLATED.lock();
     let known = inflated.iter_mut().find(|known| known.of == of)?;
     known.used = Instant::now();
@@ -215,7 +216,7 @@ fn turn(pause: Pause<'_>) -> Result<MutexGuard<'static, ()>, Unreadable> {
     }
 }
 
-fn keep(of: Of, made: &Result<(Arc<File>, u64), Unreadable>) {
+fn keep(of: Of, made: &Result<(Arc<OpenFile>, u64), Unreadable>) {
     let bytes = made.as_ref().map_or(0, |(_, bytes)| *bytes);
     let mut gone = Vec::new();
     let mut inflated = INFLATED.lock();

@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, DirEntry, File};
+use std::fs::{self, DirEntry};
 use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
@@ -20,7 +20,7 @@ use crate::limits::{DIRECTORY_RESTS, DIRECTORY_TIME, LINKS_MAX, NAME_READS_MAX, 
 use super::dated::Dated;
 use super::mark::{Mark, compressed_ending, is_of_another_time, is_rotated_name, mark_of, shape};
 use super::order::oldest_first;
-use super::{Identity, identity};
+use super::{Identity, OpenFile, identity};
 
 /// A file that a rotation left beside the followed one.
 #[derive(Clone, Debug)]
@@ -199,7 +199,7 @@ pub fn plain(path: PathBuf) -> Option<Sibling> {
 /// The files that are numbered from 1 on behind the name of the one at `path`, opened one after the other until one is
 /// missing. A file system that remembers what stood in a directory (sshfs does for 20 s) lists those of that time; who opens a
 /// name gets the file that has it now. Blocks on the disk.
-pub fn counted(path: &Path) -> impl Iterator<Item = (File, Identity)> {
+pub fn counted(path: &Path) -> impl Iterator<Item = (OpenFile, Identity)> {
     let place = place(path);
     let name = place.file_name().unwrap_or_default().to_owned();
     (1..=TRACED_MAX).map_while(move |number| {

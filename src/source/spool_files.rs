@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
-use super::Identity;
+use super::{Identity, OpenFile};
 
 /// How many files of a spool are there: the one that grows, and the one before it.
 const THERE: usize = 2;
@@ -29,7 +29,7 @@ pub struct SpoolFiles {
 #[derive(Clone, Debug)]
 pub struct SpoolFile {
     /// Open for reading, at least.
-    pub file: Arc<File>,
+    pub file: Arc<OpenFile>,
     /// Which file it is.
     pub identity: Identity,
     /// Bytes of the files before it that were deleted before their turn came.
@@ -41,7 +41,7 @@ impl SpoolFile {
     pub fn of(file: &File) -> io::Result<SpoolFile> {
         Ok(SpoolFile {
             identity: Identity::of(&file.metadata()?),
-            file: Arc::new(file.try_clone()?),
+            file: Arc::new(file.try_clone()?.into()),
             lost_bytes: 0,
         })
     }

@@ -19,7 +19,6 @@ pub(super) use goal::Goal;
 use stints::Stints;
 
 use std::collections::VecDeque;
-use std::os::fd::RawFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -46,8 +45,8 @@ pub(super) struct Turn<'a> {
     pub(super) buf: &'a mut [u8],
     /// New bytes that may still be read.
     pub(super) room: usize,
-    /// Descriptors from this one on are left to clients, as far as files can do without.
-    pub(super) descriptors_end: RawFd,
+    /// Files that may be open at once, as far as they can do without.
+    pub(super) held_max: usize,
     pub(super) watches: &'a mut Watches,
     pub(super) known: &'a mut Known,
     pub(super) listings: &'a mut Listings,

@@ -11,7 +11,6 @@ mod form;
 mod hole;
 mod waiting;
 
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,7 +18,7 @@ use std::time::Instant;
 use crate::limits::{HEAD_CHECKED_BYTES, OVERLAP_BYTES, PAGE_BYTES, TURN_BYTES};
 use crate::source::forward::{Footing, is_of_one_moment, read_full};
 use crate::source::record::{Before, Joiner};
-use crate::source::{Id, IdMaker, Identity, Lines, Source};
+use crate::source::{Id, IdMaker, Identity, Lines, OpenFile, Source};
 
 use form::{Form, Until};
 use waiting::Waiting;
@@ -32,7 +31,7 @@ pub(super) const READ_BYTES: usize = OVERLAP_BYTES + TURN_BYTES;
 /// The file that a follower reads, and how far it has read it.
 #[derive(Debug)]
 pub(super) struct Held {
-    pub(super) file: Arc<File>,
+    pub(super) file: Arc<OpenFile>,
     pub(super) identity: Identity,
     /// The generation's number.
     pub(super) number: u64,
@@ -83,7 +82,7 @@ pub(super) enum Found {
 impl Held {
     /// A file whose first byte is the next to be read. Where `may_have_hole`, NULs at its beginning are skipped.
     pub(super) fn new(
-        file: Arc<File>,
+        file: Arc<OpenFile>,
         identity: Identity,
         number: u64,
         may_have_hole: bool,

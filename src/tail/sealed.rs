@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use crate::limits::{SEALED_KEPT, SEALED_LOOK};
-use crate::source::{Gap, Identity, nuls};
+use crate::source::{Gap, Identity, OpenFile, nuls};
 
 use super::held::Held;
 use super::successor::{name_of, open_again};
@@ -30,7 +30,7 @@ pub(super) struct Sealed {
 #[derive(Debug)]
 struct Watching {
     /// As long as somebody has it open.
-    file: Weak<File>,
+    file: Weak<OpenFile>,
     /// Where it stood when it was sealed.
     at: PathBuf,
     /// The watch on it, where the kernel tells of all that is written to it.

@@ -22,7 +22,7 @@ use std::time::SystemTime;
 use crate::limits::OVERLAP_BYTES;
 use crate::source::forward::read_full;
 use crate::source::siblings::{self, Reach};
-use crate::source::{Gap, Identity, identity, nuls};
+use crate::source::{Gap, Identity, OpenFile, identity, nuls};
 
 use super::trace::Trace;
 
@@ -47,7 +47,7 @@ pub(super) struct Successor {
 /// How its bytes are got at.
 #[derive(Debug)]
 enum Access {
-    Open(Arc<File>),
+    Open(Arc<OpenFile>),
     /// Many are to be read before it, so it was closed: where it stood then.
     Closed(PathBuf),
     /// It was closed for want of descriptors: where it stands. Its writer may be about to begin.
@@ -65,7 +65,7 @@ struct Seen {
 /// The next file to be begun.
 #[derive(Debug)]
 pub(super) struct Next {
-    pub(super) file: Arc<File>,
+    pub(super) file: Arc<OpenFile>,
     pub(super) identity: Identity,
     /// What was lost before it.
     pub(super) gap: Option<Gap>,
@@ -74,7 +74,7 @@ pub(super) struct Next {
 
 impl Successor {
     pub(super) fn new(
-        file: Arc<File>,
+        file: Arc<OpenFile>,
         identity: Identity,
         stood: SystemTime,
         watch: Option<i32>,
@@ -101,7 +101,7 @@ impl Successor {
     }
 
     /// Its file, as long as it is open or stands where it was set aside.
-    fn visible(&self) -> Option<Arc<File>> {
+    fn visible(&self) -> Option<Arc<OpenFile>> {
         match &self.file {
             Access::Open(file) => Some(Arc::clone(file)),
             Access::Closed(_) => None,
@@ -119,7 +119,7 @@ impl Successor {
     }
 
     /// The open file, where it is open.
-    pub(super) fn file(&self) -> Option<&Arc<File>> {
+    pub(super) fn file(&self) -> Option<&Arc<OpenFile>> {
         match &self.file {
             Access::Open(file) => Some(file),
             Access::Closed(_) | Access::Aside(_) => None,
@@ -127,7 +127,7 @@ impl Successor {
     }
 
     /// It is read by way of `file` from now on.
-    pub(super) fn move_to(&mut self, file: Arc<File>) {
+    pub(super) fn move_to(&mut self, file: Arc<OpenFile>) {
         self.file = Access::Open(file);
     }
 
@@ -176,7 +176,7 @@ impl Successor {
     }
 
     /// Its file, opened again where it was closed and stands where it did, or elsewhere beside `path`.
-    fn open(&self, path: &Path) -> io::Result<Option<Arc<File>>> {
+    fn open(&self, path: &Path) -> io::Result<Option<Arc<OpenFile>>> {
         let at = match &self.file {
             Access::Open(file) => return Ok(Some(Arc::clone(file))),
             Access::Closed(at) | Access::Aside(at) => at,
@@ -191,7 +191,7 @@ pub(super) fn open_again(
     at: &Path,
     path: &Path,
     identity: &Identity,
-) -> io::Result<Option<Arc<File>>> {
+) -> io::Result<Option<Arc<OpenFile>>> {
     let open = |at: &Path| match identity::open_beside(at) {
         Ok((file, found)) => Ok((found == *identity).then(|| Arc::new(file))),
         Err(e) if identity::is_shortage(&e) => Err(e),

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use crate::limits::TRACED_MAX;
 use crate::source::forward::read_full;
-use crate::source::identity;
 use crate::source::siblings::{self, Reach, Sibling};
+use crate::source::{OpenFile, identity};
 
 /// The first bytes of a file, and the last ones before a place in it.
 #[derive(Clone, Debug)]
@@ -71,7 +71,7 @@ impl Trace {
     /// The file beside `path` that holds it: one that is called as rotators call them, else the youngest of the others. The
     /// numbered ones are tried first, for their names need no listing, which may be an old one. An empty trace is anybody's,
     /// and finds none. Blocks on the disk.
-    pub(super) fn find_beside(&self, path: &Path) -> Option<Arc<File>> {
+    pub(super) fn find_beside(&self, path: &Path) -> Option<Arc<OpenFile>> {
         if self.at == 0 {
             return None;
         }

@@ -11,6 +11,7 @@ mod mounted;
 mod newcomers;
 mod pass;
 mod ready;
+mod room;
 mod turns;
 
 #[cfg(test)]
@@ -90,6 +91,8 @@ pub struct Watcher {
     lately: Lately,
     pace: Pace,
     forget_at: Option<Instant>,
+    /// When files are asked again to give up their descriptors.
+    room_at: Option<Instant>,
     mounted: Mounted,
 }
 
@@ -129,6 +132,7 @@ impl Watcher {
             lately: Lately::default(),
             pace: Pace::new(now),
             forget_at: None,
+            room_at: None,
             mounted: Mounted::new(),
             hub,
             rounds,

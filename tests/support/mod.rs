@@ -337,6 +337,14 @@ impl Daemon {
         entries.expect("its descriptors").count()
     }
 
+    /// How many files below a directory it has open, those included that were deleted there.
+    pub(crate) fn open_below(&self, directory: &Path) -> usize {
+        let entries = std::fs::read_dir(format!("/proc/{}/fd", self.pid()));
+        let leads = entries.expect("its descriptors").flatten();
+        let leads = leads.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        leads.filter(|to| to.starts_with(directory)).count()
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.0.id()
     }

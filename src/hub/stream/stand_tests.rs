@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::hub::Change;
 use crate::limits::GENERATIONS_REMEMBERED_MAX;
-use crate::source::{Identity, Lines, Origin, Source};
+use crate::source::{Identity, Lines, OpenFile, Origin, Source};
 
 /// Bytes of each line.
 const LINE: u64 = 10;
@@ -14,7 +14,7 @@ const LINE: u64 = 10;
 /// A source whose files are made of nothing but their lengths.
 struct Log {
     stream: Stream,
-    file: Arc<std::fs::File>,
+    file: Arc<OpenFile>,
 }
 
 impl Log {
@@ -22,7 +22,7 @@ impl Log {
         let source = Source::new(0, "a.log".into(), PathBuf::from("/a.log"), Origin::File);
         Log {
             stream: Stream::new(Arc::new(source)),
-            file: Arc::new(tempfile::tempfile().expect("a file")),
+            file: Arc::new(tempfile::tempfile().expect("a file").into()),
         }
     }
 
@@ -43,7 +43,10 @@ impl Log {
         let number = last.as_ref().map_or(0, |last| last.number + 1);
         let (file, inode) = match last.filter(|_| began == Began::Truncated) {
             Some(last) => (Arc::clone(&last.file), last.identity.inode),
-            None => (Arc::new(self.file.try_clone().expect("a file")), number + 1),
+            None => (
+                Arc::new(self.file.try_clone().expect("a file").into()),
+                number + 1,
+            ),
         };
         let identity = Identity {
             device: 1,

@@ -15,7 +15,7 @@ use crate::limits::{
 };
 use crate::source::forward::read_full;
 use crate::source::siblings::{self, Reach, Sibling};
-use crate::source::{Identity, Source, identity, inflate};
+use crate::source::{Identity, OpenFile, Source, identity, inflate};
 
 use super::{Carry, Grammar, Reading, grammar_of, open_bytes_max};
 
@@ -143,7 +143,7 @@ fn holds(sibling: &Sibling, own: &File) -> bool {
 }
 
 /// The file and its length; `None` where it can't be read at small cost.
-fn open(sibling: &Sibling) -> Option<(Arc<File>, u64)> {
+fn open(sibling: &Sibling) -> Option<(Arc<OpenFile>, u64)> {
     let is_small = |path: &Path| {
         fs::symlink_metadata(path).is_ok_and(|stat| stat.len() <= CARRY_COMPRESSED_BYTES_MAX)
     };

@@ -19,7 +19,7 @@ use nix::fcntl::{FcntlArg, OFlag, PosixFadviseAdvice, fcntl, posix_fadvise};
 use crate::hub::Change;
 use crate::limits::{ANEW_BYTES, ANEW_EVERY};
 use crate::source::forward::read_full;
-use crate::source::{Gap, Identity};
+use crate::source::{Gap, Identity, OpenFile};
 
 use super::{Follower, Turn, lookup};
 use crate::tail::identity::stamp_now;
@@ -103,7 +103,7 @@ impl Follower {
     }
 
     /// The newest file that the name is known to have led to, and what it held.
-    fn newest_known(&self) -> Option<(Identity, Arc<File>, Trace)> {
+    fn newest_known(&self) -> Option<(Identity, Arc<OpenFile>, Trace)> {
         if let Some(next) = self.successors.newest() {
             return Some((next.identity, Arc::clone(next.file()?), next.trace()));
         }
@@ -112,7 +112,7 @@ impl Follower {
     }
 
     /// The newest file is read by way of `file` from now on.
-    fn read_by(&mut self, file: Arc<File>, turn: &mut Turn) {
+    fn read_by(&mut self, file: Arc<OpenFile>, turn: &mut Turn) {
         let user = User::File(self.index);
         let watch = turn.watches.file(user, &file, &self.source.path());
         if let Some(next) = self.successors.newest_mut() {

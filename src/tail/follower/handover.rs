@@ -228,7 +228,7 @@ impl Follower {
         if let Some(watch) = held.watch {
             turn.watches.release(watch, &User::File(self.index));
         }
-        self.tell(turn, Change::LetGo(Arc::new(nothing)));
+        self.tell(turn, Change::LetGo(Arc::new(nothing.into())));
     }
 
     /// What a laggard wrote to a file that was sealed already is told as lost.

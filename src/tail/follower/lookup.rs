@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -11,7 +10,7 @@ use crate::hub::{Change, Condition};
 use crate::limits::{MISSING_AFTER, RETRIED_FOR, RETRY, SAFETY_LOOK};
 use crate::source::forward::read_full;
 use crate::source::record::local;
-use crate::source::{Began, EventKind, Gap, Identity, identity, mark};
+use crate::source::{Began, EventKind, Gap, Identity, OpenFile, identity, mark};
 
 use super::stints::{Stand, Trust};
 use super::{Follower, Sight, Turn, Unsure};
@@ -30,7 +29,7 @@ pub(super) const GONE_UNSEEN: Gap = Gap {
 };
 
 /// Opens a file to follow: not one that is known to have no lines. Blocks on the disk.
-pub(super) fn open(path: &Path) -> io::Result<(fs::File, Identity)> {
+pub(super) fn open(path: &Path) -> io::Result<(OpenFile, Identity)> {
     let (file, identity) = identity::open(path)?;
     let mut head = [0; local::HEAD_BYTES];
     let n = read_full(&file, &mut head, 0)?;
@@ -201,7 +200,7 @@ impl Follower {
     }
 
     fn sort_successors(&mut self) {
-        let held = self.held.as_ref().map(|held| &*held.file);
+        let held = self.held.as_ref().map(|held| &**held.file);
         self.successors.sort(&self.source.path(), held);
     }
 
@@ -289,7 +288,7 @@ impl Follower {
     /// The same where it is open.
     pub(super) fn came(
         &mut self,
-        file: Arc<fs::File>,
+        file: Arc<OpenFile>,
         identity: Identity,
         before: SystemTime,
         turn: &mut Turn,
@@ -448,7 +447,7 @@ impl Follower {
 
     fn take_in(
         &mut self,
-        file: Arc<fs::File>,
+        file: Arc<OpenFile>,
         identity: Identity,
         stood: SystemTime,
         turn: &mut Turn,
@@ -470,13 +469,17 @@ impl Follower {
         } else {
             turn.known.add(identity, self.index);
         }
-        // It takes no descriptor before its turn comes where there are few.
-        let is_found_again = self.ground != Ground::Paths && identity.born.is_some();
-        let waits = file.as_raw_fd() >= turn.descriptors_end && is_found_again;
         self.successors
             .push(Successor::new(file, identity, stood, watch));
-        if waits {
-            self.successors.set_newest_aside();
+        if OpenFile::count() > turn.held_max {
+            self.set_successors_aside();
+        }
+    }
+
+    /// What is to come takes no descriptor before its turn where there are few, as far as it is found again then.
+    pub(in crate::tail) fn set_successors_aside(&mut self) {
+        if self.ground != Ground::Paths {
+            self.successors.set_aside();
         }
     }
 

@@ -1,12 +1,12 @@
 //! The first look: what stands in the file when the program starts is history.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 use crate::hub::Condition;
 use crate::limits::RETRY;
-use crate::source::{Began, Generation, Identity, back, forward::Footing, nuls};
+use crate::source::{Began, Generation, Identity, OpenFile, back, forward::Footing, nuls};
 
 use super::{Follower, Turn, lookup};
 use crate::tail::held::Held;
@@ -63,7 +63,7 @@ impl Follower {
     }
 
     /// The file that the name leads to at the start. What a spool's feeder has left before is history.
-    fn file_at_start(&self) -> io::Result<(Arc<File>, Identity)> {
+    fn file_at_start(&self) -> io::Result<(Arc<OpenFile>, Identity)> {
         if let Some(spool) = self.source.spool() {
             spool.skip_to_newest();
             let newest = spool.next().ok_or(ErrorKind::NotFound)?;

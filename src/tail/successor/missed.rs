@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::limits::SIBLING_SCANS_MAX;
-use crate::source::{Gap, Identity, copies, identity, mark, siblings};
+use crate::source::{Gap, Identity, OpenFile, copies, identity, mark, siblings};
 
 use super::name_of;
 use crate::tail::listing::Listings;
@@ -33,8 +33,8 @@ impl Missed<'_> {
     pub(in crate::tail) fn find(
         &self,
         listings: &mut Listings,
-    ) -> (Vec<(Arc<File>, Identity)>, Option<Gap>) {
-        let mut found: Vec<(Arc<File>, Identity)> = Vec::new();
+    ) -> (Vec<(Arc<OpenFile>, Identity)>, Option<Gap>) {
+        let mut found: Vec<(Arc<OpenFile>, Identity)> = Vec::new();
         let mut compressed = 0;
         let name = name_of(self.held);
         for _ in 0..SIBLING_SCANS_MAX {
@@ -87,7 +87,7 @@ impl Missed<'_> {
     }
 
     /// Adds the numbered ones that were not listed, or with times of the file that was called so before.
-    fn count(&self, found: &mut Vec<(Arc<File>, Identity)>) {
+    fn count(&self, found: &mut Vec<(Arc<OpenFile>, Identity)>) {
         let written = |file: &File| file.metadata().and_then(|stat| stat.modified()).ok();
         let is_young = |file: &File| written(file).is_none_or(|at| at >= self.since);
         let counted = siblings::counted(self.path).take_while(|(file, _)| is_young(file));

@@ -199,11 +199,12 @@ impl Successors {
             .collect()
     }
 
-    /// Closes the newest, whose content is looked for where it stands from now on: no descriptor is left for it.
-    pub(in crate::tail) fn set_newest_aside(&mut self) {
-        if let Some(newest) = self.queue.back_mut() {
-            newest.set_aside();
-        }
+    /// Closes those that are open, whose content is looked for where they stand from now on: no descriptors are left for
+    /// them.
+    pub(in crate::tail) fn set_aside(&mut self) {
+        let open = self.queue.iter_mut().filter(|next| next.file().is_some());
+        open.filter(|next| next.identity.born.is_some())
+            .for_each(Successor::set_aside);
     }
 
     /// Takes off the oldest where there are too many: its bytes are then told as lost before the next.
@@ -306,12 +307,13 @@ fn sum(first: Gap, then: Gap) -> Gap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::OpenFile;
     use crate::tail::successor::name_of;
     use std::io::Write;
 
     #[test]
     fn a_file_to_which_the_name_leads_comes_last_and_once() {
-        let file = Arc::new(tempfile::tempfile().expect("a file"));
+        let file: Arc<OpenFile> = Arc::new(tempfile::tempfile().expect("a file").into());
         let identity = |inode| Identity {
             inode,
             ..Identity::default()
@@ -337,7 +339,12 @@ mod tests {
         let open = |name: &str| {
             let file = File::create(path(name)).expect("a file");
             let identity = Identity::of(&file.metadata().expect("readable"));
-            Successor::new(Arc::new(file), identity, SystemTime::UNIX_EPOCH, None)
+            Successor::new(
+                Arc::new(file.into()),
+                identity,
+                SystemTime::UNIX_EPOCH,
+                None,
+            )
         };
         let held = File::create(path("a.log.3")).expect("a file");
         let mut successors = Successors::default();
@@ -357,7 +364,7 @@ mod tests {
     fn too_many_successors_are_a_gap_of_known_size_before_the_next() {
         let mut file = tempfile::tempfile().expect("a file");
         file.write_all(b"0123456789").expect("write");
-        let file = Arc::new(file);
+        let file: Arc<OpenFile> = Arc::new(file.into());
         let mut successors = Successors::default();
         for n in 0..GENERATIONS_AHEAD_MAX as u64 + 2 {
             let identity = Identity {

@@ -6,15 +6,11 @@
 //! line, and lines that come all the time keep no name.
 
 use std::collections::HashSet;
-use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::hub::Change;
-use crate::limits::{
-    DESCRIPTORS_OWN, GIVE_UP_TIME, NAMES_TIME, PRESSED_PART, ROOM_EVERY, SCAN_TIME, TURN_BYTES,
-    WRITTEN_TIME,
-};
+use crate::limits::{GIVE_UP_TIME, NAMES_TIME, PRESSED_PART, SCAN_TIME, TURN_BYTES, WRITTEN_TIME};
 use crate::source::Source;
 
 use super::Watcher;
@@ -27,8 +23,14 @@ struct Found {
     changes: Vec<(Arc<Source>, Change)>,
     /// Bytes that were read.
     read: usize,
+    /// Files that were begun.
+    begun: usize,
     /// Who has read as much as it may in a pass.
     unfinished: HashSet<usize>,
+}
+
+fn begins((_, change): &&(Arc<Source>, Change)) -> bool {
+    matches!(change, Change::Begin(_))
 }
 
 impl Watcher {
@@ -61,6 +63,7 @@ impl Watcher {
         }
         self.scan_globs(now, part(SCAN_TIME), &mut found.changes);
         let carried = self.publish(found.changes, found.read, now);
+        self.make_room(now);
         self.serve_asked();
         self.come_round(now);
         carried
@@ -79,6 +82,7 @@ impl Watcher {
             let Some((index, deed)) = take(&mut self.ready) else {
                 break;
             };
+            let before = found.changes.len();
             found.read += match deed {
                 // It has read as much as it may in a pass, but sees where its name leads.
                 Deed::Look if found.unfinished.contains(&index) => {
@@ -91,7 +95,9 @@ impl Watcher {
                     read
                 }
             };
-            if found.read >= TURN_BYTES || Instant::now() >= until {
+            found.begun += found.changes[before..].iter().filter(begins).count();
+            let is_full = found.read >= TURN_BYTES || self.is_crowded(found.begun);
+            if is_full || Instant::now() >= until {
                 break;
             }
         }
@@ -184,14 +190,13 @@ impl Watcher {
         changes: &mut Vec<(Arc<Source>, Change)>,
         deed: impl FnOnce(&mut Follower, &mut Turn) -> Done,
     ) -> Option<Done> {
-        let held_max = self.options.held_max.unwrap_or(usize::MAX);
-        let descriptors_end = held_max.saturating_add(DESCRIPTORS_OWN as usize);
+        let held_max = self.held_max();
         let follower = self.followers.get_mut(&index)?;
         let mut turn = Turn {
             now,
             buf: &mut self.buf,
             room,
-            descriptors_end: RawFd::try_from(descriptors_end).unwrap_or(RawFd::MAX),
+            held_max,
             watches: &mut self.watches,
             known: &mut self.known,
             listings: &mut self.listings,
@@ -207,31 +212,15 @@ impl Watcher {
             return false;
         }
         self.pace.publishes(read, now);
-        let begins = |(_, change): &(_, Change)| matches!(change, Change::Begin(_));
-        let begins = changes.iter().any(begins);
-        if begins {
+        if changes.iter().any(|change| begins(&change)) {
             self.forget_at.get_or_insert(now + self.forget_every());
+            self.room_at = None;
         }
         let subscribers = self.hub.publish(changes).filter(|all| !all.is_empty());
         let carried = subscribers.is_some();
         if let Some(subscribers) = subscribers {
             self.rounds.run(subscribers, self.pace.is_fast());
         }
-        if begins {
-            self.make_room(now);
-        }
         carried
-    }
-
-    /// Where more files are held than may be, some that were rotated away and that nobody reads are closed; where too few
-    /// are like that now, others are in a moment.
-    pub(super) fn make_room(&mut self, now: Instant) {
-        let Some(most) = self.options.held_max else {
-            return;
-        };
-        if self.hub.give_up_quiet(most) {
-            let again = now + ROOM_EVERY;
-            self.forget_at = Some(self.forget_at.map_or(again, |at| at.min(again)));
-        }
     }
 }

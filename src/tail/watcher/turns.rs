@@ -171,7 +171,6 @@ impl Watcher {
         if self.forget_at.is_some_and(|at| at <= now) {
             let again = self.hub.forget_old();
             self.forget_at = again.then(|| now + self.forget_every());
-            self.make_room(now);
         }
         if self.mounted.is_due(now) {
             log::debug!("something was mounted or unmounted: looking at everything");
@@ -226,6 +225,7 @@ impl Watcher {
             containers,
             self.round_due,
             self.forget_at,
+            self.room_at,
             self.mounted.due(),
         ]
         .into_iter()
