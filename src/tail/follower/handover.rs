@@ -245,9 +245,7 @@ impl Follower {
         for gap in lost {
             self.tell(turn, Change::Aside(gap.told()));
         }
-        if let Some(next) = self.sealed.iter().filter_map(Sealed::look_at).min() {
-            self.wait_until(next);
-        }
+        self.wait_for_sealed();
     }
 
     /// The kernel tells of a write to a sealed file, that of this watch, or may have told of one to any of them.
@@ -255,6 +253,11 @@ impl Follower {
         self.sealed
             .iter_mut()
             .for_each(|sealed| sealed.tell(watch, now));
+        self.wait_for_sealed();
+    }
+
+    /// Waits no longer than until the next look at a sealed file.
+    fn wait_for_sealed(&mut self) {
         if let Some(next) = self.sealed.iter().filter_map(Sealed::look_at).min() {
             self.wait_until(next);
         }
