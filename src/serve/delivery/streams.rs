@@ -51,8 +51,8 @@ impl Drop for Place<'_> {
     }
 }
 
-/// Way and format, by [`kind`].
-const KINDS: [(&str, &str); 8] = [
+/// Way and format, by [`kind`]: those of [`Shape`] by its number, and the plain listener's.
+const KINDS: [(&str, &str); TCP + 1] = [
     ("stream", "text"),
     ("ws", "json"),
     ("ws", "batch"),
@@ -63,10 +63,15 @@ const KINDS: [(&str, &str); 8] = [
     ("tcp", "text"),
 ];
 
+/// Where the streams of plain listeners stand in [`KINDS`].
+const TCP: usize = 7;
+
 /// Which of [`KINDS`] a stream to `peer` is.
 fn kind(peer: &Peer) -> usize {
     match peer.shape {
-        Shape::Text if peer.visitor.may_half_close() => 7,
+        Shape::Text if peer.visitor.may_half_close() => TCP,
+        // Another tailcast's: the same stream, with all bytes.
+        Shape::Exact => Shape::Batch as usize,
         shape => shape as usize,
     }
 }

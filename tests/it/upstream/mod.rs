@@ -89,6 +89,12 @@ fn its_files_are_ours_under_its_name_with_what_happens_to_them() {
     );
     assert_eq!(client.json_with("line")["line"], "4");
 
+    // It is counted as what it asked for.
+    let counted = "tailcast_clients{stream=\"ws\",format=\"batch\",state=\"live\"} 1\n";
+    until("it is counted", || {
+        web1.get("/metrics").text().contains(counted)
+    });
+
     // A file that comes later is taken from its first byte.
     logs.file("app-1.log", "new\n");
     until("a file that comes later", || {
