@@ -232,3 +232,33 @@ fn who_shuts_its_sending_side_gets_the_history_and_then_the_end() {
         assert!(answer.ends_with("\r\n0\r\n\r\n"), "{target}: {answer}");
     }
 }
+
+#[test]
+fn the_page_is_not_sent_again_to_whoever_names_its_tag_in_any_form() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "1\n");
+    let daemon = Daemon::follow(&[&log]);
+    for coding in ["gzip", "identity"] {
+        let ask = |value: &str| {
+            let known = format!("If-None-Match: {value}");
+            daemon.ask("GET", "/", &[&known, &format!("Accept-Encoding: {coding}")])
+        };
+        let first = ask("\"other\"");
+        assert_eq!(first.status, 200);
+        let etag = first.field("etag").expect("a tag").to_owned();
+        for known in [
+            etag.clone(),
+            format!("W/{etag}"),
+            format!("\"other\", W/{etag}"),
+            format!("{etag},\"other\""),
+            "*".to_owned(),
+        ] {
+            let again = ask(&known);
+            assert_eq!((again.status, again.body.len()), (304, 0), "{known}");
+            assert_eq!(again.field("etag"), Some(&*etag), "{known}");
+        }
+        for other in [etag.trim_matches('"'), "W/\"other\"", ""] {
+            assert_eq!(ask(other).status, 200, "{other}");
+        }
+    }
+}

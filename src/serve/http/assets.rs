@@ -38,7 +38,7 @@ pub(crate) fn answer(path: &str, request: &Request) -> Option<Answer> {
     };
     let known = request
         .headers("If-None-Match")
-        .any(|value| value == etag.as_bytes());
+        .any(|value| names(value, etag.as_bytes()));
     let (status, bytes) = if known {
         (StatusCode::NOT_MODIFIED, &[][..])
     } else {
@@ -53,6 +53,13 @@ pub(crate) fn answer(path: &str, request: &Request) -> Option<Answer> {
         Some(_) => answer.with("Content-Encoding", "gzip"),
         None => answer,
     })
+}
+
+/// Whether a value of If-None-Match names `etag`: it is `*`, or a list that has it. A tag is compared without its `W/` (RFC
+/// 9110, section 13.1.2): a proxy that compresses puts one before the tags that it passes on. No tag has a comma in it.
+fn names(value: &[u8], etag: &[u8]) -> bool {
+    let mut tags = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+    tags.any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == etag)
 }
 
 /// The file at `path`, made at the first request for it: the script takes a few milliseconds.
