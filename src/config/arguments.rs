@@ -10,7 +10,7 @@ use clap::parser::ValueSource;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueHint};
 
 use super::Environment;
-use super::complaint::{Complaint, complain};
+use super::complaint::{Complaint, Origin, complain};
 use super::value::{self, AllowOrigin, BasePath, Lines, Listen, Right, digits};
 use crate::escape::shown;
 use crate::limits::{
@@ -55,7 +55,7 @@ pub(super) struct Arguments {
     pub(super) lines: Option<Lines>,
 
     /// Where the history of such a client begins: a time as 10m, 2026-11-28T03:00, 03:12 or today [default: not set]
-    #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = Time::parse)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = Time::parse)]
     pub(super) since: Option<Time>,
 
     /// History ends where the current file begins: rotated files are read only by who resumes in them
@@ -124,7 +124,7 @@ pub(super) struct Arguments {
     pub(super) spool_dir: Option<PathBuf>,
 
     /// Bytes kept of each of these at most, as 64M
-    #[arg(long, value_name = "SIZE", default_value = SPOOL_DEFAULT, value_parser = spool_size, allow_negative_numbers = true)]
+    #[arg(long, value_name = "SIZE", default_value = SPOOL_DEFAULT, value_parser = spool_size, allow_hyphen_values = true)]
     pub(super) spool_size: u64,
 
     /// HOST:PORT of the UDP socket of all data channels [default: off]
@@ -167,7 +167,7 @@ pub(super) fn read(args: &[OsString], env: Environment<'_>) -> Result<Arguments,
     let program = || args.first().cloned().unwrap_or_else(|| "tailcast".into());
     let given = command()
         .try_get_matches_from(args)
-        .map_err(|error| complain(&error, None))?;
+        .map_err(|error| complain(&error, Origin::CommandLine))?;
     let mut all = vec![program()];
     for option in command().get_arguments() {
         let id = option.get_id().as_str();
@@ -188,15 +188,15 @@ pub(super) fn read(args: &[OsString], env: Environment<'_>) -> Result<Arguments,
         let alone = std::iter::once(program()).chain(words.iter().cloned());
         command()
             .try_get_matches_from(alone)
-            .map_err(|error| complain(&error, Some(&variable)))?;
+            .map_err(|error| complain(&error, Origin::Variable(&variable)))?;
         all.extend(words);
     }
     // The command line comes last, so that its -v wins over a TAILCAST_QUIET.
     all.extend(args.iter().skip(1).cloned());
     let matches = command()
         .try_get_matches_from(all)
-        .map_err(|error| complain(&error, None))?;
-    Arguments::from_arg_matches(&matches).map_err(|error| complain(&error, None))
+        .map_err(|error| complain(&error, Origin::CommandLine))?;
+    Arguments::from_arg_matches(&matches).map_err(|error| complain(&error, Origin::CommandLine))
 }
 
 /// What `variable` would be on the command line; `None` for a switch that is neither on nor off.
