@@ -74,6 +74,10 @@ pub const UNSORTED_BYTES_MAX: u64 = 1024 * 1024;
 /// Largest read where a moment is looked for line by line.
 pub const SINCE_READ_BYTES: u64 = 256 * 1024;
 
+/// How far before the place to which halving has led a moment is looked for at first: a little more than a line may stand
+/// from its place, since lines without a time prove nothing, and with what halving leaves as much as five reads bring.
+pub const LIKELY_BACK_BYTES: u64 = 5 * SINCE_READ_BYTES - HALVED_BYTES_MIN;
+
 /// Of a longer line only so much is read for its time.
 pub const DATED_LINE_BYTES_MAX: u64 = 1024 * 1024;
 

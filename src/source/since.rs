@@ -1,8 +1,9 @@
 //! Where a moment is in a file: the first line that is not older, found by halving, with a few small reads.
 //!
 //! Logs are only nearly in order (an access log has the time at which a request began), so the search goes back from
-//! where halving has led, by twice as much as a line may stand from its place, and forward from there. A line without a
-//! time belongs to the one before; those at the beginning of a file to the first that has one.
+//! where halving has led, by as much as a line may stand from its place, and forward from there; only where what it finds
+//! is out of order, by twice as much. A line without a time belongs to the one before; those at the beginning of a file
+//! to the first that has one.
 
 use std::fs::File;
 use std::io;
@@ -13,8 +14,8 @@ use jiff::Timestamp;
 use memchr::memchr_iter;
 
 use crate::limits::{
-    DATED_LINE_BYTES_MAX, HALVED_BYTES_MIN, HALVING_READ_BYTES, SINCE_READ_BYTES, TIME_VOTE_BYTES,
-    UNSORTED_BYTES_MAX,
+    DATED_LINE_BYTES_MAX, HALVED_BYTES_MIN, HALVING_READ_BYTES, LIKELY_BACK_BYTES,
+    SINCE_READ_BYTES, TIME_VOTE_BYTES, UNSORTED_BYTES_MAX,
 };
 use crate::time::stamp::{Form, Hints};
 use crate::time::{self, nanoseconds};
@@ -75,6 +76,27 @@ struct Dated {
     at: Option<i64>,
     outlet: Option<Outlet>,
     part: bool,
+}
+
+/// The first line of some that is not older than a moment.
+#[derive(Debug, Default)]
+struct Late {
+    place: Option<u64>,
+    /// How long the lines before it are that are older; lines without a time don't count.
+    older_bytes: u64,
+}
+
+impl Late {
+    /// `next` is behind it.
+    fn and_then(self, next: Late) -> Late {
+        match self.place {
+            Some(_) => self,
+            None => Late {
+                older_bytes: self.older_bytes + next.older_bytes,
+                ..next
+            },
+        }
+    }
 }
 
 impl Since<'_> {
@@ -160,17 +182,43 @@ impl Lines<'_, '_> {
                 None => high = middle,
             }
         }
-        // A line that stands too late by that much may have led here past one that stands too early by that much.
-        let back = low.saturating_sub(2 * UNSORTED_BYTES_MAX);
-        let (from, inside) = match back > self.of.start {
-            true => (back - 1, true),
-            false => (self.of.start, false),
+        // A line that stands too late by that much may have led here past one that stands too early by that much. Of a line
+        // that does, no more bytes of older ones stand behind than that: where there are more, none stands before them.
+        let mut late = Late::default();
+        let mut to = self.of.end;
+        for back in [LIKELY_BACK_BYTES, 2 * UNSORTED_BYTES_MAX] {
+            let from = low.saturating_sub(back).max(self.of.start);
+            let Some(before) = self.late(moment, from, to)? else {
+                return Ok(None);
+            };
+            late = before.and_then(late);
+            if from == self.of.start {
+                let is_first = late.older_bytes == 0 && late.place.is_some();
+                return Ok(Some(match is_first {
+                    true => from,
+                    false => late.place.unwrap_or(self.of.end),
+                }));
+            }
+            if late.older_bytes > UNSORTED_BYTES_MAX {
+                break;
+            }
+            to = from;
+        }
+        Ok(Some(late.place.unwrap_or(self.of.end)))
+    }
+
+    /// The first line that is not older than `moment`, of those that begin from `from` on and before `to`. `None` where
+    /// `pause` gave up.
+    fn late(&mut self, moment: i64, from: u64, to: u64) -> io::Result<Option<Late>> {
+        let (at, inside) = match from > self.of.start {
+            true => (from - 1, true),
+            false => (from, false),
         };
-        let mut first = !inside;
-        let mut found = None;
+        let mut late = Late::default();
+        let mut older = None;
         let mut open = Vec::new();
-        let (to, read_bytes) = (self.of.end, SINCE_READ_BYTES);
-        let whole = self.each(from, inside, to, read_bytes, &mut |place, dated| {
+        let whole = self.each(at, inside, to, SINCE_READ_BYTES, &mut |place, dated| {
+            late.older_bytes += older.take().map_or(0, |begin| place - begin);
             // The time of a line is that of its first part.
             let goes_on = open.contains(&dated.outlet);
             open.retain(|outlet| *outlet != dated.outlet);
@@ -179,15 +227,16 @@ impl Lines<'_, '_> {
             }
             match dated.at.filter(|_| !goes_on) {
                 Some(at) if at >= moment => {
-                    found = Some(if first { from } else { place });
+                    late.place = Some(place);
                     return ControlFlow::Break(());
                 }
-                Some(_) => first = false,
+                Some(_) => older = Some(place),
                 None => {}
             }
             ControlFlow::Continue(())
         })?;
-        Ok(whole.then(|| found.unwrap_or(self.of.end)))
+        late.older_bytes += older.map_or(0, |begin| to - begin);
+        Ok(whole.then_some(late))
     }
 
     /// Calls `seen` with the lines that begin from `from` on and before `to`, and where they begin; `inside`, where the

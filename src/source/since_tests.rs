@@ -104,6 +104,43 @@ fn a_large_file_takes_few_reads() {
 }
 
 #[test]
+fn what_is_in_order_is_read_no_further_back_than_it_must() {
+    let line = |i: i64| format!("{} {}\n", TEN + i / 1000, "x".repeat(88));
+    let log: String = (0..100_000).map(line).collect();
+    let mut bytes = 0;
+    let since = Since {
+        file: &file(log.as_bytes()),
+        start: 0,
+        end: log.len() as u64,
+        grammar: Grammar::Plain,
+        stood: &|_| None,
+        pause: &mut |read| {
+            bytes += read;
+            ControlFlow::Continue(())
+        },
+    };
+    let place = since.place((TEN + 50) * SECOND).expect("readable");
+    assert_eq!(place, Some(50_000 * 100));
+    assert!(bytes < UNSORTED_BYTES_MAX * 3 / 2, "{bytes}");
+}
+
+#[test]
+fn what_stands_before_all_times_belongs_to_the_first_however_far_back() {
+    let lines = |text: &str, bytes: usize| text.repeat(bytes / text.len());
+    let log = [
+        format!("  at x\n{} too early\n", TEN + 5),
+        lines("  at x\n", 1_000_000),
+        lines(&format!("{TEN} {}\n", "x".repeat(88)), 900_000),
+        lines(&format!("{} {}\n", TEN + 6, "x".repeat(88)), 900_000),
+    ];
+    let older: usize = log[..3].iter().map(String::len).sum();
+    let log = log.concat().into_bytes();
+    let log = &log[..];
+    assert_eq!(place(log, TEN + 5), 0);
+    assert_eq!(place(log, TEN + 6), older);
+}
+
+#[test]
 fn a_long_line_is_passed_over() {
     let long = format!("{} {}\n", TEN + 5, "y".repeat(3 << 20));
     let log = [&b"1795860000 a\n"[..], long.as_bytes(), b"1795860009 c\n"].concat();
