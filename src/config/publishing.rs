@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::arguments::path;
 use super::broker_url;
-use super::value::{HostPort, Right};
+use super::value::{Format, HostPort, Right};
 use crate::limits::TOPIC_PREFIX_BYTES;
 use crate::percent::{self, Plus};
 
@@ -26,17 +26,6 @@ pub struct Publishing {
     pub from_start: bool,
     /// Where it is kept how far each file is published.
     pub state_dir: PathBuf,
-}
-
-/// What a message holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// A line as it is, without its ending.
-    Text,
-    /// A line or an event, as a JSON object.
-    Json,
-    /// What came together, or an event, as a JSON object.
-    Batch,
 }
 
 /// Where a broker is, and below which topic it is published to. [`fmt::Display`] writes it without its user, for logs.
@@ -135,17 +124,6 @@ fn characters(text: &str) -> Result<String, Right> {
     match text.contains(is_wrong) {
         false => Ok(text.to_owned()),
         true => Err("characters as \". \", without letters, digits and control characters"),
-    }
-}
-
-impl Format {
-    fn parse(text: &str) -> Result<Self, Right> {
-        match text {
-            "text" => Ok(Self::Text),
-            "json" => Ok(Self::Json),
-            "batch" => Ok(Self::Batch),
-            _ => Err("text, json or batch"),
-        }
     }
 }
 

@@ -298,7 +298,7 @@ fn help_and_version_are_shown() {
 #[cfg(feature = "mqtt")]
 mod publishing {
     use super::*;
-    use crate::config::publishing::Format;
+    use crate::config::value::Format;
 
     #[test]
     fn brokers_come_with_a_place_for_the_state() {

@@ -35,6 +35,29 @@ impl Lines {
     }
 }
 
+/// How lines are written to peers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A line as it is, without its ending.
+    Text,
+    /// A line or an event, as a JSON object.
+    Json,
+    /// What came together, or an event, as a JSON object.
+    Batch,
+}
+
+impl Format {
+    /// Reads `text`, `json` or `batch`.
+    pub fn parse(text: &str) -> Result<Self, Right> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            "batch" => Ok(Self::Batch),
+            _ => Err("text, json or batch"),
+        }
+    }
+}
+
 /// A number without sign, which the standard library would accept.
 pub(super) fn digits(text: &str) -> Option<u64> {
     text.bytes()

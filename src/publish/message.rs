@@ -1,6 +1,6 @@
 //! What a segment becomes: messages of a line each, or of what came together.
 
-use crate::config::publishing::Format;
+use crate::config::value::Format;
 use crate::json;
 use crate::limits::BATCH_MESSAGE_BYTES;
 use crate::source::{Event, EventKind, Id, Kind, Lines, Segment, Source};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use crate::config::publishing::Format;
+use crate::config::value::Format;
 use crate::hub::{Hub, Selection};
 use crate::limits::{
     BATCH_MESSAGE_BYTES, BROKER_READS_MAX, ID_BYTES, PUBLISH_GOODBYE, PUBLISH_GRACE,

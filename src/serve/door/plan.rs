@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 
-use crate::config::value::Lines;
+use crate::config::value::{Format, Lines};
 use crate::hub::{Selection, SourceState};
 use crate::limits::{CHUNK_BYTES_MIN, SSE_FILES_MAX};
 use crate::reader::{Begin, From, Next, Reader};
@@ -15,7 +15,7 @@ use crate::serve::delivery::filter::{Filter, Wanted};
 use crate::serve::delivery::turnstile::Lane;
 use crate::serve::delivery::visitor::rest;
 use crate::serve::delivery::wire::Shape;
-use crate::serve::http::query::{Endpoint, Format, StreamQuery};
+use crate::serve::http::query::{Endpoint, StreamQuery};
 use crate::serve::http::refusal::Refusal;
 use crate::serve::http::request::Request;
 use crate::serve::transport::socket::Whom;

@@ -5,7 +5,7 @@
 
 use std::str;
 
-use crate::config::value::Lines;
+use crate::config::value::{Format, Lines};
 use crate::escape::shown;
 use crate::percent::{self, Plus};
 use crate::serve::http::refusal::Refusal;
@@ -21,17 +21,6 @@ pub enum Endpoint {
     Events,
     /// `/stream`
     Plain,
-}
-
-/// How lines are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Lines as they are.
-    Text,
-    /// An object a line.
-    Json,
-    /// An object for what arrived together; `/ws` alone.
-    Batch,
 }
 
 /// What a client asks of a stream.
@@ -118,11 +107,10 @@ impl StreamQuery {
             "ignore_case" => self.ignore_case = truth(&value)?,
             "follow" => self.follow = truth(&value)?,
             _ => {
-                self.format = Some(match (value.as_str(), stream) {
-                    ("text", _) => Format::Text,
-                    ("json", _) => Format::Json,
-                    ("batch", Endpoint::Ws) => Format::Batch,
-                    (_, Endpoint::Ws) => return Err("text, json or batch"),
+                let format = Format::parse(&value);
+                self.format = Some(match (format, stream) {
+                    (format, Endpoint::Ws) => format?,
+                    (Ok(format @ (Format::Text | Format::Json)), _) => format,
                     _ => return Err("text or json; batch is for /ws alone"),
                 });
             }
