@@ -78,27 +78,23 @@ pub struct Status {
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = |n: usize| if n == 1 { "" } else { "s" };
-        write!(f, "{} file{}", self.files, plural(self.files))?;
-        if self.missing > 0 {
-            write!(f, " ({} missing)", self.missing)?;
-        }
-        write!(f, ", {} client{}", self.clients, plural(self.clients))?;
-        if self.catching_up > 0 {
-            write!(f, " ({} catching up)", self.catching_up)?;
-        }
-        write!(f, ", lag {} bytes", self.lag_bytes)?;
+        let counted = |n: usize, what: &str, some: usize, are: &str| {
+            let plural = if n == 1 { "" } else { "s" };
+            match some {
+                0 => format!("{n} {what}{plural}"),
+                some => format!("{n} {what}{plural} ({some} {are})"),
+            }
+        };
+        let files = counted(self.files, "file", self.missing, "missing");
+        let clients = counted(self.clients, "client", self.catching_up, "catching up");
+        write!(f, "{files}, {clients}, lag {} bytes", self.lag_bytes)?;
         if self.brokers > 0 {
-            write!(f, ", {} broker{}", self.brokers, plural(self.brokers))?;
-        }
-        if self.away > 0 {
-            write!(f, " ({} away)", self.away)?;
+            let brokers = counted(self.brokers, "broker", self.away, "away");
+            write!(f, ", {brokers}")?;
         }
         if self.upstreams > 0 {
-            write!(f, ", {} upstream{}", self.upstreams, plural(self.upstreams))?;
-        }
-        if self.upstreams_away > 0 {
-            write!(f, " ({} away)", self.upstreams_away)?;
+            let upstreams = counted(self.upstreams, "upstream", self.upstreams_away, "away");
+            write!(f, ", {upstreams}")?;
         }
         Ok(())
     }
