@@ -52,22 +52,19 @@ enum Heard {
 }
 
 impl Client<'_> {
-    /// Serves HTTP to its end. Blocks for as long as the client stays.
-    pub(crate) fn serve_http(&self) {
-        self.follow(Client::open_http);
-    }
-
-    /// Serves one who connects to a plain listener.
-    pub(crate) fn serve_plain(&self) {
-        self.follow(Client::open_plain);
-    }
-
-    /// Opens a stream and runs it. It is opened on a stack of its own, and reads its history there, since an idle client
+    /// Serves one who has come to a listener of HTTP or to a `plain` one, to its end. Blocks for as long as the client
+    /// stays.
+    ///
+    /// A stream is opened on a stack of its own, and reads its history there, since an idle client
     /// holds, for as long as it stays, every page of its stack that was ever touched, and what the allocator keeps for its
     /// thread: with one stack for both it would be a half more.
-    fn follow<'a>(&'a self, open: fn(&'a Self) -> Option<Box<Opening<'a>>>) {
+    pub(crate) fn serve(&self, plain: bool) {
         let begin = || {
-            let mut stream = open(self).and_then(|opening| self.begin(opening))?;
+            let opening = match plain {
+                true => self.open_plain()?,
+                false => self.open_http()?,
+            };
+            let mut stream = self.begin(opening)?;
             let begun = stream.begins();
             Some((stream, begun))
         };

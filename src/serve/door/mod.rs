@@ -18,7 +18,6 @@ mod visitors;
 
 use std::io;
 use std::net::Shutdown;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -246,11 +245,7 @@ impl Door {
                     #[cfg(feature = "webrtc")]
                     takes_in: &|stream| door.take_in(Socket::Unix(stream), false),
                 };
-                if plain {
-                    client.serve_plain()
-                } else {
-                    client.serve_http()
-                }
+                client.serve(plain);
             });
         match spawned {
             Ok(thread) => self.visitors.has_thread(number, thread),
@@ -313,32 +308,12 @@ impl Door {
     /// Waits for the clients' goodbyes for the grace time, then shuts the sockets of those that are
     /// left, and joins all threads.
     pub fn say_goodbye(&self) {
-        self.wait_empty(GRACE);
+        self.visitors.wait_empty(GRACE);
         for visitor in self.visitors.all() {
             visitor.socket.shutdown(Shutdown::Both);
             visitor.wake();
         }
-        self.wait_empty(Duration::from_millis(300));
+        self.visitors.wait_empty(Duration::from_millis(300));
         self.visitors.join_ended();
-    }
-
-    /// Waits until all connections have ended, at most `time`.
-    fn wait_empty(&self, time: Duration) {
-        let deadline = Instant::now() + time;
-        loop {
-            let _ = self.waker.read();
-            if self.visitors.is_empty() {
-                return;
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            let mut fds = [nix::poll::PollFd::new(
-                self.waker.as_fd(),
-                nix::poll::PollFlags::POLLIN,
-            )];
-            let _ = nix::poll::poll(&mut fds, left.as_millis().min(1000) as u16 + 1);
-        }
     }
 }

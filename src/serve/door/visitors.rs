@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use crate::limits::{HEAD_SILENT, HEADS_MAX};
 use crate::serve::delivery::visitor::Visitor;
@@ -14,7 +14,11 @@ use crate::serve::transport::socket::Socket;
 
 /// All connections that are there. Its lock is held for no longer than a look into the list.
 #[derive(Debug, Default)]
-pub(crate) struct Visitors(Mutex<Lists>);
+pub(crate) struct Visitors {
+    lists: Mutex<Lists>,
+    /// The last one has left.
+    emptied: Condvar,
+}
 
 #[derive(Debug, Default)]
 struct Lists {
@@ -49,7 +53,7 @@ impl Lists {
 impl Visitors {
     /// One comes on `socket`, to a listener that is `plain` or to one of HTTP.
     pub(crate) fn comes(&self, socket: Arc<Socket>, plain: bool) -> Arc<Visitor> {
-        let mut lists = self.0.lock();
+        let mut lists = self.lists.lock();
         let number = lists.next;
         lists.next += 1;
         let visitor = Arc::new(Visitor::new(number, socket, plain));
@@ -65,7 +69,7 @@ impl Visitors {
 
     /// Its thread has been started.
     pub(crate) fn has_thread(&self, number: u64, thread: JoinHandle<()>) {
-        let mut lists = self.0.lock();
+        let mut lists = self.lists.lock();
         match lists.all.get_mut(&number) {
             Some(entry) => entry.1 = Some(thread),
             // It is at its end already.
@@ -75,32 +79,35 @@ impl Visitors {
 
     /// It is a stream from now on.
     pub(crate) fn is_stream(&self, number: u64) {
-        self.0.lock().heads.remove(&number);
+        self.lists.lock().heads.remove(&number);
     }
 
     /// Its thread is at its end, or there is none for it.
     pub(crate) fn leaves(&self, number: u64) {
-        let mut lists = self.0.lock();
+        let mut lists = self.lists.lock();
         lists.heads.remove(&number);
         if let Some((_, thread)) = lists.all.remove(&number) {
             lists.ended.extend(thread);
+        }
+        if lists.all.is_empty() {
+            self.emptied.notify_all();
         }
     }
 
     /// Whether there is room for one more that is no stream yet, or a silent one that will make room.
     pub(crate) fn has_room(&self, now: Instant) -> bool {
-        let lists = self.0.lock();
+        let lists = self.lists.lock();
         lists.heads.len() < HEADS_MAX || lists.silent_head(now).is_some()
     }
 
     /// Makes room where the system has none for one that comes, if one keeps us waiting.
     pub(crate) fn end_silent_head(&self, now: Instant) {
-        self.0.lock().end_silent_head(now);
+        self.lists.lock().end_silent_head(now);
     }
 
     /// The one of this number, while it is there.
     pub(crate) fn get(&self, number: u64) -> Option<Arc<Visitor>> {
-        let lists = self.0.lock();
+        let lists = self.lists.lock();
         lists
             .all
             .get(&number)
@@ -109,7 +116,7 @@ impl Visitors {
 
     /// All that are there.
     pub(crate) fn all(&self) -> Vec<Arc<Visitor>> {
-        let lists = self.0.lock();
+        let lists = self.lists.lock();
         lists
             .all
             .values()
@@ -117,14 +124,16 @@ impl Visitors {
             .collect()
     }
 
-    /// Whether none is there.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.lock().all.is_empty()
+    /// Waits until all have left, at most for `time`.
+    pub(crate) fn wait_empty(&self, time: Duration) {
+        let mut lists = self.lists.lock();
+        let is_there = |lists: &mut Lists| !lists.all.is_empty();
+        self.emptied.wait_while_for(&mut lists, is_there, time);
     }
 
     /// Joins the threads that are at their end, which is a moment's wait; whether there were any.
     pub(crate) fn join_ended(&self) -> bool {
-        let ended = std::mem::take(&mut self.0.lock().ended);
+        let ended = std::mem::take(&mut self.lists.lock().ended);
         let any = !ended.is_empty();
         for thread in ended {
             // A client's panic has been told on standard error, and is that client's alone.
