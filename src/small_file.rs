@@ -1,11 +1,14 @@
-//! Small files of settings, secrets and places: read whole within a bound, read again once they have changed, and written
-//! anew as a whole. None of them is ever followed as a log.
+//! Small files of settings, secrets, places and locks: read whole within a bound, read again once they have changed, and
+//! written anew as a whole. None of them is ever followed as a log.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 
 use crate::secrets;
 
@@ -47,6 +50,22 @@ pub fn replace(
     done(&file)?;
     fs::rename(&new, path)?;
     Ok(file)
+}
+
+/// Makes a directory that only we can read, and those above it. Blocks on the disk.
+pub fn make_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// The lock that the file at `path` is, made where it is missing; `None` where another process has it. Blocks on the disk.
+pub fn lock(path: &Path) -> io::Result<Option<Flock<File>>> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    match Flock::lock(options.open(path)?, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(Some(lock)),
+        Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+        Err((_, error)) => Err(error.into()),
+    }
 }
 
 /// What changes when a file is written or replaced.

@@ -1,15 +1,16 @@
 //! The directory of all spools: one tailcast at a time uses it, and what no source asks for any more is removed.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::Flock;
 
 use crate::error::StartError;
 use crate::limits::{SPOOL_NAME_BYTES, TEMPORARY_TRIES_MAX};
 use crate::percent;
+use crate::small_file;
 use crate::source::id::name_hash;
 
 /// What the directories of spools are called by their ends: nothing else in the store is ever removed.
@@ -40,7 +41,7 @@ impl Store {
         let failed = |error: io::Error| {
             StartError::failed(format!("use the spool directory {}", root.display()), error)
         };
-        make(root).map_err(failed)?;
+        small_file::make_directory(root).map_err(failed)?;
         match lock(root) {
             Ok(Some(lock)) => Ok(Store {
                 root: root.to_owned(),
@@ -95,7 +96,7 @@ impl Store {
     /// The same while the daemon runs.
     pub(super) fn make_directory(&self, key: &str) -> io::Result<PathBuf> {
         let directory = self.root.join(file_name(key));
-        make(&directory)?;
+        small_file::make_directory(&directory)?;
         Ok(directory)
     }
 
@@ -161,13 +162,6 @@ fn file_name(key: &str) -> String {
     name + ENDING
 }
 
-fn make(directory: &Path) -> io::Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-}
-
 /// A new directory in `place` that only we can open, and its lock. Another daemon that sweeps may take one that is not
 /// locked yet for one that was left: then the next name is tried.
 fn make_temporary(place: &Path) -> io::Result<(PathBuf, Flock<File>)> {
@@ -198,14 +192,7 @@ fn is_there(root: &Path, lock: &File) -> bool {
 
 /// The lock of a store; `None` where another process holds it.
 fn lock(root: &Path) -> io::Result<Option<Flock<File>>> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600);
-    let file = options.open(root.join(LOCK))?;
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(lock) => Ok(Some(lock)),
-        Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
-        Err((_, error)) => Err(error.into()),
-    }
+    small_file::lock(&root.join(LOCK))
 }
 
 /// Removes the temporary stores of daemons that were killed. What belongs to somebody else stays.

@@ -5,13 +5,12 @@
 //! place of each file, with the file's name for people. It is written anew beside itself and renamed, so it is always
 //! whole.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::Flock;
 
 use crate::config::publishing::Broker;
 use crate::error::StartError;
@@ -49,28 +48,20 @@ impl State {
     /// Opens, and where need be makes, the state of `broker` in `dir`. Blocks on the disk.
     pub(super) fn open(dir: &Path, broker: &Broker) -> Result<(State, Kept), StartError> {
         let shown = dir.display();
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)
+        small_file::make_directory(dir)
             .map_err(|error| StartError::failed(format!("make the --state-dir {shown}"), error))?;
         let path = dir.join(file_name(broker));
         let deed = |what: &str| format!("{what} {}", path.display());
-        let lock = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path.with_extension("lock"))
-            .map_err(|error| {
-                StartError::failed(format!("write in the --state-dir {shown}"), error)
-            })?;
-        let lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|_| {
+        let lock = small_file::lock(&path.with_extension("lock")).map_err(|error| {
+            StartError::failed(format!("write in the --state-dir {shown}"), error)
+        })?;
+        let in_use = || {
             StartError::failed(
                 deed("lock"),
                 format!("another tailcast publishes to {broker} from this --state-dir"),
             )
-        })?;
+        };
+        let lock = lock.ok_or_else(in_use)?;
         let text = read(&path).map_err(|error| match error.kind() {
             io::ErrorKind::FileTooLarge => StartError::failed(
                 deed("use"),

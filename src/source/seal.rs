@@ -2,10 +2,10 @@
 //! somebody has made up. Only an own one may have files looked at whose names tell nothing.
 
 use std::fmt;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::hash::Hasher;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use siphasher::sip::SipHasher24;
@@ -70,7 +70,7 @@ impl Key {
 /// Makes the key beside itself and links it: two tailcasts that start together have the same one, and it is never half
 /// there.
 fn make(dir: &Path, path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    small_file::make_directory(dir)?;
     let mut key = [0; KEY_BYTES];
     File::open("/dev/urandom")?.read_exact(&mut key)?;
     let digits: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
