@@ -14,7 +14,7 @@ pub fn line(source: &Source, lines: &Lines, i: usize, out: &mut Vec<u8>) {
     string(lines.line(i), out);
     if let Some(note) = lines.note(i) {
         for field in Field::ALL.into_iter().filter(|field| field.is_in(&note)) {
-            out.extend_from_slice(field.key());
+            out.extend_from_slice(field.keys().0);
             field.write(&note, out);
         }
     }
@@ -148,7 +148,7 @@ impl Batch {
             if !self.notes.iter().any(|note| field.is_in(note)) {
                 continue;
             }
-            out.extend_from_slice(field.plural_key());
+            out.extend_from_slice(field.keys().1);
             out.push(b'[');
             for (n, note) in self.notes.iter().enumerate() {
                 if n > 0 {
@@ -173,19 +173,12 @@ enum Field {
 impl Field {
     const ALL: [Field; 3] = [Field::Time, Field::Stream, Field::Priority];
 
-    fn key(self) -> &'static [u8] {
+    /// What stands before the value of one line, and before those of many.
+    fn keys(self) -> (&'static [u8], &'static [u8]) {
         match self {
-            Field::Time => b",\"time\":",
-            Field::Stream => b",\"stream\":",
-            Field::Priority => b",\"priority\":",
-        }
-    }
-
-    fn plural_key(self) -> &'static [u8] {
-        match self {
-            Field::Time => b",\"times\":",
-            Field::Stream => b",\"streams\":",
-            Field::Priority => b",\"priorities\":",
+            Field::Time => (b",\"time\":", b",\"times\":"),
+            Field::Stream => (b",\"stream\":", b",\"streams\":"),
+            Field::Priority => (b",\"priority\":", b",\"priorities\":"),
         }
     }
 
