@@ -95,25 +95,23 @@ impl Lines {
 
     /// The place just after line `i`, as a position.
     pub fn after(&self, i: usize) -> Position {
-        Position {
-            generation: self.generation,
-            offset: self.from + u64::from(self.ends[i]),
-        }
+        self.at(self.ends[i] as usize)
     }
 
     /// The place just before the first line.
     pub fn begin(&self) -> Position {
-        Position {
-            generation: self.generation,
-            offset: self.from,
-        }
+        self.at(0)
     }
 
     /// The place just after the last line.
     pub fn end(&self) -> Position {
+        self.at(self.bytes.len())
+    }
+
+    fn at(&self, bytes: usize) -> Position {
         Position {
             generation: self.generation,
-            offset: self.from + self.bytes.len() as u64,
+            offset: self.from + bytes as u64,
         }
     }
 }
