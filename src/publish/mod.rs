@@ -9,7 +9,6 @@
 //! hub and a stop ring.
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -17,7 +16,6 @@ use crate::config::publishing::Publishing;
 use crate::error::StartError;
 use crate::hub::Hub;
 use crate::outward::{Bell, Way};
-use crate::small_file;
 use crate::stop::Stop;
 use crate::tally::Tally;
 
@@ -126,14 +124,4 @@ impl Publishers {
             let _ = thread.join();
         }
     }
-}
-
-/// What is in a password's file: its first line.
-fn first_line(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
-    let (bytes, _) = small_file::read(path, bytes_max)?;
-    let line = bytes
-        .split(|&byte| byte == b'\n')
-        .next()
-        .unwrap_or_default();
-    Ok(line.strip_suffix(b"\r").unwrap_or(line).to_vec())
 }

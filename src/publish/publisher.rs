@@ -14,6 +14,7 @@ use crate::mqtt::packet::Version;
 use crate::mqtt::said::{Connect, Role};
 use crate::mqtt::trouble::Trouble;
 use crate::outward::{Reach, Way};
+use crate::small_file;
 
 use super::places::Places;
 use super::session::Session;
@@ -131,9 +132,11 @@ pub(super) fn password(path: &Path) -> Result<Vec<u8>, String> {
     let failed = |cause: &dyn std::fmt::Display| {
         format!("can't read the password in {}: {cause}", path.display())
     };
-    let line = super::first_line(path, PASSWORD_BYTES).map_err(|error| failed(&error))?;
-    if line.is_empty() {
-        return Err(failed(&"its first line is empty"));
+    let (bytes, _) = small_file::read(path, PASSWORD_BYTES).map_err(|error| failed(&error))?;
+    let line = bytes.split(|&byte| byte == b'\n').next();
+    let line = line.unwrap_or_default();
+    match line.strip_suffix(b"\r").unwrap_or(line) {
+        b"" => Err(failed(&"its first line is empty")),
+        line => Ok(line.to_vec()),
     }
-    Ok(line)
 }
