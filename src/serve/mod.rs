@@ -9,6 +9,8 @@ pub mod access;
 
 pub mod transport;
 
+pub mod websocket;
+
 pub mod delivery;
 
 pub mod door;

@@ -9,8 +9,6 @@
 //! Nothing waits under the lock, and nobody reads a file under it: the thread takes the subscription out to read, and
 //! puts it back.
 
-mod engine;
-mod inflate;
 mod outbox;
 mod packing;
 
@@ -29,11 +27,11 @@ use crate::reader::Subscription;
 use crate::reader::life::{Happening, State};
 use crate::source::{Batch, Id, Source};
 
-use engine::Engine;
 use outbox::Outbox;
 
 use super::wire::Wire;
 use crate::serve::transport::socket::Socket;
+use crate::serve::websocket::engine::Engine;
 
 /// How a delivery ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,4 @@ pub mod answer;
 pub mod coding;
 pub mod cors;
 
-pub(crate) mod extension;
-
 pub(crate) mod assets;
-pub(crate) mod handshake;

@@ -21,11 +21,11 @@ use crate::serve::door::plan::Plan;
 use crate::serve::http::answer::{self, Answer, BodyLength};
 use crate::serve::http::coding::Coding;
 use crate::serve::http::cors::Cors;
-use crate::serve::http::extension::deflate_answer;
-use crate::serve::http::handshake;
 use crate::serve::http::query::Endpoint;
 use crate::serve::http::refusal::Refusal;
 use crate::serve::http::request::Request;
+use crate::serve::websocket::extension::deflate_answer;
+use crate::serve::websocket::handshake;
 use crate::source::{Chunk, Kind};
 use crate::via::{self, NoWay, Passage};
 

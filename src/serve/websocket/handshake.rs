@@ -2,8 +2,8 @@
 
 use http::{Method, Version};
 
-use super::refusal::Refusal;
-use super::request::Request;
+use crate::serve::http::refusal::Refusal;
+use crate::serve::http::request::Request;
 
 /// Checks the opening handshake (RFC 6455, section 4.2.1) and derives the answer to its key.
 pub(crate) fn accept_key(request: &Request) -> Result<String, Refusal> {

@@ -14,7 +14,7 @@ use crate::serve::transport::socket::Socket;
 
 /// A WebSocket peer's protocol.
 #[derive(Debug)]
-pub(super) struct Engine {
+pub(crate) struct Engine {
     context: WebSocketContext,
     /// Where the peer may send deflated messages.
     inflater: Option<Box<Inflater>>,
@@ -33,7 +33,7 @@ struct Tap<'a> {
 
 impl Engine {
     /// The protocol of a peer that has `said` something after its request; with `deflates`, permessage-deflate was agreed on.
-    pub(super) fn new(mut said: Vec<u8>, deflates: bool) -> Engine {
+    pub(crate) fn new(mut said: Vec<u8>, deflates: bool) -> Engine {
         let config = WebSocketConfig::default()
             .read_buffer_size(WS_READ_BUFFER_BYTES)
             .write_buffer_size(0)
@@ -66,7 +66,7 @@ impl Engine {
     }
 
     /// Writes the replies that wait, while no frame of ours is half on the wire; whether all are written.
-    pub(super) fn flush(&mut self, socket: &Socket) -> io::Result<bool> {
+    pub(crate) fn flush(&mut self, socket: &Socket) -> io::Result<bool> {
         if !self.replies {
             return Ok(true);
         }
@@ -83,7 +83,7 @@ impl Engine {
     }
 
     /// One message of the peer; `None` where it has said nothing more for now.
-    pub(super) fn read(
+    pub(crate) fn read(
         &mut self,
         socket: &Socket,
         is_half: bool,
@@ -103,7 +103,7 @@ impl Engine {
     }
 
     /// Queues a ping.
-    pub(super) fn ping(&mut self, socket: &Socket, is_half: bool) {
+    pub(crate) fn ping(&mut self, socket: &Socket, is_half: bool) {
         self.replies = true;
         let (context, mut tap) = self.tap(socket, is_half);
         // A full buffer means that pings wait already; a broken socket shows at the next write.
@@ -111,7 +111,7 @@ impl Engine {
     }
 
     /// Queues the close frame.
-    pub(super) fn close(&mut self, socket: &Socket, is_half: bool, frame: CloseFrame) {
+    pub(crate) fn close(&mut self, socket: &Socket, is_half: bool, frame: CloseFrame) {
         self.replies = true;
         let (context, mut tap) = self.tap(socket, is_half);
         let _ = context.close(&mut tap, Some(frame));
