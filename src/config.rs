@@ -22,6 +22,7 @@ pub mod broker_url;
 pub mod cat;
 mod complaint;
 pub mod followed;
+pub mod journal_match;
 #[cfg(feature = "mqtt")]
 pub mod publishing;
 pub mod url;

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::followed::{Followed, JournalMatch};
+use crate::config::followed::Followed;
+use crate::config::journal_match::JournalMatch;
 use crate::source::Origin;
 
 use super::store::Store;

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::config::followed::JournalMatch;
+use crate::config::journal_match::JournalMatch;
 use crate::source::record::{Note, noted};
 
 use super::export::Entry;

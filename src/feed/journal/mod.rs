@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::PollFlags;
 
-use crate::config::followed::JournalMatch;
+use crate::config::journal_match::JournalMatch;
 use crate::limits::{
     JOURNAL_EMPTY_WAIT, JOURNAL_FIRST_ENTRIES, JOURNAL_LATE, JOURNAL_SILENT, PIPE_READ_BYTES,
 };

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use jiff::tz::TimeZone;
 
-use crate::config::followed::JournalMatch;
+use crate::config::journal_match::JournalMatch;
 use crate::feed::spool::Spool;
 use crate::limits::NOTE_EVERY;
 use crate::source::EventKind;
