@@ -29,7 +29,7 @@ use crate::serve::delivery::streams::Streams;
 use crate::serve::delivery::turnstile::Turnstile;
 use crate::serve::door::Door;
 use crate::serve::door::listener::{self, Listener, SocketFile};
-use crate::serve::door::routes::{Alive, Routes};
+use crate::serve::door::routes::Routes;
 use crate::serve::door::shortage::Shortage;
 use crate::serve::http::refusal::Refused;
 use crate::serve::transport::tls::Certificate;
@@ -43,7 +43,6 @@ use crate::tally::{Tally, Upstreams};
 use crate::time;
 
 /// A daemon that serves.
-#[derive(Debug)]
 pub struct Daemon {
     hub: Arc<Hub>,
     rounds: Arc<Rounds>,
@@ -310,7 +309,7 @@ fn routes(
         started: std::time::SystemTime::now(),
         shortage: Shortage::new(allowance::descriptors()),
         stopping: AtomicBool::new(false),
-        alive: Alive(Box::new(move || watcher.is_alive())),
+        alive: Box::new(move || watcher.is_alive()),
         access,
         #[cfg(feature = "webrtc")]
         offers: None,

@@ -90,14 +90,6 @@ pub struct Feeders {
     pub upstreams: Arc<Upstreams>,
 }
 
-impl std::fmt::Debug for Feeders {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Feeders")
-            .field("spools", &self.spools)
-            .finish_non_exhaustive()
-    }
-}
-
 impl Feeders {
     /// Opens a spool for every FILE that is none. Nothing is fed yet. Blocks on the disk.
     pub fn open(config: &Config, hub: &Arc<Hub>, via: &Arc<Via>) -> Result<Feeders, StartError> {

@@ -47,7 +47,6 @@ const WAKER: u64 = 1 << 32;
 const VISITORS: u64 = 1 << 33;
 
 /// The door: its listeners, and the connections that have come in.
-#[derive(Debug)]
 pub struct Door {
     epoll: Epoll,
     waker: EventFd,

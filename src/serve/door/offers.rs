@@ -1,12 +1,11 @@
 //! What takes offers of data channels: the door speaks HTTP with who offers, and hands the rest over.
 
-use std::fmt::Debug;
 use std::os::unix::net::UnixStream;
 
 use crate::serve::http::refusal::Refusal;
 
 /// Takes offers, and serves the data channels that come of them.
-pub trait Offers: Debug + Send + Sync {
+pub trait Offers: Send + Sync {
     /// Reads an offer (SDP). Nothing is begun yet.
     fn read(&self, offer: &str) -> Result<Box<dyn Answered>, Refusal>;
 

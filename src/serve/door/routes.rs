@@ -1,6 +1,5 @@
 //! Which path means what, and what all clients share.
 
-use std::fmt;
 use std::str;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +31,6 @@ use crate::serve::transport::socket::Transport;
 use crate::time::{self, asked::Time};
 
 /// What all clients share.
-#[derive(Debug)]
 pub struct Routes {
     /// The hub, turns, intervals.
     pub shared: Shared,
@@ -76,13 +74,7 @@ pub struct Routes {
 }
 
 /// Asks whether the watcher runs; where it doesn't, for how long it has made no pass.
-pub struct Alive(pub Box<dyn Fn() -> Result<(), Duration> + Send + Sync>);
-
-impl fmt::Debug for Alive {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Alive")
-    }
-}
+pub type Alive = Box<dyn Fn() -> Result<(), Duration> + Send + Sync>;
 
 /// What is done with a request.
 #[derive(Debug)]
@@ -257,7 +249,7 @@ impl Routes {
     }
 
     fn health(&self) -> Answer {
-        let alive = (self.alive.0)();
+        let alive = (self.alive)();
         let line = match alive {
             _ if self.is_stopping() => "the daemon is stopping".to_owned(),
             Err(quiet) => format!("the watcher is stuck: no pass for {} s", quiet.as_secs()),
