@@ -97,7 +97,7 @@ impl Peer {
             part_bytes_max,
             life: Life::Opens,
             waiting: None,
-            window: Window::new(),
+            window: Window::default(),
             begun: now,
             heard: now,
             due: now,

@@ -13,7 +13,7 @@ use crate::limits::{
 };
 
 /// What was sent and is not acknowledged yet.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Window {
     /// Bytes of each message, and when it was sent; the oldest first.
     sent: VecDeque<(usize, Instant)>,
@@ -22,22 +22,11 @@ pub(super) struct Window {
     left: usize,
     /// Bytes of what stands before their chunks.
     heads: usize,
-    /// The shortest time in which a message was acknowledged.
+    /// The shortest time in which a message was acknowledged. A peer counts as near until it is known to be far.
     distance: Option<Duration>,
 }
 
 impl Window {
-    /// Nothing was sent yet. A peer counts as near until it is known to be far.
-    pub(super) fn new() -> Window {
-        Window {
-            sent: VecDeque::new(),
-            bytes: 0,
-            left: 0,
-            heads: 0,
-            distance: None,
-        }
-    }
-
     /// Whether one more message may go, however long it is.
     pub(super) fn has_room(&self) -> bool {
         let ms = self.distance.unwrap_or_default().as_millis() as usize;
@@ -98,7 +87,7 @@ mod tests {
     #[test]
     fn messages_fill_a_few_datagrams_until_they_are_acknowledged() {
         let now = Instant::now();
-        let mut window = Window::new();
+        let mut window = Window::default();
         assert_eq!(fills(&mut window, LINE, now), RTC_DATAGRAMS_MIN);
         let len = window.sent_len();
         // Half of the second one is left.
@@ -111,7 +100,7 @@ mod tests {
     #[test]
     fn a_long_message_goes_alone_and_the_next_one_before_its_last_datagrams_are_acknowledged() {
         let now = Instant::now();
-        let mut window = Window::new();
+        let mut window = Window::default();
         let long = 10 * RTC_DATAGRAMS_MIN * RTC_CHUNK_BYTES;
         fills(&mut window, long, now);
         assert_eq!(window.sent_len(), 1);
@@ -125,7 +114,7 @@ mod tests {
     #[test]
     fn the_further_the_peer_is_the_more_may_be_under_way() {
         let now = Instant::now();
-        let mut window = Window::new();
+        let mut window = Window::default();
         let mut fits_after = |ms| {
             fills(&mut window, LINE, now);
             window.keeps(0, now + Duration::from_millis(ms));
