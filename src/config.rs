@@ -175,7 +175,9 @@ fn check(asked: Arguments, env: Environment<'_>) -> Result<Config, String> {
     Ok(Config {
         files,
         spool_dir_asked: asked.spool_dir.is_some(),
-        spool_dir: asked.spool_dir.or_else(|| spools_of_systemd(env)),
+        spool_dir: asked
+            .spool_dir
+            .or_else(|| systemd_state(env).map(|state| state.join("spool"))),
         spool_size: asked.spool_size,
         credentials_file: asked.credentials_file,
         listen: asked.listen,
@@ -226,11 +228,6 @@ fn files(mut files: Vec<OsString>, env: Environment<'_>) -> Result<Vec<Followed>
         }
     }
     followed::parse_all(&files)
-}
-
-/// Beside what else is kept in the first of the directories that systemd has made for the unit (systemd.exec(5)).
-fn spools_of_systemd(env: Environment<'_>) -> Option<PathBuf> {
-    systemd_state(env).map(|state| state.join("spool"))
 }
 
 /// The first of the directories that systemd has made for the unit (systemd.exec(5)).
