@@ -49,12 +49,7 @@ pub struct Opened {
 pub fn open(ask: &Ask<'_>, way: &mut Way, bell: &Arc<Bell>) -> Result<Opened, Trouble> {
     let mut connection = way.connect(bell)?;
     let key = generate_key();
-    let mut opening = Opening {
-        connection: &mut connection,
-        heard: Vec::new(),
-        bell,
-        until: Instant::now() + UPSTREAM_ANSWER_WAIT,
-    };
+    let mut opening = Opening::of(&mut connection, bell);
     let (in_head, others) = ask
         .places
         .split_at(fit(ask.places, UPSTREAM_HEAD_IDS_BYTES));
@@ -102,12 +97,7 @@ fn messages(mut places: &[String]) -> Vec<String> {
 /// How many files the other has, for the same secret.
 pub fn files_len(ask: &Ask<'_>, way: &mut Way, bell: &Arc<Bell>) -> Result<usize, Trouble> {
     let mut connection = way.connect(bell)?;
-    let mut opening = Opening {
-        connection: &mut connection,
-        heard: Vec::new(),
-        bell,
-        until: Instant::now() + UPSTREAM_ANSWER_WAIT,
-    };
+    let mut opening = Opening::of(&mut connection, bell);
     // HTTP/1.0: an answer that ends with the connection, whatever proxy is between us.
     let head = format!(
         "GET {}files HTTP/1.0\r\n{}\r\n",
@@ -189,7 +179,16 @@ struct Answer {
     protocol: Option<String>,
 }
 
-impl Opening<'_> {
+impl<'a> Opening<'a> {
+    fn of(connection: &'a mut Connection, bell: &'a Bell) -> Self {
+        Opening {
+            connection,
+            heard: Vec::new(),
+            bell,
+            until: Instant::now() + UPSTREAM_ANSWER_WAIT,
+        }
+    }
+
     /// Writes all of `bytes`. Blocks until the kernel has them.
     fn say(&mut self, mut bytes: &[u8]) -> Result<(), Trouble> {
         while !bytes.is_empty() {
