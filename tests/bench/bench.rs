@@ -39,10 +39,10 @@ mod scenarios;
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use nix::sys::resource::{Resource, setrlimit};
 
+use crate::floor::Floor;
 use crate::load::LoadSpec;
 use crate::scenarios::SCENARIOS;
 use crate::session::Session;
@@ -94,13 +94,9 @@ fn play(role: &str, args: &[String]) {
     match (role, args) {
         ("guard", [group]) => group::guard(group.parse().expect("a process group")),
         ("load", args) => load::run(&LoadSpec::from_args(args)),
-        ("floor", [path, clients, wait_ms]) => {
-            let wait = Duration::from_millis(wait_ms.parse().expect("milliseconds"));
-            floor::run(
-                Path::new(path),
-                clients.parse().expect("a number of clients"),
-                wait,
-            );
+        ("floor", [path, clients, floor]) => {
+            let clients = clients.parse().expect("a number of clients");
+            floor::run(Path::new(path), clients, Floor::from_arg(floor));
         }
         ("nchan", [configuration, path, address]) => {
             let address = address.parse().expect("an address");

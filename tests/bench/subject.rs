@@ -7,6 +7,7 @@ use std::process::{ChildStderr, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::floor::Floor;
 use crate::group::Group;
 use crate::peers::Peer;
 
@@ -26,9 +27,7 @@ pub(crate) struct Subject {
 
 #[derive(Clone, Debug)]
 enum Kind {
-    Floor {
-        wait: Duration,
-    },
+    Floor(Floor),
     Daemon {
         options: Vec<String>,
     },
@@ -51,9 +50,15 @@ impl Subject {
     pub(crate) fn floor() -> Subject {
         Subject {
             name: "floor".to_owned(),
-            kind: Kind::Floor {
-                wait: Duration::ZERO,
-            },
+            kind: Kind::Floor(Floor::Usual),
+        }
+    }
+
+    /// The floor, with send buffers that the kernel lets grow.
+    pub(crate) fn floor_unbounded() -> Subject {
+        Subject {
+            name: "floor, its send buffers without bound".to_owned(),
+            kind: Kind::Floor(Floor::Unbounded),
         }
     }
 
@@ -62,7 +67,7 @@ impl Subject {
         let wait = Duration::from_millis(wait_ms);
         Subject {
             name: format!("floor, {wait_ms} ms before each read"),
-            kind: Kind::Floor { wait },
+            kind: Kind::Floor(Floor::Waits(wait)),
         }
     }
 
@@ -101,7 +106,7 @@ impl Subject {
     /// Where its WebSocket stream is, from the file's first byte on where it can.
     pub(crate) fn target(&self) -> &'static str {
         match &self.kind {
-            Kind::Floor { .. } => "/",
+            Kind::Floor(_) => "/",
             Kind::Daemon { .. } => "/ws?lines=all",
             Kind::Hub => "/ws?lines=all&file=web0/some.log",
             Kind::Peer(peer) => peer.target(),
@@ -131,11 +136,11 @@ impl Subject {
     ) -> Result<Server, String> {
         let mut others = Vec::new();
         let mut command = match &self.kind {
-            Kind::Floor { wait } => {
+            Kind::Floor(floor) => {
                 let mut command =
                     Command::new(std::env::current_exe().expect("the path of this program"));
                 command.args(["--role", "floor"]).arg(&files[0]);
-                command.args([clients.to_string(), wait.as_millis().to_string()]);
+                command.args([clients.to_string(), floor.to_arg()]);
                 command
             }
             Kind::Daemon { options } => {

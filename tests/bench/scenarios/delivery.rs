@@ -102,7 +102,11 @@ pub(super) fn flat_out(session: &mut Session) {
     let shape = Shape::flat_out(100, lines);
     let all: Vec<Series> = compare(
         session,
-        &[Subject::floor(), Subject::daemon("")],
+        &[
+            Subject::floor(),
+            Subject::floor_unbounded(),
+            Subject::daemon(""),
+        ],
         &shape,
         session.repeats,
     );
@@ -114,11 +118,8 @@ pub(super) fn flat_out(session: &mut Session) {
     let heading = format!("100 clients, {gigabytes:.1} GB flat out");
     let mut table = Table::new(&heading, &["", "CPU s a GB", "GB/s"]);
     for (index, series) in all.iter().enumerate() {
-        let aim = if index == 0 {
-            Aim::None
-        } else {
-            Aim::Ratio(1.2)
-        };
+        let is_floor = index + 1 < all.len();
+        let aim = if is_floor { Aim::None } else { Aim::Ratio(1.2) };
         table.row(vec![
             series.name.clone(),
             figure(cpu[index], aim),
