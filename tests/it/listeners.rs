@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -10,6 +11,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::{DEADLINE, Daemon, Logs, append, program, run, tool, wait_until};
 use nix::sys::signal::Signal;
+use nix::sys::socket::{setsockopt, sockopt};
 
 /// A daemon that listens there before it listens for HTTP.
 fn at(listen: &str, options: &[&str], files: &[&Path]) -> Daemon {
@@ -233,4 +235,27 @@ fn a_start_that_fails_leaves_no_socket_behind() {
     let failed = run(&["--listen", &unix, "--listen", &taken, log]);
     assert_eq!(failed.status.code(), Some(1));
     assert!(!socket.exists());
+}
+
+#[test]
+fn a_plain_client_that_is_reset_after_it_shut_its_sending_side_gives_its_place_back() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "1\n");
+    let (daemon, port) = plain(&["--max-clients", "1"], &[&log]);
+    let mut first = connect(port);
+    assert_eq!(lines(&mut first, 1), "1\n");
+    let half_closed = first.get_ref().shutdown(Shutdown::Write);
+    half_closed.expect("half-close");
+    // It is served on.
+    append(&log, "2\n");
+    assert_eq!(lines(&mut first, 1), "2\n");
+    // The log says nothing more. A kernel that knows nothing of the connection any more answers a probe so, too.
+    let linger = nix::libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    setsockopt(&first.get_ref().as_fd(), sockopt::Linger, &linger).expect("linger");
+    drop(first);
+    let is_free = || daemon.get("/stream?follow=false").status == 200;
+    assert!(wait_until(DEADLINE, is_free), "its place is not free");
 }

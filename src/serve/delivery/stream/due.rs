@@ -126,6 +126,9 @@ impl Stream<'_> {
         let mut buf = [0; 512];
         for _ in 0..WS_READS_MAX {
             match self.peer.visitor.socket.read(&mut buf) {
+                // A read tells only that the peer has shut its sending side, also where a reset or a probe that nobody answered
+                // came after that.
+                Ok(0) if self.peer.visitor.socket.is_left(false) => return Err(Ended::PeerLeft),
                 // Whoever has shut its sending side may still read, and gets the history; then its stream ends.
                 Ok(0) if self.follow && self.peer.is_over_when_half() => {
                     return Err(Ended::PeerLeft);
