@@ -10,7 +10,7 @@ use crate::source::forward::Footing;
 use crate::source::inflate::Pause;
 use crate::source::{Event, Gap, Generation, Id, Kind, Lines, Position, Segment, Source};
 
-use super::history::OlderEnd;
+use super::history::{LinesEnd, OlderEnd};
 use super::past::Past;
 use step::Tries;
 
@@ -186,8 +186,8 @@ impl Cursor {
     /// edge that says so, where the end is in what the hub knows.
     pub(super) fn end_in_older(&mut self, end: OlderEnd) -> Option<Edge> {
         match (&mut self.past, end) {
-            (Some(_), OlderEnd::Known(_, edge)) => Some(edge),
-            (Some(past), OlderEnd::Past(last)) => {
+            (Some(_), OlderEnd::At(LinesEnd::Known(_, edge))) => Some(edge),
+            (Some(past), OlderEnd::At(LinesEnd::Past(last))) => {
                 past.ends_at(&last);
                 None
             }
@@ -195,9 +195,9 @@ impl Cursor {
                 past.ends_at_offset(0);
                 None
             }
-            (None, OlderEnd::Known(_, edge)) => Some(edge),
+            (None, OlderEnd::At(LinesEnd::Known(_, edge))) => Some(edge),
             // The stream stands behind it.
-            (None, OlderEnd::Past(_) | OlderEnd::Nowhere) => None,
+            (None, OlderEnd::At(LinesEnd::Past(_)) | OlderEnd::Nowhere) => None,
         }
     }
 

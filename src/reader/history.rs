@@ -52,13 +52,19 @@ impl Found {
     }
 }
 
-/// Where lines end that are older than all that the current file holds.
+/// Where the lines of a stream end.
 #[derive(Debug)]
-pub(super) enum OlderEnd {
+pub(super) enum LinesEnd {
     /// In a generation that the hub knows.
     Known(Arc<Generation>, Edge),
     /// Where this file beside the followed one stands.
     Past(Box<Past>),
+}
+
+/// Where lines end that are older than all that a file holds.
+#[derive(Debug)]
+pub(super) enum OlderEnd {
+    At(LinesEnd),
     /// All that can be read is later.
     Nowhere,
 }
@@ -168,10 +174,10 @@ impl Begin<'_> {
     ) -> io::Result<Option<(Found, Option<Edge>)>> {
         Ok(match self.older_end(source, current, moment)? {
             None => None,
-            Some(OlderEnd::Known(generation, edge)) => self
+            Some(OlderEnd::At(LinesEnd::Known(generation, edge))) => self
                 .last_of_all(source, &generation, edge.position.offset, wanted)?
                 .map(|found| (found, Some(edge))),
-            Some(OlderEnd::Past(past)) => self
+            Some(OlderEnd::At(LinesEnd::Past(past))) => self
                 .last_before(source, *past, wanted)?
                 .map(|found| (found, None)),
             // The stream has no line.
@@ -196,18 +202,25 @@ impl Begin<'_> {
                 return Ok(None);
             };
             if place > older.start() {
-                let footing = Footing::take(&older.file, place)?;
-                let edge = Edge {
-                    position: older.at(place),
-                    id: footing.id(source, &older.identity, place),
-                    aside: 0,
-                };
-                return Ok(Some(OlderEnd::Known(older, edge)));
+                let edge = edge_in(source, &older, place)?;
+                return Ok(Some(OlderEnd::At(LinesEnd::Known(older, edge))));
             }
             known.insert(0, older);
         }
-        let mut row = Row::before(source, self.hub, &known, self.pause);
-        for place in (0..row.files.len()).rev() {
+        let row = Row::before(source, self.hub, &known, self.pause);
+        let end = row.files.len();
+        self.older_end_in_row(source, row, end, moment)
+    }
+
+    /// The same in the files of `row` before the one at `end`.
+    pub(super) fn older_end_in_row(
+        &mut self,
+        source: &Source,
+        mut row: Row,
+        end: usize,
+        moment: i64,
+    ) -> io::Result<Option<OlderEnd>> {
+        for place in (0..end).rev() {
             if row.is_copy(place) {
                 continue;
             }
@@ -223,7 +236,7 @@ impl Begin<'_> {
             if found > 0 {
                 past.begin_at(found);
                 past.stand_in(row, place);
-                return Ok(Some(OlderEnd::Past(Box::new(past))));
+                return Ok(Some(OlderEnd::At(LinesEnd::Past(Box::new(past)))));
             }
         }
         Ok(Some(OlderEnd::Nowhere))
@@ -307,13 +320,26 @@ impl Begin<'_> {
     }
 }
 
+/// The edge at `offset` in a generation.
+pub(super) fn edge_in(source: &Source, generation: &Generation, offset: u64) -> io::Result<Edge> {
+    let footing = Footing::take(&generation.file, offset)?;
+    Ok(Edge {
+        position: generation.at(offset),
+        id: footing.id(source, &generation.identity, offset),
+        aside: 0,
+    })
+}
+
 /// Whether nothing in the compressed file is as late as `moment`, as far as its last write tells: it is not inflated then. A
 /// plain file costs some small reads: the times of its lines count, for its clock may have been another than ours. So may that
 /// of lines which are asked for though their time has not come yet; and a file whose lines are all later than its last write
 /// was copied without its time, or has been given another.
 fn is_known_older(sibling: &Sibling, moment: i64) -> bool {
     let written = nanoseconds(sibling.modified);
-    let is_older = written < moment && moment <= nanoseconds(SystemTime::now());
+    // logrotate gives a file that it compresses the time of its last write in whole seconds (utime): a line may be later by
+    // nearly one.
+    let is_older =
+        written.saturating_add(1_000_000_000) <= moment && moment <= nanoseconds(SystemTime::now());
     let first = || inflate::beginning(&sibling.path).and_then(|file| since::first_time(&file));
     sibling.compressed && is_older && first().is_none_or(|first| first <= written)
 }

@@ -3,10 +3,10 @@
 use std::io;
 
 use crate::hub::{Edge, SourceState};
-use crate::source::forward::Footing;
 use crate::source::since::Since;
-use crate::source::{Generation, Grammar, Position, Source};
+use crate::source::{Generation, Grammar, Source};
 
+use super::history::{LinesEnd, OlderEnd, edge_in};
 use super::start::Begin;
 
 impl Begin<'_> {
@@ -35,6 +35,58 @@ impl Begin<'_> {
         .place(moment)
     }
 
+    /// The end of the lines that stand before `place` and are older than the moment at which the stream ends; that may be in
+    /// an older file. Where all of them are later, none are `wanted`. `None` where `pause` gave up.
+    pub(super) fn end_by_until(
+        &mut self,
+        source: &Source,
+        place: LinesEnd,
+        wanted: &mut Option<u64>,
+    ) -> io::Result<Option<LinesEnd>> {
+        let Some(moment) = self.until else {
+            return Ok(Some(place));
+        };
+        match place {
+            LinesEnd::Known(generation, end) => {
+                let whole = end.position.offset;
+                let Some(offset) = self.place_of(source, &generation, whole, moment)? else {
+                    return Ok(None);
+                };
+                if offset >= whole {
+                    return Ok(Some(LinesEnd::Known(generation, end)));
+                }
+                if offset <= generation.start() && self.rotated {
+                    match self.older_end(source, Some(&generation), moment)? {
+                        Some(OlderEnd::At(older)) => return Ok(Some(older)),
+                        Some(OlderEnd::Nowhere) => *wanted = Some(0),
+                        None => return Ok(None),
+                    }
+                }
+                let end = edge_in(source, &generation, offset)?;
+                Ok(Some(LinesEnd::Known(generation, end)))
+            }
+            LinesEnd::Past(mut past) => {
+                let (generation, whole) = past.place();
+                let start = generation.start();
+                let Some(offset) = self.place_of(source, generation, whole, moment)? else {
+                    return Ok(None);
+                };
+                if offset < whole {
+                    past.begin_at(offset);
+                }
+                if offset < whole && offset <= start && self.rotated {
+                    let (row, at) = past.take_row();
+                    match self.older_end_in_row(source, row, at, moment)? {
+                        Some(OlderEnd::At(older)) => return Ok(Some(older)),
+                        Some(OlderEnd::Nowhere) => *wanted = Some(0),
+                        None => return Ok(None),
+                    }
+                }
+                Ok(Some(LinesEnd::Past(past)))
+            }
+        }
+    }
+
     /// The edge at which a stream ends that has no line as late as `moment`; `None` where `pause` gave up.
     pub(super) fn ending(&mut self, state: &SourceState, moment: i64) -> io::Result<Option<Edge>> {
         let edge = state.edge;
@@ -52,14 +104,10 @@ impl Begin<'_> {
         if offset >= edge.position.offset {
             return Ok(Some(edge));
         }
-        let footing = Footing::take(&generation.file, offset)?;
+        let end = edge_in(&state.source, generation, offset)?;
         Ok(Some(Edge {
-            position: Position {
-                offset,
-                ..edge.position
-            },
-            id: footing.id(&state.source, &generation.identity, offset),
-            ..edge
+            aside: edge.aside,
+            ..end
         }))
     }
 }

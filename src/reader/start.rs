@@ -9,7 +9,7 @@ use crate::source::back::{Back, Passes};
 use crate::source::{Gap, Generation, Id, Position, Source};
 
 use super::cursor::Cursor;
-use super::history::{Beginning, Found};
+use super::history::{Beginning, Found, LinesEnd};
 use super::past::Past;
 use super::{Reader, Until, resume};
 
@@ -116,8 +116,8 @@ impl<'a> Begin<'a> {
         Ok(Some(reader))
     }
 
-    /// A reader of the `wanted` lines that stand before the place `id` in the one source `index`, which was noted, and of
-    /// nothing more; `Ok(None)` where the place is gone or `pause` gave up.
+    /// A reader of the `wanted` lines that stand before the place `id` and before the moment at which the stream ends, in the
+    /// one source `index`, which was noted, and of nothing more; `Ok(None)` where the place is gone or `pause` gave up.
     #[inline(never)]
     pub fn before(
         mut self,
@@ -128,33 +128,43 @@ impl<'a> Begin<'a> {
         let Some(state) = self.hub.source(index) else {
             return Ok(None);
         };
+        let mut wanted = wanted;
         let source = Arc::clone(&state.source);
         let aside = state.edge.aside;
-        let (found, edges) = if let Some(generation) = resume::find_held(self.hub, &source, id) {
-            let end = id.offset.max(generation.start());
-            let found = match wanted {
-                Some(wanted) => self.last_of_all(&source, &generation, end, wanted)?,
-                None => Some(Found::at(&generation, generation.start())),
-            };
-            let position = generation.at(end);
+        let place = if let Some(generation) = resume::find_held(self.hub, &source, id) {
+            let position = generation.at(id.offset.max(generation.start()));
             let end = Edge {
                 position,
                 id: *id,
                 aside,
             };
-            (found, vec![(index, end)])
+            LinesEnd::Known(generation, end)
         } else if let Some(past) = Past::find(&source, self.hub, id, self.pause) {
-            let found = match wanted {
-                Some(wanted) => self.last_before(&source, past, wanted)?,
-                None => {
-                    let mut past = past;
-                    past.only_from(0);
-                    Some(Found::in_past(past))
-                }
-            };
-            (found, Vec::new())
+            LinesEnd::Past(Box::new(past))
         } else {
             return Ok(None);
+        };
+        let (found, edges) = match self.end_by_until(&source, place, &mut wanted)? {
+            Some(LinesEnd::Known(generation, end)) => {
+                let found = match wanted {
+                    Some(wanted) => {
+                        self.last_of_all(&source, &generation, end.position.offset, wanted)?
+                    }
+                    None => Some(Found::at(&generation, generation.start())),
+                };
+                (found, vec![(index, Edge { aside, ..end })])
+            }
+            Some(LinesEnd::Past(mut past)) => {
+                let found = match wanted {
+                    Some(wanted) => self.last_before(&source, *past, wanted)?,
+                    None => {
+                        past.only_from(0);
+                        Some(Found::in_past(*past))
+                    }
+                };
+                (found, Vec::new())
+            }
+            None => return Ok(None),
         };
         let Some(found) = found else { return Ok(None) };
         let edge = Edge {

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use serde_json::Value;
+
 use crate::support::{Daemon, Logs, append, run};
 
 /// A line a second, ten in a minute: 2026-11-28T10:00:00Z and on.
@@ -195,6 +197,38 @@ fn a_stream_ends_in_a_rotated_file_where_the_time_is_there() {
 }
 
 #[test]
+fn a_page_that_scrolls_back_gets_no_line_that_is_as_late() {
+    for compressed in [false, true] {
+        let logs = Logs::new();
+        let daemon = Daemon::follow(&[&four_files(&logs, compressed)]);
+        let all = daemon
+            .get("/stream?follow=false&lines=100&format=json")
+            .text();
+        let ids: Vec<String> = all
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+            .filter(|message| message.get("line").is_some())
+            .map(|message| message["id"].as_str().expect("an id").to_owned())
+            .collect();
+        assert_eq!(ids.len(), 40);
+        for place in [5, 9, 10, 19, 29, 30, 39_u32] {
+            let before = format!("before={}", ids[place as usize]);
+            for until in [0, 1, 5, 9, 10, 11, 20, 29, 30, 35, 39] {
+                let query = format!("{before}&until=2026-11-28T10:{until:02}:00Z");
+                let end = until.min(place + 1);
+                for wanted in [1, 3, 12_u32] {
+                    let found = lines(&daemon, &format!("{query}&lines={wanted}"));
+                    let right: Vec<u32> = (end.saturating_sub(wanted)..end).collect();
+                    assert_eq!(found, right, "{place}, {until}, {wanted}, {compressed}");
+                }
+                let since = format!("{query}&since=2026-11-28T10:03:00Z&lines=100");
+                assert_eq!(lines(&daemon, &since), (3..end).collect::<Vec<_>>());
+            }
+        }
+    }
+}
+
+#[test]
 fn who_resumes_gets_no_line_that_is_as_late() {
     for compressed in [false, true] {
         let logs = Logs::new();
@@ -359,4 +393,24 @@ fn the_year_of_a_compressed_files_lines_is_that_of_its_last_write() {
     assert_eq!(lines(&daemon, "until=2024-12-01"), [1]);
     assert_eq!(lines(&daemon, "follow=false&since=2024-11-01"), [1, 2]);
     assert_eq!(lines(&daemon, "follow=false&since=2024-11-09"), [2]);
+}
+
+#[test]
+fn a_compressed_file_whose_time_has_no_fraction_may_hold_lines_of_that_second() {
+    let logs = Logs::new();
+    let line = |number: u32| format!("2026-11-28T10:00:00.{number}Z line {number}\n");
+    let first = "2026-11-28T09:59:59Z line 0\n".to_owned();
+    let old = logs.file("a.log.1", first + &(1..10).map(line).collect::<String>());
+    let done = std::process::Command::new("gzip").arg(&old).status();
+    assert!(done.expect("gzip").success());
+    // logrotate says utime(2) of what it compresses.
+    let gzip = std::fs::File::options()
+        .write(true)
+        .open(logs.path("a.log.1.gz"));
+    let second = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_860_000);
+    gzip.expect("open").set_modified(second).expect("a time");
+    let log = logs.file("a.log", "2026-11-28T10:00:01Z line 10\n");
+    let daemon = Daemon::follow(&[&log]);
+    let since = "follow=false&since=2026-11-28T10:00:00.7Z";
+    assert_eq!(lines(&daemon, since), [7, 8, 9, 10]);
 }
