@@ -42,13 +42,12 @@ pub use condition::Condition;
 pub use counts::SourceCounts;
 pub use cut::Cut;
 pub use looks::{Looks, Question};
-pub use notices::{Notice, OnFifo, SpoolPlace, Spooled};
+pub use notices::{Notice, Notices, OnFifo, SpoolPlace, Spooled};
 pub use queue::Queue;
 pub use registry::{Names, Selection, Subscriber, Subscribers};
 pub use shelf::{Found, Shelf};
 pub use stream::{Stand, Standing};
 
-use notices::Notices;
 use registry::Registry;
 use stream::Stream;
 use streams::Streams;
@@ -94,7 +93,8 @@ pub struct Hub {
     pub shelf: Shelf,
     /// Counts of what was published, for metrics and status.
     pub counts: Counts,
-    notices: Notices,
+    /// What feeders have told the watcher.
+    pub notices: Notices,
     line_bytes_max: usize,
     /// Records are shown as they are stored.
     raw: bool,
@@ -172,21 +172,6 @@ impl Hub {
     }
 
     // -- for the watcher
-
-    /// The same of one spool alone: what happened to what it is fed from.
-    pub fn take_events(&self, spool: &std::path::Path) -> Vec<(SpoolPlace, EventKind)> {
-        self.notices.take_events(spool)
-    }
-
-    /// Where the next thing is told of the spool at `path` that the watcher has not taken yet.
-    pub fn next_notice(&self, path: &std::path::Path) -> Option<SpoolPlace> {
-        self.notices.next_of(path)
-    }
-
-    /// What feeders have told since this was last asked, in order.
-    pub fn take_notices(&self) -> Vec<Notice> {
-        self.notices.take()
-    }
 
     /// Adds a source that has no generation yet. `name`, `path` and `origin` are settled from here on.
     pub fn add_source(

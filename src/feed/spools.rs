@@ -262,9 +262,9 @@ mod tests {
             .spool()
             .path()
             .to_owned();
-        spools.ground.hub.take_notices();
+        spools.ground.hub.notices.take();
         spools.of("new").expect("room");
-        let told = spools.ground.hub.take_notices();
+        let told = spools.ground.hub.notices.take();
         let [Notice::Gone(path), Notice::New(new)] = &told[..] else {
             panic!("{told:?}");
         };

@@ -76,7 +76,7 @@ pub enum Notice {
 
 /// Notices that the watcher has not taken yet.
 #[derive(Debug, Default)]
-pub(super) struct Notices {
+pub struct Notices {
     waiting: Mutex<Vec<Notice>>,
 }
 
@@ -93,7 +93,8 @@ impl Notices {
         }
     }
 
-    pub(super) fn take_events(&self, spool: &Path) -> Vec<(SpoolPlace, EventKind)> {
+    /// Takes what happened to what the spool at that path is fed from, with the places.
+    pub fn take_events(&self, spool: &Path) -> Vec<(SpoolPlace, EventKind)> {
         let mut events = Vec::new();
         self.waiting.lock().retain(|notice| match notice {
             Notice::Event { path, at, kind } if path == spool => {
@@ -105,8 +106,8 @@ impl Notices {
         events
     }
 
-    /// Where the next thing is told of the spool at `path`.
-    pub(super) fn next_of(&self, path: &Path) -> Option<SpoolPlace> {
+    /// Where the next thing is told of the spool at `path` that was not taken yet.
+    pub fn next_of(&self, path: &Path) -> Option<SpoolPlace> {
         let waiting = self.waiting.lock();
         waiting.iter().find_map(|notice| match notice {
             Notice::Event { path: of, at, .. } if **of == *path => Some(*at),
@@ -114,7 +115,8 @@ impl Notices {
         })
     }
 
-    pub(super) fn take(&self) -> Vec<Notice> {
+    /// What was told since this was last asked, in order.
+    pub fn take(&self) -> Vec<Notice> {
         std::mem::take(&mut *self.waiting.lock())
     }
 }

@@ -208,7 +208,7 @@ impl Watcher {
         }
         let deleted_kept = self.options.deleted_kept.unwrap_or(DELETED_KEPT);
         let mut follower = Follower::new(index, source, by_pattern, deleted_kept);
-        for (at, kind) in self.hub.take_events(&follower.path()) {
+        for (at, kind) in self.hub.notices.take_events(&follower.path()) {
             follower.notice_event(at, kind);
         }
         self.followers.insert(index, follower);

@@ -50,7 +50,7 @@ impl Rig {
     }
 
     fn told(&self) -> Vec<&'static str> {
-        let notices = self.hub.take_notices().into_iter();
+        let notices = self.hub.notices.take().into_iter();
         let told = notices.filter_map(|notice| match notice {
             Notice::Event { kind, .. } => Some(kind.name()),
             _ => None,

@@ -25,7 +25,7 @@ pub(super) fn readable(
 ) -> usize {
     let size = held.file.metadata().map_or(0, |stat| stat.len());
     let next = noticed.front().map(|(at, _)| *at);
-    let next = next.or_else(|| hub.next_notice(path));
+    let next = next.or_else(|| hub.notices.next_of(path));
     let place = next.filter(|at| at.inode == held.identity.inode);
     let until = place.map_or(size, |at| at.offset.min(size));
     usize::try_from(until.saturating_sub(held.scanned())).unwrap_or(usize::MAX)
@@ -62,7 +62,7 @@ impl Follower {
             if self.tell_events(turn) || self.read(turn) {
                 return true;
             }
-            let untold = turn.hub.next_notice(&self.source.path());
+            let untold = turn.hub.notices.next_of(&self.source.path());
             if untold.is_some_and(|at| at.inode == inode) {
                 return true;
             }

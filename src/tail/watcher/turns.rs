@@ -107,7 +107,7 @@ impl Watcher {
 
     /// What feeders tell.
     pub(super) fn take_notices(&mut self) {
-        for notice in self.hub.take_notices() {
+        for notice in self.hub.notices.take() {
             match notice {
                 Notice::New(spooled) => {
                     let source = self
