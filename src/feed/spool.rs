@@ -76,13 +76,7 @@ impl Spool {
             (true, true) => fs::remove_file(&next)?,
             _ => {}
         }
-        let mut options = OpenOptions::new();
-        let file = options
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(&path)?;
+        let file = open_to_append(&path)?;
         let stat = file.metadata()?;
         let mut last = [b'\n'];
         if stat.len() > 0 {
@@ -327,14 +321,7 @@ impl Spool {
     /// Goes on in a new file; the one before the last is gone then.
     fn rotate(&mut self) -> io::Result<()> {
         let next = self.path.with_file_name("log.next");
-        let mut options = OpenOptions::new();
-        options
-            .read(true)
-            .append(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600);
-        let file = options.open(&next)?;
+        let file = open_to_append(&next)?;
         let begun = SpoolFile::of(&file)?;
         let renamed = match fs::rename(&self.path, self.rotated()) {
             // It was renamed by an attempt that failed after that.
@@ -377,6 +364,12 @@ impl Spool {
         let path = self.path.clone();
         self.hub.notify(Notice::Event { path, at, kind });
     }
+}
+
+fn open_to_append(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true).mode(0o600);
+    options.open(path)
 }
 
 #[cfg(test)]
