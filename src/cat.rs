@@ -165,17 +165,8 @@ impl Places {
         let Some(id) = &message.id else {
             return true;
         };
-        let (file, id) = (message.file.0.as_ref(), id.0.as_ref());
-        match self.ids.get_mut(file) {
-            Some(known) => {
-                id.clone_into(known);
-                true
-            }
-            None => {
-                self.ids.insert(file.to_owned(), id.to_owned());
-                false
-            }
-        }
+        let (file, id) = (message.file.0.to_string(), id.0.to_string());
+        self.ids.insert(file, id).is_some()
     }
 
     /// The parameters of the next request, and the ids behind which it goes on: those of the URL, or from here. A file that has come
