@@ -65,6 +65,13 @@ impl Follower {
         }
     }
 
+    /// The file of that watch, if there is one, is not watched any more.
+    pub(super) fn unwatch(&self, watch: Option<i32>, watches: &mut Watches) {
+        if let Some(watch) = watch {
+            watches.release(watch, &User::File(self.index));
+        }
+    }
+
     /// What the kernel tells of the name, or of a file that stood under it.
     pub(in crate::tail) fn tell_of_name(&mut self, told: &Told) {
         let is_own = self.steps.iter().any(|(id, user)| {

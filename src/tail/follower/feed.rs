@@ -10,7 +10,6 @@ use crate::source::{Began, EventKind, Gap, Source, SpoolFiles};
 use super::{Follower, Turn};
 use crate::tail::held::Held;
 use crate::tail::identity::stamp_now;
-use crate::tail::watches::User;
 
 /// How many bytes of a spool may be read now: what stands there, up to the next thing that its feeder tells.
 ///
@@ -85,9 +84,7 @@ impl Follower {
         if let Some(mut old) = self.held.take() {
             self.seal(&mut old, began, turn);
             turn.known.remove(&old.identity, self.index);
-            if let Some(watch) = old.watch {
-                turn.watches.release(watch, &User::File(self.index));
-            }
+            self.unwatch(old.watch, turn.watches);
         }
         let held = Held::new(next.file, next.identity, self.next_number, false)
             .behind(std::mem::take(&mut self.before));

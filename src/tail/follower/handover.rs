@@ -100,9 +100,7 @@ impl Follower {
             }
             _ => None,
         };
-        if let Some(watch) = old.watch {
-            turn.watches.release(watch, &User::File(self.index));
-        }
+        self.unwatch(old.watch, turn.watches);
         self.keep_sealed(Sealed::new(old, self.ground, watch, turn.now), turn);
     }
 
@@ -225,9 +223,7 @@ impl Follower {
             return;
         };
         turn.known.remove(&held.identity, self.index);
-        if let Some(watch) = held.watch {
-            turn.watches.release(watch, &User::File(self.index));
-        }
+        self.unwatch(held.watch, turn.watches);
         self.tell(turn, Change::LetGo(Arc::new(nothing.into())));
     }
 
