@@ -9,6 +9,7 @@ mod arming;
 mod feed;
 mod goal;
 mod handover;
+mod intake;
 mod lookup;
 mod reading;
 mod start;

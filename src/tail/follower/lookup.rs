@@ -12,13 +12,13 @@ use crate::source::forward::read_full;
 use crate::source::record::local;
 use crate::source::{Began, EventKind, Gap, Identity, OpenFile, identity, mark};
 
-use super::stints::{Stand, Trust};
+use super::intake::written;
+use super::stints::Stand;
 use super::{Follower, Sight, Turn, Unsure};
 use crate::tail::held::Held;
 use crate::tail::identity::stamp_now;
 use crate::tail::name::{Leads, not_regular};
-use crate::tail::sealed::Sealed;
-use crate::tail::successor::{Missed, Successor, name_of};
+use crate::tail::successor::{Successor, name_of};
 use crate::tail::trust::Ground;
 use crate::tail::watches::{Place, User};
 
@@ -37,11 +37,6 @@ pub(super) fn open(path: &Path) -> io::Result<(OpenFile, Identity)> {
         true => Err(io::Error::other(local::REFUSAL)),
         false => Ok((file, identity)),
     }
-}
-
-/// When it was last written to, by the clock of its file system: births are not known everywhere.
-fn written(file: &fs::File) -> Option<SystemTime> {
-    file.metadata().and_then(|stat| stat.modified()).ok()
 }
 
 impl Follower {
@@ -174,36 +169,6 @@ impl Follower {
         self.bound_successors(turn);
     }
 
-    /// The file at `path`, to where one that stood under the name was moved: taken in where we don't have it.
-    fn find_moved(&mut self, path: &Path, trust: Trust, turn: &mut Turn) -> Option<Identity> {
-        // Race: opened before it is asked which file it is, for the next one may be moved there meanwhile.
-        let (file, identity) = identity::open_beside(path).ok()?;
-        if turn.known.has_of(&identity, self.index) {
-            return Some(identity);
-        }
-        let is_copy = match trust {
-            Trust::Sure => false,
-            Trust::NotAfter(other) => {
-                !matches!((identity.born, other.born), (Some(born), Some(other)) if born <= other)
-            }
-        };
-        let own = self.source.path();
-        let names = own.file_name().zip(path.file_name());
-        let is_rotated = trust == Trust::Sure
-            && names.is_some_and(|(own, name)| mark::is_plain_rotated_name(own, name));
-        if is_copy || (self.by_pattern && !is_rotated && turn.known.has(&identity)) {
-            return None;
-        }
-        let stood = identity.born.unwrap_or_else(stamp_now);
-        self.take_in(Arc::new(file), identity, stood, turn);
-        Some(identity)
-    }
-
-    fn sort_successors(&mut self) {
-        let held = self.held.as_ref().map(|held| &**held.file);
-        self.successors.sort(&self.source.path(), held);
-    }
-
     fn leads_to(
         &mut self,
         stat: &fs::Metadata,
@@ -321,19 +286,6 @@ impl Follower {
         }
     }
 
-    /// The name leads nowhere, and not all was told: between this look and the last, others may have stood under it.
-    fn find_missed(&mut self, turn: &mut Turn) {
-        if self.held.is_none() {
-            return;
-        }
-        let since = self.name.lost_since();
-        let is_new = since.is_none_or(|since| turn.now < since + RETRIED_FOR);
-        if self.sight == Sight::Missed || (self.sight == Sight::Polls && is_new) {
-            self.successors.rotated(self.verified);
-            self.take_missed(self.verified, turn);
-        }
-    }
-
     /// Gives up files where another follower's name leads to them now, or did before they were rotated there, and ours
     /// doesn't. A temporary file is that name's from its beginning; what was read under ours goes on to its end, as after
     /// any rotation, unless no other file comes.
@@ -380,114 +332,6 @@ impl Follower {
         }
         if let Some(held) = self.held.take() {
             self.part_with(&held, turn);
-        }
-    }
-
-    /// Takes in the siblings that stood under the name after `since` and that we don't have.
-    pub(super) fn take_missed(&mut self, since: SystemTime, turn: &mut Turn) {
-        let Some(held) = &self.held else {
-            return;
-        };
-        let is_ours = |file: &fs::File, identity: &Identity| match self.by_pattern {
-            _ if self.ground == Ground::Paths => self.has_read(file, identity),
-            true => turn.known.has(identity),
-            false => turn.known.has_of(identity, self.index),
-        };
-        let since = match self.ground {
-            Ground::Local => self.not_read_since(held, since),
-            // Its clock is another one, which may be ahead of ours.
-            Ground::Remote | Ground::Paths => self.modified,
-        };
-        let missed = Missed {
-            path: &self.source.path(),
-            held: &held.file,
-            since,
-            is_ours: &is_ours,
-            ground: self.ground,
-        };
-        let (files, gap) = missed.find(turn.listings);
-        self.successors.tell_by_time();
-        for (file, identity) in files {
-            let stood = match self.ground {
-                Ground::Local => identity.born,
-                Ground::Remote | Ground::Paths => written(&file),
-            };
-            self.take_in(file, identity, stood.unwrap_or_else(stamp_now), turn);
-        }
-        self.sort_successors();
-        if let Some(gap) = gap {
-            self.successors.set_gap(gap);
-        }
-        self.bound_successors(turn);
-    }
-
-    /// Keeps few of them open, and not too many at all.
-    fn bound_successors(&mut self, turn: &mut Turn) {
-        for watch in self.successors.close_some() {
-            turn.watches.release(watch, &User::File(self.index));
-        }
-        while let Some(lost) = self.successors.pop_too_many() {
-            log::warn!("{:?} is rotated too often to keep up", self.source.path());
-            if let Some(watch) = lost.watch {
-                turn.watches.release(watch, &User::File(self.index));
-            }
-            // Known for a while: the next list of siblings must not bring it again.
-            self.keep_sealed(Sealed::unread(lost.identity), turn);
-        }
-    }
-
-    /// The same time or a later one, from which on nothing has been read or given up yet: only so many of those files
-    /// are known by identity. A birth after now tells nothing, for the clock was set back.
-    fn not_read_since(&self, held: &Held, since: SystemTime) -> SystemTime {
-        let now = stamp_now();
-        let later = [held.identity.born, self.successors.given_up()];
-        let later = later.into_iter().flatten().filter(|&at| at <= now);
-        later.fold(since, SystemTime::max)
-    }
-
-    fn take_in(
-        &mut self,
-        file: Arc<OpenFile>,
-        identity: Identity,
-        stood: SystemTime,
-        turn: &mut Turn,
-    ) {
-        let watch = turn
-            .watches
-            .file(User::File(self.index), &file, &self.source.path());
-        self.sight = self.sight.with(watch.is_some());
-        let is_it = |old: &Sealed| match &old.trace {
-            // There the inode is the path's: every file under the name has it.
-            Some(trace) if self.ground == Ground::Paths => trace.at > 0 && trace.is_in(&file),
-            _ => old.identity == identity,
-        };
-        if let Some(at) = self.sealed.iter().position(is_it) {
-            // An old file is back under the name. Its entry among the known ones stays.
-            if let Some(back) = self.sealed.remove(at) {
-                self.watch_no_more(&back, turn.watches);
-            }
-        } else {
-            turn.known.add(identity, self.index);
-        }
-        self.successors
-            .push(Successor::new(file, identity, stood, watch));
-        if OpenFile::count() > turn.held_max {
-            self.set_successors_aside();
-        }
-    }
-
-    /// What is to come takes no descriptor before its turn where there are few, as far as it is found again then.
-    pub(in crate::tail) fn set_successors_aside(&mut self) {
-        if self.ground != Ground::Paths {
-            self.successors.set_aside();
-        }
-    }
-
-    fn let_go(&self, identity: Identity, watch: Option<i32>, turn: &mut Turn) {
-        turn.known.remove(&identity, self.index);
-        // The same inode may be with us twice.
-        if let Some(watch) = watch.filter(|_| !turn.known.has_of(&identity, self.index)) {
-            turn.watches.release(watch, &User::File(self.index));
         }
     }
 }
