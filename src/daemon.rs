@@ -48,6 +48,7 @@ pub struct Daemon {
     rounds: Arc<Rounds>,
     door: Arc<Door>,
     routes: Arc<Routes>,
+    told: Arc<Told>,
     feeders: Feeders,
     watcher: tail::Handle,
     watcher_thread: Option<JoinHandle<()>>,
@@ -93,14 +94,7 @@ impl Daemon {
             .publishers
             .start(stop)
             .map_err(failed("start a publisher"))?;
-        let routes = &daemon.routes;
-        let told = Told {
-            hub: Arc::clone(&daemon.hub),
-            streams: Arc::clone(&routes.shared.streams),
-            tallies: routes.tallies.clone(),
-            upstreams: Arc::clone(&routes.upstreams),
-        };
-        systemd::ready(told.status());
+        systemd::ready(daemon.told.status());
         Ok(daemon)
     }
 
@@ -147,18 +141,19 @@ impl Daemon {
         }
         let paths = paths(config, &feeders);
         feeders.start(stop).map_err(failed("start a feeder"))?;
+        let told = Arc::new(Told {
+            hub: Arc::clone(&hub),
+            streams: Arc::clone(&streams),
+            tallies: tallies.clone(),
+            upstreams: Arc::clone(&feeders.upstreams),
+        });
         let options = tail::Options {
             spools: feeders.spools(),
             on_fifo: Some(feeders.on_fifo(config, &hub, stop)),
             dockers: dockers(config),
             files_max: Some(allowance::files(config.max_clients)),
             held_max: Some(allowance::held(config.max_clients)),
-            on_round: tells_systemd(Told {
-                hub: Arc::clone(&hub),
-                streams: Arc::clone(&streams),
-                tallies: tallies.clone(),
-                upstreams: Arc::clone(&feeders.upstreams),
-            }),
+            on_round: tells_systemd(Arc::clone(&told)),
             ..tail::Options::default()
         };
         let watcher = Watcher::new(&paths, Arc::clone(&hub), Arc::clone(&rounds), options);
@@ -184,6 +179,7 @@ impl Daemon {
             rounds,
             door: Arc::new(door),
             routes,
+            told,
             feeders,
             watcher: watcher.handle(),
             watcher_thread: None,
@@ -351,7 +347,7 @@ impl Told {
 }
 
 /// What the watcher does for systemd when it comes round, if there is one.
-fn tells_systemd(told: Told) -> Option<tail::OnRound> {
+fn tells_systemd(told: Arc<Told>) -> Option<tail::OnRound> {
     if !systemd::is_told() {
         return None;
     }
