@@ -67,14 +67,14 @@ impl Row {
                 let stat = known.file.metadata().ok();
                 let modified = stat.and_then(|stat| stat.modified().ok());
                 modified.is_some_and(|at| is_same_second(at, sibling.modified))
-                    && is_copy(sibling, known, pause)
+                    && is_copy_of(sibling, known, pause)
             };
             sibling.compressed && known.iter().any(is_it)
         };
         let first = all.iter().position(|sibling| is_known(sibling, pause));
         all.truncate(first.unwrap_or(all.len()));
         while let Some(last) = all.last() {
-            let mut is_known = |known: &Arc<Generation>| is_copy(last, known, pause);
+            let mut is_known = |known: &Arc<Generation>| is_copy_of(last, known, pause);
             // Nothing was written between two rotations: what holds nothing tells not whose copy it is, and is none's loss.
             if !known.iter().any(&mut is_known) && !is_empty(last, pause) {
                 break;
@@ -128,7 +128,7 @@ impl Row {
     ) {
         if !siblings::is_known(&source.path(), &self.files[place].path) {
             let mut younger = self.files.split_off(place + 1);
-            younger.retain(|sibling| !is_copy(sibling, own, pause));
+            younger.retain(|sibling| !is_copy_of(sibling, own, pause));
             self.files.append(&mut younger);
         }
         let held = hub.generations(source.index);
@@ -137,7 +137,7 @@ impl Row {
         };
         let born = oldest.file.metadata().and_then(|stat| stat.created()).ok();
         while let Some(last) = self.files.get(place + 1..).and_then(<[Sibling]>::last) {
-            let mut is_copy = |known: &Arc<Generation>| is_copy(last, known, pause);
+            let mut is_copy = |known: &Arc<Generation>| is_copy_of(last, known, pause);
             if born.is_some_and(|born| made(last) < born)
                 || !(held.iter().any(&mut is_copy) || is_empty(last, pause))
             {
@@ -284,7 +284,7 @@ fn made(sibling: &Sibling) -> SystemTime {
 /// Whether `sibling` holds what `known` begins with: a copy that was made while the file stayed (logrotate's `copy`), or its
 /// own compressed file. Its lines stand in the generation itself. What was there before that file was made is no copy of it,
 /// but may hold the same header and no more.
-fn is_copy(sibling: &Sibling, known: &Generation, pause: Pause<'_>) -> bool {
+fn is_copy_of(sibling: &Sibling, known: &Generation, pause: Pause<'_>) -> bool {
     let born = known.file.metadata().and_then(|stat| stat.created());
     if born.is_ok_and(|born| made(sibling) < born) {
         return false;
