@@ -191,13 +191,13 @@ impl Cursor {
                 past.ends_at(&last);
                 None
             }
-            (Some(past), OlderEnd::Nowhere) => {
+            (Some(past), OlderEnd::Nowhere(_)) => {
                 past.ends_at_offset(0);
                 None
             }
             (None, OlderEnd::At(LinesEnd::Known(_, edge))) => Some(edge),
             // The stream stands behind it.
-            (None, OlderEnd::At(LinesEnd::Past(_)) | OlderEnd::Nowhere) => None,
+            (None, OlderEnd::At(LinesEnd::Past(_)) | OlderEnd::Nowhere(_)) => None,
         }
     }
 

@@ -65,8 +65,8 @@ pub(super) enum LinesEnd {
 #[derive(Debug)]
 pub(super) enum OlderEnd {
     At(LinesEnd),
-    /// All that can be read is later.
-    Nowhere,
+    /// All that can be read is later; some that is older, for this reason, can't be.
+    Nowhere(Option<&'static str>),
 }
 
 impl Begin<'_> {
@@ -139,6 +139,7 @@ impl Begin<'_> {
         wanted: u64,
     ) -> io::Result<Option<Found>> {
         let mut wanted = wanted;
+        let lacking = past.lacking();
         let (generation, end) = past.place();
         let (last, start) = (generation.identity, generation.start());
         let Some(begin) = self.back(source, generation, end, &mut wanted)? else {
@@ -157,6 +158,7 @@ impl Begin<'_> {
         {
             if !older.is_of(&last) {
                 older.ends_in(&last, end);
+                older.lacks_behind(lacking);
             }
         }
         Ok(found)
@@ -181,9 +183,10 @@ impl Begin<'_> {
                 .last_before(source, *past, wanted)?
                 .map(|found| (found, None)),
             // The stream has no line.
-            Some(OlderEnd::Nowhere) => {
-                current.map(|current| (Found::at(current, current.start()), None))
-            }
+            Some(OlderEnd::Nowhere(lost)) => current.map(|current| {
+                let found = Found::at(current, current.start());
+                (Found { lost, ..found }, None)
+            }),
         })
     }
 
@@ -220,6 +223,7 @@ impl Begin<'_> {
         end: usize,
         moment: i64,
     ) -> io::Result<Option<OlderEnd>> {
+        let mut lost = None;
         for place in (0..end).rev() {
             if row.is_copy(place) {
                 continue;
@@ -227,7 +231,10 @@ impl Begin<'_> {
             let mut past = match Past::open_sibling(source, &mut row, place, self.pause) {
                 Ok(past) => past,
                 Err(Unreadable::GivenUp) => return Ok(None),
-                Err(_) => continue,
+                Err(why) => {
+                    lost = Some(why.reason());
+                    continue;
+                }
             };
             let (generation, end) = past.whole();
             let Some(found) = self.place_of(source, generation, end, moment)? else {
@@ -236,10 +243,13 @@ impl Begin<'_> {
             if found > 0 {
                 past.begin_at(found);
                 past.stand_in(row, place);
+                // Where lines of it are later, so are those of younger files.
+                past.lacks_behind(lost.filter(|_| found == end));
                 return Ok(Some(OlderEnd::At(LinesEnd::Past(Box::new(past)))));
             }
+            lost = None;
         }
-        Ok(Some(OlderEnd::Nowhere))
+        Ok(Some(OlderEnd::Nowhere(lost.or(row.lost))))
     }
 
     /// Whether the moment at which history begins is in the file that starts at `start`: no older one is needed.

@@ -37,6 +37,8 @@ pub(super) struct Past {
     ends_here: bool,
     /// The stream ends in this file, at this offset.
     ends_at: Option<(Identity, u64)>,
+    /// Where the stream ends: lines that belong before that end stand in a younger file that can't be read, for this reason.
+    lacking: Option<&'static str>,
     /// The hub's generation that it is a copy of, where it was found for a place in that.
     copied: Option<Arc<Remembered>>,
 }
@@ -190,6 +192,7 @@ impl Past {
             footing: None,
             ends_here: false,
             ends_at: None,
+            lacking: None,
             copied: None,
         }
     }
@@ -210,15 +213,44 @@ impl Past {
         self.ends_at = Some((*last, offset));
     }
 
+    /// Where the stream ends, lines are missing for this reason.
+    pub(super) fn lacks_behind(&mut self, reason: Option<&'static str>) {
+        self.lacking = reason;
+    }
+
+    /// Why lines are missing where the stream ends.
+    pub(super) fn lacking(&self) -> Option<&'static str> {
+        self.lacking
+    }
+
+    /// What is to be told of that once the stream has come to its end. Once.
+    pub(super) fn gap_at_end(&mut self, source: &Source) -> Option<Event> {
+        let reason = self.lacking.take()?;
+        let gap = Gap {
+            lost_bytes: None,
+            reason,
+        };
+        Some(Event {
+            kind: gap.told(),
+            id: self.id(source)?,
+            at: Position::default(),
+            aside: 0,
+        })
+    }
+
     /// The stream ends where `last` stands, which is of the same file or another one of these, or here if that is older.
     pub(super) fn ends_at(&mut self, last: &Past) {
         let (file, offset) = last.place();
+        self.lacking = last.lacking;
         if self.is_of(&file.identity) {
             return self.ends_at_offset(offset);
         }
         match Some(self.row_place) < self.row.position(&file.identity) {
             true => self.ends_in(&file.identity, offset),
-            false => self.ends_at_offset(0),
+            false => {
+                self.lacking = None;
+                self.ends_at_offset(0);
+            }
         }
     }
 
@@ -410,7 +442,7 @@ impl Past {
                     continue;
                 }
             };
-            next.ends_at = self.ends_at;
+            (next.ends_at, next.lacking) = (self.ends_at, self.lacking);
             let identity = next.generation.identity;
             if let Some((_, end)) = self.ends_at.filter(|(last, _)| last.is_file(&identity)) {
                 next.ends_at_offset(end);

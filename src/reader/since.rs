@@ -58,7 +58,7 @@ impl Begin<'_> {
                 if offset <= generation.start() && self.rotated {
                     match self.older_end(source, Some(&generation), moment)? {
                         Some(OlderEnd::At(older)) => return Ok(Some(older)),
-                        Some(OlderEnd::Nowhere) => *wanted = Some(0),
+                        Some(OlderEnd::Nowhere(_)) => *wanted = Some(0),
                         None => return Ok(None),
                     }
                 }
@@ -78,7 +78,10 @@ impl Begin<'_> {
                     let (row, at) = past.take_row();
                     match self.older_end_in_row(source, row, at, moment)? {
                         Some(OlderEnd::At(older)) => return Ok(Some(older)),
-                        Some(OlderEnd::Nowhere) => *wanted = Some(0),
+                        Some(OlderEnd::Nowhere(lost)) => {
+                            past.lacks_behind(lost);
+                            *wanted = Some(0);
+                        }
                         None => return Ok(None),
                     }
                 }

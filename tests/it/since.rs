@@ -1,5 +1,6 @@
 //! Streams that begin or end at a time: since, until, --since.
 
+use std::cell::RefCell;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
@@ -226,6 +227,54 @@ fn a_page_that_scrolls_back_gets_no_line_that_is_as_late() {
             }
         }
     }
+}
+
+#[test]
+fn what_cant_be_read_before_the_end_of_a_stream_is_a_gap_there() {
+    let logs = Logs::new();
+    let log = four_files(&logs, true);
+    logs.file("a.log.4", "2026-11-28T09:59:00Z line 59\n");
+    let damaged = logs.path("a.log.2.gz");
+    let file = std::fs::File::options().write(true).open(&damaged);
+    let file = file.expect("open");
+    let written = file.metadata().and_then(|stat| stat.modified());
+    file.set_len(30).expect("cut off");
+    file.set_modified(written.expect("a time")).expect("a time");
+    let daemon = Daemon::follow(&[&log]);
+    let ids = RefCell::new(Vec::new());
+    let told = |query: &str| -> String {
+        let text = daemon.get(&format!("/stream?format=json&{query}")).text();
+        let object = |line| serde_json::from_str::<Value>(line).expect("JSON");
+        let word = |object: Value| match object["line"].as_str() {
+            Some(line) => {
+                let id = object["id"].as_str().expect("an id").to_owned();
+                ids.borrow_mut().push(id);
+                line.rsplit(' ').next().expect("a word").to_owned()
+            }
+            None => object["event"].as_str().expect("an event").to_owned(),
+        };
+        let words = text.lines().map(object).map(word);
+        words.collect::<Vec<_>>().join(" ")
+    };
+    // The damaged file has the ten minutes before.
+    let until = "until=2026-11-28T10:20:00Z";
+    let want = "start 7 8 9 gap end";
+    assert_eq!(told(&format!("{until}&lines=3")), want);
+    let want = "start 59 rotated 0 1 2 3 4 5 6 7 8 9 gap end";
+    assert_eq!(told(&format!("{until}&lines=11")), want);
+    // It is later, or earlier than what is asked for.
+    assert_eq!(told("until=2026-11-28T10:05:00Z&lines=2"), "start 3 4 end");
+    assert_eq!(
+        told("until=2026-11-28T10:22:00Z&lines=2"),
+        "start 20 21 end"
+    );
+    let eighth = ids.borrow()[1].clone();
+    let resumed = told(&format!("{until}&after={eighth}"));
+    assert_eq!(resumed, "start 9 gap end");
+    for older in ["a.log.3.gz", "a.log.4"] {
+        std::fs::remove_file(logs.path(older)).expect("remove");
+    }
+    assert_eq!(told(&format!("{until}&lines=3")), "start gap end");
 }
 
 #[test]

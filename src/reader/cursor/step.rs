@@ -291,10 +291,14 @@ impl Cursor {
     }
 
     /// All of a file beside the followed one is read: to the next one, or to what the hub holds. The events that tell of it
-    /// are pending then.
+    /// are pending then. Where the stream ends with it, it stays.
     #[inline(never)]
     pub(super) fn leave_past(&mut self, hub: &Hub, pause: Pause<'_>) {
+        let aside = self.standing.aside;
         let Some(mut past) = self.past.take_if(|past| !past.ends_here()) else {
+            let past = self.past.as_mut();
+            let gap = past.and_then(|past| past.gap_at_end(&self.source));
+            self.pending.extend(gap.map(|gap| Event { aside, ..gap }));
             return;
         };
         let Some((past, mut events)) = past.onwards(&self.source, hub, pause) else {
@@ -305,7 +309,7 @@ impl Cursor {
         };
         self.past = past.map(Box::new);
         for event in &mut events {
-            event.aside = self.standing.aside;
+            event.aside = aside;
         }
         self.pending = events.into_iter().rev().collect();
     }
