@@ -15,7 +15,7 @@ pub(in crate::tail) struct Goal {
 impl Follower {
     /// What a look that begins now has to get to.
     pub(in crate::tail) fn goal(&self) -> Goal {
-        let newest = self.newest();
+        let newest = self.newest_and_length();
         Goal {
             file: newest.map(|(_, identity)| identity),
             bytes: newest.map_or(0, |(bytes, _)| bytes),

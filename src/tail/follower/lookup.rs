@@ -96,10 +96,7 @@ impl Follower {
     /// of them are lost.
     fn take_account(&mut self, leads: &io::Result<()>, turn: &mut Turn) {
         let mut stints = std::mem::take(&mut self.stints);
-        let here = leads
-            .as_ref()
-            .ok()
-            .and_then(|()| self.newest().map(|(_, identity)| identity));
+        let here = leads.as_ref().ok().and_then(|()| self.newest());
         let mut is_sorted = true;
         let to_find = stints.to_find();
         let whole_drains = turn.watches.whole_drains();
@@ -178,7 +175,7 @@ impl Follower {
         let identity = Identity::of(stat);
         if self
             .newest()
-            .is_some_and(|(_, newest)| newest.is_inode(&identity))
+            .is_some_and(|newest| newest.is_inode(&identity))
         {
             if self.sight == Sight::Missed {
                 // It may be the newest by a long way.
@@ -226,8 +223,15 @@ impl Follower {
         self.found(before, turn)
     }
 
-    /// The newest file that the name is known to have led to, and its length.
-    pub(super) fn newest(&self) -> Option<(u64, Identity)> {
+    /// The newest file that the name is known to have led to. Asked at each look, before its lines go out: no system call.
+    fn newest(&self) -> Option<Identity> {
+        let held = self.held.as_ref().map(|held| held.identity);
+        let successor = self.successors.newest().map(|next| next.identity);
+        successor.or(held)
+    }
+
+    /// The same of a source that is fed, too, and its length.
+    pub(super) fn newest_and_length(&self) -> Option<(u64, Identity)> {
         if let Some(newest) = self.source.spool().and_then(|spool| spool.newest()) {
             return Some(newest);
         }
