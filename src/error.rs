@@ -21,6 +21,12 @@ impl StartError {
         Self::Failed(format!("can't {deed}: {cause}"))
     }
 
+    /// A directory for what the daemon keeps can't be had: `option` names another one.
+    pub fn directory(deed: impl fmt::Display, cause: impl fmt::Display, option: &str) -> Self {
+        let right = format!("give {option} a directory that this user can make and write in");
+        Self::failed(deed, format!("{cause}: {right}"))
+    }
+
     /// The exit status that scripts tell them apart by.
     pub fn exit_status(&self) -> u8 {
         match self {

@@ -39,7 +39,8 @@ impl Store {
             return Store::temporary();
         };
         let failed = |error: io::Error| {
-            StartError::failed(format!("use the spool directory {}", root.display()), error)
+            let deed = format!("use the spool directory {}", root.display());
+            StartError::directory(deed, error, "--spool-dir")
         };
         small_file::make_directory(root).map_err(failed)?;
         match lock(root) {

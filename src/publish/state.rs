@@ -48,12 +48,15 @@ impl State {
     /// Opens, and where need be makes, the state of `broker` in `dir`. Blocks on the disk.
     pub(super) fn open(dir: &Path, broker: &Broker) -> Result<(State, Kept), StartError> {
         let shown = dir.display();
-        small_file::make_directory(dir)
-            .map_err(|error| StartError::failed(format!("make the --state-dir {shown}"), error))?;
+        small_file::make_directory(dir).map_err(|error| {
+            let deed = format!("make the state directory {shown}");
+            StartError::directory(deed, error, "--state-dir")
+        })?;
         let path = dir.join(file_name(broker));
         let deed = |what: &str| format!("{what} {}", path.display());
         let lock = small_file::lock(&path.with_extension("lock")).map_err(|error| {
-            StartError::failed(format!("write in the --state-dir {shown}"), error)
+            let deed = format!("write in the state directory {shown}");
+            StartError::directory(deed, error, "--state-dir")
         })?;
         let in_use = || {
             StartError::failed(

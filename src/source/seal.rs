@@ -49,7 +49,10 @@ impl Key {
             Err(e) if e.kind() == ErrorKind::NotFound => make(dir, &path),
             outcome => outcome.map(drop),
         };
-        made.map_err(failed)?;
+        made.map_err(|error| {
+            let deed = format!("make the key of ids {}", path.display());
+            StartError::directory(deed, error, "--state-dir")
+        })?;
         let (bytes, _) = small_file::read(&path, FILE_BYTES).map_err(failed)?;
         let bad = || {
             failed(io::Error::other(

@@ -227,7 +227,7 @@ fn an_address_that_can_not_be_listened_on_is_one_line_with_what_would_be_right()
         ("192.0.2.1:0".to_owned(), "address of this machine"),
         (unix(&file), "no socket"),
         (unix(&live), "another path"),
-        (unix(&directory), "No such file or directory"),
+        (unix(&directory), "a directory that is there"),
     ] {
         let line = complaint(&run(&["--listen", &address, "a.log"]), 1);
         let named = address.trim_start_matches("tcp:");
@@ -290,12 +290,26 @@ fn a_file_of_secrets_that_is_missing_is_one_line_that_says_what_it_must_be() {
     let logs = Logs::new();
     let (log, missing) = (logs.file("a.log", ""), logs.path("missing"));
     let missing = missing.to_str().expect("UTF-8");
+    #[cfg(feature = "mqtt")]
+    let state = logs.path("state");
     for (options, right) in [
         (&["--token-file", missing][..], "a token a line"),
         (&["--tls-cert", missing, "--tls-key", missing], "a PEM file"),
         (
             &["--credentials-file", missing],
             "a line HOST[:PORT] SECRET each",
+        ),
+        #[cfg(feature = "mqtt")]
+        (
+            &[
+                "--publish",
+                "mqtt://a@127.0.0.1/logs",
+                "--publish-password-file",
+                missing,
+                "--state-dir",
+                state.to_str().expect("UTF-8"),
+            ],
+            "the password alone",
         ),
     ] {
         if cfg!(not(feature = "tls")) && options[0] == "--tls-cert" {
@@ -315,5 +329,22 @@ fn a_file_of_secrets_that_is_missing_is_one_line_that_says_what_it_must_be() {
         );
         let says = [missing, "No such file", "it must be", right];
         assert!(says.iter().all(|words| line.contains(words)), "{line}");
+    }
+}
+
+#[test]
+fn a_directory_that_can_not_be_made_is_one_line_with_the_option_that_names_another() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "");
+    let below_a_file = log.join("directory");
+    let directory = below_a_file.to_str().expect("UTF-8");
+    for option in ["--spool-dir", "--state-dir"] {
+        let mut command = program();
+        command
+            .args(["--listen", "127.0.0.1:0", option, directory])
+            .arg(&log);
+        let line = complaint(&finish(command), 1);
+        let right = format!("give {option} a directory that this user can make and write in");
+        assert!(line.contains(directory) && line.contains(&right), "{line}");
     }
 }

@@ -78,7 +78,13 @@ pub fn open(places: &[Listen]) -> Result<(Vec<Listener>, Vec<SocketFile>), Start
                 let deed = |error: io::Error| {
                     StartError::failed(format!("listen on unix:{}", path.display()), error)
                 };
-                let listener = listen_unix(path).map_err(deed)?;
+                let listener = listen_unix(path).map_err(|error| match error.raw_os_error() {
+                    // `clear` says what would be right.
+                    None => deed(error),
+                    Some(_) => deed(io::Error::other(format!(
+                        "{error}: the path must be in a directory that is there and that this user can write in"
+                    ))),
+                })?;
                 names.push(SocketFile::at(path).map_err(deed)?);
                 Listener::Unix(listener)
             }
