@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -268,7 +268,7 @@ fn entries_come_once_and_in_order_however_journalctl_is_cut() {
     let real = journal.real();
     // Cut in the middle of an entry, in a field's name, in a value: after some thousand bytes each time.
     journal.script(&format!("{real} \"$@\" | head -c $((40000 + RANDOM * 20))"));
-    let daemon = journal.daemon(&["journal:", "journal:app"]);
+    let mut daemon = journal.daemon(&["journal:", "journal:app"]);
     let deadline = Duration::from_secs(60);
     let is_done = |name: &str| all(&daemon, name).len() == 6000;
     assert!(
@@ -278,6 +278,22 @@ fn entries_come_once_and_in_order_however_journalctl_is_cut() {
     );
     is_numbered(&all(&daemon, "journal"), 0..6000);
     is_numbered(&all(&daemon, "app"), 0..6000);
+    daemon.signal(Signal::SIGTERM);
+    daemon.ended(deadline).expect("it ends");
+    let place = journal.logs.path("journal");
+    assert!(
+        wait_until(deadline, || !is_named_by_a_process(&place)),
+        "what journalctl had started runs on"
+    );
+}
+
+/// Whether the command line of any process on this machine has this path in it.
+fn is_named_by_a_process(path: &Path) -> bool {
+    let path = path.to_str().expect("UTF-8");
+    let processes = fs::read_dir("/proc").expect("a /proc").flatten();
+    processes
+        .filter_map(|process| fs::read(process.path().join("cmdline")).ok())
+        .any(|words| String::from_utf8_lossy(&words).contains(path))
 }
 
 #[test]

@@ -6,6 +6,8 @@ use std::os::unix::process::CommandExt;
 use std::process::{ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
 use crate::escape::shown;
 use crate::limits::COMPLAINT_BYTES;
@@ -88,8 +90,12 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.process.kill();
+        // With all that it has started, where it is a script: that may write nothing for long, and so never learn that we
+        // are gone.
+        if let Ok(None) = self.process.try_wait() {
+            let group = Pid::from_raw(self.process.id() as i32);
+            let _ = killpg(group, Signal::SIGKILL);
+        }
         let _ = self.process.wait();
     }
 }
