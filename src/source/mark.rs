@@ -37,6 +37,9 @@ impl Mark {
 
     /// The mark that the digits in `text` are.
     pub(super) fn of_digits(text: &[u8]) -> Mark {
+        if is_year_last(text) {
+            return Mark::None;
+        }
         let digits: String = text
             .iter()
             .filter(|byte| byte.is_ascii_digit())
@@ -248,8 +251,26 @@ fn is_mark(mark: &[u8]) -> bool {
         || time.first().is_some_and(u8::is_ascii_digit) && time.iter().all(is_in_time)
 }
 
+/// `W` is of a week: `2026-W47`.
 pub(super) fn is_in_time(byte: &u8) -> bool {
-    byte.is_ascii_digit() || b".-_:T+Z".contains(byte)
+    byte.is_ascii_digit() || b".-_:T+ZWw".contains(byte)
+}
+
+/// `28-11-2026`, `11.28.2026`, `28112026`: the digits of a date whose year comes last tell no order, and which of the others
+/// is the month is not known.
+fn is_year_last(text: &[u8]) -> bool {
+    let groups = text.split(|byte| !byte.is_ascii_digit());
+    let mut groups = groups.filter(|group| !group.is_empty());
+    let mut next = || groups.next().unwrap_or_default();
+    let (one, other, year) = match (next(), next(), next()) {
+        (date, ..) if date.len() == 8 => (&date[..2], &date[2..4], &date[4..]),
+        groups => groups,
+    };
+    let number = |digits: &[u8]| std::str::from_utf8(digits).map_or(0, |n| n.parse().unwrap_or(0));
+    let is_day = |digits: &[u8]| digits.len() <= 2 && (1..=31_u8).contains(&number(digits));
+    let has_century = year.starts_with(b"19") || year.starts_with(b"20");
+    let has_month = number(one).min(number(other)) <= 12;
+    year.len() == 4 && has_century && is_day(one) && is_day(other) && has_month
 }
 
 pub(super) fn digits(text: &[u8]) -> usize {
@@ -341,6 +362,7 @@ mod tests {
             ("app.log", "20261128-1016-01-app.log"),
             ("app.log", "app-2026-11-28.log.2"),
             ("app.log", "app.log.2026-11-28.gz"),
+            ("app.log", "app.log-2026-W48.gz"),
         ] {
             assert!(is(name, rotated), "{name} {rotated}");
             let plain = plain_names(OsStr::new(rotated));
@@ -374,6 +396,12 @@ mod tests {
         assert_eq!(mark("v2026.log.12.gz"), Mark::Number(12));
         assert_eq!(mark("v2026.log-20261123"), Mark::Time(8, 20_261_123));
         assert_eq!(mark("v2026.log.old"), Mark::None);
+        for digits_tell_nothing in ["-28-11-2026", ".11.28.2026", "-01112026", "-1_11_2026.gz"] {
+            assert_eq!(mark(&format!("v2026.log{digits_tell_nothing}")), Mark::None);
+        }
+        assert_eq!(mark("v2026.log-20112012"), Mark::None);
+        assert_eq!(mark("v2026.log-20121120"), Mark::Time(8, 20_121_120));
+        assert_eq!(mark("v2026.log-2026W47"), Mark::Time(6, 202_647));
         let oldest_first =
             |names: &[&str], counts_up| names.is_sorted_by_key(|name| mark(name).order(counts_up));
         let label = |name: &str| Mark::of(Path::new(name), Path::new("/logs/current")).order(true);

@@ -268,6 +268,22 @@ mod tests {
     }
 
     #[test]
+    fn dates_whose_year_comes_last_tell_no_order_and_times_do() {
+        let files = [("-01-11-2026", 3, 3), ("-31-10-2026", 2, 2)];
+        assert_eq!(order(&files), ["-31-10-2026", "-01-11-2026"]);
+        // Compressed out of turn: it has kept the time of its last write.
+        let files = [
+            ("-01-11-2026", 3, 3),
+            ("-30-10-2026.gz", 9, 1),
+            ("-31-10-2026", 2, 2),
+        ];
+        assert_eq!(
+            order(&files),
+            ["-30-10-2026.gz", "-31-10-2026", "-01-11-2026"]
+        );
+    }
+
+    #[test]
     fn where_nothing_tells_the_order_of_two_it_is_said_of_both() {
         let mixed = [(".bak", 2, 2), (".old", 2, 2), (".1", 1, 1)];
         assert_eq!(order(&mixed), [".1", ".bak?", ".old?"]);
