@@ -474,6 +474,10 @@ pub const ANEW_BYTES: usize = 4096;
 /// As many as come between two safety looks at the most, but where a log is rotated by the second.
 pub const HELD_LATELY_MAX: usize = 4;
 
+/// Copies that came to stand under names that are followed, and are known by their lengths: ten logs have a hundred each. A
+/// bound, for each of them is gone through when a name leads to another file.
+pub const COPIES_KNOWN_MAX: usize = 1_000;
+
 /// How soon a file that may be a copy in the making is looked at again.
 pub const COPY_LOOK: Duration = Duration::from_millis(20);
 

@@ -33,6 +33,7 @@ use super::held::Held;
 use super::identity::Known;
 use super::listing::Listings;
 use super::name::Name;
+use super::others::Others;
 use super::sealed::Sealed;
 use super::successor::Successors;
 use super::trace::Trace;
@@ -51,6 +52,7 @@ pub(super) struct Turn<'a> {
     pub(super) watches: &'a mut Watches,
     pub(super) known: &'a mut Known,
     pub(super) listings: &'a mut Listings,
+    pub(super) others: Others<'a>,
     pub(super) hub: &'a Hub,
     /// What was found.
     pub(super) changes: &'a mut Vec<(Arc<Source>, Change)>,

@@ -7,7 +7,7 @@
 mod copies;
 mod directories;
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::os::unix::ffi::OsStrExt;
@@ -22,9 +22,8 @@ use crate::source::mark::{self, plain_names};
 use copies::Copies;
 use directories::Directory;
 
-use super::follower::Follower;
 use super::identity::Known;
-use super::names::Names;
+use super::others::Others;
 use super::trail::trail;
 use super::watches::{User, Watches};
 
@@ -32,8 +31,7 @@ use super::watches::{User, Watches};
 pub(super) struct Scan<'a> {
     pub(super) watches: &'a mut Watches,
     pub(super) known: &'a Known,
-    pub(super) names: &'a Names,
-    pub(super) followers: &'a BTreeMap<usize, Follower>,
+    pub(super) others: Others<'a>,
     /// Files that may be followed at once.
     pub(super) files_max: usize,
     /// When the rest is left to the next turn.
@@ -307,7 +305,7 @@ impl Glob {
         path: PathBuf,
         scan: &Scan,
     ) -> Option<Match> {
-        if scan.names.has(&path) || self.is_compressed(&path) {
+        if scan.others.names.has(&path) || self.is_compressed(&path) {
             return None;
         }
         let stat = fs::metadata(&path).ok().filter(Metadata::is_file)?;
@@ -330,7 +328,7 @@ impl Glob {
         if self.is_copy(directory, name, &stat, scan) {
             return None;
         }
-        if scan.names.len() + self.found.len() >= scan.files_max {
+        if scan.others.names.len() + self.found.len() >= scan.files_max {
             if !std::mem::replace(&mut self.full_said, true) {
                 log::warn!(
                     "{:?} matches more files than the {} that can be followed at once (at most {FILES_MAX}, and as \
@@ -356,7 +354,7 @@ impl Glob {
         identity: &Identity,
         scan: &Scan,
     ) -> bool {
-        let is_followed = |plain: &OsString| scan.names.has(&directory.path.join(plain));
+        let is_followed = |plain: &OsString| scan.others.names.has(&directory.path.join(plain));
         // At the start it is told by what stands there.
         if scan.until.is_none() || !plain_names(name).iter().any(is_followed) {
             return false;
@@ -398,6 +396,8 @@ type Match = (bool, PathBuf, Identity);
 mod tests {
     use super::*;
     use crate::hub::Hub;
+    use crate::tail::names::Names;
+    use crate::tail::others::Followers;
 
     #[test]
     fn whether_a_file_was_just_rotated_is_known_once_all_events_are_taken_that_waited() {
@@ -412,8 +412,10 @@ mod tests {
             let mut scan = Scan {
                 watches,
                 known: &known,
-                names: &names,
-                followers: &BTreeMap::new(),
+                others: Others {
+                    names: &names,
+                    followers: &Followers::new(),
+                },
                 files_max: 10,
                 until: Some(now + QUIET_MAX),
             };
@@ -447,8 +449,10 @@ mod tests {
             let mut scan = Scan {
                 watches: &mut watches,
                 known: &known,
-                names: &names,
-                followers: &BTreeMap::new(),
+                others: Others {
+                    names: &names,
+                    followers: &Followers::new(),
+                },
                 files_max: 1000,
                 // No more than one thing is done before the time is asked.
                 until: Some(now),

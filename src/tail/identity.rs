@@ -1,11 +1,12 @@
 //! Which files the followers know already, and the clock by which births are told.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::time::{Duration, SystemTime};
 
 use nix::time::{ClockId, clock_gettime};
 
+use crate::limits::COPIES_KNOWN_MAX;
 use crate::source::Identity;
 use crate::source::mark::is_rotated_name;
 
@@ -37,6 +38,8 @@ pub(super) struct Known {
     owners: HashMap<Identity, Vec<usize>>,
     /// What the files of the followers are called.
     names: HashMap<usize, OsString>,
+    /// Copies of files that the followers have read, with their lengths; the latest come last.
+    copies: VecDeque<(Identity, u64)>,
 }
 
 impl Known {
@@ -65,6 +68,20 @@ impl Known {
             .is_some_and(|owners| owners.contains(&owner))
     }
 
+    /// The file is a copy of one that a follower has read, and has so many bytes.
+    pub(super) fn add_copy(&mut self, identity: Identity, bytes: u64) {
+        self.copies.retain(|(copy, _)| *copy != identity);
+        self.copies.push_back((identity, bytes));
+        if self.copies.len() > COPIES_KNOWN_MAX {
+            self.copies.pop_front();
+        }
+    }
+
+    /// Whether the file is a copy, to which nothing was written since that was seen.
+    pub(super) fn has_copy(&self, identity: &Identity, bytes: u64) -> bool {
+        self.copies.contains(&(*identity, bytes))
+    }
+
     /// A follower is no more.
     pub(super) fn forget(&mut self, follower: usize) {
         self.names.remove(&follower);
@@ -75,8 +92,14 @@ impl Known {
         self.names.insert(follower, name.to_owned());
     }
 
-    /// Whether another follower has the file, and rotates to the name of this one.
-    pub(super) fn is_rotated_by_other(&self, identity: &Identity, follower: usize) -> bool {
+    /// Whether another follower has the file, and rotates to the name of this one; or it `are_beside` this one, as another
+    /// rotated file of the same log.
+    pub(super) fn is_rotated_by_other(
+        &self,
+        identity: &Identity,
+        follower: usize,
+        are_beside: impl Fn(usize) -> bool,
+    ) -> bool {
         let (Some(owners), Some(own)) = (self.owners.get(identity), self.names.get(&follower))
         else {
             return false;
@@ -84,7 +107,7 @@ impl Known {
         let mut others = owners.iter().filter(|&&other| other != follower);
         others.any(|other| {
             let name = self.names.get(other);
-            name.is_some_and(|name| is_rotated_name(name, own))
+            name.is_some_and(|name| is_rotated_name(name, own)) || are_beside(*other)
         })
     }
 }

@@ -14,7 +14,7 @@
 //! | `successor` | files found by a rotation and not yet begun |
 //! | `sealed` | files that are done with, and laggards that still write to them |
 //! | `name` | what is said about a name that leads nowhere |
-//! | `identity` | which file it is, and who has it |
+//! | `identity`, `others` | which file it is, who has it, whose copy it may be |
 //! | `trace` | what a file held, to know it again where inodes tell nothing |
 //! | `trail`, `watches` | what is watched, for whom |
 //! | `listing` | the names in directories, listed once for all |
@@ -33,6 +33,7 @@ mod identity;
 mod listing;
 mod name;
 mod names;
+mod others;
 mod pod;
 mod pulse;
 mod sealed;

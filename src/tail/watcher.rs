@@ -17,7 +17,7 @@ mod turns;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,6 +49,7 @@ use super::held::READ_BYTES;
 use super::identity::Known;
 use super::listing::Listings;
 use super::names::Names;
+use super::others::{Followers, Others};
 use super::pulse::Pulse;
 use super::watches::Watches;
 
@@ -62,7 +63,7 @@ pub struct Watcher {
     /// When `on_round` is to be called though nothing happens.
     round_due: Option<Instant>,
     /// By number; numbers are not used again.
-    followers: BTreeMap<usize, Follower>,
+    followers: Followers,
     next_follower: usize,
     globs: Vec<Glob>,
     dockers: Vec<Containers>,
@@ -110,7 +111,7 @@ impl Watcher {
             quit: Arc::default(),
             pulse: Arc::new(Pulse::new(now)),
             round_due: Some(now),
-            followers: BTreeMap::new(),
+            followers: Followers::new(),
             next_follower: 0,
             globs: Vec::new(),
             dockers: Vec::new(),
@@ -151,8 +152,10 @@ impl Watcher {
                     let mut scan = Scan {
                         watches: &mut watcher.watches,
                         known: &watcher.known,
-                        names: &watcher.names,
-                        followers: &watcher.followers,
+                        others: Others {
+                            names: &watcher.names,
+                            followers: &watcher.followers,
+                        },
                         files_max: watcher.options.files_max.unwrap_or(FILES_MAX),
                         until: None,
                     };
@@ -211,7 +214,7 @@ impl Watcher {
         for (at, kind) in self.hub.notices.take_events(&follower.path()) {
             follower.notice_event(at, kind);
         }
-        self.followers.insert(index, follower);
+        self.followers.insert(index, Box::new(follower));
         if at_start {
             let start = |follower: &mut Follower, turn: &mut Turn| follower.start(turn);
             self.give_turn(index, Instant::now(), TURN_BYTES, &mut Vec::new(), start);
@@ -291,7 +294,7 @@ impl Watcher {
     fn waiting_bytes(&self) -> u64 {
         let active = self.active.iter();
         let followers = active.filter_map(|index| self.followers.get(index));
-        followers.map(Follower::waiting_bytes).sum()
+        followers.map(|follower| follower.waiting_bytes()).sum()
     }
 
     fn forget_every(&self) -> Duration {

@@ -14,7 +14,7 @@ use super::{Follower, Sight, Turn};
 use crate::tail::held::Held;
 use crate::tail::identity::stamp_now;
 use crate::tail::sealed::Sealed;
-use crate::tail::successor::{Missed, Successor};
+use crate::tail::successor::{Missed, Successor, name_of};
 use crate::tail::trust::Ground;
 use crate::tail::watches::User;
 
@@ -44,7 +44,12 @@ impl Follower {
         };
         let is_ours = |file: &fs::File, identity: &Identity| match self.by_pattern {
             _ if self.ground == Ground::Paths => self.has_read(file, identity),
-            true => turn.known.has(identity),
+            true => {
+                let bytes = file.metadata().map_or(0, |stat| stat.len());
+                turn.known.has(identity)
+                    || turn.known.has_copy(identity, bytes)
+                    || bytes > 0 && turn.others.may_be_copied_to(&name_of(file), bytes)
+            }
             false => turn.known.has_of(identity, self.index),
         };
         let since = match self.ground {

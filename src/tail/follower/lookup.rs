@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::hub::{Change, Condition};
-use crate::limits::{MISSING_AFTER, RETRIED_FOR, RETRY, SAFETY_LOOK};
+use crate::limits::{
+    COPY_LOOK, COPY_LOOK_MAX, MISSING_AFTER, QUIET_MAX, RETRIED_FOR, RETRY, SAFETY_LOOK,
+};
 use crate::source::forward::read_full;
 use crate::source::record::local;
 use crate::source::{Began, EventKind, Gap, Identity, OpenFile, identity, mark};
@@ -44,6 +46,10 @@ impl Follower {
     pub(super) fn notice(&mut self, turn: &mut Turn) {
         let before = stamp_now();
         let leads = match fs::metadata(self.source.path()) {
+            Ok(stat) if stat.is_file() && self.leads_to_copy(&stat, turn) => {
+                self.stints.hand_over_here();
+                Err(ErrorKind::NotFound.into())
+            }
             Ok(stat) if stat.is_file() => self.leads_to(&stat, before, turn),
             Ok(stat) => Err(not_regular(&stat)),
             Err(e) => Err(e),
@@ -166,6 +172,31 @@ impl Follower {
         self.bound_successors(turn);
     }
 
+    /// Whether the name of a rotated file that a pattern has brought in leads to a copy of another's log, or to a file that may
+    /// become one: its lines have come under that log's name.
+    fn leads_to_copy(&mut self, stat: &fs::Metadata, turn: &mut Turn) -> bool {
+        let (identity, bytes) = (Identity::of(stat), stat.len());
+        if !self.by_pattern || turn.known.has_of(&identity, self.index) {
+            return false;
+        }
+        if turn.known.has_copy(&identity, bytes) {
+            return true;
+        }
+        // One that stays empty is a new log.
+        let written = stat.modified().ok();
+        let quiet = written.and_then(|at| at.elapsed().ok());
+        let quiet = quiet.unwrap_or(MISSING_AFTER);
+        let is_copy = (bytes > 0 || quiet < MISSING_AFTER)
+            && turn.others.may_be_copied_to(&self.source.path(), bytes);
+        if is_copy && bytes > 0 {
+            turn.known.add_copy(identity, bytes);
+        }
+        if is_copy && quiet < QUIET_MAX {
+            self.wait_until(turn.now + (quiet / 8).clamp(COPY_LOOK, COPY_LOOK_MAX));
+        }
+        is_copy
+    }
+
     fn leads_to(
         &mut self,
         stat: &fs::Metadata,
@@ -214,7 +245,10 @@ impl Follower {
                 User::Entry(_, name) => turn.watches.is_tracked(*directory, name),
                 _ => false,
             };
-            turn.known.is_rotated_by_other(&identity, self.index)
+            let path = self.source.path();
+            let are_beside = |other| turn.others.stand_beside(&path, other);
+            turn.known
+                .is_rotated_by_other(&identity, self.index, are_beside)
                 || self.steps.iter().any(is_tracked)
         };
         if self.by_pattern && is_rotated() {

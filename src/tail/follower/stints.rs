@@ -219,6 +219,11 @@ impl Stints {
         }
     }
 
+    /// What stands under the name now is a copy of another follower's file.
+    pub(super) fn hand_over_here(&mut self) {
+        self.all.retain(|stint| stint.stand != Stand::Here);
+    }
+
     /// A file was found under the name that was not there before.
     pub(super) fn find(&mut self, identity: Identity, now: Instant) {
         if !self.all.iter().any(|stint| stint.file == Some(identity)) {

@@ -11,12 +11,10 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::limits::{COPY_LOOK, COPY_LOOK_MAX, QUIET_MAX};
-use crate::source::mark::plain_names;
 use crate::source::{Identity, identity, since};
 
 use super::directories::Directory;
 use super::{Glob, Scan};
-use crate::tail::follower::Follower;
 
 /// When to look at which name.
 type Look = (Instant, Directory, OsString);
@@ -91,7 +89,11 @@ impl Glob {
         let is_as_seen = seen.is_some_and(|(seen, _)| seen == bytes);
         // The log may be another one by now than it was copied from.
         let stays = is_as_seen && bytes > 0;
-        if !(stays || may_be_copy(directory, name, bytes, scan)) {
+        let may_be_copy = || {
+            let path = directory.path.join(name);
+            scan.others.may_be_copied_to(&path, bytes)
+        };
+        if !(stays || may_be_copy()) {
             copies.remove(&of);
             return false;
         }
@@ -112,21 +114,6 @@ impl Glob {
         copies.all.insert(of, copy);
         true
     }
-}
-
-/// Whether the file `name`, which is that long, is called as a rotated file of a followed log, and holds nothing else than
-/// that. Blocks on the disk.
-fn may_be_copy(directory: &Directory, name: &OsStr, bytes: u64, scan: &Scan) -> bool {
-    let follower = |plain: OsString| {
-        let index = scan.names.of_path(&directory.path.join(plain))?;
-        scan.followers.get(&index)
-    };
-    let logs: Vec<&Follower> = plain_names(name).into_iter().filter_map(follower).collect();
-    if logs.is_empty() || bytes == 0 {
-        return !logs.is_empty();
-    }
-    let opened = identity::open_beside(&directory.path.join(name));
-    opened.is_ok_and(|(file, _)| logs.iter().any(|log| log.is_copied_to(&file)))
 }
 
 /// Whether `copy` was made of what `log` held before that was truncated: its lines are older than

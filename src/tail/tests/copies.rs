@@ -195,3 +195,71 @@ fn copies_that_stood_there_at_the_start_are_no_files_of_a_pattern() {
     assert_eq!(rig.lines_of("app.log"), ["last"]);
     assert_eq!(followed(&rig), ["app-other.log", "app.log", "app.log.3"]);
 }
+
+/// Copies without times stand there at the start, so that each of them is followed. Then the log is copied and truncated
+/// `times` times, as logrotate does it.
+fn followed_copies(poll_only: bool, times: usize) -> Rig {
+    let dir = dir();
+    let copytruncate = |log: &Path| {
+        let name = |k: usize| log.with_extension(format!("log.{k}"));
+        for k in (1..3).rev() {
+            let _ = fs::rename(name(k), name(k + 1));
+        }
+        let cp = Command::new("cp").arg(log).arg(name(1)).status();
+        assert!(cp.expect("cp").success());
+        let log = File::options().write(true).open(log).expect("open");
+        log.set_len(0).expect("truncate");
+    };
+    let log = dir.path().join("app.log");
+    append(&log, "");
+    let born = |path: &Path| fs::metadata(path).and_then(|stat| stat.created());
+    let log_born = born(&log).expect("a birth");
+    // By the kernel's clock they are younger than the log.
+    let probe = dir.path().join("probe");
+    while born(&probe).is_ok_and(|at| at <= log_born) || !probe.exists() {
+        let _ = fs::remove_file(&probe);
+        append(&probe, "");
+    }
+    for n in 0..3 {
+        append(&log, &format!("old {n}\n"));
+        copytruncate(&log);
+    }
+    let options = Options {
+        poll_only,
+        ..Options::default()
+    };
+    let mut rig = Rig::with(dir, &["app*"], 1 << 20, options, Arc::new(Quiet));
+    assert_eq!(rig.hub.sources_len(), 4);
+    let mut want = Vec::new();
+    for n in 0..times {
+        append(&rig.path("app.log"), &format!("new {n}\n"));
+        want.push(format!("new {n}"));
+        rig.expect_line(&format!("new {n}"));
+        copytruncate(&rig.path("app.log"));
+    }
+    append(&rig.path("app.log"), "last\n");
+    want.push("last".to_owned());
+    rig.expect_line("last");
+    rig.look();
+    let is_of_copy = |got: &&Got| matches!(got, Got::Line(name, _) if name.starts_with("app.log."));
+    assert_eq!(rig.got.iter().find(is_of_copy), None);
+    assert_same(&rig.lines_of("app.log"), &want);
+    assert!(!rig.has_gap(), "{:?}", rig.events());
+    rig
+}
+
+#[test]
+fn a_copy_under_a_name_that_is_followed_is_not_that_name_s() {
+    let mut rig = followed_copies(false, 10);
+    // A log of its own comes to stand under such a name.
+    fs::remove_file(rig.path("app.log.2")).expect("unlink");
+    append(&rig.path("app.log.2"), "its own\n");
+    rig.until("its own line", |got| {
+        got.contains(&Got::Line("app.log.2".into(), "its own".into()))
+    });
+}
+
+#[test]
+fn a_copy_under_a_name_that_is_followed_is_not_that_name_s_where_the_kernel_tells_nothing() {
+    followed_copies(true, 2);
+}

@@ -10,8 +10,8 @@ use crate::limits::{FILES_MAX, TURN_BYTES};
 use crate::source::Source;
 
 use super::Watcher;
-use crate::tail::follower::Follower;
 use crate::tail::glob::{Glob, Scan};
+use crate::tail::others::Others;
 use crate::tail::pod;
 
 impl Watcher {
@@ -52,8 +52,10 @@ impl Watcher {
                 let mut scan = Scan {
                     watches: &mut self.watches,
                     known: &self.known,
-                    names: &self.names,
-                    followers: &self.followers,
+                    others: Others {
+                        names: &self.names,
+                        followers: &self.followers,
+                    },
                     files_max: self.options.files_max.unwrap_or(FILES_MAX),
                     until: Some(until),
                 };
@@ -104,7 +106,7 @@ impl Watcher {
                 self.follow(source, true, at_start);
                 continue;
             };
-            let Some(old) = self.followers.get(&index).map(Follower::path) else {
+            let Some(old) = self.followers.get(&index).map(|old| old.path()) else {
                 continue;
             };
             if pod::made(&old).is_none_or(|made| made < pod.made) {

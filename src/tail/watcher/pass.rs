@@ -16,6 +16,7 @@ use crate::source::Source;
 use super::Watcher;
 use super::ready::{Deed, Ready};
 use crate::tail::follower::{Follower, Left, Turn};
+use crate::tail::others::Others;
 
 /// What a pass has found.
 #[derive(Default)]
@@ -191,7 +192,7 @@ impl Watcher {
         deed: impl FnOnce(&mut Follower, &mut Turn) -> Done,
     ) -> Option<Done> {
         let held_max = self.held_max();
-        let follower = self.followers.get_mut(&index)?;
+        let mut follower = self.followers.remove(&index)?;
         let mut turn = Turn {
             now,
             buf: &mut self.buf,
@@ -200,10 +201,16 @@ impl Watcher {
             watches: &mut self.watches,
             known: &mut self.known,
             listings: &mut self.listings,
+            others: Others {
+                names: &self.names,
+                followers: &self.followers,
+            },
             hub: &self.hub,
             changes,
         };
-        Some(deed(follower, &mut turn))
+        let done = deed(&mut follower, &mut turn);
+        self.followers.insert(index, follower);
+        Some(done)
     }
 
     /// Whether there was somebody to publish to.

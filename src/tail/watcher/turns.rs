@@ -66,7 +66,7 @@ impl Watcher {
             Hit::Entry(index) => (index, &mut Follower::stir_entry),
             Hit::Told(index, ref told) => (index, &mut |follower| follower.tell_of_name(told)),
             Hit::HandedOver(from, to) => {
-                let Some(path) = self.followers.get(&to).map(Follower::path) else {
+                let Some(path) = self.followers.get(&to).map(|to| to.path()) else {
                     return;
                 };
                 if let Some(follower) = self.followers.get_mut(&from) {
@@ -136,7 +136,9 @@ impl Watcher {
     fn stir_spool(&mut self, path: &Path) -> Option<&mut Follower> {
         let index = self.spool_follower(path)?;
         self.ready.stir(index);
-        self.followers.get_mut(&index)
+        self.followers
+            .get_mut(&index)
+            .map(|follower| &mut **follower)
     }
 
     fn spool_follower(&self, path: &Path) -> Option<usize> {
@@ -176,7 +178,7 @@ impl Watcher {
             log::debug!("something was mounted or unmounted: looking at everything");
             self.globs.iter_mut().for_each(Glob::look_at_all);
             self.dockers.iter_mut().for_each(|docker| docker.due = true);
-            self.followers.values_mut().for_each(Follower::stir);
+            self.followers.values_mut().for_each(|all| all.stir());
             self.make_all_ready();
         }
     }
