@@ -13,6 +13,7 @@ use crate::peers::Peer;
 
 /// The release build that is measured.
 pub(crate) const DAEMON: &str = env!("CARGO_BIN_EXE_tailcast");
+const UNIT: &str = include_str!("../../scripts/systemd/tailcast.service");
 
 /// Past any pause of a shared machine: a server that takes longer will never listen.
 const START_WAIT: Duration = Duration::from_secs(20);
@@ -187,10 +188,14 @@ impl Subject {
     }
 }
 
-/// The daemon, with the options that every run has, and with one heap as in its systemd units.
+/// The daemon, with the options that every run has, and with the environment that its systemd unit gives it.
 fn daemon() -> Command {
     let mut command = Command::new(DAEMON);
-    command.env("MALLOC_ARENA_MAX", "1");
+    let settings = UNIT
+        .lines()
+        .filter_map(|line| line.strip_prefix("Environment="));
+    let words = settings.flat_map(str::split_whitespace);
+    command.envs(words.filter_map(|word| word.split_once('=')));
     command.args([
         "--listen",
         "127.0.0.1:0",
