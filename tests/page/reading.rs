@@ -160,14 +160,19 @@ fn scrolling_up_selecting_and_finding_end_the_following() {
         ("a find", |browser| {
             browser.press("/", 0);
             browser.type_text("line 3");
+            // Not of the first letters alone.
+            until_says(browser, "#found", "111 of 111");
         }),
     ];
+    let is_at_rest = "new Promise((done) => { const log = document.querySelector('#log'); const top = log.scrollTop;
+         requestAnimationFrame(() => requestAnimationFrame(() => done(log.scrollTop === top))); })";
     for (name, stop) in ways {
         browser.until("page.list.follow && page.seen.seq === page.ring.end");
         focus_log(&mut browser);
         stop(&mut browser);
         eprintln!("{name}");
         browser.until("!page.list.follow && !document.querySelector('#fresh').hidden");
+        browser.until(is_at_rest);
         let place = browser.eval(&format!("{SHOWN}.includes('line 390')"));
         append(&log, "one more\n");
         until_says(&mut browser, "#fresh", "↓ 1 new");
