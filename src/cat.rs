@@ -165,8 +165,14 @@ impl Places {
         let Some(id) = &message.id else {
             return true;
         };
-        let (file, id) = (message.file.0.to_string(), id.0.to_string());
-        self.ids.insert(file, id).is_some()
+        let (file, id) = (message.file.0.as_ref(), id.0.as_ref());
+        // Each line comes here: what is known takes no new memory.
+        let Some(known) = self.ids.get_mut(file) else {
+            self.ids.insert(file.to_owned(), id.to_owned());
+            return false;
+        };
+        id.clone_into(known);
+        true
     }
 
     /// The parameters of the next request, and the ids behind which it goes on: those of the URL, or from here. A file that has come
