@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
+use crate::limits::{COPY_LOOK, COPY_LOOK_MAX};
 use crate::source::identity;
 use crate::source::mark::plain_names;
 
@@ -51,4 +53,9 @@ impl Others<'_> {
         let follower = |plain| self.names.of_path(&path.with_file_name(plain));
         names.into_iter().filter_map(follower).collect()
     }
+}
+
+/// How long to wait with the next look at a file that may be a copy in the making, where nothing was written to it for `quiet`.
+pub(super) fn until_copy_look(quiet: Duration) -> Duration {
+    (quiet / 8).clamp(COPY_LOOK, COPY_LOOK_MAX)
 }

@@ -7,9 +7,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::hub::{Change, Condition};
-use crate::limits::{
-    COPY_LOOK, COPY_LOOK_MAX, MISSING_AFTER, QUIET_MAX, RETRIED_FOR, RETRY, SAFETY_LOOK,
-};
+use crate::limits::{MISSING_AFTER, QUIET_MAX, RETRIED_FOR, RETRY, SAFETY_LOOK};
 use crate::source::forward::read_full;
 use crate::source::record::local;
 use crate::source::{Began, EventKind, Gap, Identity, OpenFile, identity, mark};
@@ -20,6 +18,7 @@ use super::{Follower, Sight, Turn, Unsure};
 use crate::tail::held::Held;
 use crate::tail::identity::stamp_now;
 use crate::tail::name::{Leads, not_regular};
+use crate::tail::others::until_copy_look;
 use crate::tail::successor::{Successor, name_of};
 use crate::tail::trust::Ground;
 use crate::tail::watches::{Place, User};
@@ -192,7 +191,7 @@ impl Follower {
             turn.known.add_copy(identity, bytes);
         }
         if is_copy && quiet < QUIET_MAX {
-            self.wait_until(turn.now + (quiet / 8).clamp(COPY_LOOK, COPY_LOOK_MAX));
+            self.wait_until(turn.now + until_copy_look(quiet));
         }
         is_copy
     }

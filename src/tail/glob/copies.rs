@@ -10,8 +10,9 @@ use std::fs::{File, Metadata};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::limits::{COPY_LOOK, COPY_LOOK_MAX, QUIET_MAX};
+use crate::limits::QUIET_MAX;
 use crate::source::{Identity, identity, since};
+use crate::tail::others::until_copy_look;
 
 use super::directories::Directory;
 use super::{Glob, Scan};
@@ -93,15 +94,15 @@ impl Glob {
             let path = directory.path.join(name);
             scan.others.may_be_copied_to(&path, bytes)
         };
-        if !(stays || may_be_copy()) {
-            copies.remove(&of);
+        let is_copy = stays || may_be_copy();
+        copies.remove(&of);
+        if !is_copy {
             return false;
         }
         let changed = seen.filter(|_| is_as_seen).map_or(now, |(_, at)| at);
         let quiet = now.duration_since(changed);
-        copies.remove(&of);
         let look = (bytes == 0 || quiet < QUIET_MAX).then(|| {
-            let at = now + (quiet / 8).clamp(COPY_LOOK, COPY_LOOK_MAX);
+            let at = now + until_copy_look(quiet);
             (at, directory.clone(), name.to_owned())
         });
         copies.looks.extend(look.clone());
