@@ -10,7 +10,7 @@ use clap::parser::ValueSource;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueHint};
 
 use super::Environment;
-use super::complaint::{Complaint, Origin, complain};
+use super::complaint::{Complaint, GivenBy, complain};
 use super::value::{self, AllowOrigin, BasePath, Lines, Listen, Right, digits};
 use crate::escape::shown;
 use crate::limits::{
@@ -167,7 +167,7 @@ pub(super) fn read(args: &[OsString], env: Environment<'_>) -> Result<Arguments,
     let program = || args.first().cloned().unwrap_or_else(|| "tailcast".into());
     let given = command()
         .try_get_matches_from(args)
-        .map_err(|error| complain(&error, Origin::CommandLine))?;
+        .map_err(|error| complain(&error, GivenBy::CommandLine))?;
     let mut all = vec![program()];
     for option in command().get_arguments() {
         let id = option.get_id().as_str();
@@ -188,15 +188,15 @@ pub(super) fn read(args: &[OsString], env: Environment<'_>) -> Result<Arguments,
         let alone = std::iter::once(program()).chain(words.iter().cloned());
         command()
             .try_get_matches_from(alone)
-            .map_err(|error| complain(&error, Origin::Variable(&variable)))?;
+            .map_err(|error| complain(&error, GivenBy::Variable(&variable)))?;
         all.extend(words);
     }
     // The command line comes last, so that its -v wins over a TAILCAST_QUIET.
     all.extend(args.iter().skip(1).cloned());
     let matches = command()
         .try_get_matches_from(all)
-        .map_err(|error| complain(&error, Origin::CommandLine))?;
-    Arguments::from_arg_matches(&matches).map_err(|error| complain(&error, Origin::CommandLine))
+        .map_err(|error| complain(&error, GivenBy::CommandLine))?;
+    Arguments::from_arg_matches(&matches).map_err(|error| complain(&error, GivenBy::CommandLine))
 }
 
 /// What `variable` would be on the command line; `None` for a switch that is neither on nor off.

@@ -7,7 +7,7 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 
 use super::Environment;
 use super::arguments::path;
-use super::complaint::{Complaint, Origin, complain};
+use super::complaint::{Complaint, GivenBy, complain};
 use super::url::HttpUrl;
 use super::value::Right;
 use crate::escape::shown;
@@ -82,9 +82,9 @@ pub(super) fn read(args: &[OsString], env: Environment<'_>) -> Result<Cat, Compl
     let all = args.iter().take(1).chain(args.iter().skip(2));
     let matches = CatArguments::command()
         .try_get_matches_from(all)
-        .map_err(|error| complain(&error, Origin::Cat))?;
+        .map_err(|error| complain(&error, GivenBy::Cat))?;
     let asked =
-        CatArguments::from_arg_matches(&matches).map_err(|error| complain(&error, Origin::Cat))?;
+        CatArguments::from_arg_matches(&matches).map_err(|error| complain(&error, GivenBy::Cat))?;
     let url = HttpUrl::parse(&asked.url).map_err(|right| {
         // Without its query, which may hold a token.
         let place = asked.url.split('?').next().unwrap_or_default();

@@ -14,9 +14,9 @@ pub(super) enum Complaint {
     Usage(String),
 }
 
-/// Where the words came from that can't be used.
+/// What gave the words that can't be used.
 #[derive(Clone, Copy)]
-pub(super) enum Origin<'a> {
+pub(super) enum GivenBy<'a> {
     /// The command line of `tailcast`.
     CommandLine,
     /// That of `tailcast cat`.
@@ -25,18 +25,18 @@ pub(super) enum Origin<'a> {
     Variable(&'a str),
 }
 
-impl Origin<'_> {
+impl GivenBy<'_> {
     /// What lists the options.
     fn help(self) -> &'static str {
         match self {
-            Origin::CommandLine | Origin::Variable(_) => "tailcast --help",
-            Origin::Cat => "tailcast cat --help",
+            GivenBy::CommandLine | GivenBy::Variable(_) => "tailcast --help",
+            GivenBy::Cat => "tailcast cat --help",
         }
     }
 }
 
-/// What `error` says of words from `origin`.
-pub(super) fn complain(error: &clap::Error, origin: Origin<'_>) -> Complaint {
+/// What `error` says of words that were given there.
+pub(super) fn complain(error: &clap::Error, given_by: GivenBy<'_>) -> Complaint {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.as_str(),
         _ => "",
@@ -44,10 +44,10 @@ pub(super) fn complain(error: &clap::Error, origin: Origin<'_>) -> Complaint {
     // `--lines <N>`
     let option = context(ContextKind::InvalidArg);
     let value = shown(context(ContextKind::InvalidValue).as_bytes());
-    let help = origin.help();
-    let from = match origin {
-        Origin::Variable(name) => format!("{name}: "),
-        Origin::CommandLine | Origin::Cat => String::new(),
+    let help = given_by.help();
+    let from = match given_by {
+        GivenBy::Variable(name) => format!("{name}: "),
+        GivenBy::CommandLine | GivenBy::Cat => String::new(),
     };
     Complaint::Usage(match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -60,8 +60,8 @@ pub(super) fn complain(error: &clap::Error, origin: Origin<'_>) -> Complaint {
         ErrorKind::InvalidValue => format!("{from}{option} needs a value: see {help}"),
         ErrorKind::UnknownArgument => {
             let word = shown(option.as_bytes());
-            match (word.starts_with('-'), origin) {
-                (true, Origin::Cat) => format!("there is no option {word}: see {help}"),
+            match (word.starts_with('-'), given_by) {
+                (true, GivenBy::Cat) => format!("there is no option {word}: see {help}"),
                 (true, _) => {
                     format!("there is no option {word}: see {help}, and write ./{word} for a FILE")
                 }
