@@ -6,6 +6,7 @@
 //! of; compressing makes a new file. So they have to do only where names are of different kinds, or a ring of numbers is used
 //! again and again.
 
+use std::slice;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::limits::COPY_TIME;
@@ -18,16 +19,17 @@ use super::{copies, identity, since};
 pub(super) fn oldest_first(mut found: Vec<(Mark, Sibling)>) -> Vec<Sibling> {
     // The order if numbers count down to the youngest.
     found.sort_by_key(|(mark, sibling)| (mark.order(false), sibling.born()));
-    let as_named = found
-        .windows(2)
-        .any(|two| is_surely_before(&two[0].1, &two[1].1));
-    let is_against = |two: &[(Mark, Sibling)]| {
-        is_surely_before(&two[1].1, &two[0].1) && !is_older_copy(&two[0], &two[1])
-    };
-    let against = found.windows(2).any(is_against);
+    let against = is_against_names(&found);
     let numbered = found
         .iter()
         .all(|(mark, _)| matches!(mark, Mark::Number(_)));
+    // A copy that was made before the file was rotated is younger than that by all its times.
+    let is_as_named = |two: &[(Mark, Sibling)]| {
+        let (one, other) = (&two[0].1, &two[1].1);
+        let is_copy = || against && copies::is_copy(other, slice::from_ref(one));
+        is_surely_before(one, other) && !is_copy()
+    };
+    let as_named = numbered && found.windows(2).any(is_as_named);
     let comparable = found.windows(2).all(|two| two[0].0.is_like(&two[1].0));
     let counts_up = numbered && !as_named && (against || found.iter().all(is_backup));
     let by_name = comparable && (!against || counts_up);
@@ -48,6 +50,23 @@ pub(super) fn oldest_first(mut found: Vec<(Mark, Sibling)>) -> Vec<Sibling> {
     found.into_iter().map(|(_, sibling)| sibling).collect()
 }
 
+/// Whether a file is surely older than one that stands before it, and is not what that was copied from. A copy hides nothing:
+/// what stands before it is looked at instead; so with one that holds nothing, which is a copy of any.
+fn is_against_names(found: &[(Mark, Sibling)]) -> bool {
+    let mut before: Vec<&(Mark, Sibling)> = Vec::new();
+    for one in found {
+        while let Some(&last) = before.last() {
+            match is_surely_before(&one.1, &last.1) {
+                true if is_older_copy(last, one) => before.pop(),
+                true => return true,
+                false => break,
+            };
+        }
+        before.push(one);
+    }
+    false
+}
+
 /// Made before, and last written before; compressing makes another file.
 fn is_surely_before(one: &Sibling, other: &Sibling) -> bool {
     !one.compressed
@@ -60,7 +79,7 @@ fn is_surely_before(one: &Sibling, other: &Sibling) -> bool {
 /// and what renamecopy makes, once the next file has begun, holds older ones. The times of the lines tell, and where there
 /// are none, names that are dates.
 fn is_older_copy((mark, one): &(Mark, Sibling), (_, other): &(Mark, Sibling)) -> bool {
-    if copies::is_copy(one, std::slice::from_ref(other)) {
+    if copies::is_copy(one, slice::from_ref(other)) {
         return true;
     }
     let took = one.modified.duration_since(one.born());
@@ -167,10 +186,11 @@ mod tests {
     fn marked(path: PathBuf, born: u64, modified: u64) -> (Mark, Sibling) {
         let at = |second| UNIX_EPOCH + Duration::from_secs(second);
         let compressed = path.extension().is_some_and(|ending| ending == "gz");
+        let stat = fs::metadata(&path);
         let sibling = Sibling {
             identity: Identity {
                 born: Some(at(born)),
-                ..Identity::default()
+                ..stat.map_or_else(|_| Identity::default(), |stat| Identity::of(&stat))
             },
             modified: at(modified),
             compressed,
@@ -239,6 +259,24 @@ mod tests {
         write(".2", 3);
         assert_eq!(order_in(dir.path(), &files), [".3", ".1", ".2"]);
         assert_eq!(order_in(dir.path(), &files[..2]), [".1", ".2"]);
+    }
+
+    #[test]
+    fn a_copy_hides_no_order_of_the_files_around_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let write = |mark: &str, text: &str| {
+            fs::write(dir.path().join(format!("a.log{mark}")), text).expect("write");
+        };
+        // The log was copied while it was empty, and while nobody wrote to it.
+        for (copied, files) in [
+            ("", [(".1", 1, 3), (".2", 6, 6), (".3", 3, 7)]),
+            ("one\n", [(".1", 4, 4), (".2", 1, 2), (".3", 5, 6)]),
+        ] {
+            write(".1", "one\n");
+            write(".2", copied);
+            write(".3", "two\n");
+            assert_eq!(order_in(dir.path(), &files), [".1", ".2", ".3"]);
+        }
     }
 
     #[test]

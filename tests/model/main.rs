@@ -62,6 +62,9 @@ const KEPT_ODD_INSIDE: &[(u64, Stored)] = &[
     (1797000000400161, Stored::Pattern),
 ];
 
+/// When numbers that count up had the copy of an empty file among them.
+const KEPT_ODD_WIRE: &[(u64, Stored)] = &[(1796029187000554, Stored::Odd)];
+
 /// Scripts in a run that is not told how long to be.
 const SCRIPTS_INSIDE: u64 = 60;
 const SCRIPTS_SHELF: u64 = 8;
@@ -271,7 +274,7 @@ fn every_client_gets_every_line_once_in_order_however_files_are_made_replaced_an
 #[test]
 fn every_client_gets_the_same_where_rotated_files_have_names_that_no_rotator_gives() {
     play_many::<wire::Wire>(
-        &[],
+        KEPT_ODD_WIRE,
         SCRIPTS_ODD_WIRE,
         PLAYERS_WIRE,
         stored_oddly_on_the_wire,
