@@ -62,8 +62,11 @@ const KEPT_ODD_INSIDE: &[(u64, Stored)] = &[
     (1797000000400161, Stored::Pattern),
 ];
 
-/// When numbers that count up had the copy of an empty file among them.
-const KEPT_ODD_WIRE: &[(u64, Stored)] = &[(1796029187000554, Stored::Odd)];
+/// When numbers that count up had the copy of an empty file among them, and two copies had outlived their file.
+const KEPT_ODD_WIRE: &[(u64, Stored)] = &[
+    (1796029187000554, Stored::Odd),
+    (1796029187000083, Stored::Odd),
+];
 
 /// Scripts in a run that is not told how long to be.
 const SCRIPTS_INSIDE: u64 = 60;

@@ -186,6 +186,8 @@ pub(crate) struct World {
     stored: Stored,
     /// The current file begins with the rest of a line of records.
     goes_on: bool,
+    /// How often the current file was copied.
+    copies: usize,
     /// Lines may have been lost.
     pub(crate) lossy: bool,
 }
@@ -212,6 +214,7 @@ impl World {
             numbered,
             stored,
             goes_on: false,
+            copies: 0,
             lossy: stored == Stored::Fifo { small: true },
         };
         world.make_room(&path);
@@ -286,6 +289,11 @@ impl World {
             Op::Directory if self.stored == Stored::Odd => self.append(2),
             // Nor is it known then of which file a copy is, once that is gone.
             Op::RenameCopy if self.stored == Stored::Odd => self.append(2),
+            // Two copies may as well be two files of a log that says the same: where lines have no times, who has not seen
+            // them made can tell them only by the file that both hold the beginning of, as long as its name is known.
+            Op::Swap(_) | Op::Replace(_) | Op::Delete { .. } if self.has_indistinct_copies() => {
+                self.append(2);
+            }
             // A writer that knows where it writes to does not notice that its file was cut.
             Op::CopyTruncate | Op::Rewrite(_) if self.stored == Stored::Room => self.append(2),
             Op::Append(lines) => self.append(lines),
@@ -355,6 +363,7 @@ impl World {
                 self.shift();
                 self.wait_for_a_tick();
                 fs::copy(self.log(), self.rotated_name()).expect("copy");
+                self.copies += 1;
                 self.wait_for_a_tick();
                 settle(self);
             }
@@ -394,6 +403,11 @@ impl World {
                 fs::write(self.log(), text).expect("write");
             }
         }
+    }
+
+    /// The current file was copied more than once while nobody saw it, and nothing else tells so.
+    fn has_indistinct_copies(&self) -> bool {
+        self.stored == Stored::Odd && !self.is_read && self.copies > 1
     }
 
     /// Something of the file is read before it is cut: a file that is written to and emptied between two looks can't be
@@ -527,6 +541,7 @@ impl World {
             self.writer.set_len(self.at).expect("ftruncate");
         }
         self.writer = open(path);
+        self.copies = 0;
         self.make_room(path);
     }
 
