@@ -39,6 +39,8 @@ struct Watching {
     is_told: bool,
     /// Its length as far as it was taken, or told as lost.
     told_bytes: u64,
+    /// What is written to it may be a copy of what was read, as long as nothing was.
+    may_be_copy: bool,
     look_at: Instant,
     until: Instant,
 }
@@ -58,10 +60,19 @@ impl Sealed {
                 watch,
                 is_told: false,
                 told_bytes: held.scanned(),
+                may_be_copy: false,
                 look_at: watch.map_or(now + SEALED_LOOK, |_| until),
                 until,
             }),
         }
+    }
+
+    /// The same of one that holds nothing, and may become a copy of what was read.
+    pub(super) fn in_doubt(mut self) -> Sealed {
+        if let Some(watching) = &mut self.watching {
+            watching.may_be_copy = true;
+        }
+        self
     }
 
     /// A file that was never read: all of it was told as lost.
@@ -96,8 +107,13 @@ impl Sealed {
     }
 
     /// What was written to it since it was sealed or last looked at. Afterwards it may not be watched any more. `beside`
-    /// is the name that it once had.
-    pub(super) fn look(&mut self, beside: &Path, now: Instant) -> Option<Gap> {
+    /// is the name that it once had; `is_copy` tells whether a file holds a copy of what was read.
+    pub(super) fn look(
+        &mut self,
+        beside: &Path,
+        is_copy: &dyn Fn(&File) -> bool,
+        now: Instant,
+    ) -> Option<Gap> {
         let watching = self.watching.as_mut().filter(|its| now >= its.look_at)?;
         let is_over = now >= watching.until;
         watching.look_at = match watching.watch {
@@ -107,8 +123,8 @@ impl Sealed {
         let is_told = std::mem::take(&mut watching.is_told);
         let open = watching.file.upgrade();
         let lost = match (open, is_told || watching.watch.is_none()) {
-            (Some(file), _) => watching.look_in(&file),
-            (None, true) => watching.look_anew(&self.identity, beside),
+            (Some(file), _) => watching.look_in(&file, is_copy),
+            (None, true) => watching.look_anew(&self.identity, beside, is_copy),
             (None, false) => None,
         };
         if is_over {
@@ -123,7 +139,12 @@ impl Sealed {
 
 impl Watching {
     /// The same where nobody holds it any more.
-    fn look_anew(&mut self, identity: &Identity, beside: &Path) -> Option<Option<u64>> {
+    fn look_anew(
+        &mut self,
+        identity: &Identity,
+        beside: &Path,
+        is_copy: &dyn Fn(&File) -> bool,
+    ) -> Option<Option<u64>> {
         let found = match identity.born {
             Some(_) => open_again(&self.at, beside, identity),
             // Its inode may be another file's by now.
@@ -132,7 +153,7 @@ impl Watching {
         match found {
             Ok(Some(file)) => {
                 self.at = name_of(&file);
-                self.look_in(&file)
+                self.look_in(&file, is_copy)
             }
             // Deleted: what is written there is lost, however much it is.
             Ok(None) => self.watch.map(|_| None),
@@ -145,14 +166,18 @@ impl Watching {
     }
 
     /// How many bytes it has grown by, where it has.
-    fn look_in(&mut self, file: &File) -> Option<Option<u64>> {
+    fn look_in(&mut self, file: &File, is_copy: &dyn Fn(&File) -> bool) -> Option<Option<u64>> {
         let length = file.metadata().map(|stat| stat.len());
         // Room that its writer had made is nothing that it wrote.
         let length = length.and_then(|length| nuls::content_end(file, self.told_bytes, length));
         let length = length.unwrap_or(self.told_bytes);
         let lost = length.checked_sub(self.told_bytes);
         let lost = lost.filter(|&lost| lost > 0)?;
+        if self.may_be_copy && is_copy(file) {
+            return None;
+        }
         self.told_bytes = length;
+        self.may_be_copy = false;
         Some(Some(lost))
     }
 }
@@ -182,13 +207,17 @@ mod tests {
         sealed.tell(Some(1), now);
         assert_eq!(sealed.look_at(), Some(now + SEALED_LOOK));
         // Nobody holds it, and it stands where it did.
-        let lost = sealed.look(&beside, now + SEALED_LOOK).expect("a gap");
+        let lost = sealed
+            .look(&beside, &|_| false, now + SEALED_LOOK)
+            .expect("a gap");
         assert_eq!((lost.lost_bytes, sealed.look_at()), (Some(5), end));
         std::fs::remove_file(&path).expect("unlink");
         sealed.tell(Some(1), now);
-        let lost = sealed.look(&beside, now + SEALED_LOOK).expect("a gap");
+        let lost = sealed
+            .look(&beside, &|_| false, now + SEALED_LOOK)
+            .expect("a gap");
         assert_eq!(lost.lost_bytes, None);
-        assert_eq!(sealed.look(&beside, now + SEALED_KEPT), None);
+        assert_eq!(sealed.look(&beside, &|_| false, now + SEALED_KEPT), None);
         assert_eq!(sealed.look_at(), None);
     }
 }

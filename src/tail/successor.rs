@@ -39,6 +39,8 @@ pub(super) struct Successor {
     losses: u64,
     /// What was lost before it.
     gap: Option<Gap>,
+    /// It was found by its name while it held nothing: it may be a copy in the making of what was read.
+    pub(super) may_be_copy: bool,
     /// What was last seen of it: its length, and how it begins.
     seen: Seen,
     pub(super) watch: Option<i32>,
@@ -69,6 +71,8 @@ pub(super) struct Next {
     pub(super) identity: Identity,
     /// What was lost before it.
     pub(super) gap: Option<Gap>,
+    /// It may be a copy of what was read.
+    pub(super) may_be_copy: bool,
     pub(super) watch: Option<i32>,
 }
 
@@ -86,6 +90,7 @@ impl Successor {
             order: None,
             losses: 0,
             gap: None,
+            may_be_copy: false,
             seen: Seen::default(),
             watch,
         }
@@ -98,6 +103,12 @@ impl Successor {
             nuls::content_end(&file, 0, length)
         });
         content.and_then(Result::ok).unwrap_or(self.seen.bytes)
+    }
+
+    /// Since when it is there and holds nothing, where it may be a copy in the making.
+    fn blank_since(&self) -> Option<SystemTime> {
+        let is_blank = self.may_be_copy && self.bytes() == 0;
+        self.identity.born.filter(|_| is_blank)
     }
 
     /// Its file, as long as it is open or stands where it was set aside.

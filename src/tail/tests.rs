@@ -8,6 +8,7 @@ mod copies;
 mod following;
 mod forgetting;
 mod kernel;
+mod missed;
 mod names;
 mod preallocated;
 mod rotation;

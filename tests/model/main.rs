@@ -28,17 +28,20 @@ use play::{Program, odd_script, play, script};
 use world::Stored;
 
 /// Seeds that failed once: when rotated files were put in the order of their last writes, or of their births; when a line
-/// of records went on in the third file from there, and the program was started anew.
+/// of records went on in the third file from there, and the program was started anew; when a file was rotated while it was
+/// empty, in a directory made anew.
 const KEPT_INSIDE: &[(u64, Stored)] = &[
     (1795607929000112, Stored::Plain),
     (1795607929000800, Stored::Plain),
     (1795610191006001, Stored::Plain),
     (1795970688000048, Stored::Docker),
+    (1796029187000526, Stored::Plain),
 ];
 const KEPT_WIRE: &[(u64, Stored)] = &[
     (1795607929000205, Stored::Plain),
     (1795608553000047, Stored::Plain),
     (1795970688000048, Stored::Docker),
+    (1796029187000526, Stored::Plain),
 ];
 
 /// When a temporary file was rotated at once, a file was but room at the start, a copy had room behind it; when copies stood

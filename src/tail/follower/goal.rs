@@ -39,7 +39,7 @@ impl Follower {
         }
         // Either it was left behind, or its turn comes when the held file is quiet; nobody waits for empty ones.
         !self.successors.has(file)
-            || (held.at_end() && (follows || self.successors.nonempty_since(now).is_none()))
+            || (held.at_end() && (follows || self.nonempty_since(now).is_none()))
     }
 
     /// The held file could not be read the last time.

@@ -12,11 +12,13 @@ use crate::limits::{
 };
 use crate::source::{Began, Gap, Origin};
 
+use super::intake::is_filled;
 use super::lookup::GONE_UNSEEN;
 use super::{Follower, Left, Turn, Unsure};
 use crate::tail::held::Held;
 use crate::tail::identity::Known;
 use crate::tail::sealed::Sealed;
+use crate::tail::successor::Next;
 use crate::tail::trust::{self, Ground};
 use crate::tail::watches::{User, Watches};
 
@@ -25,10 +27,11 @@ impl Follower {
     pub(super) fn advance(&mut self, turn: &mut Turn) -> Left {
         if self.held.is_some() {
             // Writers go on with the old file until they are told to reopen: as long as the next is empty, that is so.
-            let Some(since) = self.successors.nonempty_since(turn.now) else {
+            let Some(since) = self.nonempty_since(turn.now) else {
                 return Left::Nothing;
             };
             let quiet_at = self.quiet_at(turn.now).min(since + QUIET_MAX);
+            let quiet_at = quiet_at.max(self.blank_until(turn.now).unwrap_or(turn.now));
             if turn.now < quiet_at {
                 self.wait_until(quiet_at);
                 return Left::Nothing;
@@ -47,7 +50,7 @@ impl Follower {
         } else if self.is_unsure(turn.now) {
             return Left::Events;
         }
-        let Some(mut next) = self.successors.pop(&self.source.path()) else {
+        let Some(mut next) = self.take_next(turn) else {
             if !self.successors.is_empty() {
                 self.wait_until(turn.now + RETRY);
             }
@@ -80,6 +83,42 @@ impl Follower {
         }
     }
 
+    /// Since when there is something to read in one of the files that are to come.
+    pub(super) fn nonempty_since(&mut self, now: Instant) -> Option<Instant> {
+        let mut successors = std::mem::take(&mut self.successors);
+        let since = successors.nonempty_since(now, &|file| self.is_copied_to(file));
+        self.successors = successors;
+        since
+    }
+
+    /// Until when the next one is left alone, where it is so young that it may yet become a copy.
+    fn blank_until(&self, now: Instant) -> Option<Instant> {
+        let age = self.successors.blank_since()?.elapsed().ok()?;
+        (age < QUIET).then(|| now + QUIET - age)
+    }
+
+    /// Takes the next file that is no copy of what was read. One that holds nothing yet is left to whoever tells of what is
+    /// written late.
+    fn take_next(&mut self, turn: &mut Turn) -> Option<Next> {
+        loop {
+            let next = self.successors.pop(&self.source.path())?;
+            if !next.may_be_copy || !self.is_copied_to(&next.file) {
+                return Some(next);
+            }
+            if is_filled(&next.file) {
+                self.let_go(next.identity, next.watch, turn);
+            } else {
+                let mut blank = Held::new(next.file, next.identity, self.next_number, false);
+                blank.watch = next.watch;
+                let sealed = self.look_after(&blank, turn).in_doubt();
+                self.keep_sealed(sealed, turn);
+            }
+            if let Some(gap) = next.gap {
+                self.successors.set_gap(gap);
+            }
+        }
+    }
+
     /// Which of the files that are to come is the next is not sure before the events are taken that wait.
     fn is_unsure(&self, now: Instant) -> bool {
         let is_new = |unsure: Unsure| now < unsure.since + EVENT_LATE;
@@ -93,6 +132,12 @@ impl Follower {
             turn.known.remove(&old.identity, self.index);
             return;
         }
+        let sealed = self.look_after(old, turn);
+        self.keep_sealed(sealed, turn);
+    }
+
+    /// From now on it is only watched for what is written to it late.
+    fn look_after(&self, old: &Held, turn: &mut Turn) -> Sealed {
         let watch = match (old.watch, self.ground) {
             (Some(_), Ground::Local) => {
                 let user = User::Sealed(self.index);
@@ -101,7 +146,7 @@ impl Follower {
             _ => None,
         };
         self.unwatch(old.watch, turn.watches);
-        self.keep_sealed(Sealed::new(old, self.ground, watch, turn.now), turn);
+        Sealed::new(old, self.ground, watch, turn.now)
     }
 
     pub(super) fn keep_sealed(&mut self, sealed: Sealed, turn: &mut Turn) {
@@ -231,13 +276,16 @@ impl Follower {
     pub(super) fn look_at_sealed(&mut self, turn: &mut Turn) {
         let mut lost: Vec<Gap> = Vec::new();
         let path = self.source.path();
-        for sealed in &mut self.sealed {
+        let mut all = std::mem::take(&mut self.sealed);
+        for sealed in &mut all {
             let watch = sealed.watch();
-            lost.extend(sealed.look(&path, turn.now));
+            let is_copy = |file: &File| self.is_copied_to(file);
+            lost.extend(sealed.look(&path, &is_copy, turn.now));
             if let Some(watch) = watch.filter(|_| sealed.look_at().is_none()) {
                 turn.watches.release(watch, &User::Sealed(self.index));
             }
         }
+        self.sealed = all;
         for gap in lost {
             self.tell(turn, Change::Aside(gap.told()));
         }

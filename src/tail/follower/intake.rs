@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::limits::RETRIED_FOR;
-use crate::source::{Identity, OpenFile, identity, mark};
+use crate::source::{Identity, OpenFile, identity, mark, nuls, siblings};
 
 use super::stints::Trust;
 use super::{Follower, Sight, Turn};
@@ -23,7 +23,24 @@ pub(super) fn written(file: &fs::File) -> Option<SystemTime> {
     file.metadata().and_then(|stat| stat.modified()).ok()
 }
 
+/// Whether it holds anything but room that its writer has made.
+pub(super) fn is_filled(file: &fs::File) -> bool {
+    let length = file.metadata().map(|stat| stat.len());
+    let end = length.and_then(|length| nuls::content_end(file, 0, length));
+    end.is_ok_and(|end| end > 0)
+}
+
 impl Follower {
+    /// Whether copies may stand beside the name of what was read under it: not where that has moved away with its directory.
+    fn may_have_copies(&self) -> bool {
+        let Some(held) = &self.held else {
+            return false;
+        };
+        let place = siblings::place(&self.source.path());
+        let beside = fs::canonicalize(siblings::directory_of(&place));
+        beside.is_ok_and(|beside| name_of(&held.file).parent() == Some(&beside))
+    }
+
     /// The name leads nowhere, and not all was told: between this look and the last, others may have stood under it.
     pub(super) fn find_missed(&mut self, turn: &mut Turn) {
         if self.held.is_none() {
@@ -57,21 +74,30 @@ impl Follower {
             // Its clock is another one, which may be ahead of ours.
             Ground::Remote | Ground::Paths => self.modified,
         };
+        let path = self.source.path();
+        let is_copied = self.may_have_copies();
+        // One that holds nothing may become a copy, or be written to by who has not opened the next one yet.
+        let is_copy = |file: &fs::File| is_copied && is_filled(file) && self.is_copied_to(file);
         let missed = Missed {
-            path: &self.source.path(),
+            path: &path,
             held: &held.file,
             since,
             is_ours: &is_ours,
+            is_copy: &is_copy,
             ground: self.ground,
         };
         let (files, gap) = missed.find(turn.listings);
         self.successors.tell_by_time();
         for (file, identity) in files {
+            let may_be_copy = is_copied && !is_filled(&file);
             let stood = match self.ground {
                 Ground::Local => identity.born,
                 Ground::Remote | Ground::Paths => written(&file),
             };
             self.take_in(file, identity, stood.unwrap_or_else(stamp_now), turn);
+            if let Some(missed) = self.successors.newest_mut() {
+                missed.may_be_copy = may_be_copy;
+            }
         }
         self.sort_successors();
         if let Some(gap) = gap {

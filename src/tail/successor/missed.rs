@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::limits::SIBLING_SCANS_MAX;
-use crate::source::{Gap, Identity, OpenFile, copies, identity, mark, siblings};
+use crate::source::{Gap, Identity, OpenFile, identity, mark, siblings};
 
 use super::name_of;
 use crate::tail::listing::Listings;
@@ -23,6 +23,8 @@ pub(in crate::tail) struct Missed<'a> {
     /// When it was last seen to.
     pub(in crate::tail) since: SystemTime,
     pub(in crate::tail) is_ours: &'a dyn Fn(&File, &Identity) -> bool,
+    /// Whether a file holds a copy of what was read.
+    pub(in crate::tail) is_copy: &'a dyn Fn(&File) -> bool,
     /// What its system tells.
     pub(in crate::tail) ground: Ground,
 }
@@ -58,11 +60,8 @@ impl Missed<'_> {
                         let file = Arc::new(file);
                         let seen = found.iter().any(|(_, other)| other.is_inode(&identity));
                         let young = identity.born.is_none_or(|born| born >= self.since);
-                        if !seen
-                            && young
-                            && !(self.is_ours)(&file, &identity)
-                            && !copies::is_beginning(&file, self.held).unwrap_or(false)
-                        {
+                        let is_new = |file| !(self.is_ours)(file, &identity);
+                        if !seen && young && is_new(&file) && !(self.is_copy)(&file) {
                             found.push((file, identity));
                         }
                     }
@@ -93,8 +92,7 @@ impl Missed<'_> {
         let counted = siblings::counted(self.path).take_while(|(file, _)| is_young(file));
         for (file, identity) in counted {
             let is_listed = found.iter().any(|(_, other)| other.is_inode(&identity));
-            let is_copy = || copies::is_beginning(&file, self.held).unwrap_or(false);
-            if !is_listed && !(self.is_ours)(&file, &identity) && !is_copy() {
+            if !is_listed && !(self.is_ours)(&file, &identity) && !(self.is_copy)(&file) {
                 found.push((Arc::new(file), identity));
             }
         }

@@ -172,6 +172,7 @@ impl Successors {
                 file,
                 identity: next.identity,
                 gap: gap.or(truncated),
+                may_be_copy: next.may_be_copy,
                 watch: next.watch,
             });
         }
@@ -244,19 +245,30 @@ impl Successors {
         }
     }
 
-    /// Since when there is something in one of them.
-    pub(in crate::tail) fn nonempty_since(&mut self, now: Instant) -> Option<Instant> {
+    /// Since when the oldest of them is there and holds nothing, where it may be a copy in the making.
+    pub(in crate::tail) fn blank_since(&self) -> Option<SystemTime> {
+        self.queue.front().and_then(Successor::blank_since)
+    }
+
+    /// Since when there is something in one of them, but for what `is_copy`.
+    pub(in crate::tail) fn nonempty_since(
+        &mut self,
+        now: Instant,
+        is_copy: &dyn Fn(&File) -> bool,
+    ) -> Option<Instant> {
+        let see = |next: &mut Successor| {
+            let bytes = next.see();
+            let file = next.file().filter(|_| bytes > 0 && next.may_be_copy);
+            match file.is_some_and(|file| is_copy(file)) {
+                true => 0,
+                false => bytes,
+            }
+        };
         // The next ones are looked at each time, to know when they are truncated.
-        let filled = self
-            .queue
-            .iter_mut()
-            .take(SUCCESSORS_SEEN)
-            .map(Successor::see)
-            .max()
-            > Some(0);
+        let filled = self.queue.iter_mut().take(SUCCESSORS_SEEN).map(see).max() > Some(0);
         if self.nonempty_since.is_none() {
             let rest = self.queue.iter_mut().skip(SUCCESSORS_SEEN);
-            let filled = filled || rest.map(Successor::see).any(|bytes| bytes > 0);
+            let filled = filled || rest.map(see).any(|bytes| bytes > 0);
             self.nonempty_since = filled.then_some(now);
         }
         self.nonempty_since

@@ -66,10 +66,15 @@ impl Rig {
     pub(super) fn held_up_with(text: &str, options: Options) -> (Rig, Arc<Gate>) {
         let dir = dir();
         append(&dir.path().join("a.log"), text);
+        Rig::held_up_at(dir, "a.log", options)
+    }
+
+    /// The same where the file that is called `name` is followed, which is there.
+    pub(super) fn held_up_at(dir: TempDir, name: &str, options: Options) -> (Rig, Arc<Gate>) {
         let gate = Arc::new(Gate::default());
-        let rig = Rig::with(dir, &["a.log"], 1 << 20, options, gate.clone());
+        let rig = Rig::with(dir, &[name], 1 << 20, options, gate.clone());
         gate.shut();
-        append(&rig.path("a.log"), "one\n");
+        append(&rig.path(name), "one\n");
         gate.wait();
         (rig, gate)
     }
