@@ -19,17 +19,15 @@ use super::{copies, identity, since};
 pub(super) fn oldest_first(mut found: Vec<(Mark, Sibling)>) -> Vec<Sibling> {
     // The order if numbers count down to the youngest.
     found.sort_by_key(|(mark, sibling)| (mark.order(false), sibling.born()));
-    let against = is_against_names(&found);
+    let (as_named, mut against) = evidence(&found, is_surely_before);
     let numbered = found
         .iter()
         .all(|(mark, _)| matches!(mark, Mark::Number(_)));
-    // A copy that was made before the file was rotated is younger than that by all its times.
-    let is_as_named = |two: &[(Mark, Sibling)]| {
-        let (one, other) = (&two[0].1, &two[1].1);
-        let is_copy = || against && copies::is_copy(other, slice::from_ref(one));
-        is_surely_before(one, other) && !is_copy()
-    };
-    let as_named = numbered && found.windows(2).any(is_as_named);
+    if numbered && !as_named && !against {
+        // What is not beyond doubt has to do.
+        let (may_be_named, may_be_against) = evidence(&found, is_likely_before);
+        against = may_be_against && !may_be_named;
+    }
     let comparable = found.windows(2).all(|two| two[0].0.is_like(&two[1].0));
     let counts_up = numbered && !as_named && (against || found.iter().all(is_backup));
     let by_name = comparable && (!against || counts_up);
@@ -50,13 +48,26 @@ pub(super) fn oldest_first(mut found: Vec<(Mark, Sibling)>) -> Vec<Sibling> {
     found.into_iter().map(|(_, sibling)| sibling).collect()
 }
 
-/// Whether a file is surely older than one that stands before it, and is not what that was copied from. A copy hides nothing:
-/// what stands before it is looked at instead; so with one that holds nothing, which is a copy of any.
-fn is_against_names(found: &[(Mark, Sibling)]) -> bool {
+/// Whether the times of two files that stand beside each other say the same as their names; and whether those of any say the
+/// contrary.
+fn evidence(found: &[(Mark, Sibling)], is_before: fn(&Sibling, &Sibling) -> bool) -> (bool, bool) {
+    let against = is_against(found, is_before);
+    let is_as_named = |two: &[(Mark, Sibling)]| {
+        let (one, other) = (&two[0].1, &two[1].1);
+        // A copy that was made before the file was rotated is younger than that by all its times.
+        let is_copy = || against && copies::is_copy(other, slice::from_ref(one));
+        is_before(one, other) && !is_copy()
+    };
+    (found.windows(2).any(is_as_named), against)
+}
+
+/// Whether a file is older than one that stands before it, and is not what that was copied from. A copy hides nothing: what
+/// stands before it is looked at instead; so with one that holds nothing, which is a copy of any.
+fn is_against(found: &[(Mark, Sibling)], is_before: fn(&Sibling, &Sibling) -> bool) -> bool {
     let mut before: Vec<&(Mark, Sibling)> = Vec::new();
     for one in found {
         while let Some(&last) = before.last() {
-            match is_surely_before(&one.1, &last.1) {
+            match is_before(&one.1, &last.1) {
                 true if is_older_copy(last, one) => before.pop(),
                 true => return true,
                 false => break,
@@ -69,10 +80,22 @@ fn is_against_names(found: &[(Mark, Sibling)]) -> bool {
 
 /// Made before, and last written before; compressing makes another file.
 fn is_surely_before(one: &Sibling, other: &Sibling) -> bool {
+    is_likely_before(one, other) && one.modified < other.modified
+}
+
+/// Made before: a process may be slow to reopen, so that the last write comes in the tick of the clock in which the next file
+/// has its only line, or after that. But what was made later, and all at once before that write, may be a copy.
+fn is_likely_before(one: &Sibling, other: &Sibling) -> bool {
     !one.compressed
         && !other.compressed
         && one.born() < other.born()
-        && one.modified < other.modified
+        && (one.modified <= other.modified || !may_be_copy(other))
+}
+
+/// It may have been written all at once, or have got the times of another file.
+fn may_be_copy(sibling: &Sibling) -> bool {
+    let took = sibling.modified.duration_since(sibling.born());
+    took.unwrap_or_default() <= COPY_TIME
 }
 
 /// Whether `one` is older than `other` though it was made later: a copy of a log that was rotated later holds no younger lines,
@@ -82,8 +105,7 @@ fn is_older_copy((mark, one): &(Mark, Sibling), (_, other): &(Mark, Sibling)) ->
     if copies::is_copy(one, slice::from_ref(other)) {
         return true;
     }
-    let took = one.modified.duration_since(one.born());
-    if took.is_ok_and(|took| took > COPY_TIME) {
+    if !may_be_copy(one) {
         return false;
     }
     match (first_time(one), first_time(other)) {
@@ -293,6 +315,11 @@ mod tests {
         let files = [(".1", 3, 3), (".2", 3, 3), (".3", 2, 2)];
         assert_eq!(order(&files), [".3", ".2", ".1"]);
         assert_eq!(order(&[(".1", 1, 1), (".2", 1, 1)]), [".2", ".1"]);
+        // A late line, within one tick of the only one in the next file, or after it has been written for long.
+        assert_eq!(order(&[(".1", 1, 2), (".2", 2, 2)]), [".1", ".2"]);
+        assert_eq!(order(&[(".1", 1, 99), (".2", 2, 90)]), [".1", ".2"]);
+        let may_be_copytruncate = [(".1", 1, 9), (".2", 2, 2)];
+        assert_eq!(order(&may_be_copytruncate), [".2", ".1"]);
         // Copied all at once: what `mv --backup` makes counts up all the same.
         assert_eq!(order(&[(".~2~", 1, 1), (".~1~", 1, 1)]), [".~1~", ".~2~"]);
     }

@@ -65,10 +65,12 @@ const KEPT_ODD_INSIDE: &[(u64, Stored)] = &[
     (1797000000400161, Stored::Pattern),
 ];
 
-/// When numbers that count up had the copy of an empty file among them, and two copies had outlived their file.
+/// When numbers that count up had the copy of an empty file among them, and two copies had outlived their file; when two files
+/// were last written to in one tick.
 const KEPT_ODD_WIRE: &[(u64, Stored)] = &[
     (1796029187000554, Stored::Odd),
     (1796029187000083, Stored::Odd),
+    (1796032390000074, Stored::Odd),
 ];
 
 /// Scripts in a run that is not told how long to be.
