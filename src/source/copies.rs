@@ -32,9 +32,14 @@ pub fn is_beginning(copy: &File, whole: &File) -> io::Result<bool> {
 
 /// Whether `one` is a copy of one of the rotated files in `younger`, which stand behind it, oldest first: that one begins
 /// with all that it holds. A log may say the same after each rotation, so that alone is not enough: it was made after a
-/// file that is younger by its name, or its lines have times. Blocks on the disk.
+/// file that is younger by its name, and has got that since, or its lines have times. Blocks on the disk.
 pub fn is_copy(one: &Sibling, younger: &[Sibling]) -> bool {
-    let made_before = |other: &&Sibling| !other.compressed && other.born() < one.born();
+    let had_its_name = |other: &Sibling| {
+        let times = other.changed.zip(one.identity.born);
+        times.is_some_and(|(changed, born)| changed < born)
+    };
+    let made_before =
+        |other: &&Sibling| !other.compressed && other.born() < one.born() && !had_its_name(other);
     let older = younger.iter().take(COPIES_MAX).find(made_before);
     let next = younger.first().filter(|next| !next.compressed);
     if one.compressed || (older.is_none() && next.is_none()) {

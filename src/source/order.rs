@@ -202,6 +202,7 @@ fn first_time(sibling: &Sibling) -> Option<i64> {
 mod tests {
     use super::*;
     use crate::source::Identity;
+    use crate::source::siblings::{self, Reach};
     use std::fs;
     use std::path::{Path, PathBuf};
 
@@ -215,6 +216,7 @@ mod tests {
                 ..stat.map_or_else(|_| Identity::default(), |stat| Identity::of(&stat))
             },
             modified: at(modified),
+            changed: None,
             compressed,
             unordered: false,
             path,
@@ -299,6 +301,31 @@ mod tests {
             write(".3", "two\n");
             assert_eq!(order_in(dir.path(), &files), [".1", ".2", ".3"]);
         }
+    }
+
+    #[test]
+    fn files_that_say_the_same_are_no_copies_of_those_that_had_their_names_before() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let log = dir.path().join("a.log");
+        let stamp = || {
+            fs::write(dir.path().join("tick"), "").expect("write");
+            let stat = fs::metadata(dir.path().join("tick"));
+            stat.and_then(|stat| stat.modified()).expect("a time")
+        };
+        for number in 1..=3 {
+            fs::write(&log, "started\n").expect("write");
+            fs::rename(&log, dir.path().join(format!("a.log.{number}"))).expect("rename");
+            let rotated = stamp();
+            while stamp() == rotated {}
+        }
+        let files = siblings::listed(&log, Reach::Known).siblings;
+        if files.iter().any(|file| file.identity.born.is_none()) {
+            // Nothing tells them apart from copies.
+            return;
+        }
+        let names: Vec<_> = files.iter().map(|file| file.path.extension()).collect();
+        assert_eq!(names, ["1", "2", "3"].map(|number| Some(number.as_ref())));
+        assert!((0..3).all(|place| !copies::is_copy(&files[place], &files[place + 1..])));
     }
 
     #[test]

@@ -11,9 +11,9 @@ use std::fs::{self, DirEntry};
 use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::DirEntryExt;
+use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::limits::{DIRECTORY_RESTS, DIRECTORY_TIME, LINKS_MAX, NAME_READS_MAX, TRACED_MAX};
 
@@ -31,6 +31,8 @@ pub struct Sibling {
     pub identity: Identity,
     /// When it was last written to.
     pub modified: SystemTime,
+    /// When it last got a name, or was written to; `None` before 1970.
+    pub changed: Option<SystemTime>,
     /// Its name says that it is compressed.
     pub compressed: bool,
     /// Its place among the others can't be known.
@@ -43,6 +45,7 @@ impl Sibling {
             path,
             identity: Identity::of(stat),
             modified: stat.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+            changed: changed(stat),
             compressed,
             unordered: false,
         }
@@ -52,6 +55,13 @@ impl Sibling {
     pub fn born(&self) -> SystemTime {
         self.identity.born.unwrap_or(self.modified)
     }
+}
+
+/// The time that rename(2) sets, too, on all file systems but a few.
+fn changed(stat: &fs::Metadata) -> Option<SystemTime> {
+    let seconds = u64::try_from(stat.ctime()).ok()?;
+    let nanos = u32::try_from(stat.ctime_nsec()).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanos))
 }
 
 /// Why a sibling can't be read.
