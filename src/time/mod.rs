@@ -79,10 +79,14 @@ mod tests {
             let offset = |moment| zone.to_offset(moment);
             moments.map(offset).collect::<Vec<_>>()
         };
+        // Debian has the last two in a package of their own, and a container may have none.
         for named in ["Europe/Berlin", ":America/New_York", "CET", "GMT0"] {
-            let zone = zone_in_file(Some(named.into())).expect("the machine has time zones");
             let name = named.trim_start_matches(':');
-            let other = TimeZone::get(name).expect("the machine has time zones");
+            if !Path::new(ZONES).join(name).exists() {
+                continue;
+            }
+            let zone = zone_in_file(Some(named.into())).expect("its file tells");
+            let other = TimeZone::get(name).expect("a zone of the machine");
             assert_eq!(offsets(&zone), offsets(&other), "{named}");
         }
         if let Some(zone) = zone_in_file(None) {
