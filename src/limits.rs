@@ -522,6 +522,10 @@ pub const PAGE_BYTES: usize = 4096;
 /// How often a name that can't be opened is tried again.
 pub const RETRY: Duration = Duration::from_millis(500);
 
+/// How long a name of a pattern must lead nowhere before its file is taken for that of the other name under which it
+/// stands by then: a rotation is over sooner, and nobody has been told that the name is missing.
+pub const MOVED_AFTER: Duration = Duration::from_millis(500);
+
 /// How long a name must lead nowhere before clients are told `missing`: a rotation is over sooner.
 pub const MISSING_AFTER: Duration = Duration::from_secs(1);
 

@@ -11,6 +11,7 @@ mod goal;
 mod handover;
 mod intake;
 mod lookup;
+mod moved;
 mod reading;
 mod start;
 mod stints;

@@ -162,6 +162,14 @@ impl Glob {
         }
     }
 
+    /// What it calls the file `name` in the directory of that watch, if it matches.
+    pub(super) fn path_of(&self, watch: i32, name: &OsStr) -> Option<PathBuf> {
+        let is_last = |directory: &&Directory| directory.part + 1 == self.parts.len();
+        let mut directories = self.by_watch.get(&watch)?.iter().filter(is_last);
+        let found = directories.find(|of| pattern::matches(&self.parts[of.part], name))?;
+        Some(found.path.join(name))
+    }
+
     /// Files that match and are nobody's yet, sorted, as far as the time reaches. Blocks on the disk.
     pub(super) fn scan(&mut self, now: Instant, scan: &mut Scan) -> Vec<PathBuf> {
         if self.todo.is_empty() && self.scan_at <= now {

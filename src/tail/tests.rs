@@ -9,6 +9,7 @@ mod following;
 mod forgetting;
 mod kernel;
 mod missed;
+mod moved;
 mod names;
 mod preallocated;
 mod rotation;

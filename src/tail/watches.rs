@@ -160,6 +160,18 @@ impl Watches {
         self.add(user, path, directory_mask())
     }
 
+    /// The watch on the directory at `path`, where there is one. It is asked for as a further one and is that, then.
+    pub(super) fn of_directory(&mut self, path: &Path) -> Option<i32> {
+        let added = self.inotify.as_mut()?.watches().add(path, directory_mask());
+        let descriptor = added.ok()?;
+        let id = descriptor.get_watch_descriptor_id();
+        if self.by_id.contains_key(&id) {
+            return Some(id);
+        }
+        let _ = self.inotify.as_mut()?.watches().remove(descriptor);
+        None
+    }
+
     fn add(&mut self, user: User, path: &Path, mask: WatchMask) -> Option<i32> {
         let inotify = self.inotify.as_mut()?;
         let mut added = inotify.watches().add(path, mask);

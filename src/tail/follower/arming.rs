@@ -1,8 +1,6 @@
 //! What a follower watches: the directories on its trail, and the file it holds.
 
 use std::fs;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
 use crate::limits::TRAIL_WALKS_MAX;
@@ -137,10 +135,5 @@ impl Follower {
         if self.sight == Sight::Watches {
             self.sight = Sight::Missed;
         }
-    }
-
-    /// The kernel tells that the file under its name was moved to `path`, which another follower follows.
-    pub(in crate::tail) fn hand_over(&mut self, path: Arc<Path>) {
-        self.handed_to = Some(path);
     }
 }

@@ -1,9 +1,6 @@
 //! The handover from the held file to the next: when it is due, and what a laggard still writes to the old one.
 
-use std::fs::File;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
 use crate::hub::{Change, Condition};
@@ -247,29 +244,6 @@ impl Follower {
             self.watch_no_more(&sealed, watches);
         }
         known.forget(self.index);
-    }
-
-    /// The name stands for the log of another container from now on, or of none: then `path` leads nowhere. Where the old
-    /// one `goes_on` under another name, it is that one's.
-    pub(in crate::tail) fn lead_to(&mut self, path: &Path, goes_on: bool, turn: &mut Turn) {
-        if goes_on {
-            if let Some(held) = self.held.take() {
-                self.part_with(&held, turn);
-            }
-        }
-        self.source.lead_to(path);
-        self.comes = Began::Remade;
-        self.stir();
-    }
-
-    /// What a file holds that is not held any more can't be read any more under this name.
-    pub(super) fn part_with(&mut self, held: &Held, turn: &mut Turn) {
-        let Ok(nothing) = File::open("/dev/null") else {
-            return;
-        };
-        turn.known.remove(&held.identity, self.index);
-        self.unwatch(held.watch, turn.watches);
-        self.tell(turn, Change::LetGo(Arc::new(nothing.into())));
     }
 
     /// What a laggard wrote to a file that was sealed already is told as lost.

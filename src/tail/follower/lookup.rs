@@ -10,16 +10,14 @@ use crate::hub::{Change, Condition};
 use crate::limits::{MISSING_AFTER, QUIET_MAX, RETRIED_FOR, RETRY, SAFETY_LOOK};
 use crate::source::forward::read_full;
 use crate::source::record::local;
-use crate::source::{Began, EventKind, Gap, Identity, OpenFile, identity, mark};
+use crate::source::{Began, EventKind, Gap, Identity, OpenFile, identity};
 
 use super::intake::written;
 use super::stints::Stand;
 use super::{Follower, Sight, Turn, Unsure};
-use crate::tail::held::Held;
 use crate::tail::identity::stamp_now;
 use crate::tail::name::{Leads, not_regular};
 use crate::tail::others::until_copy_look;
-use crate::tail::successor::{Successor, name_of};
 use crate::tail::trust::Ground;
 use crate::tail::watches::{Place, User};
 
@@ -320,55 +318,6 @@ impl Follower {
     fn verify(&mut self, at: SystemTime, turn: &Turn) {
         if turn.watches.is_drained() || self.sight == Sight::Polls {
             self.verified = at;
-        }
-    }
-
-    /// Gives up files where another follower's name leads to them now, or did before they were rotated there, and ours
-    /// doesn't. A temporary file is that name's from its beginning; what was read under ours goes on to its end, as after
-    /// any rotation, unless no other file comes.
-    pub(in crate::tail) fn give_up(&mut self, turn: &mut Turn) {
-        let Some(to) = self.handed_to.take() else {
-            return;
-        };
-        let own = self.source.path();
-        let beside = to.parent().and_then(|parent| fs::canonicalize(parent).ok());
-        let is_theirs = |file: &fs::File, identity: &Identity| {
-            let leads = |path: &Path| {
-                fs::metadata(path).is_ok_and(|stat| identity.is_inode(&Identity::of(&stat)))
-            };
-            let is_rotated_there = || {
-                let stands = name_of(file);
-                let names = to.file_name().zip(stands.file_name());
-                beside.as_deref() == stands.parent()
-                    && names.is_some_and(|(to, name)| mark::is_plain_rotated_name(to, name))
-            };
-            (leads(&to) || is_rotated_there()) && !leads(&own)
-        };
-        let is_lost = |next: &Successor| {
-            let file = next.file();
-            self.by_pattern && file.is_some_and(|file| is_theirs(file, &next.identity))
-        };
-        for lost in self.successors.take_out(is_lost) {
-            self.let_go(lost.identity, lost.watch, turn);
-        }
-        let is_theirs = |held: &Held| is_theirs(&held.file, &held.identity);
-        let Some(held) = self.held.as_ref().filter(|held| is_theirs(held)) else {
-            return;
-        };
-        let is_first = held.number == 0 && !self.was_there;
-        let is_temporary = self.by_pattern && (is_first || held.scanned() == 0);
-        if !is_temporary {
-            if own.exists() {
-                return;
-            }
-            let until = self.name.lost_since().unwrap_or(turn.now) + MISSING_AFTER;
-            if turn.now < until {
-                self.handed_to = Some(to);
-                return self.wait_until(until);
-            }
-        }
-        if let Some(held) = self.held.take() {
-            self.part_with(&held, turn);
         }
     }
 }

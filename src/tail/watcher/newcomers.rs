@@ -10,6 +10,7 @@ use crate::limits::{FILES_MAX, TURN_BYTES};
 use crate::source::Source;
 
 use super::Watcher;
+use crate::tail::follower::Follower;
 use crate::tail::glob::{Glob, Scan};
 use crate::tail::others::Others;
 use crate::tail::pod;
@@ -163,6 +164,45 @@ impl Watcher {
                 self.follow(source, true, at_start);
             }
         }
+    }
+
+    /// A name leads nowhere, and its file stands at `path` now. Where a pattern matches that, the file is that name's. A
+    /// directory that was moved changes no base name: then the follower goes along.
+    pub(super) fn follow_moved(
+        &mut self,
+        index: usize,
+        path: &Path,
+        changes: &mut Vec<(Arc<Source>, Change)>,
+    ) {
+        let Some((directory, name)) = path.parent().zip(path.file_name()) else {
+            return;
+        };
+        let Some(watch) = self.watches.of_directory(directory) else {
+            return;
+        };
+        let mut globs = self.globs.iter();
+        let matched = globs.find_map(|glob| glob.path_of(watch, name));
+        let old = self.followers.get(&index).map(|follower| follower.path());
+        let Some((to, old)) = matched.zip(old).filter(|(to, _)| !self.names.has(to)) else {
+            return;
+        };
+        if old.file_name() == Some(name) {
+            self.names.lead(&old, &to);
+            return self.lead_to(index, &to, false, changes);
+        }
+        if self.names.len() >= self.options.files_max.unwrap_or(FILES_MAX) {
+            return;
+        }
+        let now = Instant::now();
+        let held = self.give_turn(index, now, 0, changes, Follower::hand_out);
+        let Some(held) = held.flatten() else {
+            return;
+        };
+        let next = self.next_follower;
+        self.add(&to, true, false);
+        self.give_turn(next, now, 0, changes, |follower, turn| {
+            follower.take_over(held, turn);
+        });
     }
 
     /// Leads a name to another path: a container's to another log, or one whose FIFO is fed to its spool.

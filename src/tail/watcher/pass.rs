@@ -130,14 +130,18 @@ impl Watcher {
         self.feed_by_fifo(index, changes);
         let looked = self.give_turn(index, now, room, changes, |follower, turn| {
             let left = follower.look(turn);
-            (left, room - turn.room, follower.is_over(now))
+            let moved_to = follower.moved_to(now);
+            (left, room - turn.room, follower.is_over(now), moved_to)
         });
         if let Some(awaited) = &mut self.scan_awaits {
             awaited.remove(&index);
         }
-        let Some((left, read, is_over)) = looked else {
+        let Some((left, read, is_over, moved_to)) = looked else {
             return 0;
         };
+        if let Some(path) = moved_to {
+            self.follow_moved(index, &path, changes);
+        }
         if changes.len() > before {
             self.active.push(index);
         }

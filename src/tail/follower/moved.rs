@@ -1,0 +1,137 @@
+//! A file that goes on under another name: whose it is then, and from where on.
+
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::hub::{Change, Condition};
+use crate::limits::{MISSING_AFTER, MOVED_AFTER};
+use crate::source::{Began, Generation, Identity, Origin, mark};
+
+use super::{Follower, Turn};
+use crate::tail::held::Held;
+use crate::tail::identity::stamp_now;
+use crate::tail::successor::{Successor, name_of};
+
+impl Follower {
+    /// The kernel tells that the file under its name was moved to `path`, which another follower follows.
+    pub(in crate::tail) fn hand_over(&mut self, path: Arc<Path>) {
+        self.handed_to = Some(path);
+    }
+
+    /// Gives up files where another follower's name leads to them now, or did before they were rotated there, and ours
+    /// doesn't. A temporary file is that name's from its beginning; what was read under ours goes on to its end, as after
+    /// any rotation, unless no other file comes.
+    pub(in crate::tail) fn give_up(&mut self, turn: &mut Turn) {
+        let Some(to) = self.handed_to.take() else {
+            return;
+        };
+        let own = self.source.path();
+        let beside = to.parent().and_then(|parent| fs::canonicalize(parent).ok());
+        let is_theirs = |file: &fs::File, identity: &Identity| {
+            let leads = |path: &Path| {
+                fs::metadata(path).is_ok_and(|stat| identity.is_inode(&Identity::of(&stat)))
+            };
+            let is_rotated_there = || {
+                let stands = name_of(file);
+                let names = to.file_name().zip(stands.file_name());
+                beside.as_deref() == stands.parent()
+                    && names.is_some_and(|(to, name)| mark::is_plain_rotated_name(to, name))
+            };
+            (leads(&to) || is_rotated_there()) && !leads(&own)
+        };
+        let is_lost = |next: &Successor| {
+            let file = next.file();
+            self.by_pattern && file.is_some_and(|file| is_theirs(file, &next.identity))
+        };
+        for lost in self.successors.take_out(is_lost) {
+            self.let_go(lost.identity, lost.watch, turn);
+        }
+        let is_theirs = |held: &Held| is_theirs(&held.file, &held.identity);
+        let Some(held) = self.held.as_ref().filter(|held| is_theirs(held)) else {
+            return;
+        };
+        let is_first = held.number == 0 && !self.was_there;
+        let is_temporary = self.by_pattern && (is_first || held.scanned() == 0);
+        if !is_temporary {
+            if own.exists() {
+                return;
+            }
+            let until = self.name.lost_since().unwrap_or(turn.now) + MISSING_AFTER;
+            if turn.now < until {
+                self.handed_to = Some(to);
+                return self.wait_until(until);
+            }
+        }
+        if let Some(held) = self.held.take() {
+            self.part_with(&held, turn);
+        }
+    }
+
+    /// The name stands for the log of another container from now on, or of none: then `path` leads nowhere. Where the old
+    /// one `goes_on` under another name, it is that one's.
+    pub(in crate::tail) fn lead_to(&mut self, path: &Path, goes_on: bool, turn: &mut Turn) {
+        if goes_on {
+            if let Some(held) = self.held.take() {
+                self.part_with(&held, turn);
+            }
+        }
+        self.source.lead_to(path);
+        self.comes = Began::Remade;
+        self.stir();
+    }
+
+    /// What a file holds that is not held any more can't be read any more under this name.
+    pub(super) fn part_with(&mut self, held: &Held, turn: &mut Turn) {
+        let Ok(nothing) = File::open("/dev/null") else {
+            return;
+        };
+        turn.known.remove(&held.identity, self.index);
+        self.unwatch(held.watch, turn.watches);
+        self.tell(turn, Change::LetGo(Arc::new(nothing.into())));
+    }
+
+    /// Where the held file stands, where that is no rotated name of this one, which has led nowhere for a while: a pattern
+    /// may match it.
+    pub(in crate::tail) fn moved_to(&self, now: Instant) -> Option<PathBuf> {
+        let since = self.name.lost_since().filter(|_| self.by_pattern)?;
+        let is_gone = matches!(self.name.condition(), Condition::Missing(_));
+        let is_file = self.source.origin() == Origin::File;
+        if now < since + MOVED_AFTER || !is_gone || !is_file || !self.successors.is_empty() {
+            return None;
+        }
+        let held = self.held.as_ref()?;
+        if held.file.metadata().map_or(0, |stat| stat.nlink()) == 0 {
+            return None;
+        }
+        let (stands, own) = (name_of(&held.file), self.source.path());
+        let is_rotated = mark::is_rotated_name(own.file_name()?, stands.file_name()?);
+        (!is_rotated).then_some(stands)
+    }
+
+    /// Lets another name go on with the held file. What was published of it is still read under this one.
+    pub(in crate::tail) fn hand_out(&mut self, turn: &mut Turn) -> Option<Held> {
+        let mut held = self.held.take()?;
+        turn.known.remove(&held.identity, self.index);
+        self.unwatch(held.watch.take(), turn.watches);
+        self.begin_stints(turn.watches);
+        Some(held)
+    }
+
+    /// Goes on with a file where another name has left it: what was told under that one is history here.
+    pub(in crate::tail) fn take_over(&mut self, mut held: Held, turn: &mut Turn) {
+        held.number = 0;
+        let (file, identity) = (Arc::clone(&held.file), held.identity);
+        let generation = Generation::with_identity(0, file, identity, Began::First, None);
+        let generation = generation.behind(held.before.clone());
+        generation.skip_to(held.start());
+        let (edge, id) = (held.edge(), held.id(self.source.name_hash));
+        self.tell(turn, Change::Found(Arc::new(generation), edge, id));
+        self.next_number = 1;
+        self.was_there = true;
+        self.verified = stamp_now();
+        self.hold(held, turn);
+    }
+}

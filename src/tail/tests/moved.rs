@@ -1,0 +1,84 @@
+//! Files of a pattern that are moved to another name which it matches: they are that name's, and no line comes twice.
+
+use std::fs;
+use std::time::Instant;
+
+use super::rig::{DEADLINE, Got, Rig, append, dir};
+use crate::source::EventKind;
+
+/// Moves a file and waits until its new name has it.
+fn moved(rig: &mut Rig, from: &str, to: &str) {
+    fs::rename(rig.path(from), rig.path(to)).expect("rename");
+    let start = Got::Event(to.to_owned(), EventKind::Start);
+    rig.until("the name that the file has", |got| got.contains(&start));
+}
+
+#[test]
+fn a_file_that_is_moved_to_a_new_name_of_the_pattern_is_that_names_from_there_on() {
+    let dir = dir();
+    append(&dir.path().join("a.log"), "history\n");
+    let mut rig = Rig::new(dir, &["*"]);
+    append(&rig.path("x.tmp"), "one\ntw");
+    rig.expect_lines(&["one"]);
+    moved(&mut rig, "x.tmp", "x.log");
+    append(&rig.path("x.log"), "o\nthree\n");
+    rig.expect_lines(&["one", "two", "three"]);
+    assert_eq!(rig.lines_of("x.log"), ["two", "three"]);
+    moved(&mut rig, "a.log", "b.log");
+    append(&rig.path("b.log"), "four\n");
+    append(&rig.path("a.log"), "five\n");
+    rig.expect_count(5);
+    assert_eq!(rig.lines_of("b.log"), ["four"]);
+    assert_eq!(rig.lines_of("a.log"), ["five"]);
+    moved(&mut rig, "x.log", "y.log");
+    append(&rig.path("y.log"), "six\n");
+    rig.expect_line("six");
+    assert_eq!(rig.lines_of("y.log"), ["six"]);
+    assert!(!rig.has_gap(), "{:?}", rig.events());
+}
+
+#[test]
+fn a_file_that_is_rotated_stays_its_names_until_another_comes() {
+    let mut rig = Rig::new(dir(), &["*"]);
+    append(&rig.path("a.log"), "one\n");
+    rig.expect_lines(&["one"]);
+    fs::rename(rig.path("a.log"), rig.path("a.log.1")).expect("rename");
+    rig.expect_event(&EventKind::Missing);
+    append(&rig.path("a.log.1"), "two\n");
+    rig.expect_lines(&["one", "two"]);
+    append(&rig.path("a.log"), "three\n");
+    rig.expect_lines(&["one", "two", "three"]);
+    assert_eq!(rig.lines_of("a.log"), ["one", "two", "three"]);
+}
+
+#[test]
+fn the_files_of_a_directory_that_is_moved_are_followed_there() {
+    let dir = dir();
+    fs::create_dir_all(dir.path().join("l/old")).expect("directories");
+    append(&dir.path().join("l/old/a.log"), "history\n");
+    let mut rig = Rig::new(dir, &["l/**/*.log"]);
+    append(&rig.path("l/old/a.log"), "one\n");
+    append(&rig.path("l/old/b.log"), "two\n");
+    rig.expect_count(2);
+    fs::rename(rig.path("l/old"), rig.path("l/new")).expect("rename");
+    let deadline = Instant::now() + DEADLINE;
+    for (at, name) in ["a.log", "b.log"].iter().enumerate() {
+        let there = rig.path("l/new").join(name);
+        let path = || rig.hub.source(at as u32).expect("a source").source.path();
+        while *path() != *there {
+            assert!(Instant::now() < deadline, "{name} is not followed there");
+            std::thread::yield_now();
+        }
+        append(&there, &format!("{name} goes on\n"));
+        rig.expect_line(&format!("{name} goes on"));
+    }
+    // The directory that is made anew has files of its own.
+    fs::create_dir(rig.path("l/old")).expect("a directory");
+    append(&rig.path("l/old/a.log"), "three\n");
+    append(&rig.path("l/new/a.log"), "four\n");
+    rig.expect_count(6);
+    assert_eq!(rig.lines_of("a.log"), ["one", "a.log goes on", "four"]);
+    let missing = |kind: &EventKind| *kind == EventKind::Missing;
+    assert!(!rig.events().iter().any(missing), "{:?}", rig.got);
+    assert!(!rig.has_gap(), "{:?}", rig.events());
+}
