@@ -35,7 +35,7 @@ use super::identity::Known;
 use super::listing::Listings;
 use super::name::Name;
 use super::others::Others;
-use super::sealed::Sealed;
+use super::sealed::{Late, Sealed};
 use super::successor::Successors;
 use super::trace::Trace;
 use super::trust::{self, Ground};
@@ -153,6 +153,8 @@ pub(super) struct Follower {
     lately: VecDeque<Trace>,
     successors: Successors,
     sealed: VecDeque<Sealed>,
+    /// What this look has found that was written to those which may have other names by now.
+    late: Vec<Late>,
     /// The number of the next generation.
     next_number: u64,
     /// When, by the clock that files are stamped with, the name was last seen to lead to the newest file.
@@ -203,6 +205,7 @@ impl Follower {
             lately: VecDeque::new(),
             successors: Successors::default(),
             sealed: VecDeque::new(),
+            late: Vec::new(),
             next_number: 0,
             verified: SystemTime::UNIX_EPOCH,
             stints: Stints::default(),

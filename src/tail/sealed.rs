@@ -26,6 +26,17 @@ pub(super) struct Sealed {
     watching: Option<Watching>,
 }
 
+/// What was written to a sealed file. It is lost, unless the file has a name of its own by now.
+#[derive(Debug)]
+pub(super) struct Late {
+    pub(super) identity: Identity,
+    /// Where the file was when it was last open.
+    pub(super) at: PathBuf,
+    /// Where that begins in it.
+    pub(super) from: u64,
+    pub(super) gap: Gap,
+}
+
 /// How it is watched.
 #[derive(Debug)]
 struct Watching {
@@ -113,7 +124,7 @@ impl Sealed {
         beside: &Path,
         is_copy: &dyn Fn(&File) -> bool,
         now: Instant,
-    ) -> Option<Gap> {
+    ) -> Option<Late> {
         let watching = self.watching.as_mut().filter(|its| now >= its.look_at)?;
         let is_over = now >= watching.until;
         watching.look_at = match watching.watch {
@@ -121,19 +132,26 @@ impl Sealed {
             None => now + SEALED_LOOK,
         };
         let is_told = std::mem::take(&mut watching.is_told);
+        let from = watching.told_bytes;
         let open = watching.file.upgrade();
         let lost = match (open, is_told || watching.watch.is_none()) {
             (Some(file), _) => watching.look_in(&file, is_copy),
             (None, true) => watching.look_anew(&self.identity, beside, is_copy),
             (None, false) => None,
         };
+        let late = lost.map(|lost_bytes| Late {
+            identity: self.identity,
+            at: watching.at.clone(),
+            from,
+            gap: Gap {
+                lost_bytes,
+                reason: "written to a rotated file too late",
+            },
+        });
         if is_over {
             self.watching = None;
         }
-        lost.map(|lost_bytes| Gap {
-            lost_bytes,
-            reason: "written to a rotated file too late",
-        })
+        late
     }
 }
 
@@ -151,10 +169,7 @@ impl Watching {
             None => Ok(None),
         };
         match found {
-            Ok(Some(file)) => {
-                self.at = name_of(&file);
-                self.look_in(&file, is_copy)
-            }
+            Ok(Some(file)) => self.look_in(&file, is_copy),
             // Deleted: what is written there is lost, however much it is.
             Ok(None) => self.watch.map(|_| None),
             // No descriptor is left just now.
@@ -176,6 +191,7 @@ impl Watching {
         if self.may_be_copy && is_copy(file) {
             return None;
         }
+        self.at = name_of(file);
         self.told_bytes = length;
         self.may_be_copy = false;
         Some(Some(lost))
@@ -210,14 +226,15 @@ mod tests {
         let lost = sealed
             .look(&beside, &|_| false, now + SEALED_LOOK)
             .expect("a gap");
-        assert_eq!((lost.lost_bytes, sealed.look_at()), (Some(5), end));
+        assert_eq!((lost.gap.lost_bytes, sealed.look_at()), (Some(5), end));
         std::fs::remove_file(&path).expect("unlink");
         sealed.tell(Some(1), now);
         let lost = sealed
             .look(&beside, &|_| false, now + SEALED_LOOK)
             .expect("a gap");
-        assert_eq!(lost.lost_bytes, None);
-        assert_eq!(sealed.look(&beside, &|_| false, now + SEALED_KEPT), None);
+        assert_eq!(lost.gap.lost_bytes, None);
+        let last = sealed.look(&beside, &|_| false, now + SEALED_KEPT);
+        assert!(last.is_none());
         assert_eq!(sealed.look_at(), None);
     }
 }

@@ -1,5 +1,6 @@
 //! The handover from the held file to the next: when it is due, and what a laggard still writes to the old one.
 
+use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::time::Instant;
 
@@ -7,14 +8,14 @@ use crate::hub::{Change, Condition};
 use crate::limits::{
     EVENT_LATE, GONE_KEPT, QUIET, QUIET_MAX, RETRY, SEALED_KNOWN_MAX, SEALED_LOOK,
 };
-use crate::source::{Began, Gap, Origin};
+use crate::source::{Began, Origin};
 
 use super::intake::is_filled;
 use super::lookup::GONE_UNSEEN;
 use super::{Follower, Left, Turn, Unsure};
 use crate::tail::held::Held;
 use crate::tail::identity::Known;
-use crate::tail::sealed::Sealed;
+use crate::tail::sealed::{Late, Sealed};
 use crate::tail::successor::Next;
 use crate::tail::trust::{self, Ground};
 use crate::tail::watches::{User, Watches};
@@ -248,7 +249,7 @@ impl Follower {
 
     /// What a laggard wrote to a file that was sealed already is told as lost.
     pub(super) fn look_at_sealed(&mut self, turn: &mut Turn) {
-        let mut lost: Vec<Gap> = Vec::new();
+        let mut lost: Vec<Late> = Vec::new();
         let path = self.source.path();
         let mut all = std::mem::take(&mut self.sealed);
         for sealed in &mut all {
@@ -260,8 +261,11 @@ impl Follower {
             }
         }
         self.sealed = all;
-        for gap in lost {
-            self.tell(turn, Change::Aside(gap.told()));
+        for late in lost {
+            match self.may_be_other_name(&late.at) {
+                true => self.late.push(late),
+                false => self.tell(turn, Change::Aside(late.gap.told())),
+            }
         }
         self.wait_for_sealed();
     }

@@ -8,11 +8,13 @@ use std::time::Instant;
 
 use crate::hub::{Change, Condition};
 use crate::limits::{MISSING_AFTER, MOVED_AFTER};
-use crate::source::{Began, Generation, Identity, Origin, mark};
+use crate::source::forward::Footing;
+use crate::source::{Began, Generation, Identity, Origin, identity, mark};
 
 use super::{Follower, Turn};
 use crate::tail::held::Held;
 use crate::tail::identity::stamp_now;
+use crate::tail::sealed::Late;
 use crate::tail::successor::{Successor, name_of};
 
 impl Follower {
@@ -106,9 +108,42 @@ impl Follower {
         if held.file.metadata().map_or(0, |stat| stat.nlink()) == 0 {
             return None;
         }
-        let (stands, own) = (name_of(&held.file), self.source.path());
-        let is_rotated = mark::is_rotated_name(own.file_name()?, stands.file_name()?);
-        (!is_rotated).then_some(stands)
+        let stands = name_of(&held.file);
+        self.may_be_other_name(&stands).then_some(stands)
+    }
+
+    /// Whether a file of this name that stands there may be another name's of its pattern, and no rotated one.
+    pub(super) fn may_be_other_name(&self, at: &Path) -> bool {
+        let path = self.source.path();
+        let mut names = path.file_name().zip(at.file_name()).into_iter();
+        self.by_pattern && names.any(|(own, name)| !mark::is_rotated_name(own, name))
+    }
+
+    /// What was written to files that may have other names by now.
+    pub(in crate::tail) fn take_late(&mut self) -> Vec<Late> {
+        std::mem::take(&mut self.late)
+    }
+
+    /// A file that was done with goes on under another name, unless it is `late` and lost.
+    pub(in crate::tail) fn revive(&mut self, late: &Late, turn: &mut Turn) -> Option<Held> {
+        let (file, identity) = identity::open_beside(&late.at).ok()?;
+        if identity != late.identity {
+            return None;
+        }
+        let file = Arc::new(file);
+        let mut held = Held::new(Arc::clone(&file), identity, 0, false);
+        if late.from > 0 {
+            held.stand_at(late.from, Footing::take(&file, late.from).ok()?);
+        }
+        let at = self
+            .sealed
+            .iter()
+            .position(|sealed| sealed.identity == identity);
+        if let Some(sealed) = at.and_then(|at| self.sealed.remove(at)) {
+            turn.known.remove(&identity, self.index);
+            self.watch_no_more(&sealed, turn.watches);
+        }
+        Some(held)
     }
 
     /// Lets another name go on with the held file. What was published of it is still read under this one.

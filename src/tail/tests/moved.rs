@@ -82,3 +82,21 @@ fn the_files_of_a_directory_that_is_moved_are_followed_there() {
     assert!(!rig.events().iter().any(missing), "{:?}", rig.got);
     assert!(!rig.has_gap(), "{:?}", rig.events());
 }
+
+#[test]
+fn what_is_written_to_a_file_under_its_new_name_is_that_names_though_another_has_the_old_one() {
+    let mut rig = Rig::new(dir(), &["*"]);
+    append(&rig.path("a.log"), "one\n");
+    rig.expect_lines(&["one"]);
+    fs::rename(rig.path("a.log"), rig.path("b.log")).expect("rename");
+    append(&rig.path("a.log"), "two\n");
+    rig.expect_lines(&["one", "two"]);
+    append(&rig.path("b.log"), "three\n");
+    rig.expect_line("three");
+    append(&rig.path("b.log"), "four\n");
+    append(&rig.path("a.log"), "five\n");
+    rig.expect_count(5);
+    assert_eq!(rig.lines_of("b.log"), ["three", "four"]);
+    assert_eq!(rig.lines_of("a.log"), ["one", "two", "five"]);
+    assert!(!rig.has_gap(), "{:?}", rig.events());
+}

@@ -10,10 +10,12 @@ use crate::limits::{FILES_MAX, TURN_BYTES};
 use crate::source::Source;
 
 use super::Watcher;
-use crate::tail::follower::Follower;
+use crate::tail::follower::{Follower, Turn};
 use crate::tail::glob::{Glob, Scan};
+use crate::tail::held::Held;
 use crate::tail::others::Others;
 use crate::tail::pod;
+use crate::tail::sealed::Late;
 
 impl Watcher {
     /// Whether there may be files that are not followed yet.
@@ -174,35 +176,68 @@ impl Watcher {
         path: &Path,
         changes: &mut Vec<(Arc<Source>, Change)>,
     ) {
-        let Some((directory, name)) = path.parent().zip(path.file_name()) else {
-            return;
-        };
-        let Some(watch) = self.watches.of_directory(directory) else {
-            return;
-        };
-        let mut globs = self.globs.iter();
-        let matched = globs.find_map(|glob| glob.path_of(watch, name));
         let old = self.followers.get(&index).map(|follower| follower.path());
-        let Some((to, old)) = matched.zip(old).filter(|(to, _)| !self.names.has(to)) else {
+        let Some((to, old)) = self.free_name_of(path).zip(old) else {
             return;
         };
-        if old.file_name() == Some(name) {
+        if old.file_name() == to.file_name() {
             self.names.lead(&old, &to);
             return self.lead_to(index, &to, false, changes);
         }
-        if self.names.len() >= self.options.files_max.unwrap_or(FILES_MAX) {
+        self.follow_held(index, &to, changes, |follower, turn| {
+            follower.hand_out(turn)
+        });
+    }
+
+    /// A file that a follower has done with was written to. Where a pattern gives it a name of its own, the file is that
+    /// name's from there on; else that is lost.
+    pub(super) fn follow_late(
+        &mut self,
+        index: usize,
+        late: &Late,
+        changes: &mut Vec<(Arc<Source>, Change)>,
+    ) {
+        let revive = |follower: &mut Follower, turn: &mut Turn| follower.revive(late, turn);
+        let to = self.free_name_of(&late.at);
+        if to.is_some_and(|to| self.follow_held(index, &to, changes, revive)) {
             return;
         }
+        if let Some(follower) = self.followers.get(&index) {
+            let gap = Change::Aside(late.gap.told());
+            changes.push((Arc::clone(follower.source()), gap));
+        }
+    }
+
+    /// What a pattern calls the file that stands at `path`, where nobody follows that name and there is room for it.
+    fn free_name_of(&mut self, path: &Path) -> Option<PathBuf> {
+        let watch = self.watches.of_directory(path.parent()?)?;
+        let name = path.file_name()?;
+        let to = self
+            .globs
+            .iter()
+            .find_map(|glob| glob.path_of(watch, name))?;
+        let files_max = self.options.files_max.unwrap_or(FILES_MAX);
+        (!self.names.has(&to) && self.names.len() < files_max).then_some(to)
+    }
+
+    /// Follows `to`, which goes on with the file that the follower number `from` gives; whether it gives one.
+    fn follow_held(
+        &mut self,
+        from: usize,
+        to: &Path,
+        changes: &mut Vec<(Arc<Source>, Change)>,
+        give: impl FnOnce(&mut Follower, &mut Turn) -> Option<Held>,
+    ) -> bool {
         let now = Instant::now();
-        let held = self.give_turn(index, now, 0, changes, Follower::hand_out);
-        let Some(held) = held.flatten() else {
-            return;
+        let Some(held) = self.give_turn(from, now, 0, changes, give).flatten() else {
+            return false;
         };
         let next = self.next_follower;
-        self.add(&to, true, false);
+        self.add(to, true, false);
         self.give_turn(next, now, 0, changes, |follower, turn| {
             follower.take_over(held, turn);
         });
+        true
     }
 
     /// Leads a name to another path: a container's to another log, or one whose FIFO is fed to its spool.

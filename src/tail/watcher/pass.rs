@@ -130,17 +130,20 @@ impl Watcher {
         self.feed_by_fifo(index, changes);
         let looked = self.give_turn(index, now, room, changes, |follower, turn| {
             let left = follower.look(turn);
-            let moved_to = follower.moved_to(now);
-            (left, room - turn.room, follower.is_over(now), moved_to)
+            let moved = (follower.moved_to(now), follower.take_late());
+            (left, room - turn.room, follower.is_over(now), moved)
         });
         if let Some(awaited) = &mut self.scan_awaits {
             awaited.remove(&index);
         }
-        let Some((left, read, is_over, moved_to)) = looked else {
+        let Some((left, read, is_over, (moved_to, late))) = looked else {
             return 0;
         };
         if let Some(path) = moved_to {
             self.follow_moved(index, &path, changes);
+        }
+        for late in late {
+            self.follow_late(index, &late, changes);
         }
         if changes.len() > before {
             self.active.push(index);
