@@ -68,9 +68,10 @@ const KEPT_ODD_INSIDE: &[(u64, Stored)] = &[
 /// When numbers that count up had the copy of an empty file among them, and two copies had outlived their file; when two files
 /// were last written to in one tick.
 const KEPT_ODD_WIRE: &[(u64, Stored)] = &[
-    (1796029187000554, Stored::Odd),
-    (1796029187000083, Stored::Odd),
-    (1796032390000074, Stored::Odd),
+    (1796029187000554, Stored::Odd { timed: false }),
+    (1796029187000083, Stored::Odd { timed: false }),
+    (1796029187000083, Stored::Odd { timed: true }),
+    (1796032390000074, Stored::Odd { timed: false }),
 ];
 
 /// Scripts in a run that is not told how long to be.
@@ -94,7 +95,7 @@ const PLAYERS_WIRE: u64 = 4;
 
 /// Plays the script that grows from `seed`.
 fn play_seed<P: Program>(seed: u64, stored: Stored, herd: bool) {
-    let is_odd = matches!(stored, Stored::Pattern | Stored::Room | Stored::Odd);
+    let is_odd = stored.is_odd() || matches!(stored, Stored::Pattern | Stored::Room);
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let config = Config {
@@ -108,7 +109,7 @@ fn play_seed<P: Program>(seed: u64, stored: Stored, herd: bool) {
     // A record that is cut with its file is shown as it lies there, which the toy model has no word for.
     let may_lose = seed % 2 == 1 && stored == Stored::Plain;
     // Which of two names is the older one's is not to be told where copies have unknown names, too.
-    let may_lose = may_lose || (seed % 2 == 1 && is_odd && stored != Stored::Odd);
+    let may_lose = may_lose || (seed % 2 == 1 && is_odd && !stored.is_odd());
     let script = match is_odd {
         true => odd_script(may_lose).boxed(),
         false => script(may_lose).boxed(),
@@ -153,7 +154,9 @@ fn stored_oddly_inside(seed: u64) -> Stored {
 
 fn stored_oddly_on_the_wire(seed: u64) -> Stored {
     match (seed / 4) % 2 == 0 {
-        true => Stored::Odd,
+        true => Stored::Odd {
+            timed: (seed / 8) % 2 == 0,
+        },
         false => Stored::Room,
     }
 }

@@ -58,7 +58,7 @@ impl Program for Wire {
         let options = match stored {
             Stored::Fifo { small: true } => &["--spool-dir", spools, "--spool-size", "64K"][..],
             Stored::Fifo { small: false } => &["--spool-dir", spools],
-            Stored::Odd => &["--state-dir", &state],
+            Stored::Odd { .. } => &["--state-dir", &state],
             Stored::Plain | Stored::Pattern | Stored::Room | Stored::Docker | Stored::Cri => &[],
         };
         let options = [&["--queue", "4", "-v"], options].concat();

@@ -113,8 +113,8 @@ pub(crate) enum Stored {
     Pattern,
     /// The lines, and NULs behind them: the files have room before anything is written (posix_fallocate).
     Room,
-    /// The lines; rotated files have names that no rotator gives, and there is a state directory.
-    Odd,
+    /// The lines, which may have times; rotated files have names that no rotator gives, and there is a state directory.
+    Odd { timed: bool },
     /// What Docker's json-file driver makes of them.
     Docker,
     /// What CRI makes of them.
@@ -128,8 +128,13 @@ impl Stored {
     fn is_plain(self) -> bool {
         matches!(
             self,
-            Stored::Plain | Stored::Pattern | Stored::Room | Stored::Odd
+            Stored::Plain | Stored::Pattern | Stored::Room | Stored::Odd { .. }
         )
+    }
+
+    /// Rotated files have names that no rotator gives.
+    pub(crate) fn is_odd(self) -> bool {
+        matches!(self, Stored::Odd { .. })
     }
 
     /// How `text` is stored, which may end in the middle of a line.
@@ -286,9 +291,9 @@ impl World {
     fn do_op(&mut self, op: &Op, settle: &mut dyn FnMut(&World)) {
         match *op {
             // What comes to a name that is not known, in a directory that is not watched yet, is found by nobody.
-            Op::Directory if self.stored == Stored::Odd => self.append(2),
+            Op::Directory if self.stored.is_odd() => self.append(2),
             // Nor is it known then of which file a copy is, once that is gone.
-            Op::RenameCopy if self.stored == Stored::Odd => self.append(2),
+            Op::RenameCopy if self.stored.is_odd() => self.append(2),
             // Two copies may as well be two files of a log that says the same: where lines have no times, who has not seen
             // them made can tell them only by the file that both hold the beginning of, as long as its name is known.
             Op::Swap(_) | Op::Replace(_) | Op::Delete { .. } if self.has_indistinct_copies() => {
@@ -407,7 +412,8 @@ impl World {
 
     /// The current file was copied more than once while nobody saw it, and nothing else tells so.
     fn has_indistinct_copies(&self) -> bool {
-        self.stored == Stored::Odd && !self.is_read && self.copies > 1
+        let untimed = Stored::Odd { timed: false };
+        self.stored == untimed && !self.is_read && self.copies > 1
     }
 
     /// Something of the file is read before it is cut: a file that is written to and emptied between two looks can't be
@@ -477,7 +483,7 @@ impl World {
     fn beginning(&self) -> String {
         let number = self.lines.len();
         match self.stored {
-            Stored::Room | Stored::Pattern => {
+            Stored::Room | Stored::Pattern | Stored::Odd { timed: true } => {
                 format!("line {number} ts={} ", 1_795_900_000 + number)
             }
             _ => format!("line {number} "),
@@ -563,7 +569,7 @@ impl World {
     }
 
     fn rename_away(&mut self) {
-        if self.stored == Stored::Odd {
+        if self.stored.is_odd() {
             // Names that are not known don't tell in which order they count.
             self.wait_for_a_tick();
         }
@@ -584,7 +590,7 @@ impl World {
     fn rotated_name(&self) -> PathBuf {
         match (self.numbered, self.stored) {
             (true, _) => self.numbered_name(1),
-            (false, Stored::Odd) => self.home.join(format!("logs/swept {}", self.rotations)),
+            (false, Stored::Odd { .. }) => self.home.join(format!("logs/swept {}", self.rotations)),
             (false, _) => self
                 .home
                 .join(format!("logs/app.log-2026{:04}", self.rotations)),
@@ -593,7 +599,7 @@ impl World {
 
     fn numbered_name(&self, n: usize) -> PathBuf {
         match self.stored {
-            Stored::Odd => self.home.join(format!("logs/app{n}.log")),
+            Stored::Odd { .. } => self.home.join(format!("logs/app{n}.log")),
             _ => self.home.join(format!("logs/app.log.{n}")),
         }
     }
