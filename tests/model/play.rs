@@ -221,7 +221,7 @@ impl<P: Program> Play<P> {
                 reached
                     .clone()
                     .map_err(|e| format!("{e}; {}", tail(&got)))
-                    .and_then(|()| check(&got, &world.lines, promise))
+                    .and_then(|()| check(&got, world, promise))
                     .map_err(|e| format!("client {n}, file {file}: {e}"))?;
             }
         }

@@ -193,6 +193,8 @@ pub(crate) struct World {
     goes_on: bool,
     /// How often the current file was copied.
     copies: usize,
+    /// Lines of which copies have but the half: where the rest is gone with its file, that is all there is.
+    copied_halves: Vec<usize>,
     /// Lines may have been lost.
     pub(crate) lossy: bool,
 }
@@ -220,6 +222,7 @@ impl World {
             stored,
             goes_on: false,
             copies: 0,
+            copied_halves: Vec::new(),
             lossy: stored == Stored::Fifo { small: true },
         };
         world.make_room(&path);
@@ -369,6 +372,8 @@ impl World {
                 self.wait_for_a_tick();
                 fs::copy(self.log(), self.rotated_name()).expect("copy");
                 self.copies += 1;
+                let half = self.lines.len().checked_sub(1).filter(|_| self.half);
+                self.copied_halves.extend(half);
                 self.wait_for_a_tick();
                 settle(self);
             }
@@ -648,8 +653,9 @@ pub(crate) enum Promise {
     Order,
 }
 
-/// Whether `got` is what a client is to get of `lines`.
-pub(crate) fn check(got: &[Got], lines: &[String], promise: Promise) -> Result<(), String> {
+/// Whether `got` is what a client is to get of the lines of `world`.
+pub(crate) fn check(got: &[Got], world: &World, promise: Promise) -> Result<(), String> {
+    let lines = &world.lines;
     let mut next = 0;
     let mut told = false;
     for (at, what) in got.iter().enumerate() {
@@ -661,6 +667,8 @@ pub(crate) fn check(got: &[Got], lines: &[String], promise: Promise) -> Result<(
             Got::Event(event) => told |= is_loss(event),
             Got::Line(line) => {
                 let torn = matches!(got.get(at + 1), Some(Got::Event(event)) if is_loss(event));
+                let is_half = |n| promise == Promise::Order && world.copied_halves.contains(&n);
+                let torn = torn || number_of(line).is_some_and(is_half);
                 let number =
                     check_line(line, lines, next, torn).map_err(|e| around(got, at, &e))?;
                 if number > next && (promise == Promise::All || (promise == Promise::Told && !told))
