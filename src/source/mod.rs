@@ -217,7 +217,7 @@ impl Source {
     /// What people know it by: where it comes by way of a spool, what that is fed from.
     pub fn shown_path(&self) -> PathBuf {
         match self.origin() {
-            Origin::Container | Origin::File => self.path().to_path_buf(),
+            Origin::Container => self.path().to_path_buf(),
             _ => self.given.clone(),
         }
     }

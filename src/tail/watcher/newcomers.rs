@@ -168,25 +168,17 @@ impl Watcher {
         }
     }
 
-    /// A name leads nowhere, and its file stands at `path` now. Where a pattern matches that, the file is that name's. A
-    /// directory that was moved changes no base name: then the follower goes along.
+    /// A name leads nowhere, and its file stands at `path` now. Where a pattern matches that, the file is that name's. The
+    /// old name waits for another file, as any does.
     pub(super) fn follow_moved(
         &mut self,
         index: usize,
         path: &Path,
         changes: &mut Vec<(Arc<Source>, Change)>,
     ) {
-        let old = self.followers.get(&index).map(|follower| follower.path());
-        let Some((to, old)) = self.free_name_of(path).zip(old) else {
-            return;
-        };
-        if old.file_name() == to.file_name() {
-            self.names.lead(&old, &to);
-            return self.lead_to(index, &to, false, changes);
+        if let Some(to) = self.free_name_of(path) {
+            self.follow_held(index, &to, changes, Follower::hand_out);
         }
-        self.follow_held(index, &to, changes, |follower, turn| {
-            follower.hand_out(turn)
-        });
     }
 
     /// A file that a follower has done with was written to. Where a pattern gives it a name of its own, the file is that
