@@ -29,13 +29,14 @@ use world::Stored;
 
 /// Seeds that failed once: when rotated files were put in the order of their last writes, or of their births; when a line
 /// of records went on in the third file from there, and the program was started anew; when a file was rotated while it was
-/// empty, in a directory made anew.
+/// empty, in a directory made anew; when a client came before rotations were seen, and read on once their files were gone.
 const KEPT_INSIDE: &[(u64, Stored)] = &[
     (1795607929000112, Stored::Plain),
     (1795607929000800, Stored::Plain),
     (1795610191006001, Stored::Plain),
     (1795970688000048, Stored::Docker),
     (1796029187000526, Stored::Plain),
+    (1796033635000486, Stored::Cri),
 ];
 const KEPT_WIRE: &[(u64, Stored)] = &[
     (1795607929000205, Stored::Plain),

@@ -30,7 +30,7 @@ pub(crate) trait Program: Sized {
 
 /// A client, over all its connections.
 pub(crate) trait Client {
-    type Program;
+    type Program: Program;
 
     fn new(number: usize) -> Self;
     fn is_away(&self) -> bool;
@@ -253,7 +253,9 @@ impl<C: Client> Seat<C> {
     fn come(&mut self, worlds: &[&World], program: &C::Program, failed: &mut Option<String>) {
         self.client.come(program);
         self.client.stall(false);
-        if let Err(e) = self.client.catch_up(program) {
+        // What was written just before it came may not be published yet.
+        let looked = program.look();
+        if let Err(e) = looked.and_then(|()| self.client.catch_up(program)) {
             failed.get_or_insert(e);
         }
         self.has_all(worlds);
