@@ -57,8 +57,6 @@ use streams::Streams;
 pub enum Change {
     /// A new generation begins; the one before, if any, is sealed at the live edge.
     Begin(Arc<Generation>),
-    /// The source's first generation: what it holds up to this edge is history, and that is its id.
-    Found(Arc<Generation>, u64, Id),
     /// The current generation begins only after a hole that ends here.
     Skip(u64),
     /// Whole lines of the current generation, right after the live edge.

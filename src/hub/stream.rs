@@ -34,8 +34,6 @@ pub(super) struct Stream {
     generations: VecDeque<Arc<Generation>>,
     edge: Position,
     edge_id: Id,
-    /// Where the edge stood when its first file was found, if that was not its beginning.
-    found: Option<(Position, Id)>,
     asides: VecDeque<Aside>,
     asides_told: u64,
     /// Generations that were let go of, oldest first; consecutive numbers up to the first of `generations`.
@@ -55,7 +53,6 @@ impl Stream {
             generations: VecDeque::new(),
             edge: Position::default(),
             edge_id,
-            found: None,
             asides: VecDeque::new(),
             asides_told: 0,
             formers: VecDeque::new(),
@@ -145,7 +142,6 @@ impl Stream {
     pub(super) fn found_at_start(&mut self, generation: Arc<Generation>, edge: u64, id: Id) {
         self.edge = generation.at(edge);
         self.edge_id = id;
-        self.found = Some((self.edge, id));
         generation.arrivals.note(crate::time::now(), edge);
         self.generations.push_back(generation);
         self.leads = Condition::Ok;
@@ -176,12 +172,6 @@ impl Stream {
                 for event in self.arrival(self.edge.generation, None, self.asides_told) {
                     self.push(segments, before, Kind::Event(event));
                     before = self.edge();
-                }
-            }
-            Change::Found(generation, edge, id) => {
-                self.found_at_start(generation, edge, id);
-                for event in self.first_arrival(self.asides_told) {
-                    self.push(segments, before, Kind::Event(event));
                 }
             }
             Change::LetGo(nothing) => {

@@ -130,16 +130,6 @@ impl Held {
         Held { before, ..self }
     }
 
-    /// Where its first line begins.
-    pub(super) fn start(&self) -> u64 {
-        self.start
-    }
-
-    /// The live edge in it.
-    pub(super) fn edge(&self) -> u64 {
-        self.edge
-    }
-
     /// The id of the live edge.
     pub(super) fn id(&self, name_hash: u32) -> Id {
         let lead = &self.tail[..self.lead];

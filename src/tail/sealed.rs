@@ -32,8 +32,6 @@ pub(super) struct Late {
     pub(super) identity: Identity,
     /// Where the file was when it was last open.
     pub(super) at: PathBuf,
-    /// Where that begins in it.
-    pub(super) from: u64,
     pub(super) gap: Gap,
 }
 
@@ -132,7 +130,6 @@ impl Sealed {
             None => now + SEALED_LOOK,
         };
         let is_told = std::mem::take(&mut watching.is_told);
-        let from = watching.told_bytes;
         let open = watching.file.upgrade();
         let lost = match (open, is_told || watching.watch.is_none()) {
             (Some(file), _) => watching.look_in(&file, is_copy),
@@ -142,7 +139,6 @@ impl Sealed {
         let late = lost.map(|lost_bytes| Late {
             identity: self.identity,
             at: watching.at.clone(),
-            from,
             gap: Gap {
                 lost_bytes,
                 reason: "written to a rotated file too late",

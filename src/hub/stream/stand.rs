@@ -186,7 +186,7 @@ impl Stream {
     }
 
     /// What a stream is told that has waited for the source's first generation: its start, and what it lacks before it.
-    pub(super) fn first_arrival(&self, aside: u64) -> Vec<Event> {
+    fn first_arrival(&self, aside: u64) -> Vec<Event> {
         let number = self.generations[0].number;
         let is_told = number == 0 || self.generations[0].gap.is_some();
         let lost = (!is_told).then_some(Gap {
@@ -196,10 +196,6 @@ impl Stream {
         let mut events = self.arrival(number, lost, aside);
         events.reverse();
         events[0].kind = EventKind::Start;
-        // What stood before that was history from the beginning.
-        if let Some((at, id)) = self.found.filter(|(at, _)| at.generation == number) {
-            (events[0].at, events[0].id) = (at, id);
-        }
         events
     }
 

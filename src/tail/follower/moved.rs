@@ -8,13 +8,11 @@ use std::time::Instant;
 
 use crate::hub::{Change, Condition};
 use crate::limits::{MISSING_AFTER, MOVED_AFTER};
-use crate::source::forward::Footing;
-use crate::source::{Began, Generation, Identity, Origin, identity, mark};
+use crate::source::{Began, Identity, Origin, mark};
 
 use super::{Follower, Turn};
 use crate::tail::held::Held;
-use crate::tail::identity::stamp_now;
-use crate::tail::sealed::Late;
+use crate::tail::sealed::{Late, Sealed};
 use crate::tail::successor::{Successor, name_of};
 
 impl Follower {
@@ -124,49 +122,22 @@ impl Follower {
         std::mem::take(&mut self.late)
     }
 
-    /// A file that was done with goes on under another name, unless it is `late` and lost.
-    pub(in crate::tail) fn revive(&mut self, late: &Late, turn: &mut Turn) -> Option<Held> {
-        let (file, identity) = identity::open_beside(&late.at).ok()?;
-        if identity != late.identity {
-            return None;
-        }
-        let file = Arc::new(file);
-        let mut held = Held::new(Arc::clone(&file), identity, 0, false);
-        if late.from > 0 {
-            held.stand_at(late.from, Footing::take(&file, late.from).ok()?);
-        }
-        let at = self
-            .sealed
-            .iter()
-            .position(|sealed| sealed.identity == identity);
+    /// Leaves a file that was done with to another name.
+    pub(in crate::tail) fn leave_late(&mut self, late: &Late, turn: &mut Turn) {
+        let is_it = |sealed: &Sealed| sealed.identity == late.identity;
+        let at = self.sealed.iter().position(is_it);
         if let Some(sealed) = at.and_then(|at| self.sealed.remove(at)) {
-            turn.known.remove(&identity, self.index);
+            turn.known.remove(&sealed.identity, self.index);
             self.watch_no_more(&sealed, turn.watches);
         }
-        Some(held)
     }
 
-    /// Lets another name go on with the held file. What was published of it is still read under this one.
-    pub(in crate::tail) fn hand_out(&mut self, turn: &mut Turn) -> Option<Held> {
-        let mut held = self.held.take()?;
-        turn.known.remove(&held.identity, self.index);
-        self.unwatch(held.watch.take(), turn.watches);
-        self.begin_stints(turn.watches);
-        Some(held)
-    }
-
-    /// Goes on with a file where another name has left it: what was told under that one is history here.
-    pub(in crate::tail) fn take_over(&mut self, mut held: Held, turn: &mut Turn) {
-        held.number = 0;
-        let (file, identity) = (Arc::clone(&held.file), held.identity);
-        let generation = Generation::with_identity(0, file, identity, Began::First, None);
-        let generation = generation.behind(held.before.clone());
-        generation.skip_to(held.start());
-        let (edge, id) = (held.edge(), held.id(self.source.name_hash));
-        self.tell(turn, Change::Found(Arc::new(generation), edge, id));
-        self.next_number = 1;
-        self.was_there = true;
-        self.verified = stamp_now();
-        self.hold(held, turn);
+    /// Leaves the held file to another name. What was published of it is still read under this one.
+    pub(in crate::tail) fn leave_held(&mut self, turn: &mut Turn) {
+        if let Some(mut held) = self.held.take() {
+            turn.known.remove(&held.identity, self.index);
+            self.unwatch(held.watch.take(), turn.watches);
+            self.begin_stints(turn.watches);
+        }
     }
 }

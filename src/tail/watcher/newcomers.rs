@@ -10,9 +10,8 @@ use crate::limits::{FILES_MAX, TURN_BYTES};
 use crate::source::Source;
 
 use super::Watcher;
-use crate::tail::follower::{Follower, Turn};
+use crate::tail::follower::Follower;
 use crate::tail::glob::{Glob, Scan};
-use crate::tail::held::Held;
 use crate::tail::others::Others;
 use crate::tail::pod;
 use crate::tail::sealed::Late;
@@ -177,24 +176,25 @@ impl Watcher {
         changes: &mut Vec<(Arc<Source>, Change)>,
     ) {
         if let Some(to) = self.free_name_of(path) {
-            self.follow_held(index, &to, changes, Follower::hand_out);
+            self.give_turn(index, Instant::now(), 0, changes, Follower::leave_held);
+            self.add(&to, true, false);
         }
     }
 
     /// A file that a follower has done with was written to. Where a pattern gives it a name of its own, the file is that
-    /// name's from there on; else that is lost.
+    /// name's; else what was written is lost.
     pub(super) fn follow_late(
         &mut self,
         index: usize,
         late: &Late,
         changes: &mut Vec<(Arc<Source>, Change)>,
     ) {
-        let revive = |follower: &mut Follower, turn: &mut Turn| follower.revive(late, turn);
-        let to = self.free_name_of(&late.at);
-        if to.is_some_and(|to| self.follow_held(index, &to, changes, revive)) {
-            return;
-        }
-        if let Some(follower) = self.followers.get(&index) {
+        if let Some(to) = self.free_name_of(&late.at) {
+            self.give_turn(index, Instant::now(), 0, changes, |follower, turn| {
+                follower.leave_late(late, turn);
+            });
+            self.add(&to, true, false);
+        } else if let Some(follower) = self.followers.get(&index) {
             let gap = Change::Aside(late.gap.told());
             changes.push((Arc::clone(follower.source()), gap));
         }
@@ -210,26 +210,6 @@ impl Watcher {
             .find_map(|glob| glob.path_of(watch, name))?;
         let files_max = self.options.files_max.unwrap_or(FILES_MAX);
         (!self.names.has(&to) && self.names.len() < files_max).then_some(to)
-    }
-
-    /// Follows `to`, which goes on with the file that the follower number `from` gives; whether it gives one.
-    fn follow_held(
-        &mut self,
-        from: usize,
-        to: &Path,
-        changes: &mut Vec<(Arc<Source>, Change)>,
-        give: impl FnOnce(&mut Follower, &mut Turn) -> Option<Held>,
-    ) -> bool {
-        let now = Instant::now();
-        let Some(held) = self.give_turn(from, now, 0, changes, give).flatten() else {
-            return false;
-        };
-        let next = self.next_follower;
-        self.add(to, true, false);
-        self.give_turn(next, now, 0, changes, |follower, turn| {
-            follower.take_over(held, turn);
-        });
-        true
     }
 
     /// Leads a name to another path: a container's to another log, or one whose FIFO is fed to its spool.
