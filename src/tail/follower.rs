@@ -10,6 +10,7 @@ mod feed;
 mod goal;
 mod handover;
 mod intake;
+mod leaving;
 mod lookup;
 mod moved;
 mod reading;
@@ -170,6 +171,8 @@ pub(super) struct Follower {
     noticed: VecDeque<(SpoolPlace, EventKind)>,
     /// The watches on its trail.
     steps: Vec<(i32, User)>,
+    /// When these were put in place, by the clock that files are stamped with.
+    armed: SystemTime,
     sight: Sight,
     way: Way,
     /// What the held file's system tells.
@@ -214,6 +217,7 @@ impl Follower {
             handed_to: None,
             noticed: VecDeque::new(),
             steps: Vec::new(),
+            armed: SystemTime::UNIX_EPOCH,
             sight: Sight::Polls,
             way: Way::ByLink,
             ground: Ground::Remote,
@@ -238,7 +242,7 @@ impl Follower {
             return Left::bytes(self.look_at_spool(&spool, turn));
         }
         if self.is_to_walk(turn.now) {
-            self.arm(turn.watches);
+            self.arm(turn);
             self.walk = Walk::At(turn.now + self.safety());
         }
         self.give_up(turn);

@@ -189,6 +189,10 @@ impl Watches {
                     .by_id
                     .entry(id)
                     .or_insert_with(|| Watch::new(descriptor, path));
+                // It may have been moved since.
+                if watch.path != path {
+                    watch.path = path.to_owned();
+                }
                 watch.add(user);
                 Some(id)
             }
@@ -256,10 +260,32 @@ impl Watches {
         let Some(watch) = self.by_id.get(&directory) else {
             return Place::Unknown;
         };
+        if watch.path.as_os_str().is_empty() {
+            return Place::Unknown;
+        }
         let mut others = watch.entries(name);
         match others.any(|other| other != follower) && !watch.rotates_to(follower, name) {
             true => Place::OfAnother,
             false => Place::At(watch.path.join(name)),
+        }
+    }
+
+    /// Sees where a watched directory stands: where it did, or at one of `places`.
+    pub(super) fn find_again(&mut self, directory: i32, follower: usize, places: &[PathBuf]) {
+        let Some(known) = self.by_id.get(&directory).map(|watch| watch.path.clone()) else {
+            return;
+        };
+        // No event is of this name.
+        let user = User::Name(follower, OsString::new());
+        let stands = [&known].into_iter().chain(places).any(|place| {
+            let found = self.directory(user.clone(), place);
+            if let Some(id) = found {
+                self.release(id, &user);
+            }
+            found == Some(directory)
+        });
+        if let Some(watch) = self.by_id.get_mut(&directory).filter(|_| !stands) {
+            watch.path = PathBuf::new();
         }
     }
 
@@ -386,7 +412,7 @@ pub(super) enum Place {
     At(PathBuf),
     /// Under the name of another follower, to whom it belongs now.
     OfAnother,
-    /// The directory is not watched any more.
+    /// The directory is not watched any more, or was moved out of sight.
     Unknown,
 }
 

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use crate::limits::TRAIL_WALKS_MAX;
 
-use super::{Follower, Sight, Walk, Way};
+use super::{Follower, Sight, Turn, Walk, Way};
+use crate::tail::identity::stamp_now;
 use crate::tail::trail;
 use crate::tail::trust::Ground;
 use crate::tail::watches::{Told, User, Watches};
@@ -13,7 +14,8 @@ use crate::tail::watches::{Told, User, Watches};
 impl Follower {
     /// Watches every directory on the trail. Arm first, look second: it is walked again after its directories are
     /// watched, until it is the same as before.
-    pub(super) fn arm(&mut self, watches: &mut Watches) {
+    pub(super) fn arm(&mut self, turn: &mut Turn) {
+        let before = stamp_now();
         let mut walked = trail::Trail::default();
         let mut steps: Vec<(i32, User)> = Vec::new();
         let mut armed = true;
@@ -29,7 +31,7 @@ impl Follower {
                     true => User::Entry(self.index, name.clone()),
                     false => User::Name(self.index, name.clone()),
                 };
-                match watches.directory(user.clone(), directory) {
+                match turn.watches.directory(user.clone(), directory) {
                     Some(id) if steps.contains(&(id, user.clone())) => {}
                     Some(id) => steps.push((id, user)),
                     None => armed = false,
@@ -45,7 +47,11 @@ impl Follower {
             }
             _ => Way::ByLink,
         };
-        watches.keep(&self.steps, &steps);
+        if self.steps != steps {
+            self.leave_place(turn);
+            self.armed = before;
+        }
+        turn.watches.keep(&self.steps, &steps);
         self.sight = match (armed, self.steps == steps) {
             (false, _) => Sight::Polls,
             // What happened where the name is looked up now was not told.
@@ -54,11 +60,13 @@ impl Follower {
             (true, true) => self.sight,
         };
         if self.sight != Sight::Watches {
-            self.lose_told(watches);
+            self.lose_told(turn.watches);
         }
         self.steps = steps;
         if let Some(held) = &mut self.held {
-            held.watch = watches.file(User::File(self.index), &held.file, &self.source.path());
+            held.watch = turn
+                .watches
+                .file(User::File(self.index), &held.file, &self.source.path());
             self.sight = self.sight.with(held.watch.is_some());
         }
     }
@@ -81,6 +89,7 @@ impl Follower {
     /// What was told so far was there when this follower began.
     pub(in crate::tail) fn begin_stints(&mut self, watches: &mut Watches) {
         self.stints.reset(watches, self.index);
+        self.stints.nothing_lost();
         if self.sight == Sight::Missed {
             self.sight = Sight::Watches;
         }
@@ -131,6 +140,7 @@ impl Follower {
     pub(in crate::tail) fn events_lost(&mut self, watches: &mut Watches) {
         self.stir();
         self.lose_told(watches);
+        self.armed = stamp_now();
         self.tell_of_sealed(None, Instant::now());
         if self.sight == Sight::Watches {
             self.sight = Sight::Missed;

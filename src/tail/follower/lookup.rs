@@ -13,7 +13,7 @@ use crate::source::record::local;
 use crate::source::{Began, EventKind, Gap, Identity, OpenFile, identity};
 
 use super::intake::written;
-use super::stints::Stand;
+use super::stints::{Stand, Stints};
 use super::{Follower, Sight, Turn, Unsure};
 use crate::tail::identity::stamp_now;
 use crate::tail::name::{Leads, not_regular};
@@ -100,41 +100,21 @@ impl Follower {
     fn take_account(&mut self, leads: &io::Result<()>, turn: &mut Turn) {
         let mut stints = std::mem::take(&mut self.stints);
         let here = leads.as_ref().ok().and_then(|()| self.newest());
-        let mut is_sorted = true;
-        let to_find = stints.to_find();
+        let has_news = stints.has_news();
         let whole_drains = turn.watches.whole_drains();
-        let has_news = !to_find.is_empty();
-        for (order, stand, trust) in to_find {
-            let found = match stand {
-                Stand::Here => here,
-                Stand::At(directory, name) => {
-                    match turn.watches.place(directory, &name, self.index) {
-                        Place::At(path) => self.find_moved(&path, trust, turn),
-                        // Its lines are that name's.
-                        Place::OfAnother => {
-                            stints.hand_over(order, turn.watches, self.index);
-                            continue;
-                        }
-                        Place::Unknown => None,
-                    }
-                }
-                Stand::Flying(_) | Stand::Gone => None,
-            };
-            if let Some(identity) = found {
-                stints.found(order, identity, whole_drains);
-                self.successors.set_order(&identity, order);
-                is_sorted = false;
-            }
-        }
+        self.look_for(&mut stints, here, turn);
         // The first one that is seen is not the first that stood there, where others have come and gone before it.
         let is_first = self.found.is_some() && self.held.is_none();
         if let Some(found) = self.found.take() {
-            if self.sight == Sight::Watches {
+            // What was made before it was watched is not told.
+            let is_told = match self.sight {
+                Sight::Watches => true,
+                Sight::Missed => found.born.is_some_and(|born| born >= self.armed),
+                Sight::Polls => false,
+            };
+            if is_told {
                 stints.find(found, turn.now);
             }
-        }
-        if !is_sorted {
-            self.sort_successors();
         }
         // Race: while places were looked at, renames may have put other files there.
         // The events that waited then have come with the next drain of all, however many wait again by now.
@@ -167,6 +147,42 @@ impl Follower {
         }
         self.stints = stints;
         self.bound_successors(turn);
+    }
+
+    /// Looks for the files of which the kernel has told something; `here` is the one under the name.
+    pub(super) fn look_for(
+        &mut self,
+        stints: &mut Stints,
+        here: Option<Identity>,
+        turn: &mut Turn,
+    ) {
+        let mut is_sorted = true;
+        let whole_drains = turn.watches.whole_drains();
+        for (order, stand, trust) in stints.to_find() {
+            let found = match stand {
+                Stand::Here => here,
+                Stand::At(directory, name) => {
+                    match turn.watches.place(directory, &name, self.index) {
+                        Place::At(path) => self.find_moved(&path, trust, turn),
+                        // Its lines are that name's.
+                        Place::OfAnother => {
+                            stints.hand_over(order, turn.watches, self.index);
+                            continue;
+                        }
+                        Place::Unknown => None,
+                    }
+                }
+                Stand::Flying(_) | Stand::Gone => None,
+            };
+            if let Some(identity) = found {
+                stints.found(order, identity, whole_drains);
+                self.successors.set_order(&identity, order);
+                is_sorted = false;
+            }
+        }
+        if !is_sorted {
+            self.sort_successors();
+        }
     }
 
     /// Whether the name of a rotated file that a pattern has brought in leads to a copy of another's log, or to a file that may

@@ -74,6 +74,9 @@ impl Follower {
     /// one `goes_on` under another name, it is that one's.
     pub(in crate::tail) fn lead_to(&mut self, path: &Path, goes_on: bool, turn: &mut Turn) {
         if goes_on {
+            // So are those that were rotated.
+            self.stints.reset(turn.watches, self.index);
+            self.stints.nothing_lost();
             if let Some(held) = self.held.take() {
                 self.part_with(&held, turn);
             }

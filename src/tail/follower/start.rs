@@ -17,7 +17,7 @@ impl Follower {
     /// The first look, before anybody is served: what stands there is history. Blocks on the disk.
     pub(in crate::tail) fn start(&mut self, turn: &mut Turn) {
         if self.source.spool().is_none() {
-            self.arm(turn.watches);
+            self.arm(turn);
         }
         match self.found_at_start(turn) {
             Ok(()) => turn.hub.set_leads(&self.source, Condition::Ok),

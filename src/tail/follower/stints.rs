@@ -10,7 +10,7 @@
 //! time that a place is looked at, another file may stand there, of which the kernel tells next: then the place of the
 //! first is told too, and it is looked for once more.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
 use std::time::{Instant, SystemTime};
 
@@ -180,7 +180,37 @@ impl Stints {
             untrack(&stint.stand, watches, follower);
         }
         self.ahead.clear();
-        self.lost = false;
+    }
+
+    /// Something was told since the last look.
+    pub(super) fn has_news(&self) -> bool {
+        self.all.iter().any(|stint| stint.news == News::Told)
+    }
+
+    /// The same of the one that stands under the name.
+    pub(super) fn has_news_here(&self) -> bool {
+        let is_it = |stint: &Stint| stint.news == News::Told && stint.stand == Stand::Here;
+        self.all.iter().any(is_it)
+    }
+
+    /// The watches on the directories to which files were moved.
+    pub(super) fn directories(&self) -> BTreeSet<i32> {
+        let stands = self.all.iter().map(|stint| &stint.stand);
+        let directories = stands.filter_map(|stand| match stand {
+            Stand::At(directory, _) => Some(*directory),
+            Stand::Here | Stand::Flying(_) | Stand::Gone => None,
+        });
+        directories.collect()
+    }
+
+    /// Nothing more is told of them: `lost` is called for each file that was not found, with the number of its stint.
+    pub(super) fn end(&mut self, lost: &mut dyn FnMut(u64) -> bool) {
+        for stint in &self.all {
+            let unseen = stint.made.is_some() && stint.file.is_none();
+            if unseen && self.ahead.pop_front().is_none() && !lost(stint.order) {
+                self.lost = true;
+            }
+        }
     }
 
     /// Those that are to be looked for, oldest first.
@@ -219,7 +249,7 @@ impl Stints {
         }
     }
 
-    /// What stands under the name now is a copy of another follower's file.
+    /// What stands under the name now is a copy of another follower's file, or no file.
     pub(super) fn hand_over_here(&mut self) {
         self.all.retain(|stint| stint.stand != Stand::Here);
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use crate::limits::{GENERATIONS_AHEAD_MAX, GENERATIONS_OPEN_MAX, SUCCESSORS_SEEN};
-use crate::source::{Gap, Identity, siblings};
+use crate::source::{Gap, Identity, OpenFile, siblings};
 
 use super::order::sort_by_name;
 use super::{Access, Next, Successor};
@@ -85,9 +85,19 @@ impl Successors {
         });
     }
 
-    /// What the kernel had told is lost: what is found from now on came later.
+    /// What the kernel had told is lost: what is found from now on came later. Their times tell the order of the others then.
     pub(in crate::tail) fn lose_told(&mut self) {
         self.losses += 1;
+        let mut latest = SystemTime::UNIX_EPOCH;
+        for successor in &mut self.queue {
+            latest = latest.max(successor.stood);
+            successor.stood = latest;
+        }
+    }
+
+    /// Those that are open.
+    pub(in crate::tail) fn open(&self) -> impl Iterator<Item = &Arc<OpenFile>> {
+        self.queue.iter().filter_map(Successor::file)
     }
 
     /// The name leads to this file now: puts it last, where it is one of them. Its lines are to be read once.
@@ -319,7 +329,6 @@ fn sum(first: Gap, then: Gap) -> Gap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::OpenFile;
     use crate::tail::successor::name_of;
     use std::io::Write;
 

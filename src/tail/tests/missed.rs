@@ -130,3 +130,132 @@ fn what_is_written_to_a_file_that_was_empty_when_its_turn_came_is_told_as_lost()
     });
     assert_eq!(rig.lines(), ["one"]);
 }
+
+/// What was rotated in a directory before that was moved away comes first.
+fn rotated_before_the_directory_was_moved_away(rotate: impl Fn(&Rig, usize)) {
+    let (mut rig, gate) = held_up();
+    let mut want = vec!["one".to_owned()];
+    let mut write = |rig: &Rig, text: String| {
+        append(&rig.path("logs/a.log"), &format!("{text}\n"));
+        want.push(text);
+    };
+    for n in 0..3 {
+        rotate(&rig, n);
+        write(&rig, format!("before {n}"));
+    }
+    fs::rename(rig.path("logs"), rig.path("old")).expect("rename");
+    fs::create_dir(rig.path("logs")).expect("mkdir");
+    for n in 3..6 {
+        write(&rig, format!("after {n}"));
+        rotate(&rig, n);
+    }
+    write(&rig, "last".to_owned());
+    gate.open();
+    rig.expect_count(want.len());
+    assert_same(&rig.lines(), &want);
+    assert!(!rig.has_gap(), "{:?}", rig.events());
+}
+
+#[test]
+fn what_was_rotated_before_the_directory_was_moved_away_comes() {
+    rotated_before_the_directory_was_moved_away(|rig, n| {
+        let dated = rig.path(&format!("logs/a.log-2026112{n}"));
+        fs::rename(rig.path("logs/a.log"), dated).expect("rename");
+    });
+}
+
+#[test]
+fn it_comes_where_those_are_numbered_too() {
+    rotated_before_the_directory_was_moved_away(|rig, _| {
+        let name = |k: usize| rig.path(&format!("logs/a.log.{k}"));
+        for k in (1..4).rev() {
+            let _ = fs::rename(name(k), name(k + 1));
+        }
+        fs::rename(rig.path("logs/a.log"), name(1)).expect("rename");
+    });
+}
+
+#[test]
+fn what_was_made_before_the_directory_was_removed_and_is_gone_is_told() {
+    let (mut rig, gate) = held_up();
+    fs::rename(rig.path("logs/a.log"), rig.path("logs/a.log.1")).expect("rename");
+    append(&rig.path("logs/a.log"), "never seen\n");
+    fs::remove_dir_all(rig.path("logs")).expect("rm -r");
+    fs::create_dir(rig.path("logs")).expect("mkdir");
+    append(&rig.path("logs/a.log"), "new\n");
+    gate.open();
+    rig.expect_lines(&["one", "new"]);
+    let gap = EventKind::Gap {
+        lost_bytes: None,
+        reason: "gone before it could be read".into(),
+    };
+    assert_eq!(rig.events(), [gap, EventKind::Rotated]);
+}
+
+#[test]
+fn what_was_rotated_before_a_link_led_elsewhere_comes() {
+    let dir = dir();
+    for day in ["1", "2"] {
+        fs::create_dir(dir.path().join(day)).expect("mkdir");
+    }
+    append(&dir.path().join("1/a-1.log"), "old\n");
+    std::os::unix::fs::symlink("1/a-1.log", dir.path().join("a.log")).expect("symlink");
+    let (mut rig, gate) = Rig::held_up_at(dir, "a.log", Options::default());
+    fs::rename(rig.path("1/a-1.log"), rig.path("1/a-1.log.1")).expect("rename");
+    append(&rig.path("1/a-1.log"), "two\n");
+    append(&rig.path("2/a-2.log"), "three\n");
+    std::os::unix::fs::symlink("2/a-2.log", rig.path("next")).expect("symlink");
+    fs::rename(rig.path("next"), rig.path("a.log")).expect("rename");
+    gate.open();
+    rig.expect_lines(&["one", "two", "three"]);
+    assert!(!rig.has_gap(), "{:?}", rig.events());
+}
+
+#[test]
+fn a_directory_made_anew_twice_loses_nothing_of_what_stands_beside_the_log() {
+    let (mut rig, gate) = held_up();
+    for n in 1..3 {
+        fs::rename(rig.path("logs"), rig.path(&format!("old{n}"))).expect("rename");
+        fs::create_dir(rig.path("logs")).expect("mkdir");
+    }
+    append(&rig.path("logs/a.log"), "two\n");
+    fs::rename(rig.path("logs/a.log"), rig.path("logs/a.log.1")).expect("rename");
+    append(&rig.path("logs/a.log"), "three\n");
+    gate.open();
+    rig.expect_lines(&["one", "two", "three"]);
+}
+
+#[test]
+fn a_parent_of_the_directory_made_anew_loses_nothing_of_what_stands_beside_the_log() {
+    let dir = dir();
+    fs::create_dir_all(dir.path().join("a/b")).expect("mkdir");
+    append(&dir.path().join("a/b/a.log"), "old\n");
+    let (mut rig, gate) = Rig::held_up_at(dir, "a/b/a.log", Options::default());
+    fs::rename(rig.path("a/b/a.log"), rig.path("a/b/a.log.1")).expect("rename");
+    append(&rig.path("a/b/a.log"), "two\n");
+    fs::rename(rig.path("a"), rig.path("old")).expect("rename");
+    fs::create_dir_all(rig.path("a/b")).expect("mkdir");
+    append(&rig.path("a/b/a.log"), "three\n");
+    fs::rename(rig.path("a/b/a.log"), rig.path("a/b/a.log.1")).expect("rename");
+    append(&rig.path("a/b/a.log"), "four\n");
+    gate.open();
+    rig.expect_lines(&["one", "two", "three", "four"]);
+    assert!(!rig.has_gap(), "{:?}", rig.events());
+}
+
+#[test]
+fn a_link_that_is_made_where_none_was_is_no_file_that_was_missed() {
+    let dir = dir();
+    append(&dir.path().join("1.log"), "old\n");
+    append(&dir.path().join("2.log"), "three\n");
+    std::os::unix::fs::symlink("1.log", dir.path().join("a.log")).expect("symlink");
+    let mut rig = Rig::new(dir, &["a.log"]);
+    append(&rig.path("1.log"), "one\n");
+    rig.expect_lines(&["one"]);
+    fs::remove_file(rig.path("a.log")).expect("unlink");
+    append(&rig.path("1.log"), "two\n");
+    rig.look();
+    std::os::unix::fs::symlink("2.log", rig.path("a.log")).expect("symlink");
+    rig.expect_lines(&["one", "two", "three"]);
+    assert!(!rig.has_gap(), "{:?}", rig.events());
+}
