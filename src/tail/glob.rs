@@ -162,12 +162,26 @@ impl Glob {
         }
     }
 
-    /// What it calls the file `name` in the directory of that watch, if it matches.
-    pub(super) fn path_of(&self, watch: i32, name: &OsStr) -> Option<PathBuf> {
-        let is_last = |directory: &&Directory| directory.part + 1 == self.parts.len();
-        let mut directories = self.by_watch.get(&watch)?.iter().filter(is_last);
-        let found = directories.find(|of| pattern::matches(&self.parts[of.part], name))?;
-        Some(found.path.join(name))
+    /// What it calls the file that stands at `path`, if it matches. Where nothing is watched, its directories are looked
+    /// through one by one.
+    pub(super) fn path_of(&self, path: &Path, watches: &mut Watches) -> Option<PathBuf> {
+        let (beside, name) = path.parent().zip(path.file_name())?;
+        let takes = |directory: &&Directory| {
+            let part = directory.part;
+            part + 1 == self.parts.len() && pattern::matches(&self.parts[part], name)
+        };
+        let is_there = |directory: &&Directory| {
+            let real = fs::canonicalize(directory.real());
+            real.is_ok_and(|real| real == beside)
+        };
+        let found = match watches.fd().is_some() {
+            true => {
+                let watch = watches.of_directory(beside)?;
+                self.by_watch.get(&watch)?.iter().find(takes)
+            }
+            false => self.directories.keys().filter(takes).find(is_there),
+        };
+        found.map(|directory| directory.path.join(name))
     }
 
     /// Files that match and are nobody's yet, sorted, as far as the time reaches. Blocks on the disk.

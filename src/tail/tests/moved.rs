@@ -15,9 +15,21 @@ fn moved(rig: &mut Rig, from: &str, to: &str) {
 
 #[test]
 fn a_file_that_is_moved_to_a_new_name_of_the_pattern_is_that_names() {
+    moved_to_new_names(false);
+}
+
+#[test]
+fn a_file_that_is_moved_to_a_new_name_is_that_names_where_the_kernel_tells_nothing() {
+    moved_to_new_names(true);
+}
+
+fn moved_to_new_names(poll_only: bool) {
     let dir = dir();
     append(&dir.path().join("a.log"), "history\n");
-    let mut rig = Rig::new(dir, &["*"]);
+    let mut rig = match poll_only {
+        true => Rig::polling(dir, &["*"]),
+        false => Rig::new(dir, &["*"]),
+    };
     append(&rig.path("x.tmp"), "one\ntw");
     rig.expect_lines(&["one"]);
     moved(&mut rig, "x.tmp", "x.log");

@@ -202,12 +202,8 @@ impl Watcher {
 
     /// What a pattern calls the file that stands at `path`, where nobody follows that name and there is room for it.
     fn free_name_of(&mut self, path: &Path) -> Option<PathBuf> {
-        let watch = self.watches.of_directory(path.parent()?)?;
-        let name = path.file_name()?;
-        let to = self
-            .globs
-            .iter()
-            .find_map(|glob| glob.path_of(watch, name))?;
+        let mut globs = self.globs.iter();
+        let to = globs.find_map(|glob| glob.path_of(path, &mut self.watches))?;
         let files_max = self.options.files_max.unwrap_or(FILES_MAX);
         (!self.names.has(&to) && self.names.len() < files_max).then_some(to)
     }
