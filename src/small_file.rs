@@ -35,6 +35,16 @@ pub fn read(path: &Path, bytes_max: u64) -> io::Result<(Vec<u8>, Metadata)> {
     Ok((bytes, metadata))
 }
 
+/// The same of a file that people write: without the byte order mark that an editor may have put before it (RFC 3629,
+/// section 6).
+pub fn read_text(path: &Path, bytes_max: u64) -> io::Result<(Vec<u8>, Metadata)> {
+    let (mut bytes, metadata) = read(path, bytes_max)?;
+    if bytes.starts_with("\u{feff}".as_bytes()) {
+        bytes.drain(..3);
+    }
+    Ok((bytes, metadata))
+}
+
 /// Writes the file at `path` anew, beside itself, and calls `done` before it takes its place: whoever reads it finds the old
 /// one or the whole new one. Returns it, open for writing on. Blocks on the disk.
 pub fn replace(
@@ -125,6 +135,17 @@ mod tests {
         assert_eq!(read(&path, 5).expect("it fits").0, b"12345");
         let why = read(&path, 4).expect_err("one too many").to_string();
         assert_eq!(why, "it is over 4 bytes");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_text() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("small");
+        std::fs::write(&path, "\u{feff}secret\u{feff}").expect("write");
+        let (text, _) = read_text(&path, 100).expect("it fits");
+        assert_eq!(text, "secret\u{feff}".as_bytes());
+        std::fs::write(&path, "secret").expect("write");
+        assert_eq!(read_text(&path, 100).expect("it fits").0, b"secret");
     }
 
     #[test]

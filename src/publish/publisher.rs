@@ -132,7 +132,7 @@ pub(super) fn password(path: &Path) -> Result<Vec<u8>, String> {
     let failed = |cause: &dyn std::fmt::Display| {
         format!("can't read the password in {}: {cause}", path.display())
     };
-    let (bytes, _) = small_file::read(path, PASSWORD_BYTES).map_err(|error| {
+    let (bytes, _) = small_file::read_text(path, PASSWORD_BYTES).map_err(|error| {
         failed(&format!(
             "{error}: it must be a file with the password alone that this user can read"
         ))

@@ -67,7 +67,7 @@ impl fmt::Debug for Credentials {
 }
 
 fn read(path: &Path) -> Result<Vec<Line>, String> {
-    let (bytes, _) = small_file::read(path, CREDENTIALS_FILE_BYTES).map_err(|error| {
+    let (bytes, _) = small_file::read_text(path, CREDENTIALS_FILE_BYTES).map_err(|error| {
         format!(
             "{error}: it must be a file with a line HOST[:PORT] SECRET each that this user can read"
         )

@@ -170,7 +170,7 @@ impl ConstantTimeEq for Padded {
 
 /// The tokens in the file, and what it looked like before it was read.
 fn read(path: &Path) -> Result<(Vec<Held>, Metadata), String> {
-    let (bytes, metadata) = small_file::read(path, TOKEN_FILE_BYTES).map_err(|error| {
+    let (bytes, metadata) = small_file::read_text(path, TOKEN_FILE_BYTES).map_err(|error| {
         format!("{error}: it must be a file with a token a line that this user can read")
     })?;
     Ok((parse(&bytes)?, metadata))
