@@ -93,6 +93,8 @@ impl StreamQuery {
     fn set(&mut self, name: &str, value: String, stream: Endpoint) -> Result<(), &'static str> {
         match name {
             "file" if value.is_empty() => return Err("the name of a file"),
+            // Once more is not several.
+            "file" if self.files.contains(&value) => {}
             "file" => self.files.push(value),
             "lines" => self.lines = Some(Lines::parse(&value)?),
             "since" => self.since = Some(Time::parse(&value)?),

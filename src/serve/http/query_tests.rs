@@ -45,6 +45,7 @@ fn every_parameter_is_taken_over() {
     assert_eq!(asked, expected);
     assert_eq!(read("l%69nes=0").lines, Some(Lines::Last(0)));
     assert_eq!(read("lines=all").lines, Some(Lines::All));
+    assert_eq!(read("file=a&file=b&file=a").files, ["a", "b"]);
 }
 
 #[test]
