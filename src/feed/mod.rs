@@ -18,7 +18,7 @@
 //! | `store` | the directory of all spools: its lock, what is left behind in it |
 //! | `spool` | one spool: appending, rotating, the full disk |
 //! | `places` | the pairs beside a spool |
-//! | `gaps` | the gaps in a spool, over restarts |
+//! | `events` | what happened in a spool, over restarts |
 //! | `pipe` | standard input and FIFOs |
 //! | `later` | FIFOs that appear while the daemon runs |
 //! | `journal` | the journal, by way of journalctl |
@@ -45,7 +45,7 @@ use crate::upstream::credentials::Credentials;
 use crate::via::Via;
 
 mod asked;
-mod gaps;
+mod events;
 mod journal;
 mod later;
 mod pipe;

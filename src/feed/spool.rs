@@ -21,7 +21,7 @@ use crate::hub::{Hub, Notice, SpoolPlace, Spooled};
 use crate::limits::LOST_TOLD_EVERY;
 use crate::source::{EventKind, Origin, SpoolFile, SpoolFiles};
 
-use super::gaps::Gaps;
+use super::events::Events;
 use super::places::Places;
 use again::Stretch;
 
@@ -46,7 +46,7 @@ pub(super) struct Spool {
     /// What could not be written.
     lost: Option<Lost>,
     places: Places,
-    gaps: Gaps,
+    events: Events,
     files: Arc<SpoolFiles>,
     hub: Arc<Hub>,
 }
@@ -94,12 +94,12 @@ impl Spool {
             unchecked: VecDeque::new(),
             lost: None,
             places: Places::open(directory),
-            gaps: Gaps::beside(directory),
+            events: Events::beside(directory),
             path,
             files,
             hub: Arc::clone(hub),
         };
-        for (at, kind) in spool.gaps.of(spool.inode) {
+        for (at, kind) in spool.events.of(spool.inode) {
             spool.notify(at, kind);
         }
         Ok(spool)
@@ -254,10 +254,7 @@ impl Spool {
         let Some(lost) = self.lost.as_mut().filter(|lost| lost.untold_bytes > 0) else {
             return;
         };
-        let kind = EventKind::Gap {
-            lost_bytes: Some(std::mem::take(&mut lost.untold_bytes)),
-            reason: NOT_WRITTEN.into(),
-        };
+        let kind = not_written(std::mem::take(&mut lost.untold_bytes));
         lost.told = Instant::now();
         self.notify(at, kind);
     }
@@ -268,7 +265,7 @@ impl Spool {
         let lost = self.lost.as_mut();
         let bytes = lost.map_or(0, |lost| std::mem::take(&mut lost.unnoted_bytes));
         if bytes > 0 {
-            self.gaps.note(at, Some(bytes), NOT_WRITTEN);
+            self.events.note(at, &not_written(bytes));
         }
     }
 
@@ -354,15 +351,20 @@ impl Spool {
     }
 
     fn tell_at(&self, at: SpoolPlace, kind: EventKind) {
-        if let EventKind::Gap { lost_bytes, reason } = &kind {
-            self.gaps.note(at, *lost_bytes, reason);
-        }
+        self.events.note(at, &kind);
         self.notify(at, kind);
     }
 
     fn notify(&self, at: SpoolPlace, kind: EventKind) {
         let path = self.path.clone();
         self.hub.notify(Notice::Event { path, at, kind });
+    }
+}
+
+fn not_written(bytes: u64) -> EventKind {
+    EventKind::Gap {
+        lost_bytes: Some(bytes),
+        reason: NOT_WRITTEN.into(),
     }
 }
 

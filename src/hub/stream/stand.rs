@@ -199,20 +199,34 @@ impl Stream {
         events
     }
 
-    /// The asides up to `until` that a reader was not told, oldest first.
+    /// The asides up to `until` that a reader was not told, oldest first: but for the times that it was away and was back
+    /// again.
     fn untold(&self, told: u64, until: Option<Edge>) -> impl Iterator<Item = &Aside> {
         let last = until.map_or(u64::MAX, |until| until.aside);
         let is_untold = move |aside: &&Aside| aside.number > told && aside.number <= last;
-        self.asides.iter().filter(is_untold)
+        let is_over =
+            move |aside: &&Aside| match aside.kind {
+                EventKind::Away { .. } => self.asides.iter().filter(is_untold).any(|later| {
+                    later.number > aside.number && matches!(later.kind, EventKind::Back)
+                }),
+                EventKind::Back => self.asides.iter().filter(is_untold).any(|before| {
+                    before.number < aside.number && matches!(before.kind, EventKind::Away { .. })
+                }),
+                _ => false,
+            };
+        let untold = self.asides.iter().filter(is_untold);
+        untold.filter(move |aside| !is_over(aside))
     }
 
-    /// The last aside that a stream which resumes `at` a place has been told. Bytes that an origin lost stand nowhere but
-    /// in an aside: who resumes before that place is told of it, at the place itself perhaps once more.
+    /// The last aside that a stream which resumes `at` a place has been told. What an origin lost, rotated or truncated stands
+    /// nowhere but in an aside: who resumes before that place is told of it, at the place itself perhaps once more.
     pub(in crate::hub) fn told_before(&self, at: Position) -> u64 {
         let is_news = |aside: &&Aside| {
-            matches!(aside.kind, EventKind::Gap { .. })
-                && aside.at >= at
-                && self.source.origin().is_spooled()
+            let is_lasting = matches!(
+                aside.kind,
+                EventKind::Gap { .. } | EventKind::Rotated | EventKind::Truncated
+            );
+            is_lasting && aside.at >= at && self.source.origin().is_spooled()
         };
         let first = self.asides.iter().find(is_news);
         first.map_or(self.asides_told, |aside| aside.number - 1)

@@ -55,7 +55,7 @@ fn a_reader_that_is_behind_is_told_where_it_happened_and_no_id_leads_back() {
     let mut rig = Rig::following("");
     append(&rig.path("a.log"), "one\n");
     rig.expect_lines(&["one"]);
-    let mut behind = reader(&rig.hub, From::All, true);
+    let [mut behind, mut far_behind] = [(); 2].map(|()| reader(&rig.hub, From::All, true));
     tell(&rig.hub, away());
     let since = |rig: &Rig| match rig.hub.source(0).expect("it is followed").condition {
         Condition::Away { reason, since_ns } if &*reason == "no route to host" => since_ns,
@@ -65,6 +65,7 @@ fn a_reader_that_is_behind_is_told_where_it_happened_and_no_id_leads_back() {
     // Away for another reason, it is away since it first was.
     tell(&rig.hub, away());
     assert_eq!(since(&rig), first);
+    let mut told = told(&mut behind);
     tell(&rig.hub, EventKind::Back);
     assert_eq!(
         rig.hub.source(0).expect("it is followed").condition,
@@ -73,11 +74,14 @@ fn a_reader_that_is_behind_is_told_where_it_happened_and_no_id_leads_back() {
     append(&rig.path("a.log"), "two\n");
     rig.expect_lines(&["one", "two"]);
     assert_eq!(rig.events(), [away(), away(), EventKind::Back]);
-    let told = told(&mut behind);
+    told.extend(self::told(&mut behind));
     assert_eq!(
         names(&told),
         ["start", "one", "away", "away", "back", "two"]
     );
+    // Who is told of both at once is told of neither: it is over.
+    let told_late = self::told(&mut far_behind);
+    assert_eq!(names(&told_late), ["start", "one", "two"]);
     let after_one = told[1].1;
     assert_eq!([told[2].1, told[4].1], [after_one, after_one]);
     // It is over: who comes now is told nothing.

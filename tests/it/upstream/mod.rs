@@ -203,6 +203,59 @@ fn its_names_and_lines_outlive_a_restart_of_ours_while_it_is_down() {
 }
 
 #[test]
+fn its_rotations_and_truncations_stand_among_its_lines_for_who_comes_later() {
+    let logs = Logs::new();
+    let log = logs.file("a.log", "1\n");
+    let spools = logs.path("spools");
+    let options = ["--spool-dir", text(&spools)];
+    let other = start(&[], &[text(&log)]);
+    let file = of("web1", &other);
+    let hub = start(&options, &[&file]);
+    let mut client = hub.websocket("/ws?format=json");
+    let mut comes = |line: &str| assert_eq!(client.json_with("line")["line"], line);
+    comes("1");
+    std::fs::rename(&log, logs.path("a.log.1")).expect("rotate");
+    append(&log, "2\n");
+    comes("2");
+    std::fs::write(&log, "").expect("truncate");
+    append(&log, "3\n4\n");
+    comes("3");
+    comes("4");
+
+    let what = |message: &Value| match &message["event"] {
+        Value::Null => message["line"].clone(),
+        event => event.clone(),
+    };
+    let told = |hub: &Daemon, query: &str| {
+        let json = hub.get(&format!("/stream?follow=false&format=json{query}"));
+        let lines = json.text();
+        let all = lines.lines().map(serde_json::from_str);
+        all.collect::<Result<Vec<Value>, _>>().expect("JSON")
+    };
+    let words = |all: &[Value]| all.iter().map(what).collect::<Vec<_>>();
+    let all = told(&hub, "&lines=all");
+    let want = ["start", "1", "rotated", "2", "truncated", "3", "4", "end"];
+    assert_eq!(words(&all), want);
+    let after = |at: usize| format!("&after={}", all[at]["id"].as_str().expect("an id"));
+    for at in [1, 3] {
+        let got = told(&hub, &after(at));
+        assert_eq!(words(&got)[1..], want[at + 1..], "{}", after(at));
+    }
+    assert_eq!(words(&told(&hub, "&lines=1")), ["start", "4", "end"]);
+    // Who comes while the other is away is told of what lasts in its place.
+    drop(other);
+    drop(hub);
+    let hub = start(&options, &[&file]);
+    until("it is away", || state(&hub, "web1/a.log") == "\"away\"");
+    let got = told(&hub, &after(1));
+    let [.., last, end] = &got[..] else {
+        panic!("{got:?}")
+    };
+    assert_eq!((what(last), what(end)), ("away".into(), "end".into()));
+    assert_eq!(words(&got[1..got.len() - 2]), want[2..want.len() - 1]);
+}
+
+#[test]
 fn those_who_follow_each_other_in_a_circle_are_told_and_nothing_goes_round() {
     let logs = Logs::new();
     let log = logs.file("a.log", "one\n");
