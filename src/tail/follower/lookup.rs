@@ -102,7 +102,7 @@ impl Follower {
         let here = leads.as_ref().ok().and_then(|()| self.newest());
         let has_news = stints.has_news();
         let whole_drains = turn.watches.whole_drains();
-        self.look_for(&mut stints, here, turn);
+        let absent = self.look_for(&mut stints, here, turn);
         // The first one that is seen is not the first that stood there, where others have come and gone before it.
         let is_first = self.found.is_some() && self.held.is_none();
         if let Some(found) = self.found.take() {
@@ -125,7 +125,10 @@ impl Follower {
             None => false,
         };
         let may_differ = has_looked || self.unsure.is_some();
-        let is_unsure = may_differ && (waits || stints.are_mixed_up());
+        let is_before_next = |order: &u64| self.successors.is_before_next(*order);
+        let mut before_next = absent.into_iter().filter(is_before_next);
+        let is_awaited = before_next.any(|order| stints.is_awaited(order, turn.now));
+        let is_unsure = is_awaited || may_differ && (waits || stints.are_mixed_up());
         self.unsure = is_unsure.then(|| Unsure {
             since: self.unsure.map_or(turn.now, |unsure| unsure.since),
             whole_drains: match self.unsure {
@@ -149,13 +152,15 @@ impl Follower {
         self.bound_successors(turn);
     }
 
-    /// Looks for the files of which the kernel has told something; `here` is the one under the name.
+    /// Looks for the files of which the kernel has told something; `here` is the one under the name. Returns the numbers of
+    /// the stints whose files are not where they were told to be, and nothing else is.
     pub(super) fn look_for(
         &mut self,
         stints: &mut Stints,
         here: Option<Identity>,
         turn: &mut Turn,
-    ) {
+    ) -> Vec<u64> {
+        let mut absent = Vec::new();
         let mut is_sorted = true;
         let whole_drains = turn.watches.whole_drains();
         for (order, stand, trust) in stints.to_find() {
@@ -163,7 +168,13 @@ impl Follower {
                 Stand::Here => here,
                 Stand::At(directory, name) => {
                     match turn.watches.place(directory, &name, self.index) {
-                        Place::At(path) => self.find_moved(&path, trust, turn),
+                        Place::At(path) => {
+                            let found = self.find_moved(&path, trust, turn);
+                            if found.is_none() && fs::symlink_metadata(&path).is_err() {
+                                absent.push(order);
+                            }
+                            found
+                        }
                         // Its lines are that name's.
                         Place::OfAnother => {
                             stints.hand_over(order, turn.watches, self.index);
@@ -172,7 +183,11 @@ impl Follower {
                         Place::Unknown => None,
                     }
                 }
-                Stand::Flying(_) | Stand::Gone => None,
+                Stand::Flying(_) => {
+                    absent.push(order);
+                    None
+                }
+                Stand::Gone => None,
             };
             if let Some(identity) = found {
                 stints.found(order, identity, whole_drains);
@@ -183,6 +198,7 @@ impl Follower {
         if !is_sorted {
             self.sort_successors();
         }
+        absent
     }
 
     /// Whether the name of a rotated file that a pattern has brought in leads to a copy of another's log, or to a file that may

@@ -43,6 +43,8 @@ struct Stint {
     /// Which file was found where it stands.
     file: Option<Identity>,
     news: News,
+    /// When it was told of last.
+    told: Instant,
 }
 
 /// Where a file stands that has had a stint.
@@ -141,6 +143,7 @@ impl Stints {
             by_link: false,
             file: None,
             news: News::Told,
+            told: Instant::now(),
         });
         self.next_order += 1;
     }
@@ -154,7 +157,7 @@ impl Stints {
         let mut found = false;
         for stint in self.all.iter_mut().filter(|stint| is(&stint.stand)) {
             stint.stand = to.clone();
-            stint.news = News::Told;
+            (stint.news, stint.told) = (News::Told, Instant::now());
             found = true;
         }
         found
@@ -170,7 +173,7 @@ impl Stints {
                 true => Stand::Flying(BY_LINK),
                 false => Stand::Gone,
             };
-            stint.news = News::Told;
+            (stint.news, stint.told) = (News::Told, Instant::now());
         }
     }
 
@@ -228,6 +231,14 @@ impl Stints {
 
     /// The file of a stint was found, after so many drains of all events.
     pub(super) fn found(&mut self, order: u64, identity: Identity, whole_drains: u64) {
+        let is_it = |stint: &Stint| stint.file == Some(identity);
+        if self
+            .all
+            .iter()
+            .any(|stint| stint.order > order && is_it(stint))
+        {
+            return;
+        }
         self.ahead.retain(|(ahead, _)| *ahead != identity);
         for stint in &mut self.all {
             if stint.order == order {
@@ -325,6 +336,14 @@ impl Stints {
             youngest = youngest.max(born);
             is_mixed_up
         })
+    }
+
+    /// Whether the file of a stint, which is not where the kernel has told that it is, is not known yet: then an event is on its
+    /// way that will tell where. The kernel may show a rename before it tells of it.
+    pub(super) fn is_awaited(&self, order: u64, now: Instant) -> bool {
+        let is_it = |stint: &Stint| stint.order == order && stint.file.is_none();
+        let mut all = self.all.iter().filter(|stint| is_it(stint));
+        all.any(|stint| now < stint.told + EVENT_LATE)
     }
 
     /// Nothing can be lost before the first file.
@@ -524,6 +543,38 @@ mod tests {
         case.tell("a.log", Deleted).tell("a.log", Made);
         case.look(&[("a.log", 2)]);
         assert_eq!(case.lost, [0]);
+    }
+
+    #[test]
+    fn a_file_whose_place_a_later_one_has_is_looked_for_until_the_kernel_tells_where_it_is() {
+        let mut case = case();
+        case.tell("a.log", Made);
+        case.tell("a.log", MovedOut(1)).tell("a.log.1", MovedIn(1));
+        case.tell("a.log", Made);
+        case.look(&[("a.log", 2), ("a.log.1", 1)]);
+        case.tell("a.log.1", MovedOut(2))
+            .tell("a.log.2", MovedIn(2));
+        // Both were renamed again.
+        case.look(&[("a.log.3", 1), ("a.log.2", 2)]);
+        let stands: Vec<_> = case.stints.to_find();
+        assert_eq!(stands[0].1, Stand::At(1, "a.log.2".into()));
+        case.tell("a.log.2", MovedOut(3))
+            .tell("a.log.3", MovedIn(3));
+        case.look(&[("a.log.3", 1)]);
+        assert_eq!(case.stints.all[0].file, Some(file(1)));
+    }
+
+    #[test]
+    fn a_file_that_is_on_its_way_is_awaited_until_it_is_found_and_not_for_long() {
+        let mut case = case();
+        case.tell("a.log", Made).tell("a.log", MovedOut(1));
+        let is_awaited = |case: &Case, now| case.stints.is_awaited(0, now);
+        assert!(is_awaited(&case, case.now));
+        case.tell("x", MovedIn(1)).tell("a.log", Made);
+        assert!(is_awaited(&case, case.now));
+        assert!(!is_awaited(&case, Instant::now() + EVENT_LATE));
+        case.look(&[("a.log", 2), ("x", 1)]);
+        assert!(!is_awaited(&case, case.now));
     }
 
     #[test]

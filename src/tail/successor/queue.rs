@@ -95,6 +95,12 @@ impl Successors {
         }
     }
 
+    /// Whether a file of this number would come before the one that is to be begun next.
+    pub(in crate::tail) fn is_before_next(&self, order: u64) -> bool {
+        let next = self.queue.front();
+        next.is_some_and(|next| next.order.is_none_or(|next| order < next))
+    }
+
     /// Those that are open.
     pub(in crate::tail) fn open(&self) -> impl Iterator<Item = &Arc<OpenFile>> {
         self.queue.iter().filter_map(Successor::file)
@@ -113,11 +119,12 @@ impl Successors {
         true
     }
 
-    /// The kernel has told when the file stood under the name, in the order of numbers.
+    /// The kernel has told when the file stood under the name, in the order of numbers. Where it was taken for one before it,
+    /// whose place it had by then, it is the later that counts.
     pub(in crate::tail) fn set_order(&mut self, identity: &Identity, order: u64) {
         let mut all = self.queue.iter_mut();
         if let Some(successor) = all.find(|successor| successor.identity == *identity) {
-            successor.order = Some(order);
+            successor.order = successor.order.max(Some(order));
         }
     }
 
@@ -347,6 +354,27 @@ mod tests {
         }
         assert!(!successors.comes_last(&identity(9)));
         assert!(successors.comes_last(&identity(7)));
+        successors.sort(Path::new("a.log"), None);
+        let next = std::iter::from_fn(|| successors.pop(Path::new("a.log")));
+        let inodes: Vec<u64> = next.map(|next| next.identity.inode).collect();
+        assert_eq!(inodes, [8, 7]);
+    }
+
+    #[test]
+    fn a_file_that_was_taken_for_one_before_it_keeps_its_place() {
+        let file: Arc<OpenFile> = Arc::new(tempfile::tempfile().expect("a file").into());
+        let identity = |inode| Identity {
+            inode,
+            ..Identity::default()
+        };
+        let mut successors = Successors::default();
+        for (inode, order) in [(7, 3), (8, 1)] {
+            let (file, stood) = (Arc::clone(&file), SystemTime::UNIX_EPOCH);
+            successors.push(Successor::new(file, identity(inode), stood, None));
+            successors.set_order(&identity(inode), order);
+        }
+        // The kernel was late to tell that it is where the first one was.
+        successors.set_order(&identity(7), 0);
         successors.sort(Path::new("a.log"), None);
         let next = std::iter::from_fn(|| successors.pop(Path::new("a.log")));
         let inodes: Vec<u64> = next.map(|next| next.identity.inode).collect();
