@@ -47,7 +47,7 @@ const KEPT_WIRE: &[(u64, Stored)] = &[
 
 /// When a temporary file was rotated at once, a file was but room at the start, a copy had room behind it; when copies stood
 /// before their file, rotated, or had outlived it, or were made after the next file had begun, or before the last line of
-/// what they are copies of, or in the middle of one.
+/// what they are copies of, or in the middle of one, or right before the next rotation.
 const KEPT_ODD_INSIDE: &[(u64, Stored)] = &[
     (1795989064000057, Stored::Pattern),
     (1795988634000021, Stored::Room),
@@ -65,6 +65,7 @@ const KEPT_ODD_INSIDE: &[(u64, Stored)] = &[
     (1797000000100443, Stored::Pattern),
     (1797000000400161, Stored::Pattern),
     (1796033480000568, Stored::Pattern),
+    (1796035670000317, Stored::Room),
 ];
 
 /// When numbers that count up had the copy of an empty file among them, and two copies had outlived their file; when two files

@@ -115,20 +115,17 @@ impl Follower {
     ) -> Option<Identity> {
         // Race: opened before it is asked which file it is, for the next one may be moved there meanwhile.
         let (file, identity) = identity::open_beside(path).ok()?;
+        if !trust.allows(&identity) {
+            return None;
+        }
         if turn.known.has_of(&identity, self.index) {
             return Some(identity);
         }
-        let is_copy = match trust {
-            Trust::Sure => false,
-            Trust::NotAfter(other) => {
-                !matches!((identity.born, other.born), (Some(born), Some(other)) if born <= other)
-            }
-        };
         let own = self.source.path();
         let names = own.file_name().zip(path.file_name());
         let is_rotated = trust == Trust::Sure
             && names.is_some_and(|(own, name)| mark::is_plain_rotated_name(own, name));
-        if is_copy || (self.by_pattern && !is_rotated && turn.known.has(&identity)) {
+        if self.by_pattern && !is_rotated && turn.known.has(&identity) {
             return None;
         }
         let stood = identity.born.unwrap_or_else(stamp_now);

@@ -68,6 +68,20 @@ pub(super) enum Trust {
     NotAfter(Identity),
 }
 
+impl Trust {
+    /// Whether the file that was found at the place may be the one of the stint. The file that has come under the name since may
+    /// stand there by now, too.
+    pub(super) fn allows(self, found: &Identity) -> bool {
+        match self {
+            Trust::Sure => true,
+            Trust::NotAfter(other) => {
+                let births = found.born.zip(other.born);
+                *found == other || births.is_some_and(|(found, other)| found <= other)
+            }
+        }
+    }
+}
+
 /// What has come of a stint since it was looked for last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum News {
@@ -385,9 +399,11 @@ mod tests {
         }
     }
 
+    /// Those with higher numbers are younger.
     fn file(inode: u64) -> Identity {
         Identity {
             inode,
+            born: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(inode)),
             ..Identity::default()
         }
     }
@@ -413,14 +429,16 @@ mod tests {
         fn look_alone(&mut self, there: &[(&str, u64)]) -> &mut Case {
             let drains = self.watches.whole_drains();
             let stands: Vec<_> = self.stints.to_find();
-            for (order, stand, _) in stands {
+            for (order, stand, trust) in stands {
                 let name = match &stand {
                     Stand::Here => "a.log",
                     Stand::At(_, name) => name.to_str().expect("text"),
                     Stand::Flying(_) | Stand::Gone => continue,
                 };
-                if let Some((_, inode)) = there.iter().find(|(other, _)| *other == name) {
-                    self.stints.found(order, file(*inode), drains);
+                let found = there.iter().find(|(other, _)| *other == name);
+                let found = found.map(|(_, inode)| file(*inode));
+                if let Some(found) = found.filter(|found| trust.allows(found)) {
+                    self.stints.found(order, found, drains);
                 }
             }
             if let Some((_, inode)) = there.iter().find(|(name, _)| *name == "a.log") {
@@ -434,6 +452,22 @@ mod tests {
                 });
             self
         }
+    }
+
+    #[test]
+    fn a_copy_is_not_the_next_file_that_has_come_to_its_place() {
+        let mut case = case();
+        case.tell("a.log", Made).look(&[("a.log", 1)]);
+        // Renamed, copied and deleted; and before that is looked at, the next one is rotated.
+        case.tell("a.log", MovedOut(1)).tell("away", MovedIn(1));
+        case.tell("a.log", Made);
+        case.tell("away", MovedOut(BY_LINK));
+        case.tell("a.log.1", MovedIn(BY_LINK));
+        case.look(&[("a.log", 2), ("a.log.1", 2)]);
+        case.tell("a.log", MovedOut(2));
+        case.tell("a.log.1", MovedIn(2));
+        case.look(&[("a.log.1", 2)]);
+        assert!(case.lost.is_empty());
     }
 
     #[test]
