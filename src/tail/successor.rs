@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::limits::OVERLAP_BYTES;
+use crate::limits::{OVERLAP_BYTES, SIBLING_SCANS_MAX};
 use crate::source::forward::read_full;
 use crate::source::siblings::{self, Reach};
 use crate::source::{Gap, Identity, OpenFile, identity, nuls};
@@ -211,15 +211,59 @@ pub(super) fn open_again(
     if let Some(file) = open(at)? {
         return Ok(Some(file));
     }
-    match siblings::by_inode(path, identity.inode, Reach::Any) {
-        Ok(Some(found)) => open(&found),
-        Ok(None) => Ok(None),
-        Err(e) if identity::is_shortage(&e) => Err(e),
-        Err(_) => Ok(None),
+    for _ in 0..SIBLING_SCANS_MAX {
+        let found = match siblings::by_inode(path, identity.inode, Reach::Any) {
+            Ok(Some(found)) => found,
+            Ok(None) => break,
+            Err(e) if identity::is_shortage(&e) => return Err(e),
+            Err(_) => break,
+        };
+        if let Some(file) = open(&found)? {
+            return Ok(Some(file));
+        }
+        // Race: it was renamed after it was listed, unless what stands there has but its inode.
+        let stands = fs::symlink_metadata(&found).map(|stat| Identity::of(&stat));
+        if stands.is_ok_and(|other| other.is_inode(identity) && other != *identity) {
+            break;
+        }
     }
+    Ok(None)
 }
 
 /// What an open file is called now.
 pub(super) fn name_of(file: &File) -> PathBuf {
     fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    #[test]
+    fn a_file_that_is_renamed_while_it_is_looked_for_is_found() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = |n: usize| dir.path().join(format!("a.log.{n}"));
+        fs::write(path(0), "x").expect("write");
+        let (_, identity) = identity::open(&path(0)).expect("open");
+        let stop = AtomicBool::new(false);
+        let lost = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut n = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    fs::rename(path(n % 50), path((n + 1) % 50)).expect("rename");
+                    n += 1;
+                    // As long as a rotation takes that renames all the others.
+                    (0..2000).for_each(|_| std::hint::spin_loop());
+                }
+            });
+            let find = || open_again(&dir.path().join("x"), &dir.path().join("a.log"), &identity);
+            let lost = (0..20_000)
+                .filter(|_| find().expect("readable").is_none())
+                .count();
+            stop.store(true, Ordering::Relaxed);
+            lost
+        });
+        assert_eq!(lost, 0);
+    }
 }
