@@ -213,6 +213,8 @@ export class List {
     if (Math.abs(moved) >= 1) {
       this.#top = top;
       const atEnd = top + this.scroller.clientHeight >= this.scroller.scrollHeight - AT_END;
+      // Race: what is gone to is in sight only with the next frame, and the browser has moved the view before that.
+      if (!this.follow && this.anchor !== null && this.#actual === null) return this.invalidate();
       // At the end it was the browser that moved the view: the window grew, or rows went.
       if (moved < 0 && !atEnd) this.stop();
       if (moved > 0 && atEnd && !this.follow) {

@@ -109,11 +109,16 @@ impl Browser {
         }
     }
 
-    /// Clicks the middle of the element that `script` gives. Modifiers are Chromium's.
+    /// Clicks the middle of the element that `script` gives, as soon as that can be hit. Modifiers are Chromium's.
     pub(crate) fn click(&mut self, script: &str, modifiers: u32) {
-        let place = self.eval(&format!(
-            "{{ const box = ({script}).getBoundingClientRect(); [box.x + box.width / 2, box.y + box.height / 2] }}"
+        let middle = format!(
+            "const target = {script}; const box = target.getBoundingClientRect();
+             const place = [box.x + box.width / 2, box.y + box.height / 2]"
+        );
+        self.until(&format!(
+            "{{ {middle}; target.contains(document.elementFromPoint(...place)) }}"
         ));
+        let place = self.eval(&format!("{{ {middle}; place }}"));
         let pixels = |at: usize| place[at].as_f64().expect("a place");
         match &mut self.tab {
             Tab::Chromium(tools) => tools.click(pixels(0), pixels(1), modifiers),

@@ -110,6 +110,24 @@ fn the_view_stands_still_while_lines_come_and_old_ones_go() {
 }
 
 #[test]
+fn what_is_gone_to_comes_in_sight_though_the_browser_moves_the_view_before() {
+    let logs = Logs::new();
+    let log = logs.file("app.log", ragged(0, 400));
+    let Some((mut browser, _daemon)) = open(&[&log]) else {
+        return;
+    };
+    browser.until("page.ring.lines === 400");
+    browser.eval(DRAWN);
+    browser.eval(
+        "{ page.list.goTo(page.ring.first + 200);
+           const log = document.querySelector('#log');
+           log.scrollTop = 0;
+           log.dispatchEvent(new Event('scroll')); }",
+    );
+    browser.until("page.list.isInSight(page.ring.first + 200)");
+}
+
+#[test]
 fn larger_type_another_width_and_a_filter_give_the_place_back() {
     let logs = Logs::new();
     let log = logs.file("app.log", ragged(0, 400));
