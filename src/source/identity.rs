@@ -57,6 +57,11 @@ pub fn open(path: &Path) -> io::Result<(OpenFile, Identity)> {
     open_with(path, OFlag::empty())
 }
 
+/// Whether no name leads to the file any more.
+pub fn is_deleted(file: &File) -> bool {
+    file.metadata().is_ok_and(|stat| stat.nlink() == 0)
+}
+
 /// The same for a file beside a followed one, which must not be a link: rotations make none, and who may make links in
 /// that directory must not lead us elsewhere.
 pub fn open_beside(path: &Path) -> io::Result<(OpenFile, Identity)> {

@@ -49,6 +49,11 @@ pub fn content_end(file: &File, from: u64, length: u64) -> io::Result<u64> {
     Ok(end)
 }
 
+/// The same from `from` on, as far as the file reaches now. Blocks on the disk.
+pub fn content_end_now(file: &File, from: u64) -> io::Result<u64> {
+    content_end(file, from, file.metadata()?.len())
+}
+
 /// Where the last data ends between `from` and `end`; `from` where there is but a hole.
 fn data_end(file: &File, from: u64, end: u64) -> u64 {
     let is_before_end = |at: u64| next_data(file, at).is_some_and(|data| data < end);

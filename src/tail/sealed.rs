@@ -178,10 +178,8 @@ impl Watching {
 
     /// How many bytes it has grown by, where it has.
     fn look_in(&mut self, file: &File, is_copy: &dyn Fn(&File) -> bool) -> Option<Option<u64>> {
-        let length = file.metadata().map(|stat| stat.len());
         // Room that its writer had made is nothing that it wrote.
-        let length = length.and_then(|length| nuls::content_end(file, self.told_bytes, length));
-        let length = length.unwrap_or(self.told_bytes);
+        let length = nuls::content_end_now(file, self.told_bytes).unwrap_or(self.told_bytes);
         let lost = length.checked_sub(self.told_bytes);
         let lost = lost.filter(|&lost| lost > 0)?;
         if self.may_be_copy && is_copy(file) {

@@ -98,11 +98,9 @@ impl Successor {
 
     /// Its length now; where it can't be seen, when it was last seen.
     pub(super) fn bytes(&self) -> u64 {
-        let content = self.visible().map(|file| {
-            let length = file.metadata()?.len();
-            nuls::content_end(&file, 0, length)
-        });
-        content.and_then(Result::ok).unwrap_or(self.seen.bytes)
+        let file = self.visible();
+        let content = file.and_then(|file| nuls::content_end_now(&file, 0).ok());
+        content.unwrap_or(self.seen.bytes)
     }
 
     /// Since when it is there and holds nothing, where it may be a copy in the making.
@@ -149,8 +147,7 @@ impl Successor {
         };
         let file = &*file;
         // Room that its writer has made is nothing yet. What can't be read just now is seen the next time.
-        let length = file.metadata().map(|stat| stat.len());
-        let Ok(bytes) = length.and_then(|length| nuls::content_end(file, 0, length)) else {
+        let Ok(bytes) = nuls::content_end_now(file, 0) else {
             return self.seen.bytes;
         };
         // Race: read before, it might be NULs that the writer has filled since.

@@ -1,14 +1,13 @@
 //! The handover from the held file to the next: when it is due, and what a laggard still writes to the old one.
 
 use std::fs::File;
-use std::os::unix::fs::MetadataExt;
 use std::time::Instant;
 
 use crate::hub::{Change, Condition};
 use crate::limits::{
     EVENT_LATE, GONE_KEPT, QUIET, QUIET_MAX, RETRY, SEALED_KNOWN_MAX, SEALED_LOOK,
 };
-use crate::source::{Began, Origin};
+use crate::source::{Began, Origin, identity};
 
 use super::intake::is_filled;
 use super::lookup::GONE_UNSEEN;
@@ -186,7 +185,6 @@ impl Follower {
             return;
         }
         let quiet_at = self.quiet_at(turn.now);
-        let is_deleted = |held: &Held| held.file.metadata().is_ok_and(|stat| stat.nlink() == 0);
         let state = turn.hub.source(self.source.index);
         let generation = state.and_then(|state| state.generation);
         let used = generation.map_or(quiet_at, |generation| generation.last_read().max(quiet_at));
@@ -197,7 +195,9 @@ impl Follower {
         if self.by_pattern {
             self.wait_until((used + kept).max(turn.now + SEALED_LOOK));
         }
-        let is_due = |held: &mut Held| held.at_end() && turn.now >= used + kept && is_deleted(held);
+        let is_due = |held: &mut Held| {
+            held.at_end() && turn.now >= used + kept && identity::is_deleted(&held.file)
+        };
         let Some(mut held) = self.held.take_if(is_due) else {
             return;
         };
@@ -213,16 +213,19 @@ impl Follower {
         self.part_with(&held, turn);
     }
 
+    /// Since when its name leads nowhere, where a pattern has brought it in.
+    pub(super) fn gone_since(&self) -> Option<Instant> {
+        let is_gone = matches!(self.name.condition(), Condition::Missing(_));
+        self.name
+            .lost_since()
+            .filter(|_| is_gone && self.by_pattern)
+    }
+
     /// Whether it can be forgotten: a pattern has brought it in, its name leads nowhere, and nothing of what it led to is
     /// left.
     pub(in crate::tail) fn is_over(&mut self, now: Instant) -> bool {
-        let is_gone = matches!(self.name.condition(), Condition::Missing(_));
         let kept = self.deleted_kept.min(GONE_KEPT);
-        let Some(since) = self
-            .name
-            .lost_since()
-            .filter(|_| is_gone && self.by_pattern)
-        else {
+        let Some(since) = self.gone_since() else {
             return false;
         };
         if self.held.is_some() || !self.successors.is_empty() {

@@ -25,9 +25,7 @@ pub(super) fn written(file: &fs::File) -> Option<SystemTime> {
 
 /// Whether it holds anything but room that its writer has made.
 pub(super) fn is_filled(file: &fs::File) -> bool {
-    let length = file.metadata().map(|stat| stat.len());
-    let end = length.and_then(|length| nuls::content_end(file, 0, length));
-    end.is_ok_and(|end| end > 0)
+    nuls::content_end_now(file, 0).is_ok_and(|end| end > 0)
 }
 
 impl Follower {

@@ -1,14 +1,13 @@
 //! A file that goes on under another name: whose it is then, and from where on.
 
 use std::fs::{self, File};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::hub::{Change, Condition};
+use crate::hub::Change;
 use crate::limits::{MISSING_AFTER, MOVED_AFTER};
-use crate::source::{Began, Identity, Origin, mark};
+use crate::source::{Began, Identity, Origin, identity, mark};
 
 use super::{Follower, Turn};
 use crate::tail::held::Held;
@@ -30,7 +29,7 @@ impl Follower {
         };
         let own = self.source.path();
         let beside = to.parent().and_then(|parent| fs::canonicalize(parent).ok());
-        let is_theirs = |file: &fs::File, identity: &Identity| {
+        let is_theirs = |file: &File, identity: &Identity| {
             let leads = |path: &Path| {
                 fs::metadata(path).is_ok_and(|stat| identity.is_inode(&Identity::of(&stat)))
             };
@@ -99,14 +98,13 @@ impl Follower {
     /// Where the held file stands, where that is no rotated name of this one, which has led nowhere for a while: a pattern
     /// may match it.
     pub(in crate::tail) fn moved_to(&self, now: Instant) -> Option<PathBuf> {
-        let since = self.name.lost_since().filter(|_| self.by_pattern)?;
-        let is_gone = matches!(self.name.condition(), Condition::Missing(_));
+        let since = self.gone_since()?;
         let is_file = self.source.origin() == Origin::File;
-        if now < since + MOVED_AFTER || !is_gone || !is_file || !self.successors.is_empty() {
+        if now < since + MOVED_AFTER || !is_file || !self.successors.is_empty() {
             return None;
         }
         let held = self.held.as_ref()?;
-        if held.file.metadata().map_or(0, |stat| stat.nlink()) == 0 {
+        if identity::is_deleted(&held.file) {
             return None;
         }
         let stands = name_of(&held.file);
@@ -116,8 +114,8 @@ impl Follower {
     /// Whether a file of this name that stands there may be another name's of its pattern, and no rotated one.
     pub(super) fn may_be_other_name(&self, at: &Path) -> bool {
         let path = self.source.path();
-        let mut names = path.file_name().zip(at.file_name()).into_iter();
-        self.by_pattern && names.any(|(own, name)| !mark::is_rotated_name(own, name))
+        let names = path.file_name().zip(at.file_name());
+        self.by_pattern && names.is_some_and(|(own, name)| !mark::is_rotated_name(own, name))
     }
 
     /// What was written to files that may have other names by now.

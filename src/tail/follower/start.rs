@@ -35,7 +35,7 @@ impl Follower {
         let (file, identity) = self.file_at_start()?;
         let mut held = Held::new(Arc::clone(&file), identity, 0, true);
         let begin = held.skip_holes(turn.buf)?;
-        let length = nuls::content_end(&file, begin, file.metadata()?.len())?;
+        let length = nuls::content_end_now(&file, begin)?;
         let length = self.before_event(identity.inode, length);
         let generation = Generation::new(0, Arc::clone(&file), Began::First, None)?;
         let generation = Arc::new(generation.behind(held.before.clone()));

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -77,7 +76,7 @@ impl Missed<'_> {
             self.count(&mut found);
         }
         // The held file was compressed itself where it is gone.
-        let held_is_gone = self.held.metadata().is_ok_and(|stat| stat.nlink() == 0);
+        let held_is_gone = identity::is_deleted(self.held);
         let gap = (compressed > usize::from(held_is_gone)).then_some(Gap {
             lost_bytes: None,
             reason: "compressed",
