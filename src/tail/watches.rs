@@ -190,8 +190,8 @@ impl Watches {
                     .entry(id)
                     .or_insert_with(|| Watch::new(descriptor, path));
                 // It may have been moved since.
-                if watch.path != path {
-                    watch.path = path.to_owned();
+                if watch.path.as_deref() != Some(path) {
+                    watch.path = Some(path.to_owned());
                 }
                 watch.add(user);
                 Some(id)
@@ -260,32 +260,23 @@ impl Watches {
         let Some(watch) = self.by_id.get(&directory) else {
             return Place::Unknown;
         };
-        if watch.path.as_os_str().is_empty() {
+        let Some(path) = &watch.path else {
             return Place::Unknown;
-        }
+        };
         let mut others = watch.entries(name);
         match others.any(|other| other != follower) && !watch.rotates_to(follower, name) {
             true => Place::OfAnother,
-            false => Place::At(watch.path.join(name)),
+            false => Place::At(path.join(name)),
         }
     }
 
     /// Sees where a watched directory stands: where it did, or at one of `places`.
-    pub(super) fn find_again(&mut self, directory: i32, follower: usize, places: &[PathBuf]) {
-        let Some(known) = self.by_id.get(&directory).map(|watch| watch.path.clone()) else {
-            return;
-        };
-        // No event is of this name.
-        let user = User::Name(follower, OsString::new());
-        let stands = [&known].into_iter().chain(places).any(|place| {
-            let found = self.directory(user.clone(), place);
-            if let Some(id) = found {
-                self.release(id, &user);
-            }
-            found == Some(directory)
-        });
-        if let Some(watch) = self.by_id.get_mut(&directory).filter(|_| !stands) {
-            watch.path = PathBuf::new();
+    pub(super) fn find_again(&mut self, directory: i32, places: &[PathBuf]) {
+        let known = self.by_id.get(&directory).and_then(|of| of.path.clone());
+        let mut all = known.iter().chain(places);
+        let stands = all.find(|place| self.of_directory(place) == Some(directory));
+        if let Some(watch) = self.by_id.get_mut(&directory) {
+            watch.path = stands.cloned();
         }
     }
 

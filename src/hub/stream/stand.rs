@@ -204,18 +204,18 @@ impl Stream {
     fn untold(&self, told: u64, until: Option<Edge>) -> impl Iterator<Item = &Aside> {
         let last = until.map_or(u64::MAX, |until| until.aside);
         let is_untold = move |aside: &&Aside| aside.number > told && aside.number <= last;
-        let is_over =
-            move |aside: &&Aside| match aside.kind {
-                EventKind::Away { .. } => self.asides.iter().filter(is_untold).any(|later| {
-                    later.number > aside.number && matches!(later.kind, EventKind::Back)
-                }),
-                EventKind::Back => self.asides.iter().filter(is_untold).any(|before| {
-                    before.number < aside.number && matches!(before.kind, EventKind::Away { .. })
-                }),
-                _ => false,
-            };
         let untold = self.asides.iter().filter(is_untold);
-        untold.filter(move |aside| !is_over(aside))
+        let numbers = |is: fn(&EventKind) -> bool| {
+            let those = untold.clone().filter(move |aside| is(&aside.kind));
+            those.map(|aside| aside.number)
+        };
+        let away = numbers(|kind| matches!(kind, EventKind::Away { .. })).next();
+        let back = numbers(|kind| matches!(kind, EventKind::Back)).next_back();
+        untold.filter(move |aside| match aside.kind {
+            EventKind::Away { .. } => back.is_none_or(|back| back < aside.number),
+            EventKind::Back => away.is_none_or(|away| away > aside.number),
+            _ => true,
+        })
     }
 
     /// The last aside that a stream which resumes `at` a place has been told. What an origin lost, rotated or truncated stands

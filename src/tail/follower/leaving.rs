@@ -21,7 +21,7 @@ impl Follower {
         let places = self.where_files_stand();
         let own = self.steps.iter().map(|(directory, _)| *directory);
         for directory in own.chain(stints.directories()) {
-            turn.watches.find_again(directory, self.index, &places);
+            turn.watches.find_again(directory, &places);
         }
         let is_no_file = |path: &PathBuf| {
             let stat = fs::symlink_metadata(path);

@@ -223,10 +223,7 @@ impl Stints {
     /// Nothing more is told of them: `lost` is called for each file that was not found, with the number of its stint.
     pub(super) fn end(&mut self, lost: &mut dyn FnMut(u64) -> bool) {
         for stint in &self.all {
-            let unseen = stint.made.is_some() && stint.file.is_none();
-            if unseen && self.ahead.pop_front().is_none() && !lost(stint.order) {
-                self.lost = true;
-            }
+            self.lost |= is_lost(stint, &mut self.ahead) && !lost(stint.order);
         }
     }
 
@@ -313,10 +310,7 @@ impl Stints {
                 Stand::Here | Stand::At(..) => at <= too_many,
             };
             if out_of_sight {
-                let unseen = stint.made.is_some() && stint.file.is_none();
-                if unseen && self.ahead.pop_front().is_none() && !lost(stint.order) {
-                    self.lost = true;
-                }
+                self.lost |= is_lost(stint, &mut self.ahead) && !lost(stint.order);
                 untrack(&stint.stand, watches, follower);
                 return false;
             }
@@ -369,6 +363,11 @@ impl Stints {
     pub(super) fn take_lost(&mut self) -> bool {
         std::mem::take(&mut self.lost)
     }
+}
+
+/// Whether nothing more can tell which file it was; one that was found ahead of what is told was it.
+fn is_lost(stint: &Stint, ahead: &mut VecDeque<(Identity, Instant)>) -> bool {
+    stint.made.is_some() && stint.file.is_none() && ahead.pop_front().is_none()
 }
 
 fn untrack(stand: &Stand, watches: &mut Watches, follower: usize) {

@@ -50,8 +50,8 @@ pub(super) struct Flying {
 /// A watch and its users.
 pub(super) struct Watch {
     pub(super) descriptor: WatchDescriptor,
-    /// How it was added: where the directory is.
-    pub(super) path: PathBuf,
+    /// How it was added: where the directory is, unless it was moved out of sight.
+    pub(super) path: Option<PathBuf>,
     /// Followers that hold this file.
     pub(super) files: Vec<usize>,
     /// Those that have done with it.
@@ -78,7 +78,7 @@ impl Watch {
     pub(super) fn new(descriptor: WatchDescriptor, path: &Path) -> Watch {
         Watch {
             descriptor,
-            path: path.to_owned(),
+            path: Some(path.to_owned()),
             files: Vec::new(),
             sealed: Vec::new(),
             names: HashMap::new(),
