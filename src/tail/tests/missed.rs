@@ -16,6 +16,21 @@ fn held_up() -> (Rig, Arc<Gate>) {
     Rig::held_up_at(dir, "logs/a.log", Options::default())
 }
 
+/// Rotates for the time number `n`, to the name of a day.
+fn rotate_dated(rig: &Rig, n: usize) {
+    let dated = rig.path(&format!("logs/a.log-2026112{n}"));
+    fs::rename(rig.path("logs/a.log"), dated).expect("rename");
+}
+
+/// Rotates to the first number, and those that are there on by one.
+fn rotate_numbered(rig: &Rig, _: usize) {
+    let name = |k: usize| rig.path(&format!("logs/a.log.{k}"));
+    for k in (1..4).rev() {
+        let _ = fs::rename(name(k), name(k + 1));
+    }
+    fs::rename(rig.path("logs/a.log"), name(1)).expect("rename");
+}
+
 /// The directory is moved away and made anew. Then the log is rotated so often before it is looked at that `rotate` is
 /// called with 0, 1 and 2; whoever has not opened the next file yet writes to the last but one.
 fn written_late_in_a_directory_made_anew(rotate: impl Fn(&Rig, usize)) {
@@ -42,21 +57,12 @@ fn written_late_in_a_directory_made_anew(rotate: impl Fn(&Rig, usize)) {
 
 #[test]
 fn what_is_written_late_to_a_file_that_was_rotated_in_a_directory_made_anew_comes() {
-    written_late_in_a_directory_made_anew(|rig, n| {
-        let dated = rig.path(&format!("logs/a.log-2026112{n}"));
-        fs::rename(rig.path("logs/a.log"), dated).expect("rename");
-    });
+    written_late_in_a_directory_made_anew(rotate_dated);
 }
 
 #[test]
 fn it_comes_where_rotated_files_are_numbered_too() {
-    written_late_in_a_directory_made_anew(|rig, _| {
-        let name = |k: usize| rig.path(&format!("logs/a.log.{k}"));
-        for k in (1..4).rev() {
-            let _ = fs::rename(name(k), name(k + 1));
-        }
-        fs::rename(rig.path("logs/a.log"), name(1)).expect("rename");
-    });
+    written_late_in_a_directory_made_anew(rotate_numbered);
 }
 
 #[test]
@@ -158,21 +164,12 @@ fn rotated_before_the_directory_was_moved_away(rotate: impl Fn(&Rig, usize)) {
 
 #[test]
 fn what_was_rotated_before_the_directory_was_moved_away_comes() {
-    rotated_before_the_directory_was_moved_away(|rig, n| {
-        let dated = rig.path(&format!("logs/a.log-2026112{n}"));
-        fs::rename(rig.path("logs/a.log"), dated).expect("rename");
-    });
+    rotated_before_the_directory_was_moved_away(rotate_dated);
 }
 
 #[test]
 fn it_comes_where_those_are_numbered_too() {
-    rotated_before_the_directory_was_moved_away(|rig, _| {
-        let name = |k: usize| rig.path(&format!("logs/a.log.{k}"));
-        for k in (1..4).rev() {
-            let _ = fs::rename(name(k), name(k + 1));
-        }
-        fs::rename(rig.path("logs/a.log"), name(1)).expect("rename");
-    });
+    rotated_before_the_directory_was_moved_away(rotate_numbered);
 }
 
 #[test]
